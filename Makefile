@@ -1,0 +1,47 @@
+# Every target sets up .venv by itself; nothing else has to be installed than Python 3.11 or newer.
+# A CPU-only torch (much smaller on Linux): PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow check format bench sample clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## restore the sample picture and say where it is
+	@$(BIN)/nsr demo --output demo
+
+test: $(STAMP)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(STAMP)  ## the slow tests: large benchmark sets, long runs
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)  ## lint, formatting, types, import order, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow"
+
+format: $(STAMP)  ## sort imports and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## measure speed on this machine
+	$(BIN)/python tools/bench.py
+
+sample: $(STAMP)  ## draw the sample picture again
+	$(BIN)/python tools/draw_sample.py
+
+clean:  ## remove everything that was made here
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
