@@ -1,0 +1,63 @@
+"""Downloads that end with the right file or with one clear line, and that go on where they stopped."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.fetch.cache import cache_root, is_offline, mirror_url
+from nsr_cli.fetch.part import part_folder, remove_abandoned, remove_leftovers
+from nsr_cli.fetch.source import Progress, Source, hash_file, is_intact
+
+if TYPE_CHECKING:
+    from nsr_cli.fetch.answer import Client
+
+__all__ = [
+    "Progress",
+    "Source",
+    "cache_root",
+    "fetch",
+    "hash_file",
+    "is_intact",
+    "is_offline",
+    "mirror_url",
+    "part_folder",
+    "remove_abandoned",
+    "remove_leftovers",
+]
+
+
+def fetch(
+    source: Source,
+    target: Path,
+    *,
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    retries: int = 3,
+    client: "Client | None" = None,
+) -> Path:
+    """Make `target` the file that `source` describes; do nothing if it is that already.
+
+    What an earlier run (killed or not) left is taken over. At every moment `target` is as before, or right; a
+    lock keeps other processes from loading the same bytes, but nothing relies on it.
+
+    Args:
+        source: addresses, size and hash.
+        target: the final path; its folder is made where needed. A link there is replaced, never followed.
+        progress: called as bytes arrive, those of earlier runs counted.
+        deadline: seconds for everything; the default allows for 50 kB/s.
+        retries: how often a failure that may pass is tried again without any gain in between.
+        client: keeps connections open between calls.
+
+    Returns:
+        `target`.
+
+    Raises:
+        FetchError: no address delivered the file in time; the line names each one and what was wrong with it.
+        WriteError: it could not be stored.
+    """
+    if is_intact(target, source):
+        return target
+    from nsr_cli.fetch.download import download  # only now: the network libraries load slowly
+
+    allowed = 60.0 + source.bytes / 50_000 if deadline is None else deadline
+    download(source, target, progress, allowed, retries, client)
+    return target

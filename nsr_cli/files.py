@@ -1,0 +1,273 @@
+"""Writing files so that each one is complete or absent, and showing file names safely.
+
+The bytes go to a temporary file in the target's own folder, are flushed to the disk, and only then take the
+target's name. Where the kernel can (Linux), the temporary file has no name at all until it is complete, so
+that even a killed process leaves nothing behind.
+"""
+
+import difflib
+import errno
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nsr_cli.errors import WriteError
+
+PART_SUFFIX = ".part"
+
+_NAME_MAX = 255  # bytes in one file name, where the file system does not say
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "free some space"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space"),
+    errno.EFBIG: ("the file is too large for this file system", "choose another folder"),
+    errno.EROFS: ("the file system is read-only", "choose another folder"),
+    errno.EACCES: ("permission denied", "choose another folder"),
+    errno.EPERM: ("permission denied", "choose another folder"),
+    errno.ENOENT: ("the folder does not exist", "create it first"),
+    errno.ENOTDIR: ("a part of the path is not a folder", "check the path"),
+    errno.EISDIR: ("it is a folder", "give a file name"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.ELOOP: ("its symbolic links form a loop", "check the path"),
+}
+
+
+def safe_text(text: str | os.PathLike[str]) -> str:
+    """Return `text` so that printing it cannot move the cursor, break the line or raise.
+
+    Control characters, terminal escapes, undecodable bytes, line separators and writing-direction controls
+    become backslash escapes. Everything else stays, square brackets included: print it with markup off.
+    """
+    return "".join(_visible(char) for char in os.fspath(text))
+
+
+def _visible(char: str) -> str:
+    if char.isascii() and char.isprintable():
+        return char
+    if unicodedata.category(char) not in _HIDDEN_CATEGORIES and char not in _BIDI_CONTROLS:
+        return char
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # how Python carries a byte of a name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii") if ord(char) < 0xD800 else f"\\u{ord(char):04x}"
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return "; did you mean ...?" for messages, or nothing if no choice resembles `word`."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def part_name(name: str, token: str, limit: int = _NAME_MAX) -> str:
+    """Return a hidden temporary name for `name`, at most `limit` bytes long; the token keeps it unique."""
+    room = limit - len(os.fsencode(f"..{token}{PART_SUFFIX}"))
+    kept = name
+    while len(os.fsencode(kept)) > room:
+        kept = kept[:-1]
+    return f".{kept}.{token}{PART_SUFFIX}"
+
+
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
+    """Make `data` the whole content of the file `path`, or leave what was there untouched.
+
+    A new file gets the mode that the umask asks for, an existing one keeps its own. A symbolic link is
+    followed; a device or a pipe is written to directly. The folder must exist.
+
+    Raises:
+        WriteError: one line with the path, the reason and what to do; no temporary file is left.
+    """
+    try:
+        target = _final_target(path)
+        if _is_special(target):
+            with target.open("wb") as stream:
+                stream.write(data)
+        else:
+            _write_regular(target, data)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+@contextmanager
+def atomic_target(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` for a writer that needs one; it takes the name `path` at the end.
+
+    The body creates or fills the yielded file and closes it. If the body raises, the temporary file is
+    removed and `path` is as before. The promises are those of `write_atomic`.
+
+    Raises:
+        WriteError: the file could not be written, or the body raised an OSError.
+    """
+    try:
+        target = _final_target(path)
+        if _is_special(target):
+            with _copied_at_end(target) as temporary:
+                yield temporary
+            return
+        with _part_beside(target) as temporary:
+            yield temporary
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Flush the complete file `temporary` and give it the name `target` in the same folder.
+
+    Raises:
+        OSError: as the system reports it; `target` is as before.
+    """
+    with temporary.open("rb+") as stream:
+        _keep_mode(stream.fileno(), target)
+        _sync(stream.fileno())
+    temporary.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names, where the system can do that."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_error(path: Path, error: OSError) -> WriteError:
+    """Return the one-line error for a failed write to `path`."""
+    unknown = (safe_text(error.strerror or str(error)), "check the folder")
+    why, remedy = _REASONS.get(error.errno or 0, unknown)
+    return WriteError(f"cannot write {safe_text(path)}: {why}; {remedy}")
+
+
+def _final_target(path: Path) -> Path:
+    """Follow `path` if it is a symbolic link; refuse a folder."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():  # realpath gives up on a loop
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return path if _is_special(path) else target  # /dev/stdout leads to a name that cannot be opened
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether `path` is a device, a pipe or a socket, which a rename would destroy."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _write_regular(target: Path, data: bytes | memoryview) -> None:
+    descriptor = _open_nameless(target.parent)
+    if descriptor is None:
+        with _part_beside(target) as temporary:
+            temporary.write_bytes(data)
+        return
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        _keep_mode(descriptor, target)
+        _sync(descriptor)
+        linked = _link_nameless(descriptor, target)
+    if linked:
+        sync_folder(target.parent)
+        return
+    with _part_beside(target) as temporary:  # no /proc, or no hard links on this file system
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def _part_beside(target: Path) -> Iterator[Path]:
+    """Like `atomic_target` for a regular `target`, with the system's own OSError."""
+    temporary = _new_part(target)
+    try:
+        yield temporary
+        publish(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _open_nameless(folder: Path) -> int | None:
+    """Open a file in `folder` that vanishes with the process unless it is linked; None if impossible."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return None
+    try:
+        return os.open(folder, flag | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ENOTSUP, errno.EINVAL, errno.ENOENT):
+            return None  # an old kernel or file system; a folder that is missing is reported by the next step
+        raise
+
+
+def _link_nameless(descriptor: int, target: Path) -> bool:
+    """Give an open nameless file the name `target`, replacing what is there; False if the system cannot."""
+    temporary = target.parent / part_name(target.name, secrets.token_hex(6), _name_limit(target.parent))
+    folder = os.open(target.parent, getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        # The folder descriptor makes Python call linkat(), which follows /proc's link to the file itself.
+        os.link(f"/proc/self/fd/{descriptor}", temporary.name, dst_dir_fd=folder, follow_symlinks=True)
+        try:
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK):
+            return False
+        raise
+    finally:
+        os.close(folder)
+    return True
+
+
+def _new_part(target: Path) -> Path:
+    """Create an empty temporary file beside `target` with the mode that the umask asks for."""
+    part = target.parent / part_name(target.name, secrets.token_hex(6), _name_limit(target.parent))
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return part
+
+
+@contextmanager
+def _copied_at_end(device: Path) -> Iterator[Path]:
+    """Yield a path in the system's temporary folder whose content is sent to `device` at the end."""
+    with tempfile.TemporaryDirectory(prefix="nsr-") as folder:
+        temporary = Path(folder) / "output"
+        yield temporary
+        with temporary.open("rb") as source, device.open("wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+
+
+def _keep_mode(descriptor: int, target: Path) -> None:
+    """Give the open file the permissions of the file it will replace, if there is one."""
+    with suppress(OSError, AttributeError):  # no fchmod on Windows; foreign file systems may refuse
+        os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode) & 0o777)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _name_limit(folder: Path) -> int:
+    try:
+        return min(os.pathconf(folder, "PC_NAME_MAX"), _NAME_MAX)
+    except (OSError, ValueError, AttributeError):
+        return _NAME_MAX
