@@ -1,0 +1,45 @@
+"""Finding the pictures in a folder."""
+
+import os
+from pathlib import Path
+
+from nsr_cli.errors import DataError
+from nsr_cli.files import safe_text
+
+SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell whether a file of this name is a picture that belongs to a set; hidden files do not."""
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures directly in `folder`, sorted by name.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if is_picture_name(path.name) and path.is_file())
+    except OSError as error:
+        reason = safe_text(error.strerror or "it cannot be read")
+        raise DataError(f"cannot read the folder {safe_text(folder)}: {reason}; check the path") from error
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return all pictures in `folder` and below, sorted by path; links to folders are not followed.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {safe_text(folder)}; check the path")
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [path for name in names if is_picture_name(name) and (path := Path(parent, name)).is_file()]
+    if not found:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise DataError(f"there is no picture in {safe_text(folder)}; it may hold {kinds}")
+    return sorted(found)

@@ -1,0 +1,197 @@
+"""The named picture sets: what they are for, where their files are, and what scoring has to know about them.
+
+`registry.json` beside this module holds the addresses, lengths and hashes; this module what people know.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from nsr_cli.errors import UsageError
+from nsr_cli.files import did_you_mean, safe_text
+
+Kind = Literal["benchmark", "training"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One picture of a set. `path` is its place on the server of the set, `name` its name here."""
+
+    name: str
+    path: str
+    url: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip file that holds a whole set."""
+
+    url: str
+    bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """A named set of pictures.
+
+    Args:
+        name: as papers write it.
+        kind: sets for scoring must never be trained on.
+        color: `rgb` or `gray`.
+        images: how many pictures the complete set has.
+        files: its files, sorted by name; empty where it comes as an archive or not at all.
+        archive: the zip file that holds it.
+        aliases: other names that people use for it.
+        scored_on: upscaled pictures are compared on luma (`y`) or on all channels (`rgb`).
+        crop: long and short side in pixels; larger pictures are cut to their top left part of that size.
+        note: what else a user should know.
+    """
+
+    name: str
+    kind: Kind
+    color: Literal["rgb", "gray"]
+    images: int
+    files: tuple[RemoteFile, ...] = ()
+    archive: Archive | None = None
+    aliases: tuple[str, ...] = ()
+    scored_on: Literal["y", "rgb"] = "y"
+    crop: tuple[int, int] | None = None
+    note: str = ""
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether users have to get the set themselves."""
+        return not self.files and self.archive is None
+
+    @property
+    def bytes(self) -> int:
+        """What a download of the whole set takes, in bytes."""
+        return self.archive.bytes if self.archive else sum(file.bytes for file in self.files)
+
+    def crop_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of the top left part of a picture of this set that is scored."""
+        if self.crop is None:
+            return height, width
+        long, short = self.crop
+        most = (long, short) if height > width else (short, long)
+        return min(height, most[0]), min(width, most[1])
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether `name` means this set; case, dashes, dots and spaces do not matter."""
+        return _key(name) in {_key(own) for own in (self.name, *self.aliases)}
+
+
+_MANGA = (
+    "licensed: ask its owners at http://www.manga109.org and point --data at the folder that holds Manga109/"
+)
+
+# What the catalogue of addresses does not say. The order is the one in which `nsr data list` shows the sets.
+_KNOWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "Set5": {},
+        "Set14": {},
+        "BSD100": {
+            "aliases": ("B100", "BSDS100"),
+            # Some collections hold the original JPEGs of 481x321, of which the published PNGs are a part.
+            "crop": (480, 320),
+        },
+        "Urban100": {"aliases": ("U100",)},
+        "Manga109": {"aliases": ("Manga",), "note": _MANGA},
+        "DIV2K-valid": {"aliases": ("DIV2K", "DIV2K-val", "DIV2K_valid_HR", "DIV2K100"), "scored_on": "rgb"},
+        "Sun-Hays80": {"aliases": ("SunHays", "Sun-Hays")},
+        "Set12": {},
+        "BSD68": {},
+        "CBSD68": {},
+        "Kodak24": {"aliases": ("Kodak",)},
+        "McMaster": {"aliases": ("McM", "McMaster18")},
+        "Classic5": {},
+        "LIVE1": {"aliases": ("LIVE", "LIVE29")},
+        "BSDS500-val": {
+            "aliases": ("BSD500-val",),
+            "note": "the originals of BSD100 and BSD68: for scoring, never for training",
+        },
+        "T91": {"kind": "training", "aliases": ("91-images", "91", "Yang91")},
+        "BSDS500-train": {"kind": "training", "aliases": ("BSD500-train",)},
+        "BSDS500-test": {"kind": "training", "aliases": ("BSD500-test",)},
+        "DIV2K-train": {"kind": "training", "aliases": ("DIV2K_train_HR", "DIV2K800"), "scored_on": "rgb"},
+    }
+)
+_MANUAL: Mapping[str, int] = MappingProxyType({"Manga109": 109})
+
+
+class Registry:
+    """The sets by name.
+
+    Args:
+        sets: with unique names and aliases.
+    """
+
+    def __init__(self, sets: Iterable[PictureSet]) -> None:
+        self.sets = tuple(sets)
+
+    def get(self, name: str) -> PictureSet:
+        """Return the set that `name` means; case, dashes and usual aliases do not matter.
+
+        Raises:
+            UsageError: there is none; the message suggests one.
+        """
+        for one in self.sets:
+            if one.name == name:
+                return one
+        for one in self.sets:
+            if one.is_called(name):
+                return one
+        names = [word for one in self.sets for word in (one.name, *one.aliases)]
+        hint = did_you_mean(name, names) or "; `nsr data list` shows all names"
+        raise UsageError(f"there is no picture set {safe_text(name)}{hint}")
+
+
+def load_registry(path: Path | None = None) -> Registry:
+    """Read the registry of the package, or another one of the same form."""
+    catalogue = json.loads((path or Path(__file__).with_name("registry.json")).read_text(encoding="utf-8"))
+    there = {name: _files(catalogue["template"], facts) for name, facts in catalogue["sets"].items()}
+    archives = catalogue["archives"]
+    known = {**_KNOWN, **{name: {} for name in (*there, *archives) if name not in _KNOWN}}
+    sets = []
+    for name, extra in known.items():
+        facts: dict[str, Any] = {"kind": "benchmark", "color": "rgb", **extra}
+        if name in there:
+            facts |= {
+                "color": catalogue["sets"][name]["color"],
+                "files": there[name],
+                "images": len(there[name]),
+            }
+        elif name in archives:
+            one = archives[name]
+            facts |= {"archive": Archive(one["url"], one["bytes"], one["sha256"]), "images": one["images"]}
+        elif name in _MANUAL:
+            facts |= {"images": _MANUAL[name]}
+        else:
+            continue
+        sets.append(PictureSet(name=name, **facts))
+    return Registry(sets)
+
+
+def _files(template: str, facts: Mapping[str, Any]) -> tuple[RemoteFile, ...]:
+    files = []
+    for name, size, sha256 in facts["files"]:
+        path = f"{facts['repo']}/{facts['commit']}/{facts['folder']}/{name}"
+        url = template.format(repo=facts["repo"], commit=facts["commit"], path=f"{facts['folder']}/{name}")
+        files.append(RemoteFile(name, path, url, size, sha256))
+    return tuple(files)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,236 @@
+"""Where the pictures of a set are: a folder of the user's, the cache, or the network."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nsr_cli.datasets.archive import damaged_pictures, extract, read_sums
+from nsr_cli.datasets.pictures import pictures_in
+from nsr_cli.datasets.registry import PictureSet, Registry, RemoteFile, load_registry
+from nsr_cli.errors import DataError
+from nsr_cli.fetch import Progress, Source, cache_root, fetch, is_intact, is_offline, mirror_url
+from nsr_cli.files import safe_text
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `verify` found out about one set.
+
+    Args:
+        set: which one.
+        state: `unverified` is a complete folder whose files are not the published ones, such as another
+            format.
+        folder: where it lies, if anywhere.
+        problems: one line for each file that is damaged or missing.
+    """
+
+    set: PictureSet
+    state: Literal["ok", "unverified", "damaged", "incomplete", "absent"]
+    folder: Path | None = None
+    problems: tuple[str, ...] = ()
+
+
+class DataStore:
+    """Finds, loads and checks picture sets.
+
+    Args:
+        data: a folder that holds a folder for every set; asked first, then `NSR_DATA`, then the cache.
+        cache: folder for downloads; default: `datasets` in `NSR_CACHE` or in the user's cache folder.
+        mirror: address or folder that is asked before the published addresses; default: `NSR_DATA_MIRROR`.
+            It holds the files as `SET/FILE`, or in the layout of the original servers.
+        offline: never use the network; `NSR_OFFLINE` sets it too.
+        registry: the sets; default: those that this program knows.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        cache: Path | None = None,
+        mirror: str | None = None,
+        offline: bool = False,
+        registry: Registry | None = None,
+    ) -> None:
+        self.registry = registry if registry is not None else load_registry()
+        self.folder = cache if cache is not None else cache_root() / "datasets"
+        self.mirror = mirror or os.environ.get("NSR_DATA_MIRROR") or None
+        self.offline = offline or is_offline()
+        self._data = data
+        elsewhere = os.environ.get("NSR_DATA")
+        self._roots = [root for root in (data, Path(elsewhere).expanduser() if elsewhere else None) if root]
+
+    def find_images(self, name: str, progress: Progress | None = None) -> list[Path]:
+        """Return the pictures of a set, sorted by name; load them where they are not on this machine.
+
+        A file in the cache is checked against its hash; a folder of the user's must hold the right number.
+
+        Raises:
+            UsageError: there is no set of that name.
+            DataError: the set is not here and cannot be had, or a folder does not hold the right number.
+            FetchError, WriteError: the download failed, or could not be stored.
+        """
+        one = self.registry.get(name)
+        own = self._own_folder(one)
+        if own is not None:
+            pictures = pictures_in(own)
+            if len(pictures) != one.images:
+                raise DataError(
+                    f"{safe_text(own)} holds {len(pictures)} pictures, {one.name} has {one.images}; complete "
+                    "the folder or rename it"
+                )
+            return pictures
+        folder = self.pull(one.name, progress)
+        names = read_sums(folder) if one.archive else [file.name for file in one.files]
+        return sorted(folder / name for name in names)
+
+    def path(self, name: str) -> Path | None:
+        """Return the folder in which a set lies, complete or not; None if it is not on this machine."""
+        one = self.registry.get(name)
+        own = self._own_folder(one)
+        if own is not None:
+            return own
+        return self.folder / one.name if (self.folder / one.name).is_dir() else None
+
+    def pull(self, name: str, progress: Progress | None = None) -> Path:
+        """Make sure that the cache holds a set and that it is right; return its folder there.
+
+        What is there and right is kept, so an interrupted call is continued by the next.
+
+        Args:
+            name: of the set.
+            progress: called with the bytes done and the bytes of the whole set.
+
+        Raises:
+            UsageError, DataError, FetchError, WriteError: as for `find_images`.
+        """
+        one = self.registry.get(name)
+        if one.is_manual:
+            raise DataError(f"{one.name} cannot be downloaded: {one.note}")
+        folder = self.folder / one.name
+        if one.archive is not None:
+            if not self._is_unpacked(one):
+                self._pull_archive(one, progress)
+            return folder
+        missing = [file for file in one.files if not is_intact(folder / file.name, _source(file, ()))]
+        if missing:
+            self._refuse_if_offline(one)
+            self._pull_files(one, missing, progress)
+        return folder
+
+    def verify(self, name: str) -> Finding:
+        """Check the set where `find_images` would look for it, without changing or loading anything."""
+        one = self.registry.get(name)
+        own = self._own_folder(one)
+        if own is not None:
+            return _check_own(one, own)
+        folder = self.folder / one.name
+        if not folder.is_dir():
+            return Finding(one, "absent")
+        if one.archive is not None:
+            problems = [f"{name} is damaged" for name in damaged_pictures(folder)]
+            if len(read_sums(folder)) != one.images:
+                return Finding(one, "incomplete", folder, ("it was not unpacked completely",))
+        else:
+            problems = _problems(one, folder)
+        return Finding(one, _state(problems), folder, tuple(problems))
+
+    def _own_folder(self, one: PictureSet) -> Path | None:
+        """Return the folder of a set below --data or NSR_DATA."""
+        for root in self._roots:
+            if not root.is_dir():
+                what = "--data" if root is self._data else "NSR_DATA"
+                raise DataError(f"there is no folder {safe_text(root)}; check {what}")
+            exact = root / one.name
+            if exact.is_dir():
+                return exact
+            for child in sorted(root.iterdir()):
+                if one.is_called(child.name) and child.is_dir():
+                    return child
+            if one.is_called(root.resolve().name) and pictures_in(root):  # the folder of the set itself
+                return root
+        return None
+
+    def _pull_files(self, one: PictureSet, missing: list[RemoteFile], progress: Progress | None) -> None:
+        from nsr_cli.fetch.answer import Client  # only now: the network libraries load slowly
+
+        done = one.bytes - sum(file.bytes for file in missing)
+        with Client() as client:
+            for file in missing:
+                step = _shifted(progress, done, one.bytes)
+                source = _source(file, self._addresses(f"{one.name}/{file.name}", file.path, file.url))
+                fetch(source, self.folder / one.name / file.name, progress=step, client=client)
+                done += file.bytes
+
+    def _pull_archive(self, one: PictureSet, progress: Progress | None) -> None:
+        archive = one.archive
+        assert archive is not None  # noqa: S101
+        zipped = self.folder / archive.name
+        source = Source((), archive.bytes, archive.sha256)
+        if not is_intact(zipped, source):
+            self._refuse_if_offline(one)
+        path = archive.url.partition("://")[2].partition("/")[2]
+        urls = self._addresses(archive.name, path, archive.url)
+        fetch(Source(urls, archive.bytes, archive.sha256), zipped, progress=progress)
+        extract(zipped, self.folder / one.name, one.images)
+        zipped.unlink(missing_ok=True)
+
+    def _is_unpacked(self, one: PictureSet) -> bool:
+        folder = self.folder / one.name
+        names = read_sums(folder)
+        return len(names) == one.images and all((folder / name).is_file() for name in names)
+
+    def _addresses(self, short: str, path: str, url: str) -> tuple[str, ...]:
+        if self.mirror is None:
+            return (url,)
+        return mirror_url(self.mirror, short), mirror_url(self.mirror, path), url
+
+    def _refuse_if_offline(self, one: PictureSet) -> None:
+        if self.offline:
+            raise DataError(
+                f"{one.name} is not complete on this machine and the network is switched off; run `nsr data "
+                f"pull {one.name}` without --offline and NSR_OFFLINE, or point --data at a folder with it"
+            )
+
+
+def find_images(name: str, data: Path | None = None) -> list[Path]:
+    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network."""
+    return DataStore(data).find_images(name)
+
+
+def _source(file: RemoteFile, urls: tuple[str, ...]) -> Source:
+    return Source(urls, file.bytes, file.sha256)
+
+
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, _: progress(before + done, total)
+
+
+def _problems(one: PictureSet, folder: Path) -> list[str]:
+    """Return what is wrong with the published files of a set in `folder`."""
+    problems = []
+    for file in one.files:
+        if not (folder / file.name).exists():
+            problems.append(f"{file.name} is missing")
+        elif not is_intact(folder / file.name, _source(file, ())):
+            problems.append(f"{file.name} is damaged")
+    return problems
+
+
+def _state(problems: list[str]) -> Literal["ok", "damaged", "incomplete"]:
+    if any(line.endswith("damaged") for line in problems):
+        return "damaged"
+    return "incomplete" if problems else "ok"
+
+
+def _check_own(one: PictureSet, folder: Path) -> Finding:
+    """Check a folder of the user's, which may hold the same pictures in other files."""
+    pictures = pictures_in(folder)
+    if len(pictures) != one.images:
+        return Finding(one, "incomplete", folder, (f"it holds {len(pictures)} pictures of {one.images}",))
+    if {path.name for path in pictures} != {file.name for file in one.files}:
+        return Finding(one, "unverified", folder, ("its files are not the published ones",))
+    problems = _problems(one, folder)
+    return Finding(one, _state(problems), folder, tuple(problems))
