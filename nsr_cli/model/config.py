@@ -1,0 +1,94 @@
+"""What a network is made of: its configuration and the named presets."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Shape of one restoration network (paper Sec. 3; symbols of the paper in brackets).
+
+    Raises `ValueError` from the constructor when the fields contradict each other.
+    """
+
+    blocks: int  # residual blocks [N]
+    width: int  # channels between blocks [n]
+    expansion: int = 1  # channels inside a block are expansion · width [w]
+    groups: int = 1  # sparsity groups of kernels [k]
+    cardinality: int = 1  # cardinal groups of output channels, each with its own selection [d]
+    selection: Selection = "none"  # how the groups are weighted (Table 1); "none" is a plain convolution
+    temperature: float = 1.0  # softmax temperature [tau]
+    shared: bool = False  # one selection serves both convolutions of a block
+    scale: int = 1  # upscaling factor; 1 for denoising and JPEG artifacts
+    channels: int = 3  # channels of the picture: 3 RGB, 1 gray
+    levels: int = 0  # extra input maps that hold a degradation level (noise or JPEG quality)
+    window: int = 48  # side of a selection window in input pixels [P]
+
+    def __post_init__(self) -> None:
+        positive = ("blocks", "width", "expansion", "groups", "cardinality", "scale", "channels", "window")
+        for name in positive:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.selection not in get_args(Selection):
+            raise ValueError(
+                f"selection must be one of {', '.join(get_args(Selection))}, not {self.selection!r}"
+            )
+        if self.width % self.cardinality:
+            raise ValueError(f"cardinality {self.cardinality} does not divide width {self.width}")
+        if self.selection == "none" and (self.groups, self.cardinality) != (1, 1):
+            raise ValueError('selection "none" has one group and one cardinal group')
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+        if self.levels < 0:
+            raise ValueError(f"levels must not be negative, not {self.levels}")
+
+    @property
+    def macs_per_pixel(self) -> int:
+        """Multiplications per input pixel of the convolutions (selection adds O(k·d·n / P²) more)."""
+        body = self.blocks * 2 * 9 * self.width * self.expansion * self.width
+        head = 9 * (self.channels + self.levels) * self.width
+        out = self.scale**2 * self.channels
+        skip = 25 * self.channels * out if self.scale > 1 else 0
+        return head + body + 9 * self.width * out + skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in a weights file."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "NetworkConfig":
+        """Inverse of `to_dict`. Raises `ValueError` on unknown, missing or mistyped fields."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(fields))
+        if unknown:
+            raise ValueError(f"unknown network fields: {', '.join(unknown)}")
+        for name, value in values.items():
+            kind = {"selection": str, "temperature": (int, float), "shared": bool}.get(name, int)
+            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):  # type: ignore[arg-type]
+                raise ValueError(f"network field {name} has an unusable value: {value!r}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"incomplete network description: {error}") from None
+
+
+def _sparse(blocks: int, width: int, expansion: int, groups: int, cardinality: int = 16) -> NetworkConfig:
+    return NetworkConfig(blocks, width, expansion, groups, cardinality, "softmax")
+
+
+PRESETS: Mapping[str, NetworkConfig] = {
+    "wdsr": NetworkConfig(blocks=16, width=32, expansion=4),
+    "edsr-s": NetworkConfig(blocks=16, width=64),
+    "sparse-plus": _sparse(blocks=16, width=64, expansion=1, groups=4),
+    "sparse-minus-l": _sparse(blocks=32, width=128, expansion=1, groups=4),
+    "restore-base": NetworkConfig(blocks=16, width=32, expansion=2),
+    "restore-minus": _sparse(blocks=16, width=32, expansion=1, groups=2),
+    "restore-plus": _sparse(blocks=16, width=32, expansion=2, groups=2),
+    # Ours: the lite tier. Same layers at most 0.3 M multiplications a pixel, more groups (Table 3).
+    "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
+    "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
+}

@@ -1,0 +1,97 @@
+"""Reading checkpoints of the paper's authors: `.pth` files, opened without ever running what they hold.
+
+Their layout: `model_state_dict` with `body.0` (head), `body.1…N` (blocks, convolutions `body.0` and `body.2`),
+`body.N+1` (tail) and `skip.0`; each with `weight_g`, `weight_v`, `bias`, sparse ones also `mlp.0`.
+"""
+
+import io
+import math
+import pickle
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nsr_cli.errors import WeightsError
+from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.network import Network
+
+_BLOCK = re.compile(r"body\.(\d+)\.body\.0\.weight_v")
+
+
+def import_pth(data: bytes, name: str = "checkpoint") -> Network:
+    """The folded network in the bytes of an authors' checkpoint.
+
+    Only tensors and plain containers are unpickled (`weights_only`); anything else is refused unread.
+
+    Raises:
+        WeightsError: it is not such a checkpoint, or it holds more than tensors.
+    """
+    tensors = _plain_tensors(_unpickle(data, name), name)
+    try:
+        config = _config_of(tensors)
+        network = Network(config)
+        network.load_state_dict({_our_name(key, config.blocks): value for key, value in tensors.items()})
+    except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{name}: not a network of the paper's authors: {reason}") from None
+    return network.fold().eval().requires_grad_(False)
+
+
+def _unpickle(data: bytes, name: str) -> Any:
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{name}: refused, it is no checkpoint of tensors alone; anything else could run code"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}") from None
+
+
+def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
+    if isinstance(content, Mapping) and isinstance(content.get("model_state_dict"), Mapping):
+        content = content["model_state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsError(f"{name}: has no model_state_dict of tensors")
+    return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
+
+
+def _config_of(tensors: Mapping[str, Tensor]) -> NetworkConfig:
+    """Read every size from the shapes; what shapes cannot tell has the paper's defaults."""
+    width, channels = tensors["body.0.weight_v"].shape[:2]
+    blocks = sum(_BLOCK.fullmatch(key) is not None for key in tensors)
+    outer, inner = tensors["body.1.body.2.weight_v"].shape[:2]  # k·n, w·n
+    groups = outer // width
+    gate = tensors.get("body.1.body.0.mlp.0.weight")
+    scale = math.isqrt(tensors[f"body.{blocks + 1}.weight_v"].shape[0] // channels)
+    return NetworkConfig(
+        blocks=blocks,
+        width=width,
+        expansion=inner // width,
+        groups=groups,
+        cardinality=1 if gate is None else gate.shape[0] // groups,
+        selection="none" if gate is None else "softmax",
+        scale=scale,
+        channels=channels,
+    )
+
+
+def _our_name(key: str, blocks: int) -> str:
+    """Their parameter name -> ours."""
+    parts = key.split(".")
+    if parts[0] == "skip":
+        return ".".join(["skip", *parts[2:]])
+    index = int(parts[1])
+    if index == 0:
+        return ".".join(["head", *parts[2:]])
+    if index == blocks + 1:
+        return ".".join(["tail", *parts[2:]])
+    conv = {"0": "first", "2": "second"}[parts[3]]
+    rest = [
+        {"mlp": "selector.linear"}.get(part, part) for part in parts[4:] if part != "0" or parts[4] != "mlp"
+    ]
+    return ".".join(["body", str(index - 1), conv, *rest])

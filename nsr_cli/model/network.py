@@ -1,0 +1,105 @@
+"""The restoration network: head, residual blocks of sparse convolutions, tail, and a skip around them.
+
+x − 0.5 ─> head 3×3 ─> N × [conv n→w·n, ReLU, conv w·n→n, + identity] ─> tail 3×3 ─┐
+   └────────────────> skip 5×5 (scale 1: the picture itself) ──────────────────── + ─> pixel shuffle ─> + 0.5
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, cat, nn
+
+from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.sparse_conv import Convolution, Form, Kernels, Selector, SparseConvolution
+
+
+class Block(nn.Module):
+    """Residual block: two convolutions around a ReLU, plain or sparse (Sec. 3.3)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        inner = config.expansion * config.width
+        self.first = _convolution(config, config.width, inner, gain=2.0, own_selector=True)
+        self.second = _convolution(
+            config, inner, config.width, gain=config.blocks**-0.5, own_selector=not config.shared
+        )
+        self.shared = config.shared
+
+    def forward(self, x: Tensor, window: int) -> Tensor:
+        """(B, n, H, W) -> (B, n, H, W)."""
+        if isinstance(self.first, Convolution) or isinstance(self.second, Convolution):
+            plain: Tensor = self.second(F.relu(self.first(x), inplace=True))
+            return x + plain
+        gamma = self.first.select(x, window)
+        inner = F.relu(self.first(x, window, gamma), inplace=True)
+        out: Tensor = self.second(inner, window, gamma if self.shared else None)
+        return x + out
+
+
+def _convolution(
+    config: NetworkConfig, in_channels: int, out_channels: int, *, gain: float, own_selector: bool
+) -> Convolution | SparseConvolution:
+    if config.selection == "none":
+        return Convolution(in_channels, out_channels, 3, gain)
+    selector = None
+    if own_selector:
+        selector = Selector(
+            in_channels, config.groups, config.cardinality, config.selection, config.temperature
+        )
+    return SparseConvolution(in_channels, out_channels, config.groups, config.cardinality, gain, selector)
+
+
+class Network(nn.Module):
+    """A network of design §2, made from its configuration alone."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        out_channels = config.channels * config.scale**2
+        self.head = Convolution(config.channels + config.levels, config.width, 3, gain=1.0)
+        self.body = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.tail = Convolution(config.width, out_channels, 3, gain=1.0)
+        self.skip = Convolution(config.channels, out_channels, 5, gain=1.0) if config.scale > 1 else None
+
+    def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
+        """Restore pictures.
+
+        Args:
+            x: (B, channels, H, W) in [0, 1]; H and W multiples of the selection window of a sparse network.
+            level: (B, levels) degradation levels in [0, 1], for networks that take them.
+
+        Returns:
+            (B, channels, scale·H, scale·W), about [0, 1] and not clipped.
+
+        Raises:
+            ValueError: the level is missing or not wanted, or H, W do not divide into windows.
+        """
+        config = self.config
+        if (level is None) != (config.levels == 0):
+            raise ValueError(f"this network takes {config.levels} degradation levels")
+        centred = x - 0.5
+        features = centred
+        if level is not None:
+            maps = level[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            features = cat((centred, maps.to(x.dtype)), dim=1)
+        features = self.head(features)
+        for block in self.body:
+            features = block(features, config.window)
+        out = self.tail(features)
+        if self.skip is None:
+            identity: Tensor = out + x
+            return identity
+        out = out + self.skip(centred)
+        restored: Tensor = F.pixel_shuffle(out, config.scale) + 0.5
+        return restored
+
+    def fold(self) -> "Network":
+        """Replace weight normalisation by plain kernels, in place."""
+        for module in self.modules():
+            if isinstance(module, Kernels):
+                module.fold()
+        return self
+
+    def use_form(self, form: Form) -> None:
+        """Choose how sparse convolutions are computed; the result is the same linear map."""
+        for module in self.modules():
+            if isinstance(module, SparseConvolution):
+                module.form = form

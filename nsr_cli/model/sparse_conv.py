@@ -1,0 +1,187 @@
+"""Sparse convolution: the kernels of a window are a soft choice among k groups (paper Sec. 3, Eq. 10).
+
+    features (B, C, H, W) ──mean of every window──> (M, C) ──linear──> logits (M, k, d) ──softmax over k──> gamma
+    weight (k·O, C, 3, 3) ──sum over k weighted by gamma──> one kernel (O, C, 3, 3) for each of the M windows
+    every window, with a one-pixel halo of its neighbours' features, is convolved with its own kernel
+
+M = B · (H/P) · (W/P) windows, in row-major order for each picture of the batch.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nsr_cli.model.config import Selection
+
+Form = Literal["grouped", "mixed"]
+
+
+class Kernels(nn.Module):
+    """The kernels and biases of a layer, with weight normalisation over each kernel while training.
+
+    The kernel is g · v / |v|. `fold` replaces it by the plain product, which is what a published file holds.
+    """
+
+    weight_g: nn.Parameter | None
+    weight_v: nn.Parameter
+    bias: nn.Parameter
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, gain: float) -> None:
+        super().__init__()
+        self.size = size
+        self.weight_v = nn.Parameter(torch.empty(out_channels, in_channels, size, size))
+        nn.init.kaiming_uniform_(self.weight_v, a=5**0.5)
+        self.weight_g = nn.Parameter(torch.full((out_channels, 1, 1, 1), gain))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    @property
+    def weight(self) -> Tensor:
+        """The kernels (out_channels, in_channels, size, size)."""
+        if self.weight_g is None:
+            return self.weight_v
+        norm = torch.linalg.vector_norm(self.weight_v, dim=(1, 2, 3), keepdim=True)
+        normalised: Tensor = self.weight_v * (self.weight_g / norm)
+        return normalised
+
+    def fold(self) -> None:
+        """Replace gain and direction by the plain kernels; the outputs stay the same."""
+        if self.weight_g is not None:
+            self.weight_v = nn.Parameter(self.weight.detach().clone())
+            self.weight_g = None
+
+
+class Convolution(Kernels):
+    """An ordinary convolution with zero padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
+        return F.conv2d(x, self.weight, self.bias, padding=self.size // 2)
+
+
+class Selector(nn.Module):
+    """Pooled features of a window -> weights gamma of the k groups for each of d cardinal groups (Sec. 3.3)."""
+
+    def __init__(
+        self, channels: int, groups: int, cardinality: int, kind: Selection, temperature: float
+    ) -> None:
+        super().__init__()
+        self.groups, self.cardinality = groups, cardinality
+        self.kind, self.temperature = kind, temperature
+        self.linear = nn.Linear(channels, groups * cardinality)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(M, C) -> gamma (M, k, d)."""
+        logits: Tensor = self.linear(pooled).view(-1, self.groups, self.cardinality)
+        if self.kind == "sigmoid":  # CondConv; with k = 1, d = out_channels Squeeze-and-Excitation (Fig. 4)
+            return logits.sigmoid()
+        if self.kind == "gumbel":
+            return _straight_through(logits, self.temperature, noisy=self.training)
+        return F.softmax(logits / self.temperature, dim=1)
+
+
+def _straight_through(logits: Tensor, temperature: float, *, noisy: bool) -> Tensor:
+    """One-hot over dim 1 forward, gradient of the softmax backward; Gumbel noise only while training."""
+    if noisy:
+        return F.gumbel_softmax(logits, tau=temperature, hard=True, dim=1)
+    soft = F.softmax(logits / temperature, dim=1)
+    hard = torch.zeros_like(soft).scatter_(1, soft.argmax(dim=1, keepdim=True), 1.0)
+    return hard - soft.detach() + soft
+
+
+class SparseConvolution(Kernels):
+    """3×3 convolution C -> O with k sparsity groups and d cardinal groups; parameters are group-major (k·O, …).
+
+    Without its own selector (`selection` given to `forward`) it shares the one of another layer.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        cardinality: int,
+        gain: float,
+        selector: Selector | None,
+    ) -> None:
+        super().__init__(in_channels, groups * out_channels, 3, gain)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.groups, self.cardinality = groups, cardinality
+        self.selector = selector
+        self.form: Form = "grouped"
+
+    def select(self, x: Tensor, window: int) -> Tensor:
+        """Gamma (M, k, d) of every window of features (B, C, H, W)."""
+        if self.selector is None:
+            raise RuntimeError("this layer shares the selection of another one")
+        pooled = F.avg_pool2d(x, window).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
+        gamma: Tensor = self.selector(pooled)
+        return gamma
+
+    def mix(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
+        """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3) and biases (M, O)."""
+        k, d = self.groups, self.cardinality
+        by_cardinal = gamma.permute(2, 0, 1)  # (d, M, k)
+        kernels = self.weight.reshape(k, d, -1).transpose(0, 1)  # (d, k, O/d·C·9)
+        mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·C·9)
+        biases = torch.bmm(by_cardinal, self.bias.view(k, d, -1).transpose(0, 1)).transpose(0, 1)
+        shape = (-1, self.out_channels, self.in_channels, 3, 3)
+        return mixed.reshape(shape), biases.reshape(-1, self.out_channels)
+
+    def forward(self, x: Tensor, window: int, gamma: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, O, H, W); H and W are multiples of `window`. `gamma` (M, k, d) overrides the selector."""
+        if gamma is None:
+            gamma = self.select(x, window)
+        if self.form == "mixed":
+            return self._mix_outputs(x, window, gamma)
+        kernels, biases = self.mix(gamma)
+        batch, _, height, width = x.shape
+        windows, padding = with_halo(x, window)
+        count, channels, high, wide = windows.shape
+        out = F.conv2d(
+            windows.reshape(1, count * channels, high, wide),
+            kernels.reshape(-1, channels, 3, 3),
+            biases.reshape(-1),
+            padding=padding,
+            groups=count,
+        )
+        return from_windows(out.view(count, self.out_channels, window, window), batch, height, width)
+
+    def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
+        """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
+        batch, _, height, width = x.shape
+        k, d = self.groups, self.cardinality
+        rows, cols = height // window, width // window
+        out = F.conv2d(x, self.weight, self.bias, padding=1)
+        out = out.view(batch, k, d, self.out_channels // d, rows, window, cols, window)
+        weights = gamma.view(batch, rows, cols, k, d).permute(0, 3, 4, 1, 2)[:, :, :, None, :, None, :, None]
+        return (out * weights).sum(dim=1).view(batch, self.out_channels, height, width)
+
+
+def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:
+    """Cut (B, C, H, W) into M windows and say how much zero padding their convolution still needs.
+
+    Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the picture, padding 0.
+    A single window a picture: `x` itself and padding 1, which is the same without a copy.
+    """
+    batch, channels, height, width = x.shape
+    if height % window or width % window:
+        raise ValueError(
+            f"features of {height}×{width} are not a multiple of the {window}-pixel selection window"
+        )
+    if height == width == window:
+        return x, 1
+    padded = F.pad(x, (1, 1, 1, 1))
+    cut = padded.unfold(2, window + 2, window).unfold(3, window + 2, window)  # (B, C, rows, cols, P+2, P+2)
+    return cut.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels, window + 2, window + 2), 0
+
+
+def from_windows(windows: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """Inverse of `with_halo` without the halo: (M, C, P, P) -> (B, C, H, W)."""
+    _, channels, side, _ = windows.shape
+    rows, cols = height // side, width // side
+    if rows == cols == 1:
+        return windows
+    grid = windows.view(batch, rows, cols, channels, side, side)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)

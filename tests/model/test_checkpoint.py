@@ -1,0 +1,126 @@
+"""Weights files: what is stored, what is refused."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from nsr_cli.errors import WeightsError
+from nsr_cli.model.checkpoint import fitting, load_network, read_config, read_description, save_network
+from nsr_cli.model.config import PRESETS
+from nsr_cli.model.convert import import_pth
+from nsr_cli.model.network import Network
+from tests.tiny import tiny_config, tiny_network
+
+
+def test_round_trip_carries_configuration_and_half_precision_weights() -> None:
+    torch.manual_seed(0)
+    network = Network(tiny_config(scale=3))
+    data = save_network(network, about={"steps": 7})
+    loaded = load_network(data)
+    assert loaded.config == network.config == read_config(data)
+    assert read_description(data)["about"] == {"steps": 7}
+    assert {t.dtype for t in load(data).values()} == {torch.float16}
+    assert network.head.weight_g is not None  # the network in training was not folded
+    x = torch.rand(1, 3, 48, 48)
+    torch.testing.assert_close(loaded(x), network.eval()(x), atol=5e-3, rtol=0)
+
+
+def test_folded_networks_can_be_saved_again() -> None:
+    network = tiny_network()
+    assert save_network(load_network(save_network(network))) == save_network(network)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00" * 7, b"PK\x03\x04" + bytes(100), save({"a": torch.zeros(1)})])
+def test_other_files_are_refused_in_one_line(data: bytes) -> None:
+    with pytest.raises(WeightsError, match="not a weights file") as caught:
+        load_network(data, "x.safetensors")
+    assert "\n" not in str(caught.value)
+
+
+def test_tensors_that_do_not_fit_are_refused() -> None:
+    data = save_network(tiny_network())
+    description = read_description(data)
+    for change, message in (({"width": 32}, "do not fit"), ({"selection": "best"}, "configuration")):
+        metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
+        with pytest.raises(WeightsError, match=message):
+            load_network(save(load(data), metadata=metadata))
+
+
+def test_future_formats_and_nan_are_refused() -> None:
+    data = save_network(tiny_network())
+    later = {"nsr": json.dumps({**read_description(data), "format": 2})}
+    with pytest.raises(WeightsError, match="format 2"):
+        load_network(save(load(data), metadata=later))
+    tensors = load(data)
+    tensors["head.bias"][0] = float("nan")
+    with pytest.raises(WeightsError, match=r"NaN or infinity in head\.bias"):
+        load_network(save(tensors, metadata={"nsr": json.dumps(read_description(data))}))
+
+
+def test_another_scale_takes_over_the_body() -> None:
+    two, four = tiny_network(scale=2), tiny_network(scale=4, seed=1)
+    taken = fitting(two.state_dict(), four)
+    assert {name.split(".")[0] for name in taken} == {"head", "body"} | {"tail", "skip"} - {"tail", "skip"}
+
+
+def authors_checkpoint(network: Network) -> dict[str, torch.Tensor]:
+    """A network in the authors' naming, as issue and paper describe it."""
+    names = {}
+    last = network.config.blocks + 1
+    for key, value in network.state_dict().items():
+        parts = key.split(".")
+        if parts[0] in ("head", "tail", "skip"):
+            prefix = {"head": "body.0", "tail": f"body.{last}", "skip": "skip.0"}[parts[0]]
+            names[f"{prefix}.{parts[1]}"] = value
+        else:
+            rest = ".".join(parts[3:]).replace("selector.linear", "mlp.0")
+            conv = {"first": 0, "second": 2}[parts[2]]
+            names[f"body.{int(parts[1]) + 1}.body.{conv}.{rest}"] = value
+    return names
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("preset", ["tiny", "wdsr"])
+def test_authors_checkpoints_are_imported(preset: str, prefix: str) -> None:
+    import dataclasses
+
+    torch.manual_seed(0)
+    network = Network(dataclasses.replace(PRESETS[preset], scale=2)).eval()
+    stored = {prefix + key: value for key, value in authors_checkpoint(network).items()}
+    file = io.BytesIO()
+    torch.save({"model_state_dict": stored, "epoch": 3}, file)
+    imported = import_pth(file.getvalue())
+    assert imported.config == network.config
+    x = torch.rand(1, 3, 48, 48)
+    torch.testing.assert_close(imported(x), network(x), atol=1e-5, rtol=1e-5)
+
+
+class Canary:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (os.environ["NSR_CANARY"],)
+
+
+def test_a_pickle_payload_never_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSR_CANARY", str(tmp_path / "ran"))
+    file = io.BytesIO()
+    torch.save({"model_state_dict": {"a": Canary()}}, file)
+    with pytest.raises(WeightsError, match="could run code"):
+        import_pth(file.getvalue(), "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [{"a": 1}, {"model_state_dict": {"body.0.weight_v": torch.zeros(4, 3, 3, 3)}}, [1]]
+)
+def test_other_checkpoints_are_refused(content: object) -> None:
+    file = io.BytesIO()
+    torch.save(content, file)
+    with pytest.raises(WeightsError):
+        import_pth(file.getvalue())
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        import_pth(b"nothing of the kind")
