@@ -1,0 +1,110 @@
+"""Where and how precisely a network runs: device, number type, threads and the C allocator."""
+
+import ctypes
+import math
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from nsr_cli.errors import UsageError
+
+# glibc's mallopt parameters (malloc.h)
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_KEEP_BYTES = 1 << 30
+_DEFAULT_MEMORY = 4 << 30
+_CGROUP = Path("/sys/fs/cgroup")
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """`auto` is CUDA, else MPS, else the CPU; otherwise `cpu`, `cuda`, `cuda:N` or `mps`, which must exist.
+
+    Raises:
+        UsageError: no such kind of device, or this machine has none.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
+        raise UsageError(f"no such device: {name!r}; use auto, cpu, cuda, cuda:N or mps")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("this machine has no MPS device; use --device auto or cpu")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(
+            f"this machine has {count or 'no'} CUDA device{'s' * (count > 1)}; use --device auto or cpu"
+        )
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bf16 on CUDA cards and CPUs that multiply it natively, else fp32.
+
+    Raises:
+        UsageError: the name is none of auto, fp32, bf16, fp16.
+    """
+    if name == "auto":
+        return torch.bfloat16 if _native_bf16(device) else torch.float32
+    if name not in PRECISIONS:
+        raise UsageError(f"no such precision: {name!r}; use auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def _native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return False
+
+
+def prepare_cpu() -> int:
+    """Tune this process for large pictures on the CPU; returns the number of threads torch uses.
+
+    glibc hands every large activation back to the kernel and faults it in again at the next layer; with
+    higher thresholds it keeps them. Threads stay within the cgroup's CPU quota, which torch does not know.
+    """
+    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+    threads = usable_threads()
+    if threads < torch.get_num_threads():
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def usable_threads(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """CPUs this process may use: its affinity, and the cgroup's quota rounded down, at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = quota_file.read_text().split()
+        allowed = affinity if quota == "max" else math.floor(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        allowed = affinity
+    return max(1, min(affinity, allowed))
+
+
+def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes that are free on the device now; on a CPU also within the cgroup's limit. 4 GiB where nothing tells."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    known = [_DEFAULT_MEMORY]
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        known = [int(lines["MemAvailable"].split()[0]) * 1024]
+    except (OSError, KeyError, ValueError, IndexError):
+        pass
+    try:
+        limit, used = ((_CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
+        if limit.strip() != "max":
+            known.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    return max(min(known), 0)

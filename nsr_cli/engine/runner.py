@@ -1,0 +1,175 @@
+"""Running a network on one picture with the fallbacks a user expects: fewer windows at once, smaller tiles, the CPU,
+and more precision where a narrow number type overflows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nsr_cli.engine.device import PRECISIONS, choose_device, choose_precision, free_memory, prepare_cpu
+from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.tiles import Tile, bytes_per_window, plan_tiles
+from nsr_cli.errors import MemoryExhausted, PictureError
+from nsr_cli.model.network import Network
+
+Notice = Callable[[str], None]
+
+# A GPU wants many windows to fill its multiprocessors. On a CPU one at a time keeps the caches warm and is never
+# slower, so it is always one there; that also makes the result independent of `batch` to the last bit.
+_BATCHES = {"cuda": 64, "mps": 16}
+_SHARE = 0.5  # of the free memory is used unless the user says how much
+_SMALLEST = 9  # windows: a tile of one with its margin
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be computed at once. None: as much as half of the free memory holds.
+
+    Args:
+        batch: windows convolved at once on a GPU.
+        tile: side of a tile in input pixels, margin included.
+        max_memory: bytes for features and arithmetic.
+    """
+
+    batch: int | None = None
+    tile: int | None = None
+    max_memory: int | None = None
+
+
+class Runner:
+    """A network on a device, ready for pictures of any size.
+
+    Args:
+        network: folded or not; it is not changed.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        limits: what may be computed at once; changes memory and speed, not the picture.
+        notice: told, once each, what was changed to get a picture done.
+
+    Raises:
+        UsageError: a device or precision that this machine does not have.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: str = "auto",
+        precision: str = "auto",
+        limits: Limits | None = None,
+        notice: Notice | None = None,
+    ) -> None:
+        self.network = network
+        self.limits = limits or Limits()
+        self.device = choose_device(device)
+        dtype = choose_precision(precision, self.device)
+        self.precision = next(name for name, kind in PRECISIONS.items() if kind == dtype)
+        self._tell = notice or _ignore
+        self._said: set[str] = set()
+        self._executor = self._place(self.device, dtype)
+        self._most_windows: int | None = None  # known to be too many are more than these
+
+    def run(self, x: Tensor, level: Tensor | None = None, progress: Progress | None = None) -> Tensor:
+        """(C, H, W) float32 about [0, 1] -> (C, scale·H, scale·W) float32 on the CPU, finite, not clipped.
+
+        Raises:
+            MemoryExhausted: not even one window with its neighbours fits into memory.
+            PictureError: the network's output has NaN or infinity even in float32.
+        """
+        out = self._run_in_memory(x, level, progress)
+        if self.precision != "fp32" and not bool(torch.isfinite(out).all()):
+            self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
+            narrow = self._executor
+            self._executor = Executor(self.network, self.device, torch.float32)
+            out = self._run_in_memory(x, level, progress)
+            self._executor = narrow
+        if not bool(torch.isfinite(out).all()):
+            raise PictureError("the network's output is not finite; the picture or the weights hold unusable values")
+        return out
+
+    def _place(self, device: torch.device, dtype: torch.dtype) -> Executor:
+        self.device = device
+        self.batch = (self.limits.batch or _BATCHES[device.type]) if device.type in _BATCHES else 1
+        if device.type == "cpu":
+            prepare_cpu()
+        return Executor(self.network, device, dtype)
+
+    def _run_in_memory(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
+        while True:
+            grid = Grid(x.shape[1], x.shape[2], self.network.config.window)
+            windows = min(self._windows(), len(grid))
+            try:
+                return self._run_tiles(plan_tiles(grid, windows), x, level, progress)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+            # Outside the handler: the traceback of the failed attempt holds its tensors.
+            self._retreat(windows, x)
+
+    def _windows(self) -> int:
+        """How many windows may be in memory at once."""
+        if self._most_windows is not None:
+            return self._most_windows
+        if self.limits.tile is not None:
+            return max(_SMALLEST, (self.limits.tile // self.network.config.window) ** 2)
+        budget = self.limits.max_memory or int(_SHARE * free_memory(self.device))
+        return max(_SMALLEST, budget // bytes_per_window(self.network.config, self._executor.dtype.itemsize))
+
+    def _retreat(self, windows: int, x: Tensor) -> None:
+        """After running out of memory: half the batch, then half the tile, then the CPU, then an error."""
+        if self.batch > 1:
+            self.batch //= 2
+            self._say(f"out of memory on {self.device}; going on with smaller batches of windows")
+        elif windows > _SMALLEST:
+            self._most_windows = max(_SMALLEST, windows // 2)
+            self._say(f"out of memory on {self.device}; going on with smaller tiles")
+        elif self.device.type != "cpu":
+            self._say(f"out of memory on {self.device}; going on with the CPU")
+            self._most_windows, self.precision = None, "fp32"
+            self._executor = self._place(torch.device("cpu"), torch.float32)
+        else:
+            size = f"{x.shape[2]}×{x.shape[1]}"
+            raise MemoryExhausted(f"out of memory for a picture of {size} pixels; free some memory, or cut the picture")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _run_tiles(self, tiles: list[Tile], x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
+        scale = self.network.config.scale
+        out = torch.empty(x.shape[0], scale * x.shape[1], scale * x.shape[2])
+        for index, tile in enumerate(tiles):
+            rows, cols = tile.outer
+            part = x[:, rows.start : rows.stop, cols.start : cols.stop]
+            restored = self._executor(part, level, self.batch, _share(progress, index, len(tiles)))
+            kept_rows, kept_cols = tile.kept
+            own_rows, own_cols = tile.own
+            kept = restored[:, kept_rows.scaled(scale), kept_cols.scaled(scale)]
+            out[:, own_rows.scaled(scale), own_cols.scaled(scale)] = kept
+        return out
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._tell(text)
+
+
+def _share(progress: Progress | None, index: int, count: int) -> Progress | None:
+    """Progress of one tile as a part of all."""
+    if progress is None:
+        return None
+
+    def watch(done: int, total: int) -> None:
+        progress(index * total + done, count * total)
+
+    return watch
+
+
+def _ignore(_: str) -> None:
+    """Nobody listens."""
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA and MPS raise OutOfMemoryError; the CPU's allocator a plain RuntimeError that only its text tells."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "out of memory" in str(error)

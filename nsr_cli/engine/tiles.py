@@ -1,0 +1,93 @@
+"""Tiles: parts of a picture that fit into memory, cut along the selection grid.
+
+A tile is a memory choice. It is made of whole selection windows and read with a margin of whole windows around it,
+which are computed and dropped, so that its own windows find their neighbours' features nearly as in one piece.
+What differs is only what reaches a tile through the kernel choice of a margin's outermost pixels.
+
+    ┌───────────────┐
+    │ margin        │     outer: what is computed
+    │   ┌───────┐   │     own: what is kept
+    │   │  own  │   │     at the picture's border there is no margin
+    │   └───────┘   │
+    └───────────────┘
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nsr_cli.engine.grid import Grid
+from nsr_cli.model.config import NetworkConfig
+
+MARGIN = 1  # windows; 48 pixels are more than the 33 that the convolutions of 16 blocks can see
+_OVERHEAD = 1.3  # beyond the two feature buffers: one window's arithmetic, the padded input, the output
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Pixels start…stop along one axis."""
+
+    start: int
+    stop: int
+
+    def scaled(self, scale: int) -> slice:
+        """The same pixels after upscaling."""
+        return slice(self.start * scale, self.stop * scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One tile in input pixels: the part that is kept and the part that is computed."""
+
+    own: tuple[Span, Span]  # rows, columns
+    outer: tuple[Span, Span]
+
+    @property
+    def kept(self) -> tuple[Span, Span]:
+        """The own part, counted from the corner of the outer part."""
+        rows, cols = (
+            Span(own.start - outer.start, own.stop - outer.start)
+            for own, outer in zip(self.own, self.outer, strict=True)
+        )
+        return rows, cols
+
+
+def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
+    """Memory that one selection window takes while the network runs, estimated from its feature buffers."""
+    pixels = (config.window + 2) ** 2
+    features = pixels * (1 + config.expansion) * config.width * item_bytes
+    picture = config.window**2 * config.channels * (item_bytes + 4 * config.scale**2)
+    return int(_OVERHEAD * (features + picture))
+
+
+def plan_tiles(grid: Grid, limit: int, margin: int = MARGIN) -> list[Tile]:
+    """Tiles that together are the picture and of which none, margin included, has more than `limit` windows.
+
+    The smallest tile is one window with its margin, also where that is above the limit.
+    """
+    if len(grid) <= limit:
+        whole = (Span(0, grid.height), Span(0, grid.width))
+        return [Tile(whole, whole)]
+    rows, cols = _tile_shape(grid, limit, margin)
+    return [
+        Tile((own_y, own_x), (outer_y, outer_x))
+        for own_y, outer_y in _spans(grid.rows, rows, grid.height, grid.window, margin)
+        for own_x, outer_x in _spans(grid.cols, cols, grid.width, grid.window, margin)
+    ]
+
+
+def _tile_shape(grid: Grid, limit: int, margin: int) -> tuple[int, int]:
+    """Own windows of a tile, down and across: about square, since that wastes least on margins."""
+    side = max(1, int(limit**0.5) - 2 * margin)
+    if grid.rows <= side:  # a flat picture: no margin above and below, so tiles may be wider
+        return grid.rows, max(1, limit // grid.rows - 2 * margin)
+    if grid.cols <= side:
+        return max(1, limit // grid.cols - 2 * margin), grid.cols
+    return side, side
+
+
+def _spans(count: int, step: int, length: int, window: int, margin: int) -> Iterator[tuple[Span, Span]]:
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        own = Span(start * window, min(stop * window, length))
+        outer = Span(max(start - margin, 0) * window, min((stop + margin) * window, length))
+        yield own, outer

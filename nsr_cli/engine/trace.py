@@ -1,0 +1,70 @@
+"""Which kernels a network chose for each window of a picture: gamma of every layer, recorded in one run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nsr_cli.engine.device import choose_device, prepare_cpu
+from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.grid import Grid
+from nsr_cli.model.network import Network
+
+_GPU_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What one sparse convolution chose; blocks and convolutions count from 1."""
+
+    block: int
+    convolution: int  # 1, or 2 for the second one of the block
+    gamma: NDArray[np.float32]  # (M, d, k): window in row-major order, cardinal group, sparsity group
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All selections of a run over one picture, in the order of the layers, and the grid they belong to."""
+
+    grid: Grid
+    device: str
+    selections: tuple[Selection, ...]
+
+
+def trace(
+    network: Network,
+    array: NDArray[np.float32],
+    level: float | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Trace:
+    """Run a network over a picture in float32 and record its selections.
+
+    Args:
+        network: folded or not; without sparse convolutions there is nothing to record.
+        array: (H, W, C) with black 0 and white 1, C as the network's.
+        level: degradation level in [0, 1], for a network that takes one.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        progress: told the blocks that are done and their number.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        prepare_cpu()
+    gammas: list[NDArray[np.float32]] = []
+
+    def note(gamma: Tensor) -> None:
+        gammas.append(gamma.cpu().numpy().copy())
+
+    executor = Executor(network, chosen, torch.float32)
+    x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    levels = torch.tensor([level]) if level is not None else None
+    executor(x, levels, 1 if chosen.type == "cpu" else _GPU_BATCH, progress, note)
+    each = 1 if network.config.shared else 2  # a shared selection is made once for the block
+    selections = (Selection(i // each + 1, i % each + 1, gamma) for i, gamma in enumerate(gammas))
+    grid = Grid(array.shape[0], array.shape[1], network.config.window)
+    return Trace(grid, str(chosen), tuple(selections))

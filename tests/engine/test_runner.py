@@ -1,0 +1,160 @@
+"""Fallbacks of the runner: memory, precision, devices."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from nsr_cli.engine import device as devices
+from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.runner import Limits, Runner
+from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
+from tests.tiny import tiny_network
+
+MEMORY_ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+class Stingy(Executor):
+    """An executor that runs out of memory above a number of windows, or of windows at once."""
+
+    windows = 1 << 30
+    batch = 1 << 30
+    error: Exception = MEMORY_ERRORS[0]
+    calls = 0
+
+    def __call__(self, x: Tensor, level: Tensor | None, batch: int, progress: Progress | None = None) -> Tensor:
+        self.calls += 1
+        windows = -(-x.shape[1] // 48) * -(-x.shape[2] // 48)
+        if batch > self.batch or windows > self.windows:
+            raise self.error
+        return super().__call__(x, level, batch, progress)
+
+
+def make(said: list[str] | None = None, limits: Limits | None = None, **stingy: object) -> tuple[Runner, Stingy]:
+    runner = Runner(tiny_network(), "cpu", "fp32", limits, (said if said is not None else []).append)
+    executor = Stingy(tiny_network(), runner.device, torch.float32)
+    for name, value in stingy.items():
+        setattr(executor, name, value)
+    runner._executor = executor
+    return runner, executor
+
+
+def levels(x: Tensor) -> Tensor:
+    return (x.clamp(0, 1) * 255).round()
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_out_of_memory_halves_the_batch_first(error: Exception) -> None:
+    said: list[str] = []
+    runner, _ = make(said, batch=2, error=error)
+    runner.batch = 16  # as on a GPU
+    x = torch.rand(3, 100, 100)
+    torch.testing.assert_close(runner.run(x), Runner(tiny_network(), "cpu").run(x), atol=2e-6, rtol=1e-5)
+    assert runner.batch == 2
+    assert said == ["out of memory on cpu; going on with smaller batches of windows"]  # once, not three times
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_then_it_makes_tiles_smaller_and_remembers(error: Exception) -> None:
+    said: list[str] = []
+    runner, executor = make(said, windows=12, error=error)
+    x = torch.rand(3, 300, 300)
+    out = runner.run(x)
+    assert float((levels(out) - levels(Runner(tiny_network(), "cpu").run(x))).abs().max()) <= 1
+    assert said == ["out of memory on cpu; going on with smaller tiles"]
+    executor.calls = 0
+    executor.error = AssertionError("the second picture must not fail first")
+    runner.run(x)
+
+
+def test_out_of_memory_with_one_window_and_its_margin_is_a_clear_error() -> None:
+    runner, _ = make(windows=8)
+    with pytest.raises(MemoryExhausted, match="300×290") as caught:
+        runner.run(torch.rand(3, 290, 300))
+    assert caught.value.exit_code == 5
+
+
+def test_other_errors_are_not_taken_for_memory() -> None:
+    runner, _ = make(windows=0, error=RuntimeError("weights and input differ"))
+    with pytest.raises(RuntimeError, match="differ"):
+        runner.run(torch.rand(3, 40, 50))
+
+
+@pytest.mark.parametrize("size", [(200, 310), (48, 500), (500, 30), (145, 145)])
+@pytest.mark.parametrize("tile", [48, 160, 250])
+def test_tiles_hardly_change_the_picture(size: tuple[int, int], tile: int) -> None:
+    x = torch.rand(3, *size)
+    whole = Runner(tiny_network(), "cpu").run(x)
+    seen: list[tuple[int, int]] = []
+    parts = Runner(tiny_network(), "cpu", limits=Limits(tile=tile)).run(x, None, lambda *now: seen.append(now))
+    assert float((levels(parts) - levels(whole)).abs().max()) <= 1
+    error = (parts.clamp(0, 1) - whole.clamp(0, 1)).square().mean()
+    assert error < 1e-6  # PSNR above 60 dB
+    assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_memory_in_bytes_decides_on_tiles_too() -> None:
+    runner, executor = make(limits=Limits(max_memory=1 << 22))
+    x = torch.rand(3, 400, 400)
+    out = runner.run(x)
+    assert executor.calls > 4
+    assert float((levels(out) - levels(Runner(tiny_network(), "cpu").run(x))).abs().max()) <= 1
+
+
+def test_overflow_in_half_precision_is_computed_again_in_fp32() -> None:
+    said: list[str] = []
+    network = tiny_network()
+    network.head.weight_v.mul_(3e5)  # beyond fp16's 65504, within fp32
+    x = torch.rand(3, 50, 50)
+    out = Runner(network, "cpu", "fp16", notice=said.append).run(x)
+    assert torch.equal(out, Runner(network, "cpu", "fp32").run(x))
+    assert said == ["fp16 overflowed; the picture is computed again in fp32"]
+
+
+def test_a_result_that_is_never_finite_is_refused() -> None:
+    network = tiny_network()
+    network.tail.bias[0] = float("inf")
+    with pytest.raises(PictureError, match="not finite"):
+        Runner(network, "cpu", "fp32").run(torch.rand(3, 20, 20))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("tpu", "no such device"), ("cuda:x", "no such"), ("cuda:99", "CUDA")]
+)
+def test_devices_that_do_not_exist_are_usage_errors(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        devices.choose_device(name)
+
+
+def test_unknown_precisions_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="no such precision"):
+        devices.choose_precision("int8", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("nonsense", None)]
+)
+def test_threads_stay_within_the_cgroup_quota(tmp_path: Path, text: str, expected: int | None) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text)
+    unlimited = devices.usable_threads(tmp_path / "absent")
+    assert devices.usable_threads(quota) == (expected or unlimited)
+
+
+def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
+    assert devices.free_memory(torch.device("cpu"), meminfo) == 200 * 1024
+    assert devices.free_memory(torch.device("cpu"), tmp_path / "absent") > 1 << 20
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_the_batch_never_changes_the_picture_on_a_cpu(batch: int) -> None:
+    x = torch.rand(3, 100, 130)
+    with_batch = Runner(tiny_network(), "cpu", "fp32", Limits(batch=batch)).run(x)
+    assert torch.equal(with_batch, Runner(tiny_network(), "cpu").run(x))
