@@ -1,0 +1,179 @@
+"""Checkpoints of a run: a folder that is either complete and verified, or not there.
+
+    RUN/checkpoints/step-00001000/  weights.safetensors  ema.safetensors  optimizer-0.safetensors …  state.json
+
+`state.json` is written last and holds the sha256 of every other file. The folder gets its final name by a rename
+once everything is on disk, and the one before it is removed only after that. No file is larger than `MAX_BYTES`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from nsr_cli.errors import TrainingError, WriteError
+from nsr_cli.files import sync_folder
+
+MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
+_KEPT = 2
+_PREFIX = "step-"
+_STATE = "state.json"
+
+TensorGroups = Mapping[str, Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything a run needs to go on: named groups of tensors (weights, ema, optimizer) and plain state."""
+
+    tensors: TensorGroups
+    state: Mapping[str, Any]
+
+
+def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
+    """Write one checkpoint completely or not at all.
+
+    Raises:
+        WriteError: it could not be written; earlier checkpoints are untouched.
+    """
+    root = run / "checkpoints"
+    target = root / f"{_PREFIX}{step:08d}"
+    partial = root / f".{target.name}.{os.getpid()}.part"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _remove_partial(root)
+        partial.mkdir()
+        _write_files(partial, checkpoint)
+        if target.exists():  # the same step again, after a resume: its content is the same too
+            shutil.rmtree(target)
+        partial.rename(target)
+        sync_folder(root)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(partial)
+        raise WriteError(
+            f"checkpoint {target}: {error.strerror or error}; the one before it is kept"
+        ) from error
+    for old in _folders(root)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def load_latest(run: Path) -> tuple[int, Checkpoint] | None:
+    """The newest checkpoint that is whole, with its step; None where a run has none yet.
+
+    Raises:
+        TrainingError: there are checkpoints and every one of them is damaged.
+    """
+    folders = _folders(run / "checkpoints")
+    for folder in reversed(folders):
+        loaded = _read(folder)
+        if loaded is not None:
+            return int(folder.name.removeprefix(_PREFIX)), loaded
+    if folders:
+        raise TrainingError(f"{run}: every checkpoint is damaged; start again with another --out")
+    return None
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(p for p in root.iterdir() if p.name.startswith(_PREFIX) and p.is_dir())
+
+
+def _remove_partial(root: Path) -> None:
+    for left in root.glob(f".{_PREFIX}*.part"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    digests = {}
+    for name, data in _encode(checkpoint.tensors).items():
+        _write_synced(folder / name, data)
+        digests[name] = hashlib.sha256(data).hexdigest()
+    state = {"state": dict(checkpoint.state), "files": digests}
+    body = json.dumps(state, sort_keys=True)
+    document = {"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body}
+    _write_synced(folder / _STATE, json.dumps(document).encode())
+    sync_folder(folder)
+
+
+def _encode(groups: TensorGroups) -> dict[str, bytes]:
+    """File name -> bytes; a group larger than MAX_BYTES becomes several files."""
+    files = {}
+    for group, tensors in groups.items():
+        parts: list[dict[str, Tensor]] = [{}]
+        used = 0
+        for name, tensor in tensors.items():
+            size = tensor.numel() * tensor.element_size()
+            if parts[-1] and used + size > MAX_BYTES:
+                parts.append({})
+                used = 0
+            parts[-1][name] = tensor.detach().cpu().contiguous()
+            used += size
+        for index, part in enumerate(parts):
+            suffix = f"-{index}" if len(parts) > 1 else ""
+            files[f"{group}{suffix}.safetensors"] = save_tensors(part)
+    return files
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(folder: Path) -> Checkpoint | None:
+    """The checkpoint, or None when a file is missing or differs from its digest."""
+    try:
+        document = json.loads((folder / _STATE).read_bytes())
+        body = document["body"]
+        if hashlib.sha256(body.encode()).hexdigest() != document["sha256"]:
+            return None
+        content = json.loads(body)
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, digest in content["files"].items():
+            data = (folder / name).read_bytes()
+            if hashlib.sha256(data).hexdigest() != digest:
+                return None
+            group = name.removesuffix(".safetensors").rstrip("0123456789").rstrip("-")
+            groups.setdefault(group, {}).update(load_tensors(data))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return Checkpoint(groups, content["state"])
+
+
+def save_best(run: Path, saved: Checkpoint) -> None:
+    """Keep the best weights so far in RUN/best, the former ones until these are safe."""
+    target, partial, old = run / "best", run / ".best.part", run / ".best.old"
+    try:
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _write_files(partial, saved)
+        if target.exists():
+            target.rename(old)
+        partial.rename(target)
+        sync_folder(run)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise WriteError(f"{target}: {error.strerror or error}") from error
+
+
+def load_best(run: Path) -> Checkpoint | None:
+    """The best weights of a run, or None where none were kept."""
+    for name in ("best", ".best.part", ".best.old"):
+        loaded = _read(run / name)
+        if loaded is not None:
+            return loaded
+    return None

@@ -1,0 +1,62 @@
+"""One process or many: what a run needs to know about its companions (started by torchrun)."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process's place among those that train together."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one process that writes files and reports."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network with gradients averaged over all processes."""
+        if self.world == 1:
+            return network
+        return DistributedDataParallel(network)
+
+    def agree(self, value: float) -> float:
+        """The mean of a number over all processes, so that all take the same decision."""
+        if self.world == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64)
+        if dist.get_backend() == "nccl":
+            tensor = tensor.cuda()
+        dist.all_reduce(tensor)
+        return float(tensor) / self.world
+
+
+def join(device: torch.device) -> Processes:
+    """Join the group that torchrun describes in the environment; a single process where there is none."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Processes()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return Processes(dist.get_rank(), world)
+
+
+def leave(processes: Processes) -> None:
+    """Leave the group that `join` entered."""
+    if processes.world > 1:
+        dist.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """This process's own card among those that torchrun shares out; other devices as they are."""
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return device

@@ -1,0 +1,108 @@
+"""What a run leaves for its reader: `metrics.csv` while it goes on and `curve.png` at its end."""
+
+import csv
+import io
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from nsr_cli.files import write_atomic
+from nsr_cli.imaging.codec import encode
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.training.loop import Moment
+
+_COLUMNS = ("step", "seconds", "loss", "learning_rate", "psnr")
+_SIZE, _MARGIN = (900, 520), 60
+_COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
+
+
+def append(run: Path, moment: Moment) -> None:
+    """Add one line to RUN/metrics.csv; a line is complete or, after a crash, the last one and ignored."""
+    path = run / "metrics.csv"
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(_COLUMNS)
+        psnr = "" if moment.psnr is None else f"{moment.psnr:.4f}"
+        row = (
+            moment.step,
+            f"{moment.seconds:.1f}",
+            f"{moment.loss:.6f}",
+            f"{moment.learning_rate:.3e}",
+            psnr,
+        )
+        writer.writerow(row)
+
+
+def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
+    """The lines of RUN/metrics.csv up to a step; broken lines and those a resumed run repeats are left out."""
+    rows: dict[int, dict[str, float]] = {}
+    try:
+        text = (run / "metrics.csv").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    for line in csv.DictReader(io.StringIO(text)):
+        try:
+            row = {name: float(value) for name, value in line.items() if value}
+        except (TypeError, ValueError):
+            continue
+        if len(row) >= len(_COLUMNS) - 1 and (until is None or row["step"] <= until):
+            rows[int(row["step"])] = row  # the later of two lines for one step wins
+    return [rows[step] for step in sorted(rows)]
+
+
+def draw_curve(run: Path) -> Path | None:
+    """Draw loss (left, blue) and validation PSNR (right, red) over steps; None with fewer than two lines."""
+    rows = read(run)
+    if len(rows) < 2:
+        return None
+    image = Image.new("RGB", _SIZE, "white")
+    draw = ImageDraw.Draw(image)
+    box = (_MARGIN, _MARGIN // 2, _SIZE[0] - _MARGIN, _SIZE[1] - _MARGIN)
+    draw.rectangle(box, outline="gray")
+    span = (rows[0]["step"], rows[-1]["step"])
+    for name, left_side in (("loss", True), ("psnr", False)):
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        if len(points) >= 2:
+            _draw_line(draw, box, span, points, name, left_side=left_side)
+    for step in span:
+        x = _scaled(step, span, box[0], box[2])
+        draw.text((x, box[3] + 8), f"step {step:g}", fill="black", anchor="mt")
+    path = run / "curve.png"
+    import numpy as np
+
+    write_atomic(path, encode(Picture(np.asarray(image)), "PNG"))
+    return path
+
+
+def _draw_line(
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    span: tuple[float, float],
+    points: list[tuple[float, float]],
+    name: str,
+    *,
+    left_side: bool,
+) -> None:
+    """One curve on its own axis; the first eighth of a run, far above the rest, may leave the box's top."""
+    settled = [value for _, value in points[len(points) // 8 :]]
+    low, high = min(settled), max(settled)
+    high = high if high > low else low + 1e-6
+    xy = [
+        (
+            _scaled(step, span, box[0], box[2]),
+            min(max(_scaled(value, (low, high), box[3], box[1]), box[1]), box[3]),
+        )
+        for step, value in points
+    ]
+    draw.line(xy, fill=_COLORS[name], width=2)
+    for value, y in ((high, box[1]), (low, box[3])):
+        x, anchor = (box[0] - 6, "rm") if left_side else (box[2] + 6, "lm")
+        draw.text((x, y), f"{value:.4g}", fill=_COLORS[name], anchor=anchor)
+    x = box[0] + 20 if left_side else box[2] - 20
+    draw.text((x, box[1] + 8), name, fill=_COLORS[name], anchor="lt" if left_side else "rt")
+
+
+def _scaled(value: float, span: tuple[float, float], start: float, end: float) -> float:
+    return start + (value - span[0]) / ((span[1] - span[0]) or 1.0) * (end - start)

@@ -1,0 +1,212 @@
+"""The training loop: batches in, weights out, resumable at any moment."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nsr_cli.errors import TrainingError, WriteError
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint
+from nsr_cli.training.checkpoint import Checkpoint
+from nsr_cli.training.distributed import Processes
+from nsr_cli.training.patches import Batch, PatchSource
+from nsr_cli.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a run is, for progress displays and the log."""
+
+    step: int
+    steps: int
+    progress: float  # 0…1, by steps or by the time budget, whichever is further
+    loss: float  # mean L1 since the last report, in [0, 1] pixel units
+    learning_rate: float
+    seconds: float  # spent in the run so far, resumed parts included
+    psnr: float | None = None  # on the held-out pictures, where just measured
+    note: str | None = None  # something the user should read
+
+
+Report = Callable[[Moment], None]
+Validate = Callable[[Network], float]
+
+
+class Trainer:
+    """One run: owns the network, its average, the optimizer and the clock."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        source: PatchSource,
+        run: Path,
+        *,
+        validate: Validate,
+        report: Report,
+        processes: Processes,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.recipe, self.source, self.run = recipe, source, run
+        self.validate, self.report, self.processes = validate, report, processes
+        self.device = source.device
+        self.autocast = autocast
+        self.network = network.to(self.device)
+        self.model: nn.Module = processes.wrap(self.network)
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
+        self.steps = recipe.total_steps(len(source))
+        self.step, self.seconds, self.best = 0, 0.0, -math.inf
+        self.progress = 0.0
+
+    @property
+    def result(self) -> Network:
+        """The weights that are validated and published: the average where one is kept."""
+        return self.average if self.average is not None else self.network
+
+    def _advance(self) -> float:
+        """How much of the run is done, 0…1: by steps or by time, whichever is further; all processes agree."""
+        by_time = self.seconds / self.recipe.time_budget if self.recipe.time_budget else 0.0
+        self.progress = max(self.step / self.steps, self.processes.agree(by_time))
+        return self.progress
+
+    def resume(self, saved: Checkpoint, step: int) -> None:
+        """Continue from a checkpoint of the same recipe."""
+        self.network.load_state_dict(saved.tensors["weights"])
+        if self.average is not None:
+            self.average.load_state_dict(saved.tensors["ema"])
+        moments = self.optimizer.state_dict()
+        moments["state"] = _unflatten(saved.tensors.get("optimizer", {}))
+        self.optimizer.load_state_dict(moments)
+        self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
+
+    def fit(self) -> None:
+        """Train to the end of the run.
+
+        Raises:
+            TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
+        """
+        started = time.monotonic() - self.seconds
+        last_save, losses = time.monotonic(), _Mean()
+        with ThreadPoolExecutor(1) as ahead:
+            pending = self._draw(ahead)
+            while (progress := self._advance()) < 1.0:
+                batch, rate = pending.result(), self.recipe.learning_rate_at(progress, self.step)
+                pending = self._draw(ahead, offset=1)
+                losses.add(self._step(batch, rate))
+                self.step += 1
+                self.seconds = time.monotonic() - started
+                if self.step % self.recipe.validate_every == 0:
+                    self._report(losses, rate, psnr=self._validate())
+                elif self.step % 50 == 0:
+                    self._report(losses, rate)
+                if time.monotonic() - last_save >= self.recipe.save_every:
+                    self._check(losses)
+                    self._save()
+                    last_save = time.monotonic()
+        self._check(losses)
+        self._report(losses, 0.0, psnr=self._validate())
+        self._save()
+
+    def _draw(self, pool: ThreadPoolExecutor, offset: int = 0) -> "Future[Batch]":
+        """Make the batch of a step while the step before it is computed."""
+        size, rank, world = self.recipe.batch, self.processes.rank, self.processes.world
+        return pool.submit(self.source.batch, self.step + offset, size, rank, world)
+
+    def _step(self, batch: Batch, rate: float) -> Tensor:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
+        torch.manual_seed(
+            self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
+        )
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            restored = self.model(batch.input, batch.level)
+        loss = F.l1_loss(restored.float(), batch.target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        if self.average is not None:
+            decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        return loss.detach()
+
+    def _validate(self) -> float:
+        psnr = self.validate(self.result)
+        if psnr > self.best and self.processes.leads:
+            self.best = psnr
+            self._keep_best()
+        return psnr
+
+    def _keep_best(self) -> None:
+        saved = Checkpoint({"weights": self.result.state_dict()}, {"step": self.step, "psnr": self.best})
+        checkpoint.save_best(self.run, saved)
+
+    def _report(
+        self, losses: "_Mean", rate: float, psnr: float | None = None, note: str | None = None
+    ) -> None:
+        self._check(losses)
+        loss = self.processes.agree(losses.value())
+        losses.clear()
+        if self.processes.leads:
+            self.report(Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note))
+
+    def _check(self, losses: "_Mean") -> None:
+        if not math.isfinite(losses.value()):
+            raise TrainingError(
+                f"the loss became NaN or infinite before step {self.step}; the last good checkpoint is kept: "
+                "resume with a lower --learning-rate"
+            )
+
+    def _save(self) -> None:
+        if not self.processes.leads:
+            return
+        groups: dict[str, dict[str, Tensor]] = {
+            "weights": dict(self.network.state_dict()),
+            "optimizer": _flatten(self.optimizer.state_dict()["state"]),
+        }
+        if self.average is not None:
+            groups["ema"] = dict(self.average.state_dict())
+        state = {"seconds": self.seconds, "best": self.best, "recipe": self.recipe.to_dict()}
+        try:
+            checkpoint.save(self.run, self.step, Checkpoint(groups, state))
+        except WriteError as error:  # a full disk must not end days of work
+            self.report(
+                Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error))
+            )
+
+
+class _Mean:
+    """Running mean of losses that stay on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+
+    def add(self, loss: Tensor) -> None:
+        self._losses.append(loss)
+
+    def value(self) -> float:
+        return float(torch.stack(self._losses).mean()) if self._losses else 0.0
+
+    def clear(self) -> None:
+        self._losses.clear()
+
+
+def _flatten(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
+    return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
+
+
+def _unflatten(tensors: Any) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    return state

@@ -1,0 +1,142 @@
+"""Training patches: decoded pictures in one uint8 buffer, cropped, turned and degraded on the fly.
+
+Every step draws its crops from a generator seeded with (seed, step) alone. A resumed run therefore sees exactly
+the crops it would have seen, batches can be made ahead, and W processes share one batch by taking every W-th patch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nsr_cli.errors import TrainingError
+from nsr_cli.imaging import degrade
+from nsr_cli.imaging.resize import downscale8
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+from nsr_cli.training.recipe import Task
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's patches: input (B, C, P, P), target (B, C, sP, sP) in [0, 1], level (B, 1) or None."""
+
+    input: Tensor
+    target: Tensor
+    level: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """Pictures of any size behind each other in one flat buffer, channels first."""
+
+    buffer: Tensor  # (total,) uint8
+    offsets: Tensor  # (N,) int64, first sample of each picture
+    sizes: Tensor  # (N, 2) int64, height and width
+
+    @classmethod
+    def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_Plane":
+        flat = [np.ascontiguousarray(p.transpose(2, 0, 1)).reshape(-1) for p in pictures]
+        lengths = np.array([0, *(f.size for f in flat)])
+        sizes = torch.tensor([p.shape[:2] for p in pictures], dtype=torch.int64)
+        offsets = torch.from_numpy(np.cumsum(lengths)[:-1])
+        return cls(torch.from_numpy(np.concatenate(flat)).to(device), offsets.to(device), sizes.to(device))
+
+    def cut(
+        self, picture: Tensor, top: Tensor, left: Tensor, side: int, turns: Tensor, channels: int
+    ) -> Tensor:
+        """Crops (B, C, side, side) uint8; `turns` (B, 3) bool flips rows, flips columns, transposes."""
+        steps = torch.arange(side, device=self.buffer.device)
+        rows = torch.where(turns[:, :1], side - 1 - steps, steps)  # (B, side)
+        cols = torch.where(turns[:, 1:2], side - 1 - steps, steps)
+        width = self.sizes[picture, 1, None]
+        rows, cols = (top[:, None] + rows) * width, left[:, None] + cols
+        upright = rows[:, :, None] + cols[:, None, :]  # (B, side, side)
+        index = torch.where(turns[:, 2, None, None], upright.transpose(1, 2), upright)
+        planes = self.sizes[picture].prod(dim=1)[:, None] * torch.arange(channels, device=index.device)
+        start = self.offsets[picture, None] + planes  # (B, C)
+        return self.buffer[start[:, :, None, None] + index[:, None]]
+
+
+class PatchSource:
+    """The training set of one task, held in memory on `device`, and the batches cut from it."""
+
+    def __init__(
+        self, task: Task, pictures: Sequence[Pixels], patch: int, seed: int, device: torch.device
+    ) -> None:
+        """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand."""
+        self.task, self.patch, self.seed, self.device = task, patch, seed, device
+        pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
+        self._high = _Plane.pack(pictures, device)
+        self._low = self._high
+        if task.kind == "upscale":
+            self._low = _Plane.pack([downscale8(p, task.scale) for p in pictures], device)
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self._high.sizes)
+
+    def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        """Patches rank, rank + world, … of the `size` patches of this step; the same on every call."""
+        random = np.random.Generator(np.random.PCG64([self.seed, step]))
+        draw = random.random((size, 3))
+        turns = random.random((size, 3)) < 0.5
+        levels = random.random((size, 1))
+        noise_seed = int(random.integers(1 << 62))
+        mine = slice(rank, None, world)
+        where, turned = self._place(draw[mine]), torch.from_numpy(turns[mine]).to(self.device)
+        scale, channels = self.task.scale, self.task.channels
+        picture, top, left = where
+        target = self._high.cut(picture, top * scale, left * scale, self.patch * scale, turned, channels)
+        if self.task.kind == "upscale":
+            low = self._low.cut(picture, top, left, self.patch, turned, channels)
+            return Batch(low.float() / 255, target.float() / 255, None)
+        if self.task.kind == "denoise":
+            return self._noisy(target, levels, noise_seed, mine)
+        return self._compressed(target, levels[mine])
+
+    def _place(self, draw: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels."""
+        numbers = torch.from_numpy(draw).to(self.device)
+        picture = (numbers[:, 0] * len(self)).long()
+        room = self._low.sizes[picture] - self.patch + 1
+        corner = (numbers[:, 1:] * room).long()
+        return picture, corner[:, 0], corner[:, 1]
+
+    def _noisy(self, target: Tensor, levels: npt.NDArray[np.float64], seed: int, mine: slice) -> Batch:
+        """Gaussian noise of a level drawn for each patch; not clipped, as in the evaluation."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        shape = (len(levels), *target.shape[1:])
+        noise = torch.randn(shape, generator=generator, device=self.device)[mine]
+        level = torch.from_numpy(levels[mine]).float().to(self.device)
+        clean = target.float() / 255
+        return Batch(clean + noise * (level * (MAX_SIGMA / 255))[:, :, None, None], clean, level)
+
+    def _compressed(self, target: Tensor, levels: npt.NDArray[np.float64]) -> Batch:
+        """Each patch through JPEG at its own quality; colour patches at 4:2:0 or 4:4:4 in equal shares."""
+        low, high = QUALITIES
+        spread = levels[:, 0] * (high - low + 1)
+        qualities = low + spread.astype(int)
+        halved = (spread % 1.0) < 0.5
+        patches = target.permute(0, 2, 3, 1).cpu().numpy()
+        coded = [
+            degrade.jpeg(patch, int(quality), "4:2:0" if half else "4:4:4")
+            for patch, quality, half in zip(patches, qualities, halved, strict=True)
+        ]
+        degraded = torch.from_numpy(np.stack(coded)).permute(0, 3, 1, 2).to(self.device)
+        level = torch.from_numpy(qualities / 100).float()[:, None].to(self.device)
+        return Batch(degraded.float() / 255, target.float() / 255, level)
+
+
+def require_size(pictures: Sequence[Pixels], side: int) -> list[Pixels]:
+    """The pictures that hold a crop of `side` pixels. Raises `TrainingError` when none does."""
+    kept = [p for p in pictures if min(p.shape[:2]) >= side]
+    if not kept:
+        raise TrainingError(
+            f"every training picture is smaller than a {side}×{side} crop; give larger pictures to --data"
+        )
+    return kept

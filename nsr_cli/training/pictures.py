@@ -1,0 +1,62 @@
+"""Training folders -> decoded uint8 pictures in memory."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsr_cli.datasets.pictures import list_pictures
+from nsr_cli.engine.device import usable_threads
+from nsr_cli.errors import NsrError, TrainingError
+from nsr_cli.imaging.codec import decode
+from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
+from nsr_cli.training.recipe import Color
+
+
+def find_pictures(folders: Sequence[Path]) -> list[Path]:
+    """Every picture file below the folders, each in its order, so that the same folders give the same list.
+
+    Raises:
+        DataError: a folder is missing, or holds no picture.
+    """
+    return [path for folder in folders for path in list_pictures(folder)]
+
+
+def load_pictures(
+    files: Sequence[Path], color: Color, *, skipped: Callable[[Path, str], None]
+) -> list[npt.NDArray[np.uint8]]:
+    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `skipped` hears of files that cannot be read.
+
+    Raises:
+        TrainingError: not one file could be read.
+    """
+
+    def load(path: Path) -> npt.NDArray[np.uint8] | str:
+        try:
+            return _to_color(decode(path.read_bytes()).pixels, color)
+        except (NsrError, OSError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        loaded = list(pool.map(load, files))
+    pictures = []
+    for path, result in zip(files, loaded, strict=True):
+        if isinstance(result, str):
+            skipped(path, result)
+        else:
+            pictures.append(result)
+    if not pictures:
+        raise TrainingError(f"none of the {len(files)} training pictures could be read; check --data")
+    return pictures
+
+
+def _to_color(pixels: npt.NDArray[Any], color: Color) -> npt.NDArray[np.uint8]:
+    if color == "gray" and pixels.shape[2] == 3:
+        pixels = rgb_to_ycc(to_unit(pixels))[..., :1]
+    if color == "rgb" and pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    eight: npt.NDArray[np.uint8] = pixels if pixels.dtype == np.uint8 else from_unit(to_unit(pixels), np.uint8)
+    return eight

@@ -1,0 +1,110 @@
+"""From a finished run to published weights: a folded fp16 file and its line in the manifest."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nsr_cli.errors import TrainingError, UsageError
+from nsr_cli.files import write_atomic
+from nsr_cli.model.checkpoint import save_network
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint
+from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.weights.entry import WeightEntry
+from nsr_cli.weights.manifest import add_entry
+
+LICENSE = "MIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run made: the network of its choice and how it came to be."""
+
+    recipe: Recipe
+    network: Network
+    step: int
+    seconds: float
+    data: Sequence[str]
+
+
+def load_trained(run: Path, which: str = "best") -> Trained:
+    """The weights of a run: `best` by its validation, or those of its `last` checkpoint (averaged, if it averages).
+
+    Raises:
+        TrainingError: the folder holds no run, or it is damaged.
+        UsageError: an unknown choice.
+    """
+    if which not in ("best", "last"):
+        raise UsageError(f"no such choice of weights: {which!r}; use best or last")
+    saved = checkpoint.load_latest(run)
+    if saved is None:
+        raise TrainingError(f"{run}: no checkpoint; give the --out folder of a training run")
+    step, last = saved
+    recipe = Recipe.from_dict(last.state["recipe"])
+    tensors = last.tensors.get("ema", last.tensors["weights"])
+    if which == "best" and (best := checkpoint.load_best(run)) is not None:
+        tensors, step = best.tensors["weights"], int(best.state["step"])
+    network = Network(recipe.network)
+    network.load_state_dict(dict(tensors))
+    return Trained(recipe, network, step, float(last.state["seconds"]), _data_of(run))
+
+
+def publish(
+    trained: Trained, name: str, manifest: Path, folder: Path, scores: Mapping[str, Any]
+) -> WeightEntry:
+    """Write `folder/NAME.safetensors` and its entry in the manifest; an entry of that name is replaced.
+
+    Raises:
+        WriteError: one of the two files cannot be written; the weights are written first.
+        WeightsError: the manifest cannot be read.
+    """
+    recipe = trained.recipe
+    task = find_task(recipe.task)
+    about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
+    data = save_network(trained.network, dtype=torch.float16, about=about)
+    levels = {"upscale": None, "denoise": (0.0, MAX_SIGMA), "dejpeg": tuple(map(float, QUALITIES))}[task.kind]
+    entry = WeightEntry(
+        name=name,
+        task=task.kind,
+        scale=task.scale if task.kind == "upscale" else None,
+        levels=levels,  # type: ignore[arg-type]
+        color=task.color,
+        preset=recipe.preset,
+        window=recipe.network.window,
+        file=f"{name}.safetensors",
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        urls=(),
+        bundled=True,
+        trained_on=history(trained),
+        scores=scores,
+        license=LICENSE,
+    )
+    write_atomic(folder / entry.file, data)
+    add_entry(manifest, entry)
+    return entry
+
+
+def history(trained: Trained) -> str:
+    """How the weights were made, in one sentence for the manifest."""
+    recipe = trained.recipe
+    start = f"from {recipe.init}" if recipe.init else "from scratch"
+    where = ", ".join(trained.data) or "unnamed pictures"
+    return (
+        f"{where}; {trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "
+        f"seed {recipe.seed}, {trained.seconds / 60:.0f} minutes"
+    )
+
+
+def _data_of(run: Path) -> list[str]:
+    try:
+        data = json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return [str(item) for item in data]

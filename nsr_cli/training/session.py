@@ -1,0 +1,181 @@
+"""From a recipe and folders to a finished run: load, split, start or resume, train, draw."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nsr_cli.engine.device import prepare_cpu
+from nsr_cli.errors import TrainingError, UsageError, WriteError
+from nsr_cli.files import write_atomic
+from nsr_cli.model.checkpoint import fitting
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint, log
+from nsr_cli.training.distributed import join, leave
+from nsr_cli.training.forms import faster_form
+from nsr_cli.training.loop import Moment, Report, Trainer, Validate
+from nsr_cli.training.patches import PatchSource, Pixels, require_size
+from nsr_cli.training.pictures import find_pictures, load_pictures
+from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.training.validate import mean_psnr
+
+VALIDATION_BATCHES = 4
+_VALIDATION_SEED = 20_26
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what: every report, every training file that cannot be read."""
+
+    report: Report
+    skipped: Callable[[Path, str], None]
+
+
+def run_training(
+    recipe: Recipe,
+    folders: Sequence[Path],
+    run: Path,
+    listeners: Listeners,
+    *,
+    device: torch.device,
+    resume: bool = False,
+    init: Network | None = None,
+    validate: Validate | None = None,
+    autocast: torch.dtype | None = None,
+) -> Trainer:
+    """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
+
+    Args:
+        recipe: task, network and schedule.
+        folders: training pictures.
+        run: folder of the run; new, or with `resume` one that the same recipe has begun.
+        listeners: told of progress, on the leading process only.
+        device: where to train.
+        resume: go on from the last checkpoint; starts anew where there is none yet.
+        init: weights to start from; parts that do not fit (head and tail of another scale) start afresh.
+        validate: PSNR in dB of a network; default: on the held-out pictures.
+        autocast: number type of the forward pass, None for float32.
+
+    Raises:
+        DataError: a folder of pictures is missing or empty.
+        TrainingError: no usable data, a damaged run, or a loss that is not finite.
+        UsageError: `run` holds a run already, or one with other settings.
+        WriteError: the run folder cannot be written.
+    """
+    prepare_cpu()
+    saved = _find_saved(recipe, run, resume=resume)
+    training, held_out = load_and_split(recipe, folders, listeners)
+    task = find_task(recipe.task)
+    source = PatchSource(task, training, recipe.patch, recipe.seed, device)
+    aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
+    fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
+    network = _initial(recipe, init)
+    network.use_form(faster_form(network, source, recipe, device))
+    processes = join(device)
+    try:
+        trainer = Trainer(
+            recipe,
+            network,
+            source,
+            run,
+            validate=validate or (lambda net: mean_psnr(net, fixed)),
+            report=lambda moment: _record(run, moment, listeners.report),
+            processes=processes,
+            autocast=autocast,
+        )
+        if saved is not None:
+            trainer.resume(saved[1], saved[0])
+        elif processes.leads:
+            _begin(run, recipe, folders, len(training))
+        trainer.fit()
+        if processes.leads:
+            log.draw_curve(run)
+    finally:
+        leave(processes)
+    return trainer
+
+
+def load_and_split(
+    recipe: Recipe, folders: Sequence[Path], listeners: Listeners
+) -> tuple[list[Pixels], list[Pixels]]:
+    """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
+
+    Raises:
+        DataError: a folder is missing or empty.
+        TrainingError: no picture in them can be used.
+    """
+    task = find_task(recipe.task)
+    pictures = load_pictures(find_pictures(folders), task.color, skipped=listeners.skipped)
+    pictures = require_size(pictures, recipe.patch * task.scale)
+    aside = min(recipe.holdout, len(pictures) // 2)
+    chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
+    training = [picture for i, picture in enumerate(pictures) if i not in chosen]
+    held_out = [picture for i, picture in enumerate(pictures) if i in chosen]
+    return training, held_out or training
+
+
+def _find_saved(recipe: Recipe, run: Path, *, resume: bool) -> tuple[int, checkpoint.Checkpoint] | None:
+    saved = checkpoint.load_latest(run)
+    if saved is None:
+        return None
+    if not resume:
+        raise UsageError(
+            f"{run} holds a run at step {saved[0]}; continue it with --resume or choose another --out"
+        )
+    try:
+        before = Recipe.from_dict(saved[1].state["recipe"])
+    except (KeyError, ValueError):
+        raise TrainingError(f"{run}: its settings cannot be read; start again with another --out") from None
+    if before != recipe:
+        raise UsageError(
+            f"{run} was started with other settings; see its config.json, or choose another --out"
+        )
+    return saved
+
+
+def _initial(recipe: Recipe, init: Network | None) -> Network:
+    torch.manual_seed(recipe.seed)
+    network = Network(recipe.network)
+    if init is not None:
+        network.load_state_dict(fitting(unfolded(init).state_dict(), network), strict=False)
+    return network
+
+
+def unfolded(network: Network) -> Network:
+    """The same network with weight normalisation: plain kernels become directions with their norm as gain."""
+    if network.head.weight_g is not None:
+        return network
+    copy = Network(network.config)
+    state = {}
+    for name, tensor in network.state_dict().items():
+        state[name] = tensor
+        if name.endswith("weight_v"):
+            state[name.removesuffix("v") + "g"] = torch.linalg.vector_norm(
+                tensor, dim=(1, 2, 3), keepdim=True
+            )
+    copy.load_state_dict(state)
+    return copy
+
+
+def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) -> None:
+    names = " + ".join(folder.name or str(folder) for folder in folders)
+    document = {"recipe": recipe.to_dict(), "data": [f"{pictures} pictures of {names}"]}
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{run}: cannot be made: {error.strerror or error}") from error
+    write_atomic(run / "config.json", json.dumps(document, indent=2).encode())
+
+
+def _record(run: Path, moment: Moment, report: Report) -> None:
+    """Log a moment, then report it. A log that cannot be written must not end the run: checkpoints matter more."""
+    report(moment)
+    if moment.note is not None:
+        return
+    try:
+        log.append(run, moment)
+    except OSError as error:
+        report(dataclasses.replace(moment, note=f"metrics.csv: {error.strerror or error}"))

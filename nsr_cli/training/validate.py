@@ -1,0 +1,67 @@
+"""How good a network is while it trains: fixed held-out patches, or a whole benchmark set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nsr_cli.datasets.registry import PictureSet
+from nsr_cli.engine.runner import Runner
+from nsr_cli.evaluate import Case, evaluate
+from nsr_cli.model.levels import noise_level, quality_level
+from nsr_cli.model.network import Network
+from nsr_cli.training.patches import Batch
+from nsr_cli.training.recipe import Task
+
+# The level that stands for all while a network for every level trains.
+SIGMA, QUALITY = 25.0, 20
+
+
+def mean_psnr(network: Network, batches: Sequence[Batch]) -> float:
+    """Mean PSNR in dB of fixed patches, all channels, clipped and not rounded: a yardstick, no benchmark."""
+    scores = []
+    with torch.inference_mode():
+        for batch in batches:
+            error = network(batch.input, batch.level).clamp(0, 1) - batch.target
+            scores.append(-10 * torch.log10(error.square().mean(dim=(1, 2, 3)).clamp_min(1e-10)))
+    return float(torch.cat(scores).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class InTraining:
+    """A network in training as `evaluate` wants a model."""
+
+    runner: Runner
+    name: str = "training"
+    sha256: None = None
+
+    def run(
+        self, array: NDArray[np.float32], *, sigma: float | None = None, quality: int | None = None
+    ) -> NDArray[np.float32]:
+        """(H, W, C) in [0, 1] -> (sH, sW, C), not clipped."""
+        level = None
+        if self.runner.network.config.levels:
+            value = noise_level(sigma) if sigma is not None else quality_level(quality or QUALITY)
+            level = torch.tensor([value])
+        x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+        out: NDArray[np.float32] = self.runner.run(x, level).permute(1, 2, 0).numpy()
+        return out
+
+
+def set_psnr(network: Network, task: Task, pictures: PictureSet, files: Sequence[Path], device: str) -> float:
+    """Mean PSNR in dB on a benchmark set by the protocol of `evaluate`.
+
+    Raises:
+        DataError: a picture of the set cannot be read or does not fit the task.
+    """
+    case = Case(
+        pictures,
+        task.kind,
+        scale=task.scale,
+        sigma=SIGMA if task.kind == "denoise" else None,
+        quality=QUALITY if task.kind == "dejpeg" else None,
+    )
+    return evaluate(case, files, InTraining(Runner(network, device, "fp32"))).psnr

@@ -1,0 +1,98 @@
+"""Checkpoints: whole or not there, damaged ones passed over, the one before kept."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsr_cli.errors import TrainingError, WriteError
+from nsr_cli.training import checkpoint
+from nsr_cli.training.checkpoint import Checkpoint
+
+
+def make(value: float, size: int = 10) -> Checkpoint:
+    weights = {"a": torch.full((size,), value), "b": torch.tensor([value])}
+    return Checkpoint({"weights": weights, "optimizer": {"0.step": torch.tensor(value)}}, {"seconds": value})
+
+
+def latest(run: Path) -> tuple[int, float]:
+    loaded = checkpoint.load_latest(run)
+    assert loaded is not None
+    return loaded[0], float(loaded[1].tensors["weights"]["b"])
+
+
+def test_the_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
+    assert checkpoint.load_latest(tmp_path) is None
+    for step in (10, 20, 30):
+        checkpoint.save(tmp_path, step, make(step))
+    assert latest(tmp_path) == (30, 30.0)
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-00000020", "step-00000030"]
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: str) -> None:
+    checkpoint.save(tmp_path, 1, make(1))
+    path = checkpoint.save(tmp_path, 2, make(2)) / file
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif damage == "cut":
+        path.write_bytes(data[:-1])
+    else:
+        path.unlink()
+    assert latest(tmp_path) == (1, 1.0)
+
+
+def test_only_damaged_checkpoints_are_an_error_not_a_fresh_start(tmp_path: Path) -> None:
+    (checkpoint.save(tmp_path, 2, make(2)) / "state.json").unlink()
+    with pytest.raises(TrainingError, match="every checkpoint is damaged"):
+        checkpoint.load_latest(tmp_path)
+
+
+def test_large_groups_are_split_into_files_that_travel(tmp_path: Path) -> None:
+    tensors = {f"t{i}": torch.rand(1 << 20) for i in range(9)}  # 36 MiB
+    folder = checkpoint.save(tmp_path, 1, Checkpoint({"optimizer": tensors}, {}))
+    sizes = [p.stat().st_size for p in folder.iterdir()]
+    assert max(sizes) < 16 << 20 and len(sizes) == 4
+    loaded = checkpoint.load_latest(tmp_path)
+    assert loaded is not None
+    assert all(torch.equal(loaded[1].tensors["optimizer"][name], tensor) for name, tensor in tensors.items())
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path, 1, make(1))
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError, match="No space left"):
+            checkpoint.save(tmp_path, 2, make(2))
+    assert latest(tmp_path) == (1, 1.0)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    folder = checkpoint.save(tmp_path, 1, make(1))
+    shutil.copytree(folder, folder.with_name(".step-00000002.77.part"))
+    assert latest(tmp_path) == (1, 1.0)
+    checkpoint.save(tmp_path, 3, make(3))
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["step-00000001", "step-00000003"]
+
+
+def test_the_best_is_kept_until_a_better_one_is_safe(tmp_path: Path) -> None:
+    assert checkpoint.load_best(tmp_path) is None
+    for value in (1.0, 2.0):
+        checkpoint.save_best(tmp_path, make(value))
+    best = checkpoint.load_best(tmp_path)
+    assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
+    assert [p.name for p in tmp_path.iterdir()] == ["best"]
+    (tmp_path / "best").rename(tmp_path / ".best.old")  # killed between the two renames
+    best = checkpoint.load_best(tmp_path)
+    assert best is not None and float(best.tensors["weights"]["b"]) == 2.0

@@ -1,0 +1,217 @@
+"""Runs from beginning to end: learning, resuming to the bit, stopping, publishing."""
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from nsr_cli.errors import DataError, TrainingError, UsageError
+from nsr_cli.model.checkpoint import load_network
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint
+from nsr_cli.training.loop import Trainer
+from nsr_cli.training.publish import load_trained, publish
+from nsr_cli.training.session import unfolded
+from nsr_cli.weights.manifest import load_manifest
+from tests.tiny import tiny_network
+from tests.training.helpers import run_tiny, tiny_recipe
+
+ROOT = Path(__file__).parents[2]
+
+
+def state_of(run: Path) -> dict[str, torch.Tensor]:
+    loaded = checkpoint.load_latest(run)
+    assert loaded is not None
+    return {f"{g}.{n}": t for g, tensors in loaded[1].tensors.items() for n, t in tensors.items()}
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    a, b = state_of(one), state_of(other)
+    assert a.keys() == b.keys()
+    assert [name for name in a if not torch.equal(a[name], b[name])] == []
+
+
+@pytest.mark.parametrize("task", ["upscale-x2", "denoise-gray", "dejpeg-rgb"])
+def test_training_lowers_the_loss_and_leaves_a_whole_run(task: str, pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(task, steps=120, validate_every=40, learning_rate=5e-3, schedule="cosine", ema=0.9)
+    trainer, moments = run_tiny(recipe, pictures, tmp_path / "run")
+    scores = [m.psnr for m in moments if m.psnr is not None]
+    assert trainer.step == 120 and scores[-1] > scores[0]
+    assert trainer.best == max(scores)
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows][-1] == "120" and all(math.isfinite(float(row["loss"])) for row in rows)
+    with Image.open(tmp_path / "run" / "curve.png") as curve:
+        assert curve.size[0] > 500
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["data"] == [f"10 pictures of {pictures.name}"]
+
+
+@pytest.mark.parametrize("selection", ["softmax", "gumbel"])
+def test_a_stopped_run_goes_on_to_the_bit(selection: str, pictures: Path, tmp_path: Path) -> None:
+    """20 steps in one go = a run cut off at step 10 and resumed, weights, average and optimizer alike."""
+    changes = {"selection": selection}
+    whole = tiny_recipe(changes=changes, ema=0.9)
+    run_tiny(whole, pictures, tmp_path / "whole")
+
+    class Cut(Exception):
+        pass
+
+    def cut(trainer: Trainer, batch: object, rate: float) -> object:
+        if trainer.step == 10:
+            trainer._save()
+            raise Cut
+        return original(trainer, batch, rate)  # type: ignore[arg-type]
+
+    original = Trainer._step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", cut)
+        with pytest.raises(Cut):
+            run_tiny(whole, pictures, tmp_path / "parts")
+    trainer, _ = run_tiny(whole, pictures, tmp_path / "parts", resume=True)
+    assert trainer.step == 20
+    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+
+
+COMMAND = [sys.executable, "-m", "nsr_cli", "train", "upscale-x2", "--network", "tiny", "--width", "8", "--blocks", "1",
+           "--cardinality", "2", "--batch", "2", "--holdout", "0", "--device", "cpu", "--seed", "3"]  # fmt: skip
+
+
+def test_kill_9_and_resume_give_the_same_weights(tmp_path: Path) -> None:
+    """The real command, killed by a real signal somewhere after its first checkpoints."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    command = [*COMMAND, "--data", str(folder), "--steps", "60", "--save-every", "0.01s"]
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, cwd=ROOT)
+    cut = [*command, "--out", str(tmp_path / "cut")]
+    process = subprocess.Popen(cut, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while checkpoint.load_latest(tmp_path / "cut") is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = checkpoint.load_latest(tmp_path / "cut")
+    assert stopped is not None and stopped[0] < 60
+    subprocess.run([*cut, "--resume"], check=True, capture_output=True, cwd=ROOT)
+    assert_same_state(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tmp_path: Path) -> None:
+    """torchrun with gloo: the loss curve of 2 × 4 patches is that of 8 patches, to 1e-4."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    common = [*COMMAND[3:], "--data", str(folder), "--batch", "8", "--steps", "12", "--validate-every", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launchers = {"one": ["-m", "nsr_cli"], "two": ["-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "nsr_cli"]}
+    curves = {}
+    for name, launcher in launchers.items():
+        command = [sys.executable, *launcher, *common, "--out", str(tmp_path / name)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        with (tmp_path / name / "metrics.csv").open() as file:
+            curves[name] = [(row["step"], float(row["loss"])) for row in csv.DictReader(file)]
+    assert len(curves["one"]) >= 6
+    for (step, one), (same, two) in zip(curves["one"], curves["two"], strict=True):
+        assert step == same and two == pytest.approx(one, abs=1e-4)
+
+
+def test_a_time_budget_ends_the_run_and_its_schedule(pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(steps=10**6, time_budget=1.5)
+    trainer, moments = run_tiny(recipe, pictures, tmp_path / "run")
+    assert 0 < trainer.step < 10**6 and trainer.seconds < 6
+    assert moments[-1].progress >= 1
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(learning_rate=1e30, validate_every=5, save_every=0.0)
+    with pytest.raises(TrainingError, match="NaN or infinite"):
+        run_tiny(recipe, pictures, tmp_path / "run")
+    for name, tensor in state_of(tmp_path / "run").items():
+        if name.startswith("weights"):
+            assert bool(torch.isfinite(tensor).all()), name
+
+
+def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match="--resume"):
+        run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match="other settings"):
+        run_tiny(tiny_recipe(steps=3), pictures, tmp_path / "run", resume=True)
+
+
+def test_unusable_folders_are_one_clear_line(tmp_path: Path) -> None:
+    empty, broken, small = (tmp_path / name for name in ("empty", "broken", "small"))
+    for folder in (empty, broken, small):
+        folder.mkdir()
+    (broken / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    Image.new("RGB", (9, 9)).save(small / "a.png")
+    cases = [
+        (tmp_path / "absent", DataError, "no folder"),
+        (empty, DataError, "no picture"),
+        (broken, TrainingError, "could be read"),
+        (small, TrainingError, "smaller than a 16×16 crop"),
+    ]
+    for folder, kind, message in cases:
+        with pytest.raises(kind, match=message) as caught:
+            run_tiny(tiny_recipe(), folder, tmp_path / "run")
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unreadable_pictures_are_named_and_the_others_used(pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for path in list(pictures.iterdir())[:3]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "bad.png").write_bytes(b"no picture")
+    _, moments = run_tiny(tiny_recipe(steps=1, holdout=0), folder, tmp_path / "run")
+    notes = [m.note for m in moments if m.note]
+    assert len(notes) == 1 and "bad.png" in notes[0]
+
+
+def test_published_weights_start_another_run_where_they_left_off(pictures: Path, tmp_path: Path) -> None:
+    trainer, _ = run_tiny(tiny_recipe(steps=30, learning_rate=5e-3, ema=0.5), pictures, tmp_path / "run")
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"schema": 1, "weights": []}')
+    entry = publish(load_trained(tmp_path / "run", "last"), "upscale-x2-lite", manifest, tmp_path, {"Set5": {"psnr": 1.5}})
+    assert load_manifest(manifest).get("upscale-x2-lite") == entry
+    assert entry.scale == 2 and entry.task == "upscale" and "30 steps" in entry.trained_on
+    network = load_network((tmp_path / entry.file).read_bytes())
+    x = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(network(x), trainer.result(x), atol=3e-3, rtol=0)
+    again, _ = run_tiny(tiny_recipe(steps=1, learning_rate=1e-9), pictures, tmp_path / "next", init=network)
+    torch.testing.assert_close(again.network(x), network(x), atol=1e-4, rtol=1e-3)
+
+
+def test_another_scale_starts_from_the_body(pictures: Path, tmp_path: Path) -> None:
+    two, _ = run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "two")
+    three, _ = run_tiny(
+        tiny_recipe("upscale-x3", steps=1, learning_rate=1e-12), pictures, tmp_path / "three", init=two.network
+    )
+    for name, tensor in two.network.state_dict().items():
+        other = three.network.state_dict()[name]
+        if name.startswith(("body", "head")):
+            torch.testing.assert_close(other, tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_unfolding_inverts_folding() -> None:
+    network = tiny_network()
+    x = torch.rand(1, 3, 48, 48)
+    back = unfolded(network)
+    assert back.head.weight_g is not None
+    torch.testing.assert_close(back.eval()(x), network(x), atol=1e-5, rtol=1e-5)
+    fresh = Network(network.config)
+    assert unfolded(fresh) is fresh

@@ -1,0 +1,135 @@
+"""Crops: where they come from, how they are turned, and that every step can be drawn again."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from nsr_cli.errors import TrainingError
+from nsr_cli.imaging.degrade import jpeg
+from nsr_cli.imaging.resize import downscale8
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+from nsr_cli.training.patches import Batch, PatchSource, require_size
+from nsr_cli.training.recipe import TASKS
+
+CPU = torch.device("cpu")
+P = 8
+
+
+def make(task: str, count: int = 3) -> tuple[PatchSource, list[np.ndarray]]:
+    random = np.random.default_rng(0)
+    channels = TASKS[task].channels
+    shapes = [(48 + 8 * i, 56 - 8 * i, channels) for i in range(count)]
+    pictures = [random.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
+    return PatchSource(TASKS[task], pictures, P, 1, CPU), pictures
+
+
+def eight_turns(crop: np.ndarray) -> list[np.ndarray]:
+    return [np.rot90(side, k) for side in (crop, crop[:, ::-1]) for k in range(4)]
+
+
+def places_of(crop: np.ndarray, picture: np.ndarray) -> list[tuple[int, int]]:
+    """Where any turn of a crop occurs in a picture."""
+    side = crop.shape[0]
+    views = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+    return [
+        (int(y), int(x))
+        for turned in eight_turns(crop)
+        for y, x in np.argwhere((views == turned).all(axis=(2, 3, 4)))
+    ]
+
+
+def as_bytes(tensor: torch.Tensor) -> np.ndarray:
+    return (tensor * 255).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_low_and_high_crops_are_of_the_same_place_in_the_same_turn(scale: int) -> None:
+    source, pictures = make(f"upscale-x{scale}")
+    pictures = [p[: p.shape[0] // scale * scale, : p.shape[1] // scale * scale] for p in pictures]
+    lows = [downscale8(p, scale) for p in pictures]
+    batch = source.batch(0, 24)
+    for low, high in zip(as_bytes(batch.input), as_bytes(batch.target), strict=True):
+        found = [(i, at) for i, p in enumerate(lows) for at in places_of(low, p)]
+        assert len(found) == 1
+        index, (y, x) = found[0]
+        assert (y * scale, x * scale) in places_of(high, pictures[index])
+
+
+def test_all_pictures_and_all_eight_turns_occur() -> None:
+    source, pictures = make("denoise-gray")
+    seen = set()
+    for crop in as_bytes(source.batch(0, 200).target):
+        for index, picture in enumerate(pictures):
+            for y, x in places_of(crop, picture):
+                turns = eight_turns(picture[y : y + P, x : x + P])
+                seen.add((index, next(i for i, t in enumerate(turns) if np.array_equal(t, crop))))
+    assert seen == {(picture, turn) for picture in range(3) for turn in range(8)}
+
+
+def test_a_step_gives_the_same_batch_again_and_another_step_another() -> None:
+    source, _ = make("denoise-rgb")
+    first, again, other = source.batch(7, 4), source.batch(7, 4), source.batch(8, 4)
+    assert torch.equal(first.input, again.input) and torch.equal(first.target, again.target)
+    assert not torch.equal(first.target, other.target)
+
+
+@pytest.mark.parametrize("task", ["upscale-x2", "denoise-gray", "dejpeg-rgb"])
+def test_processes_share_one_batch(task: str) -> None:
+    source, _ = make(task)
+    whole = source.batch(3, 6)
+    parts = [source.batch(3, 6, rank, 2) for rank in range(2)]
+
+    def woven(field: str) -> torch.Tensor:
+        return torch.stack([getattr(parts[i % 2], field)[i // 2] for i in range(6)])
+
+    for field in ("input", "target") + (("level",) if whole.level is not None else ()):
+        assert torch.equal(woven(field), getattr(whole, field))
+
+
+def test_noise_has_the_level_that_the_network_is_told() -> None:
+    source, _ = make("denoise-gray")
+    batch = source.batch(0, 400)
+    assert batch.level is not None
+    measured = (batch.input - batch.target).flatten(1).std(dim=1) * 255
+    told = batch.level[:, 0] * MAX_SIGMA
+    loud = told > 20
+    assert float((measured / told)[loud].mean()) == pytest.approx(1.0, abs=0.02)
+    assert 0 <= float(told.min()) < 5 and MAX_SIGMA - 5 < float(told.max()) <= MAX_SIGMA
+    assert float(batch.input.min()) < 0 and float(batch.input.max()) > 1  # not clipped
+
+
+def test_jpeg_patches_are_what_the_codec_makes_at_the_told_quality() -> None:
+    source, _ = make("dejpeg-rgb")
+    batch = source.batch(0, 60)
+    assert batch.level is not None
+    qualities = (batch.level[:, 0] * 100).round().int().tolist()
+    assert all(QUALITIES[0] <= q <= QUALITIES[1] for q in qualities) and len(set(qualities)) > 20
+    halved = 0
+    for given, clean, quality in zip(as_bytes(batch.input), as_bytes(batch.target), qualities, strict=True):
+        full, half = (np.array_equal(given, jpeg(clean, quality, s)) for s in ("4:4:4", "4:2:0"))
+        assert full or half
+        halved += half
+    assert 10 < halved < 50
+
+
+def test_pictures_smaller_than_a_crop_are_left_out_or_refused() -> None:
+    small, large = np.zeros((7, 50, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
+    assert require_size([small, large], 8) == [large]
+    with pytest.raises(TrainingError, match="8×8"):
+        require_size([small], 8)
+
+
+def test_crops_reach_every_border() -> None:
+    source, pictures = make("upscale-x2", count=1)
+    low = downscale8(pictures[0], 2)
+    found = [at for batch in map(lambda i: source.batch(i, 50), range(20)) for c in as_bytes(batch.input) for at in places_of(c, low)]
+    ys, xs = sorted({y for y, _ in found}), sorted({x for _, x in found})
+    assert (ys[0], ys[-1]) == (0, low.shape[0] - P) and (xs[0], xs[-1]) == (0, low.shape[1] - P)
+    assert all(b - a == 1 for a, b in pairwise(ys))
+
+
+def test_batches_are_plain_data() -> None:
+    source, _ = make("upscale-x2")
+    assert isinstance(source.batch(0, 2), Batch) and source.batch(0, 2).level is None
