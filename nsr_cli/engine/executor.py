@@ -27,7 +27,7 @@ class Executor:
         self.config = network.config
         self.device, self.dtype = device, dtype
         self._head = PlainLayer.of(network.head, device, dtype)
-        self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.body]  # type: ignore[arg-type]
+        self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
         self._tail = PlainLayer.of(network.tail, device, dtype)
         self._skip = PlainLayer.of(network.skip, device, dtype) if network.skip is not None else None
 

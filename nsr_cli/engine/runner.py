@@ -85,7 +85,9 @@ class Runner:
             out = self._run_in_memory(x, level, progress)
             self._executor = narrow
         if not bool(torch.isfinite(out).all()):
-            raise PictureError("the network's output is not finite; the picture or the weights hold unusable values")
+            raise PictureError(
+                "the network's output is not finite; the picture or the weights hold unusable values"
+            )
         return out
 
     def _place(self, device: torch.device, dtype: torch.dtype) -> Executor:
@@ -130,11 +132,15 @@ class Runner:
             self._executor = self._place(torch.device("cpu"), torch.float32)
         else:
             size = f"{x.shape[2]}×{x.shape[1]}"
-            raise MemoryExhausted(f"out of memory for a picture of {size} pixels; free some memory, or cut the picture")
+            raise MemoryExhausted(
+                f"out of memory for a picture of {size} pixels; free some memory, or cut the picture"
+            )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _run_tiles(self, tiles: list[Tile], x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
+    def _run_tiles(
+        self, tiles: list[Tile], x: Tensor, level: Tensor | None, progress: Progress | None
+    ) -> Tensor:
         scale = self.network.config.scale
         out = torch.empty(x.shape[0], scale * x.shape[1], scale * x.shape[2])
         for index, tile in enumerate(tiles):

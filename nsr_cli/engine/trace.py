@@ -10,6 +10,7 @@ from torch import Tensor
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
+from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network
 
 _GPU_BATCH = 64
@@ -51,6 +52,7 @@ def trace(
 
     Raises:
         UsageError: there is no such device.
+        MemoryExhausted: the features of the whole picture do not fit into memory.
     """
     chosen = choose_device(device)
     if chosen.type == "cpu":
@@ -63,7 +65,18 @@ def trace(
     executor = Executor(network, chosen, torch.float32)
     x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     levels = torch.tensor([level]) if level is not None else None
-    executor(x, levels, 1 if chosen.type == "cpu" else _GPU_BATCH, progress, note)
+    try:
+        executor(x, levels, 1 if chosen.type == "cpu" else _GPU_BATCH, progress, note)
+    except (RuntimeError, MemoryError) as error:
+        # CUDA has an error of its own for it, the CPU's allocator only a text.
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(
+            error
+        ):
+            raise
+        raise MemoryExhausted(
+            f"out of memory on {chosen} for a picture of {x.shape[2]}×{x.shape[1]}: "
+            "free some memory, use --device cpu, or cut the picture"
+        ) from None
     each = 1 if network.config.shared else 2  # a shared selection is made once for the block
     selections = (Selection(i // each + 1, i % each + 1, gamma) for i, gamma in enumerate(gammas))
     grid = Grid(array.shape[0], array.shape[1], network.config.window)

@@ -63,9 +63,8 @@ def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
         if not 0 < header_bytes <= len(data) - 8:
             raise ValueError
         header = json.loads(data[8 : 8 + header_bytes])
-        description = json.loads(header["__metadata__"][METADATA_KEY])
-        if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
-            raise ValueError
+        description: dict[str, Any] = dict(json.loads(header["__metadata__"][METADATA_KEY]))
+        dict(description["config"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise WeightsError(
             f"{name}: not a weights file of nsr; `nsr weights import` reads .pth files of the paper's authors"

@@ -81,7 +81,7 @@ class Network(nn.Module):
             maps = level[:, :, None, None].expand(-1, -1, *x.shape[2:])
             features = cat((centred, maps.to(x.dtype)), dim=1)
         features = self.head(features)
-        for block in self.body:
+        for block in self.blocks:
             features = block(features, config.window)
         out = self.tail(features)
         if self.skip is None:
@@ -90,6 +90,11 @@ class Network(nn.Module):
         out = out + self.skip(centred)
         restored: Tensor = F.pixel_shuffle(out, config.scale) + 0.5
         return restored
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The residual blocks, first to last."""
+        return [block for block in self.body if isinstance(block, Block)]
 
     def fold(self) -> "Network":
         """Replace weight normalisation by plain kernels, in place."""

@@ -165,7 +165,7 @@ def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:
     Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the picture, padding 0.
     A single window a picture: `x` itself and padding 1, which is the same without a copy.
     """
-    batch, channels, height, width = x.shape
+    _, channels, height, width = x.shape
     if height % window or width % window:
         raise ValueError(
             f"features of {height}×{width} are not a multiple of the {window}-pixel selection window"

@@ -179,9 +179,7 @@ class Trainer:
         try:
             checkpoint.save(self.run, self.step, Checkpoint(groups, state))
         except WriteError as error:  # a full disk must not end days of work
-            self.report(
-                Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error))
-            )
+            self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
 
 
 class _Mean:

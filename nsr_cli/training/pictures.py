@@ -58,5 +58,7 @@ def _to_color(pixels: npt.NDArray[Any], color: Color) -> npt.NDArray[np.uint8]:
         pixels = rgb_to_ycc(to_unit(pixels))[..., :1]
     if color == "rgb" and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
-    eight: npt.NDArray[np.uint8] = pixels if pixels.dtype == np.uint8 else from_unit(to_unit(pixels), np.uint8)
+    eight: npt.NDArray[np.uint8] = (
+        pixels if pixels.dtype == np.uint8 else from_unit(to_unit(pixels), np.uint8)
+    )
     return eight

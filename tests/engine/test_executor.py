@@ -21,9 +21,10 @@ SIZES = [(1, 1), (1, 60), (60, 1), (48, 48), (47, 97), (96, 49), (100, 150)]
 def by_the_network(network: Network, x: Tensor, level: Tensor | None = None) -> Tensor:
     """Edge-replicate to whole windows, run the module, crop: what the engine has to reproduce."""
     height, width = x.shape[1:]
-    grid = Grid(height, width, network.config.window)
-    s = network.config.scale
-    return network(grid.pad(x[None]), None if level is None else level[None])[0, :, : s * height, : s * width]
+    scale = network.config.scale
+    padded = Grid(height, width, network.config.window).pad(x[None])
+    restored: Tensor = network(padded, None if level is None else level[None])
+    return restored[0, :, : scale * height, : scale * width]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,13 +1,14 @@
 """Fallbacks of the runner: memory, precision, devices."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from nsr_cli.engine import device as devices
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
 from tests.tiny import tiny_network
@@ -27,15 +28,17 @@ class Stingy(Executor):
     error: Exception = MEMORY_ERRORS[0]
     calls = 0
 
-    def __call__(self, x: Tensor, level: Tensor | None, batch: int, progress: Progress | None = None) -> Tensor:
+    def __call__(self, x: Tensor, level: Tensor | None, batch: int, *more: Any, **named: Any) -> Tensor:
         self.calls += 1
         windows = -(-x.shape[1] // 48) * -(-x.shape[2] // 48)
         if batch > self.batch or windows > self.windows:
             raise self.error
-        return super().__call__(x, level, batch, progress)
+        return super().__call__(x, level, batch, *more, **named)
 
 
-def make(said: list[str] | None = None, limits: Limits | None = None, **stingy: object) -> tuple[Runner, Stingy]:
+def make(
+    said: list[str] | None = None, limits: Limits | None = None, **stingy: object
+) -> tuple[Runner, Stingy]:
     runner = Runner(tiny_network(), "cpu", "fp32", limits, (said if said is not None else []).append)
     executor = Stingy(tiny_network(), runner.device, torch.float32)
     for name, value in stingy.items():
@@ -91,7 +94,9 @@ def test_tiles_hardly_change_the_picture(size: tuple[int, int], tile: int) -> No
     x = torch.rand(3, *size)
     whole = Runner(tiny_network(), "cpu").run(x)
     seen: list[tuple[int, int]] = []
-    parts = Runner(tiny_network(), "cpu", limits=Limits(tile=tile)).run(x, None, lambda *now: seen.append(now))
+    parts = Runner(tiny_network(), "cpu", limits=Limits(tile=tile)).run(
+        x, None, lambda *now: seen.append(now)
+    )
     assert float((levels(parts) - levels(whole)).abs().max()) <= 1
     error = (parts.clamp(0, 1) - whole.clamp(0, 1)).square().mean()
     assert error < 1e-6  # PSNR above 60 dB
@@ -137,7 +142,8 @@ def test_unknown_precisions_are_usage_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("nonsense", None)]
+    ("text", "expected"),
+    [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("nonsense", None)],
 )
 def test_threads_stay_within_the_cgroup_quota(tmp_path: Path, text: str, expected: int | None) -> None:
     quota = tmp_path / "cpu.max"

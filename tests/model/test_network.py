@@ -57,18 +57,20 @@ def test_lite_tier_stays_below_its_budget_at_every_scale() -> None:
 
 def test_gains_of_weight_normalisation() -> None:
     network = Network(dataclasses.replace(PRESETS["sparse-plus"], scale=2))
-    block = network.body[0]
+    block = network.blocks[0]
+    assert network.skip is not None
     gains = [
         layer.weight_g for layer in (network.head, network.tail, network.skip, block.first, block.second)
     ]
-    assert [float(g.detach().mean()) for g in gains] == pytest.approx([1, 1, 1, 2, 16**-0.5])
+    assert [float(g.detach().mean()) for g in gains if g is not None] == pytest.approx([1, 1, 1, 2, 16**-0.5])
     norms = block.first.weight.flatten(1).norm(dim=1)
     torch.testing.assert_close(norms, torch.full_like(norms, 2.0))
 
 
 def test_scale_1_skip_is_the_identity() -> None:
     network = Network(dataclasses.replace(PRESETS["tiny"], scale=1, channels=1, window=8))
-    torch.nn.init.zeros_(network.tail.weight_g)
+    network.fold()
+    torch.nn.init.zeros_(network.tail.weight_v)
     x = torch.rand(1, 1, 8, 8)
     torch.testing.assert_close(network(x), x)
 
@@ -85,7 +87,8 @@ def test_level_changes_the_output_and_must_be_given() -> None:
 def test_shared_selection_has_one_selector_a_block_and_uses_it_twice() -> None:
     config = dataclasses.replace(PRESETS["tiny"], shared=True, scale=1, window=8)
     network = Network(config)
-    block = network.body[0]
+    block = network.blocks[0]
+    assert isinstance(block.first, SparseConvolution)
     assert isinstance(block.second, SparseConvolution) and block.second.selector is None
     x = torch.rand(1, config.width, 8, 8)
     gamma = block.first.select(x, 8)

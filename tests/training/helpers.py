@@ -21,6 +21,10 @@ def run_tiny(
     recipe: Recipe, pictures: Path, run: Path, *, resume: bool = False, **more: Any
 ) -> tuple[Trainer, list[Moment]]:
     moments: list[Moment] = []
-    listeners = Listeners(moments.append, lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}")))
-    trainer = run_training(recipe, [pictures], run, listeners, device=torch.device("cpu"), resume=resume, **more)
+    listeners = Listeners(
+        moments.append, lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}"))
+    )
+    trainer = run_training(
+        recipe, [pictures], run, listeners, device=torch.device("cpu"), resume=resume, **more
+    )
     return trainer, moments

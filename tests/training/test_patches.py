@@ -32,7 +32,9 @@ def eight_turns(crop: np.ndarray) -> list[np.ndarray]:
 def places_of(crop: np.ndarray, picture: np.ndarray) -> list[tuple[int, int]]:
     """Where any turn of a crop occurs in a picture."""
     side = crop.shape[0]
-    views = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+    views = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1)).transpose(
+        0, 1, 3, 4, 2
+    )
     return [
         (int(y), int(x))
         for turned in eight_turns(crop)
@@ -124,7 +126,12 @@ def test_pictures_smaller_than_a_crop_are_left_out_or_refused() -> None:
 def test_crops_reach_every_border() -> None:
     source, pictures = make("upscale-x2", count=1)
     low = downscale8(pictures[0], 2)
-    found = [at for batch in map(lambda i: source.batch(i, 50), range(20)) for c in as_bytes(batch.input) for at in places_of(c, low)]
+    found = [
+        at
+        for batch in (source.batch(step, 50) for step in range(20))
+        for c in as_bytes(batch.input)
+        for at in places_of(c, low)
+    ]
     ys, xs = sorted({y for y, _ in found}), sorted({x for _, x in found})
     assert (ys[0], ys[-1]) == (0, low.shape[0] - P) and (xs[0], xs[-1]) == (0, low.shape[1] - P)
     assert all(b - a == 1 for a, b in pairwise(ys))

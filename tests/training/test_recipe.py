@@ -31,7 +31,9 @@ def test_every_task_has_a_network_that_fits(name: str) -> None:
 
 
 def test_recipes_survive_json() -> None:
-    recipe = make_recipe("denoise-gray", changes={"groups": 8, "temperature": 0.1}, time_budget=60.0, ema=0.99)
+    recipe = make_recipe(
+        "denoise-gray", changes={"groups": 8, "temperature": 0.1}, time_budget=60.0, ema=0.99
+    )
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     with pytest.raises(ValueError, match="not a training recipe"):
         Recipe.from_dict({"task": "upscale-x2"})

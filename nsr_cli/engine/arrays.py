@@ -1,0 +1,63 @@
+"""A network on NumPy pixels: gray and color in any combination, and the self-ensemble."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, from_numpy
+
+from nsr_cli.engine.runner import Runner
+from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
+from nsr_cli.imaging.resize import resize
+
+Unit = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Watch:
+    """Adds up the progress of `runs` network runs."""
+
+    progress: Progress | None
+    runs: int
+    done: int = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` parts of the current run are computed."""
+        if self.progress is not None:
+            self.progress(self.done * total + done, self.runs * total)
+        self.done += done == total
+
+
+def run_array(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+    """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
+
+    A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
+    restores the luma of a color picture, where eyes and JPEG put the detail.
+    """
+    channels, wanted = array.shape[2], runner.network.config.channels
+    if channels == wanted:
+        return _run(runner, array, level, watch)
+    if channels == 1:
+        return rgb_to_ycc(_run(runner, np.repeat(array, 3, axis=2), level, watch))[..., :1]
+    ycc = rgb_to_ycc(array)
+    luma = _run(runner, ycc[..., :1], level, watch)
+    chroma = ycc[..., 1:] if luma.shape[:2] == ycc.shape[:2] else resize(ycc[..., 1:], *luma.shape[:2])
+    return ycc_to_rgb(np.concatenate((luma, chroma), axis=2)).astype(np.float32)
+
+
+def run_ensemble(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+    """Mean of `run_array` over the eight flips and quarter turns of the picture, each turned back."""
+    total = run_array(runner, array, level, watch)
+    for turns, flip in [(k, flip) for k in range(4) for flip in (False, True)][1:]:
+        turned = np.rot90(array[:, ::-1] if flip else array, turns)
+        back = np.rot90(run_array(runner, turned, level, watch), -turns)
+        total += back[:, ::-1] if flip else back
+    return total / np.float32(8)
+
+
+def _run(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+    x = from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    out: Unit = runner.run(x, level, watch).permute(1, 2, 0).numpy()
+    return out

@@ -1,0 +1,181 @@
+"""Pictures through real (tiny) networks: scales, colors, transparency, strength, ensembles."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.resize import resize
+from nsr_cli.model.checkpoint import save_network
+from nsr_cli.restore import Restorer, compose
+from nsr_cli.weights.manifest import Manifest
+from nsr_cli.weights.store import WeightStore
+from tests.tiny import tiny_network, tiny_weights
+
+RANDOM = np.random.default_rng(3)
+
+
+def noise(*shape: int, dtype: type = np.uint8) -> np.ndarray:
+    return RANDOM.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> WeightStore:
+    return WeightStore(Manifest((), "file:///nowhere"), cache=tmp_path / "cache", offline=True)
+
+
+def load(
+    tmp_path: Path, store: WeightStore, task: str = "upscale", factor: float = 2, **size: int
+) -> Restorer:
+    model = str(tiny_weights(tmp_path / "tiny.safetensors", **size))
+    return Restorer.load(task, scale=factor, model=model, device="cpu", precision="fp32", store=store)
+
+
+@pytest.mark.parametrize(
+    ("factor", "natives", "steps"),
+    [
+        (2, [2, 3, 4], [2]),
+        (4, [2, 3, 4], [4]),
+        (8, [2, 3, 4], [4, 2]),
+        (16, [2, 3, 4], [4, 4]),
+        (2.5, [2, 3, 4], [3]),
+        (1.5, [2, 3, 4], [2]),
+        (5, [2, 3, 4], [3, 2]),
+        (7, [2, 3, 4], [4, 2]),
+        (4, [2], [2, 2]),
+        (3, [4], [4]),
+        (16, [2], [2, 2, 2, 2]),
+    ],
+)
+def test_factors_are_composed_of_few_native_steps(
+    factor: float, natives: list[int], steps: list[int]
+) -> None:
+    assert compose(factor, natives) == steps
+
+
+@pytest.mark.parametrize("factor", [1.3, 2, 2.5, 4, 5.7])
+def test_any_factor_gives_the_exact_size(factor: float, tmp_path: Path, store: WeightStore) -> None:
+    picture = Picture(noise(21, 34, 3))
+    out = load(tmp_path, store, factor=factor)(picture)
+    assert (out.height, out.width) == (round(21 * factor), round(34 * factor))
+
+
+@pytest.mark.parametrize(("factor", "message"), [(1, "above 1"), (17, "up to 16"), (None, "factor")])
+def test_other_factors_are_usage_errors(
+    factor: float, message: str, tmp_path: Path, store: WeightStore
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path, store, factor=factor)
+
+
+def test_what_a_picture_is_stays(tmp_path: Path, store: WeightStore) -> None:
+    restorer = load(tmp_path, store)
+    metadata = Metadata(icc=b"profile", dpi=(300.0, 300.0))
+    for channels in (1, 3):
+        for dtype in (np.uint8, np.uint16):
+            picture = Picture(noise(9, 12, channels, dtype=dtype), metadata=metadata, source="PNG")
+            out = restorer(picture)
+            assert out.pixels.dtype == dtype and out.channels == channels and out.metadata == metadata
+            assert out.alpha is None
+
+
+def test_sixteen_bits_are_not_rounded_to_eight(tmp_path: Path, store: WeightStore) -> None:
+    out = load(tmp_path, store)(Picture(noise(30, 30, 3, dtype=np.uint16)))
+    assert len(np.unique(out.pixels % 257)) > 200
+
+
+def test_transparency_goes_its_own_way(tmp_path: Path, store: WeightStore) -> None:
+    pixels, alpha = noise(16, 16, 3), np.full((16, 16), 255, np.uint8)
+    alpha[:, :8] = 0
+    restorer = load(tmp_path, store)
+    out = restorer(Picture(pixels, alpha))
+    expected = from_unit(resize(to_unit(alpha[..., None]), 32, 32).clip(0, 1), np.uint8)[..., 0]
+    assert out.alpha is not None and np.array_equal(out.alpha, expected)
+    other = pixels.copy()
+    other[:, :8] = 255 - other[:, :8]  # what lies under transparent pixels must not matter
+    assert np.array_equal(restorer(Picture(other, alpha)).pixels, out.pixels)
+
+
+def test_strength_blends_with_the_plain_resize(tmp_path: Path, store: WeightStore) -> None:
+    restorer, picture = load(tmp_path, store), Picture(noise(20, 25, 3))
+    plain = from_unit(resize(to_unit(picture.pixels), 40, 50), np.uint8)
+    full = restorer(picture).pixels
+    assert np.array_equal(restorer(picture, strength=0.0).pixels, plain)
+    half = restorer(picture, strength=0.5).pixels.astype(int)
+    inside = (full > 0) & (full < 255) & (plain > 0) & (plain < 255)
+    assert np.abs(half - (full.astype(int) + plain) / 2)[inside].max() <= 1
+
+
+def test_an_explicit_size_wins(tmp_path: Path, store: WeightStore) -> None:
+    out = load(tmp_path, store)(Picture(noise(20, 30, 3)), size=(47, 33))
+    assert (out.width, out.height) == (47, 33)
+
+
+def test_the_ensemble_is_the_mean_of_all_turns(tmp_path: Path, store: WeightStore) -> None:
+    restorer = load(tmp_path, store)
+    array = to_unit(noise(14, 22, 3))
+    turns = [(k, flip) for k in range(4) for flip in (False, True)]
+    outs = []
+    for k, flip in turns:
+        turned = np.ascontiguousarray(np.rot90(array[:, ::-1] if flip else array, k))
+        back = np.rot90(restorer.run(turned), -k)
+        outs.append(back[:, ::-1] if flip else back)
+    np.testing.assert_allclose(restorer.run(array, tta=True), np.mean(outs, axis=0), atol=1e-6)
+    turned = restorer.run(np.ascontiguousarray(np.rot90(array)), tta=True)
+    np.testing.assert_allclose(np.rot90(turned, -1), restorer.run(array, tta=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["denoise", "dejpeg"])
+@pytest.mark.parametrize("network_channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gray_and_color_networks_take_gray_and_color_pictures(
+    task: str, network_channels: int, channels: int, tmp_path: Path, store: WeightStore
+) -> None:
+    restorer = load(tmp_path, store, task, scale=1, channels=network_channels, levels=1)
+    level = {"sigma": 20.0} if task == "denoise" else {"quality": 30.0}
+    picture = Picture(noise(20, 30, channels))
+    out = restorer(picture, **level)  # type: ignore[arg-type]
+    assert out.pixels.shape == picture.pixels.shape
+    assert not np.array_equal(out.pixels, picture.pixels)
+
+
+def test_levels_are_needed_and_matter(tmp_path: Path, store: WeightStore) -> None:
+    restorer = load(tmp_path, store, "denoise", scale=1, levels=1)
+    array = to_unit(noise(20, 20, 3))
+    assert not np.allclose(restorer.run(array, sigma=5), restorer.run(array, sigma=60))
+    with pytest.raises(UsageError, match="--sigma"):
+        restorer.run(array)
+    with pytest.raises(UsageError, match="-q"):
+        load(tmp_path, store, "dejpeg", scale=1, levels=1).run(array)
+
+
+def test_progress_of_several_steps_and_turns_ends_at_the_total(tmp_path: Path, store: WeightStore) -> None:
+    seen: list[tuple[int, int]] = []
+    load(tmp_path, store, factor=4).run(
+        to_unit(noise(8, 8, 3)), tta=True, progress=lambda *now: seen.append(now)
+    )
+    assert len(seen) == 2 * 8 * 2 and seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_models_that_do_not_fit_are_named(tmp_path: Path, store: WeightStore) -> None:
+    with pytest.raises(UsageError, match="upscaling by 2"):
+        load(tmp_path, store, "denoise", scale=2)
+    with pytest.raises(UsageError, match="not for upscale"):
+        load(tmp_path, store, "upscale", scale=1, levels=1)
+    with pytest.raises(WeightsError, match="no weights"):
+        Restorer.load("upscale", scale=2, store=store)
+    with pytest.raises(UsageError, match="no such task"):
+        Restorer.load("sharpen", store=store)
+    (tmp_path / "other.safetensors").write_bytes(save_network(tiny_network())[:-1])
+    with pytest.raises(WeightsError, match="other"):
+        Restorer.load("upscale", scale=2, model=str(tmp_path / "other.safetensors"), store=store)
+
+
+def test_weights_are_identified(tmp_path: Path, store: WeightStore) -> None:
+    restorer = load(tmp_path, store, factor=4)
+    assert restorer.name == "tiny" and len(restorer.sha256) == 64 and len(restorer.entries) == 1
+    assert (restorer.device, restorer.precision, restorer.scale) == ("cpu", "fp32", 4.0)
