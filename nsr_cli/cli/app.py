@@ -1,0 +1,154 @@
+"""The program `nsr`: the one place where a failure becomes a line and an exit code.
+
+    0 done   1 failed   2 wrong usage   3 some inputs failed   4 weights or data not available
+    5 out of memory   129, 130, 143 stopped by a signal   141 nobody reads stdout any more
+
+Typer and the commands are loaded inside `main`, so that an early Ctrl-C ends as quietly as a late one.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.table import COMMANDS
+from nsr_cli.errors import MemoryExhausted, NsrError
+
+__all__ = ["COMMANDS", "Stopped", "main"]
+
+_BROKEN_PIPE, _SIGNALED = 141, 128
+_DEBUG = "; run with --debug for the traceback"
+_STOPPERS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the program to end; not an `Exception`, so that nothing below takes it for a failure."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line `args` (without the program's name; default sys.argv) and exit with its code."""
+    console = Console()
+    code = _flushed(_guarded(list(sys.argv[1:] if args is None else args), console), console)
+    if threading.active_count() > 1:
+        # A thread may be deep in a computation or in a read that nobody waits for any more; everything that
+        # must survive is already renamed into place.
+        os._exit(code)
+    raise SystemExit(code)
+
+
+def _guarded(args: list[str], console: Console) -> int:
+    """Run the command and return the exit code of whatever happened, said in one line."""
+    try:
+        with _signals():
+            return _run(args, console)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 (the one place where everything ends)
+        return _explained(error, console)
+
+
+def _explained(error: BaseException, console: Console) -> int:
+    """Say in one line what went wrong and return the exit code that it means."""
+    if isinstance(error, BrokenPipeError):
+        return _silence_stdout(_BROKEN_PIPE)
+    if isinstance(error, KeyboardInterrupt):
+        console.error(": ".join(["interrupted", *getattr(error, "__notes__", [])]))
+        return _SIGNALED + (error.number if isinstance(error, Stopped) else signal.SIGINT)
+    console.traceback(error)
+    line, code = _line_and_code(error)
+    console.error(line)
+    return _silence_stdout(code) if isinstance(error, OSError) else code
+
+
+def _line_and_code(error: BaseException) -> tuple[str, int]:
+    from typer.exceptions import TyperException
+
+    from nsr_cli.cli.root import usage_line
+
+    match error:
+        case TyperException():
+            return usage_line(error), error.exit_code
+        case NsrError():
+            return str(error), error.exit_code
+        case MemoryError():
+            return "out of memory; close other programs, or give a smaller picture", MemoryExhausted.exit_code
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}{_DEBUG}", 1
+    return f"internal error: {type(error).__name__}: {error}{_DEBUG}", 1
+
+
+def _run(args: list[str], console: Console) -> int:
+    import typer
+
+    from nsr_cli.cli.root import app
+
+    command: Any = typer.main.get_command(app)
+    if "_NSR_COMPLETE" in os.environ:
+        command.main(args, prog_name="nsr")
+    if "--debug" in args:  # also for what goes wrong before the options are read
+        console.debug = True
+    try:
+        with command.make_context("nsr", args, obj=console) as context:
+            result = command.invoke(context)
+    except typer.Exit as done:
+        result = done.exit_code
+    return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn the first stopping signal into `Stopped`; a second one ends the process at once."""
+    numbers = [getattr(signal, name) for name in _STOPPERS if hasattr(signal, name)]
+    # A signal that the parent told us to ignore (nohup, a shell's background job) stays ignored.
+    before = {
+        number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
+    }
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the system's signature)
+        for other in before:
+            signal.signal(other, signal.SIG_DFL)
+        raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)
+
+
+def _silence_stdout(code: int) -> int:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    with suppress(OSError, ValueError, AttributeError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)
+    return code
+
+
+def _flushed(code: int, console: Console) -> int:
+    """Write out what is left for stdout and stderr, so that nothing is lost however the process ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _silence_stdout(_BROKEN_PIPE)
+    except OSError as error:
+        console.error(f"cannot write to stdout: {error.strerror or error}")
+        code = _silence_stdout(code or 1)
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
+    return code

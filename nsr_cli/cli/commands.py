@@ -1,0 +1,199 @@
+"""How every command of nsr looks: options in named groups, the options that work everywhere, lazy loading.
+
+Help is plain text with a little color on a terminal. Rich would draw boxes, but loading it takes longer than
+everything else that `nsr --help` does.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer import Typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from nsr_cli.cli.console import Console, colored
+from nsr_cli.cli.table import Lazy
+
+EVERYWHERE = "Everywhere"
+
+_COMPLETION = frozenset({"install_completion", "show_completion"})  # only the top command installs it
+_HEADING = re.compile(r"^(\s*)([A-Z][\w ,/]*:)", re.MULTILINE)
+_NAMES = re.compile(r"^(  )(-[\w-]+(?:, --?[\w-]+)*)", re.MULTILINE)
+
+
+def console_of(ctx: Any) -> Console:
+    """The console that `main` made for this run."""
+    found = ctx.find_object(Console)
+    return found if found is not None else ctx.ensure_object(Console)  # type: ignore[no-any-return]
+
+
+def _switch(name: str) -> Callable[[typer.Context, bool], bool]:
+    def turn_on(ctx: typer.Context, value: bool) -> bool:
+        if value and not ctx.resilient_parsing:
+            setattr(console_of(ctx), name, True)
+        return value
+
+    return turn_on
+
+
+def _everywhere(
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            help="Say only what went wrong.",
+            expose_value=False,
+            callback=_switch("quiet"),
+            rich_help_panel=EVERYWHERE,
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Say more, timings included.",
+            expose_value=False,
+            callback=_switch("verbose"),
+            rich_help_panel=EVERYWHERE,
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="Show the traceback of an error.",
+            expose_value=False,
+            callback=_switch("debug"),
+            rich_help_panel=EVERYWHERE,
+        ),
+    ] = False,
+) -> None:
+    """Holds the options that every command has; never called."""
+
+
+def _shared_params(taken: set[str]) -> list[Any]:
+    """The options for every command, without those whose names the command uses itself."""
+    template = Typer(add_completion=False, rich_markup_mode=None)
+    template.command()(_everywhere)
+    return [param for param in get_command(template).params if not taken & set(param.opts)]
+
+
+class NsrCommand(TyperCommand):
+    """A command with its options in named groups and the options that work everywhere."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_shared_params(_names(self.params)))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options group by group, in the order in which the groups first appear."""
+        _write_groups(self, ctx, formatter)
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help page, in color on a terminal."""
+        return _paint(super().get_help(ctx))
+
+
+class NsrGroup(TyperGroup):
+    """A group of commands, some of which are imported only when they are called."""
+
+    lazy: Mapping[str, Lazy] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_shared_params(_names(self.params)))
+        for name, entry in self.lazy.items():
+            self.commands.setdefault(name, _Placeholder(name, entry))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and the other arguments; a command that is only announced is imported now."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and isinstance(command, _Placeholder):
+            command = self.commands[name] = load(name, command.entry)
+        return name, command, rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (Typer's signature)
+        """Write each command's line without importing it."""
+        rows = [
+            (name, command.get_short_help_str(80))
+            for name, command in self.commands.items()
+            if not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands first, then the options."""
+        self.format_commands(ctx, formatter)
+        _write_groups(self, ctx, formatter)
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help page, in color on a terminal."""
+        return _paint(super().get_help(ctx))
+
+
+class _Placeholder(TyperCommand):
+    """Stands for a command that has not been imported."""
+
+    def __init__(self, name: str, entry: Lazy) -> None:
+        super().__init__(name, short_help=entry.summary)
+        self.entry = entry
+
+
+def load(name: str, entry: Lazy) -> Any:
+    """Import a command and dress it like the others."""
+    module, _, attribute = entry.target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, Typer):
+        app = Typer(add_completion=False)
+        app.command(name)(found)
+        found = app
+    _dress(found)
+    command = get_command(found)
+    command.params = [param for param in command.params if param.name not in _COMPLETION]
+    command.name = name
+    command.short_help = entry.summary
+    return command
+
+
+def _dress(app: Typer) -> None:
+    """Give a Typer app and all below it this module's classes and plain help."""
+    app.rich_markup_mode = None
+    app.info.cls = NsrGroup
+    for command in app.registered_commands:
+        command.cls = NsrCommand
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _dress(group.typer_instance)
+
+
+def _names(params: list[Any]) -> set[str]:
+    return {name for param in params for name in param.opts}
+
+
+def _write_groups(command: Any, ctx: Any, formatter: Any) -> None:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is None:
+            continue
+        fallback = "Arguments" if param.param_type_name == "argument" else "Options"
+        if "--help" in param.opts:
+            fallback = EVERYWHERE
+        groups.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
+    for title, rows in groups.items():
+        with formatter.section(title):
+            formatter.write_dl(rows)
+
+
+def _paint(text: str) -> str:
+    """Make headings bold and option names cyan if stdout shows colors."""
+    if not colored(sys.stdout):
+        return text
+    text = _HEADING.sub("\\1\x1b[1m\\2\x1b[0m", text)
+    return _NAMES.sub("\\1\x1b[36m\\2\x1b[0m", text)

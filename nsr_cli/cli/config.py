@@ -1,0 +1,196 @@
+"""Settings from files and the environment: flag > NSR_* > ./nsr.toml > the user's config.toml > default.
+
+A file holds settings for all commands at its top and for one command in a table of its name:
+
+    device = "cuda"
+    if-exists = "overwrite"
+    [upscale]
+    scale = 2
+
+Typer reads the flags and the environment; what the files say becomes its defaults.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsr_cli.errors import UsageError
+from nsr_cli.files import did_you_mean, safe_text
+
+PROJECT_FILE = "nsr.toml"
+COMMANDS = ("upscale", "denoise", "dejpeg")
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One option that can also be set in a file or the environment, by its name without the dashes."""
+
+    name: str
+    default: str
+    switch: bool = False  # on or off, rather than a value
+    commands: tuple[str, ...] = COMMANDS
+    variable: str = ""  # where the environment's name is not NSR_NAME
+    in_files: bool = True
+
+    @property
+    def env(self) -> str:
+        """The environment variable that sets it."""
+        return self.variable or "NSR_" + self.name.replace("-", "_").upper()
+
+    @property
+    def key(self) -> str:
+        """Its name among Typer's parameters."""
+        return self.name.replace("-", "_")
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("scale", "4", commands=("upscale",)),
+    Setting("fit", "contain", commands=("upscale",)),
+    Setting("sigma", "auto", commands=("denoise",)),
+    Setting("jpeg-quality", "auto", commands=("dejpeg",)),
+    Setting("model", "the best for the task"),
+    Setting("device", "auto"),
+    Setting("precision", "auto"),
+    Setting("batch", "auto"),
+    Setting("tile", "auto"),
+    Setting("max-memory", "no limit"),
+    Setting("max-pixels", "536870912"),
+    Setting("strength", "1"),
+    Setting("tta", "no", switch=True),
+    Setting("recursive", "no", switch=True),
+    Setting("all-frames", "no", switch=True),
+    Setting("format", "as the input"),
+    Setting("quality", "95"),
+    Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg"),
+    Setting("if-exists", "skip; error for -o FILE"),
+    Setting("strip", "no", switch=True),
+    Setting("offline", "no", switch=True),
+    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR"),
+    Setting("cache", "the user's cache folder", commands=(), in_files=False),
+    Setting("data", "the cache", commands=(), in_files=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A settings file that exists: values for every command, and for each command."""
+
+    path: Path
+    shared: Mapping[str, Value]
+    tables: Mapping[str, Mapping[str, Value]]
+
+    def find(self, key: str, command: str | None) -> Value | None:
+        """What the file says about `key`, first in the command's own table."""
+        own = self.tables.get(command, {}) if command is not None else {}
+        return own.get(key, self.shared.get(key))
+
+
+def user_file() -> Path:
+    """Where the user's own settings are looked for."""
+    from platformdirs import user_config_path
+
+    return user_config_path("nsr", appauthor=False) / "config.toml"
+
+
+def read_files() -> tuple[ConfigFile, ...]:
+    """Read the project's file (in the working folder) and the user's, the stronger first.
+
+    Raises:
+        UsageError: a file cannot be read, or holds a key that no command has.
+    """
+    found = (_read(path) for path in (Path(PROJECT_FILE), user_file()))
+    return tuple(file for file in found if file is not None)
+
+
+def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str, Any]]:
+    """Typer's defaults for `command` out of the files; text where an option has a value."""
+    defaults: dict[str, Any] = {}
+    for file in reversed(files):
+        for setting in SETTINGS:
+            value = file.find(setting.key, command) if command in setting.commands else None
+            if value is not None:
+                defaults[setting.key] = value if setting.switch else _text(value)
+    return {command: defaults}
+
+
+def origin(context: Any, key: str) -> str:
+    """' (from nsr.toml)' and the like for a value that was not given as a flag, else ''."""
+    setting = next((setting for setting in SETTINGS if setting.key == key), None)
+    source = context.get_parameter_source(key)
+    if setting is None or source is None:
+        return ""
+    if source.name == "ENVIRONMENT":
+        return f" (from {setting.env})"
+    if source.name == "DEFAULT_MAP":
+        files = [file for file in read_files() if file.find(key, context.info_name) is not None]
+        return f" (from {safe_text(files[0].path)})" if files else ""
+    return ""
+
+
+def resolve(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[str, str]:
+    """The value of a setting when no flag is given, and where it comes from."""
+    from_env = os.environ.get(setting.env)
+    if from_env:
+        return from_env, setting.env
+    for file in files:
+        value = file.find(setting.key, command)
+        if value is not None:
+            return _text(value), str(file.path)
+    return setting.default, "default"
+
+
+def _text(value: Value) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _read(path: Path) -> ConfigFile | None:
+    import tomllib  # only where there may be a file to read
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{safe_text(path)} cannot be read: {reason}") from error
+    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
+    for name in tables:
+        if name not in COMMANDS:
+            raise UsageError(
+                f"{safe_text(path)}: no such table [{safe_text(name)}]{_closest(name, COMMANDS)}"
+            )
+    shared = {name: value for name, value in content.items() if name not in tables}
+    return ConfigFile(
+        path,
+        _checked(path, shared, COMMANDS),
+        {name: _checked(path, table, (name,)) for name, table in tables.items()},
+    )
+
+
+def _checked(path: Path, table: Mapping[str, Any], commands: Sequence[str]) -> dict[str, Value]:
+    known = {s.key: s for s in SETTINGS if s.in_files and set(commands) & set(s.commands)}
+    checked: dict[str, Value] = {}
+    for name, value in table.items():
+        setting = known.get(name.replace("-", "_"))
+        if setting is None:
+            raise UsageError(
+                f"{safe_text(path)}: no such setting {safe_text(name)!r}"
+                f"{_closest(name.replace('_', '-'), [s.name for s in known.values()])}"
+            )
+        if not isinstance(value, bool if setting.switch else (str, int, float)) or (
+            isinstance(value, bool) and not setting.switch
+        ):
+            wanted = "true or false" if setting.switch else "a number or text"
+            raise UsageError(
+                f"{safe_text(path)}: {setting.name} must be {wanted}, not {safe_text(repr(value))}"
+            )
+        checked[setting.key] = value
+    return checked
+
+
+def _closest(name: str, possible: Sequence[str]) -> str:
+    return did_you_mean(name, possible) or f"; there are {', '.join(possible)}"

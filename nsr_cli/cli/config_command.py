@@ -1,0 +1,62 @@
+"""`nsr config show`: every setting, its value, and which file, variable or default it comes from."""
+
+from typing import Annotated
+
+import typer
+
+from nsr_cli.cli import config
+from nsr_cli.cli.commands import console_of
+
+app = typer.Typer()
+
+
+@app.callback()
+def _group() -> None:
+    """Show the settings and where each comes from.
+
+    \b
+    Example:
+      nsr config show
+
+    A flag beats NSR_* in the environment, which beats nsr.toml in the working folder, which beats the
+    user's config.toml.
+    """
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each setting.")] = False,
+) -> None:
+    """List every setting with its value and where that comes from.
+
+    \b
+    Examples:
+      nsr config show
+      NSR_DEVICE=cpu nsr config show --json
+    """
+    console = console_of(ctx)
+    files = config.read_files()
+    if not (json or console.json):
+        for path in (config.PROJECT_FILE, config.user_file()):
+            console.note(
+                f"settings file: {path}{'' if any(str(f.path) == str(path) for f in files) else ' (absent)'}"
+            )
+    for name, value, source in _rows(files):
+        if json or console.json:
+            console.json_line({"schema": 1, "setting": name, "value": value, "source": source})
+        else:
+            console.data(f"{name:22} {value:42} {source}")
+
+
+def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:
+    """One row for each setting, and one more for each command that a file's own table treats differently."""
+    rows = []
+    for setting in config.SETTINGS:
+        shared = config.resolve(setting, files, None)
+        rows.append((setting.name, *shared))
+        for command in setting.commands:
+            own = config.resolve(setting, files, command)
+            if own != shared:
+                rows.append((f"{command}.{setting.name}", *own))
+    return rows

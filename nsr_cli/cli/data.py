@@ -1,0 +1,183 @@
+"""`nsr data`: which picture sets there are, where they lie, and whether they are intact."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.options import Offline
+from nsr_cli.cli.texts import aligned, human_bytes
+from nsr_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from nsr_cli.datasets import DataStore, PictureSet
+
+app = typer.Typer()
+
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds NAME/*, to look in first.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
+
+
+@app.callback()
+def data() -> None:
+    """List, fetch and check benchmark and training sets.
+
+    \b
+    Examples:
+      nsr data list
+      nsr data pull Set5 Urban100
+      nsr data verify --data benchmarks/
+    """
+
+
+@app.command("list")
+def list_(ctx: typer.Context, folder: Data = None, json: Json = False) -> None:
+    """Show all sets that nsr knows by name, and where each is.
+
+    \b
+    Examples:
+      nsr data list
+      nsr data list --data benchmarks/ --json
+    """
+    from nsr_cli.datasets import DataStore
+
+    console = _console(ctx, json)
+    store = DataStore(folder)
+    rows = [("name", "for", "color", "pictures", "size", "where")]
+    for one in store.registry.sets:
+        path = store.path(one.name)
+        if console.json:
+            console.json_line(_facts(one, path))
+            continue
+        size = human_bytes(one.bytes) if not one.is_manual else "-"
+        rows.append((one.name, one.kind, one.color, str(one.images), size, _where(store, one, path)))
+    if not console.json:
+        for line in aligned(rows, right=(3, 4)):
+            console.data(line)
+
+
+@app.command()
+def pull(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Sets to download.")],
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            "--mirror", metavar="URL", envvar="NSR_DATA_MIRROR", help="Address or folder to try first."
+        ),
+    ] = None,
+    offline: Offline = False,
+) -> None:
+    """Download sets to the cache.
+
+    \b
+    Examples:
+      nsr data pull Set5 Set14 BSD100 Urban100
+      nsr data pull Set5 --mirror /media/stick/sets
+
+    What is there and right is kept, so a download can be interrupted and continued.
+    """
+    from nsr_cli.datasets import DataStore
+
+    console = console_of(ctx)
+    store = DataStore(mirror=mirror, offline=offline)
+    for name in dict.fromkeys(store.registry.get(name).name for name in names):
+        with console.progress(1, name) as bar:
+            path = store.pull(name, bar.parts)
+            bar.finished()
+        console.note(f"{name}: {path}")
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Default: all that are here.", show_default=False),
+    ] = None,
+    folder: Data = None,
+    json: Json = False,
+) -> None:
+    """Check the sets on this machine against their sha256.
+
+    \b
+    Examples:
+      nsr data verify
+      nsr data verify Set5 --data benchmarks/
+
+    The exit code is 4 if a set is not as published. `unverified` is a complete folder of other files than
+    the published ones, such as another format.
+    """
+    from nsr_cli.datasets import DataStore
+
+    console = _console(ctx, json)
+    store = DataStore(folder)
+    wanted = [store.registry.get(name) for name in names or ()] or store.registry.sets
+    findings = [store.verify(one.name) for one in wanted]
+    if not names:
+        findings = [finding for finding in findings if finding.state != "absent"]
+    for finding in findings:
+        place = str(finding.folder) if finding.folder else None
+        if console.json:
+            problems = list(finding.problems)
+            facts = {"name": finding.set.name, "state": finding.state, "path": place, "problems": problems}
+            console.json_line({"schema": 1, **facts})
+            continue
+        console.data(f"{finding.state:10}  {finding.set.name}  {place or ''}".rstrip())
+        for problem in finding.problems:
+            console.data(f"    {problem}")
+    wrong = [found.set.name for found in findings if found.state not in ("ok", "unverified")]
+    if wrong:
+        raise DataError(f"not as published: {', '.join(wrong)}; `nsr data pull` gets them again")
+    if not findings:
+        console.note("no set is on this machine; `nsr data pull NAME` gets one")
+
+
+@app.command()
+def path(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a set.")],
+    folder: Data = None,
+) -> None:
+    """Print the folder in which a set lies; exit code 4 if nowhere.
+
+    \b
+    Examples:
+      nsr data path Set5
+    """
+    from nsr_cli.datasets import DataStore
+
+    found = DataStore(folder).path(name)
+    if found is None:
+        raise DataError(f"{name} is not on this machine; `nsr data pull {name}` gets it")
+    console_of(ctx).data(str(found))
+
+
+def _console(ctx: typer.Context, json: bool) -> Console:
+    console = console_of(ctx)
+    console.json |= json
+    return console
+
+
+def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "name": one.name,
+        "for": one.kind,
+        "color": one.color,
+        "images": one.images,
+        "bytes": None if one.is_manual else one.bytes,
+        "aliases": list(one.aliases),
+        "note": one.note or None,
+        "path": str(path) if path else None,
+    }
+
+
+def _where(store: "DataStore", one: "PictureSet", path: Path | None) -> str:
+    if path is None:
+        return "get it yourself" if one.is_manual else "to download"
+    return "cache" if path.parent == store.folder else str(path)

@@ -1,0 +1,134 @@
+"""`nsr info` and `nsr --version`: what runs here, and how a picture was made."""
+
+import hashlib
+import platform
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import nsr_cli
+from nsr_cli.cli import config
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.errors import NsrError, PartialFailure, PictureError
+from nsr_cli.files import safe_text
+
+MANIFEST = "weights_manifest.json"
+
+
+def show_version(console: Console) -> None:
+    """Print `nsr 1.2.3`, or as JSON also what else decides a result; torch is not loaded for it."""
+    if not console.json:
+        console.data(f"nsr {nsr_cli.__version__}")
+        return
+    console.json_line({"schema": 1, **_versions()})
+
+
+def info(
+    ctx: typer.Context,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Results of nsr to explain.", show_default=False),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Show version, devices, caches and settings files; for a FILE, how nsr made it.
+
+    \b
+    Examples:
+      nsr info
+      nsr info photo_x4.png
+    """
+    console = console_of(ctx)
+    console.json |= json
+    if files:
+        _explain(files, console)
+        return
+    facts = {**_versions(), **_devices(), **_places()}
+    if console.json:
+        console.json_line({"schema": 1, **facts})
+        return
+    for name, value in facts.items():
+        console.data(f"{name:16} {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _versions() -> dict[str, Any]:
+    return {
+        "version": nsr_cli.__version__,
+        "python": platform.python_version(),
+        "torch": _installed("torch"),
+        "manifest_sha256": _manifest_hash(),
+    }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _manifest_hash() -> str | None:
+    """sha256 of the list of weights, from the installed package or a checkout's top."""
+    packed = resources.files(nsr_cli) / MANIFEST
+    checkout = Path(nsr_cli.__file__).resolve().parents[1] / MANIFEST
+    for place in (packed, checkout):
+        try:
+            return hashlib.sha256(place.read_bytes()).hexdigest()
+        except OSError:
+            continue
+    return None
+
+
+def _devices() -> dict[str, Any]:
+    import torch  # the one place of the command line that loads it for itself
+
+    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return {"devices": names}
+
+
+def _places() -> dict[str, Any]:
+    from nsr_cli.fetch import cache_root
+
+    return {"cache": str(cache_root()), "settings": [str(file.path) for file in config.read_files()]}
+
+
+def _explain(files: list[Path], console: Console) -> None:
+    failed = 0
+    for path, record, problem in _records(files):
+        if problem:
+            failed += 1
+            console.error(problem)
+        elif console.json:
+            console.json_line({"schema": 1, "file": str(path), "made_by": record})
+        else:
+            console.data(f"{path}: {record['command']}")
+            console.data(
+                f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}"
+            )
+    if failed:
+        raise (
+            PictureError("nothing to explain")
+            if failed == len(files)
+            else PartialFailure(f"{failed} of {len(files)} files could not be explained")
+        )
+
+
+def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
+    from nsr_cli.cli import provenance
+
+    for path in files:
+        try:
+            record = provenance.read(path.read_bytes())
+        except OSError as error:
+            yield path, {}, f"{safe_text(path)}: {error.strerror}"
+        except NsrError as error:
+            yield path, {}, f"{safe_text(path)}: {error}"
+        else:
+            yield path, record or {}, "" if record else f"{safe_text(path)}: holds no note that nsr made it"

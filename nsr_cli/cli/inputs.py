@@ -1,0 +1,189 @@
+"""From what was typed to the pictures that are meant: files, folders, patterns and stdin.
+
+Nothing is opened here but folders. Every path is met once, in a fixed order; pipes, devices and links that
+lead back into a folder being read are left out with a reason.
+"""
+
+import glob
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nsr_cli.errors import UsageError
+
+STDIN = "-"
+
+_SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One picture to restore; `path` is None for stdin, `root` the given folder in which it was found."""
+
+    path: Path | None
+    root: Path | None = None
+
+    @property
+    def relative_folder(self) -> Path:
+        """Where below `root` the file lies."""
+        return self.path.parent.relative_to(self.root) if self.path and self.root else Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A path that will not be restored, and why, in one line."""
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the inputs came to."""
+
+    found: list[Found] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    """The folders that were given."""
+    skipped: list[Remark] = field(default_factory=list)
+    """Things in folders that are no files to read: said, but no failure."""
+    failed: list[Remark] = field(default_factory=list)
+    """Inputs that were named and cannot be had."""
+    others: int = 0
+    """Files in folders that are not named like pictures."""
+    unvisited: int = 0
+    """Subfolders that were not looked into."""
+
+
+def gather(inputs: Sequence[str], recursive: bool, suffixes: Collection[str]) -> Gathered:
+    """Resolve `inputs` in order. In folders only files with one of `suffixes` (lower case, with dot) count.
+
+    Raises:
+        UsageError: stdin is given twice.
+    """
+    gathered = Gathered()
+    seen: set[str] = set()
+    if list(inputs).count(STDIN) > 1:
+        raise UsageError("'-' is given twice: stdin can be read once")
+    for text in _expanded(inputs, gathered):
+        if text == STDIN:
+            gathered.found.append(Found(None))
+        elif text and is_folder(Path(text)):
+            gathered.folders.append(Path(text))
+            for found in _walk(Path(text), recursive, suffixes, gathered):
+                _add(found, seen, gathered)
+        else:
+            reason = _unreadable(text)
+            if reason:
+                gathered.failed.append(Remark(text, reason))
+            else:
+                _add(Found(Path(text)), seen, gathered)
+    return gathered
+
+
+def mode_of(path: Path) -> int:
+    """What `path` leads to, as `os.stat` says it; 0 if that cannot be had, for whatever reason."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` leads to a folder."""
+    return stat.S_ISDIR(mode_of(path))
+
+
+def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
+    """The inputs with patterns replaced by what matches; a path that exists is never taken for a pattern."""
+    for text in inputs:
+        if text == STDIN or os.path.lexists(text) or not glob.has_magic(text):
+            yield text
+            continue
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
+        if not matches:
+            gathered.failed.append(Remark(text, "nothing matches this pattern"))
+        yield from matches
+
+
+def _add(found: Found, seen: set[str], gathered: Gathered) -> None:
+    key = os.path.normpath(found.path.absolute()) if found.path else STDIN
+    if key not in seen:
+        seen.add(key)
+        gathered.found.append(found)
+
+
+def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
+    visited = {_identity(root)}
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        below = []
+        for entry in _entries(folder, gathered):
+            if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
+                continue
+            path = folder / entry.name
+            kind = _kind(path)
+            if kind == "folder":
+                below.append(path)
+            elif kind != "file":
+                gathered.skipped.append(Remark(str(path), kind))
+            elif path.suffix.lower() in suffixes:
+                yield Found(path, root)
+            else:
+                gathered.others += 1
+        gathered.unvisited += 0 if recursive else len(below)
+        waiting += reversed(_not_visited(below, visited, gathered) if recursive else [])
+
+
+def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: Gathered) -> list[Path]:
+    """Those of `folders` that no other name or link has led to; all are noted as visited."""
+    new = []
+    for path in folders:
+        identity = _identity(path)
+        if identity in visited:
+            gathered.skipped.append(Remark(str(path), "leads to a folder that is read already"))
+        else:
+            visited.add(identity)
+            new.append(path)
+    return new
+
+
+def _entries(folder: Path, gathered: Gathered) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        gathered.failed.append(Remark(str(folder), f"cannot be read: {error.strerror}"))
+        return []
+
+
+def _kind(path: Path) -> str:
+    """'file', 'folder', or the reason why it is neither."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return "a broken link" if path.is_symlink() else f"cannot be read: {error.strerror}"
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else _special(mode)
+
+
+def _unreadable(text: str) -> str:
+    """Why a path that was named is no file to read; empty if it is one."""
+    if not os.path.lexists(text):
+        return "no such file"
+    kind = _kind(Path(text))
+    return "" if kind == "file" else kind
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a pipe, not a file; feed it to stdin and give -"
+    return "a socket, not a file" if stat.S_ISSOCK(mode) else "a device, not a file"
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,94 @@
+"""The names of results: templates such as '{stem}_x{scale}', suffixes and formats."""
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsr_cli.errors import UsageError
+from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+
+FIELDS = ("stem", "ext", "scale", "task", "model", "sigma", "quality", "index")
+
+_SUFFIX_OF = {
+    "PNG": ".png",
+    "JPEG": ".jpg",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+    "PPM": ".pnm",
+    "GIF": ".gif",
+}
+_NOT_KEPT = frozenset({".apng", ".pbm", ".pam"})  # they promise more about the content than the format does
+_NAME_LIMIT = 255  # bytes, on every common file system
+
+
+@dataclass(frozen=True, slots=True)
+class Namer:
+    """Names results: `template` is the user's or None, `tag` is what tells a result from its input."""
+
+    tag: str
+    template: str | None
+    format: str | None
+    fields: Mapping[str, str]
+
+    def format_for(self, path: Path | None) -> str:
+        """The format of the result of `path`: the one asked for, else the input's if that is lossless."""
+        if self.format:
+            return self.format
+        own = format_of(path.suffix) if path else None
+        return own if own in LOSSLESS else "PNG"
+
+    def name(self, path: Path | None, index: int, keep: bool) -> str:
+        """The file name for the result of `path` (None: stdin); with `keep` it has no tag.
+
+        Raises:
+            UsageError: the template leads out of the folder.
+        """
+        stem, own_suffix = (path.stem, path.suffix) if path else ("stdin", "")
+        form = self.format_for(path)
+        same = format_of(own_suffix) == form and own_suffix.lower() not in _NOT_KEPT
+        suffix = own_suffix if same else _SUFFIX_OF[form]
+        if self.template is None:
+            return f"{stem}{'' if keep else self.tag}{suffix}"
+        fields = {**self.fields, "stem": stem, "ext": own_suffix.removeprefix(".")}
+        name = string.Formatter().vformat(self.template, (), {**fields, "index": index})
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise UsageError(f"--name gives {safe_text(name)!r}: it must name a file; -o chooses the folder")
+        return name if format_of(Path(name).suffix) == form else name + suffix
+
+
+def format_of(suffix: str) -> str | None:
+    """The format that a file suffix stands for, None if it is none of ours."""
+    return SUFFIXES.get(suffix.lower())
+
+
+def name_too_long(name: str) -> bool:
+    """Whether no common file system holds a file of this name."""
+    return len(name.encode("utf-8", "surrogateescape")) > _NAME_LIMIT
+
+
+def check_template(template: str) -> None:
+    """UsageError if `template` has a field that no result has, or is no template."""
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        for name in names:
+            if name not in FIELDS:
+                hint = did_you_mean(name, FIELDS) or f"; there are {', '.join(FIELDS)}"
+                raise UsageError(f"--name has no field {{{safe_text(name)}}}{hint}")
+        string.Formatter().vformat(template, (), {**dict.fromkeys(FIELDS, "1"), "index": 1})
+    except ValueError as error:
+        raise UsageError(f"--name {safe_text(template)!r} is no template: {error}") from error
+
+
+def template_format(template: str | None, form: str | None) -> str | None:
+    """The format that a template's own suffix asks for, else `form`.
+
+    Raises:
+        UsageError: the template and `form` disagree.
+    """
+    named = format_of(Path(template).suffix) if template else None
+    if named and form and named != form:
+        raise UsageError(f"--name ends in {Path(template or '').suffix}, but --format says {form.lower()}")
+    return named or form

@@ -1,0 +1,299 @@
+"""The options that `upscale`, `denoise` and `dejpeg` share, and how their values are read.
+
+Each alias is a type for a command's parameter. Every option that can also come from the environment or from a
+settings file has its line in `config.SETTINGS`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from functools import wraps
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nsr_cli.cli.values import (
+    parse_amount,
+    parse_device,
+    parse_format,
+    parse_jpeg_quality,
+    parse_scale,
+    parse_sigma,
+    parse_strength,
+)
+
+IfExists = Literal["skip", "overwrite", "error"]
+Fit = Literal["contain", "cover", "stretch"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_WHERE, _SHAPE, _HOW, _MACHINE = "What and where", "Size", "How", "Machine"
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _complete_device() -> list[str]:
+    return ["auto", "cpu", "cuda", "mps"]
+
+
+def _complete_model() -> list[str]:
+    from nsr_cli.errors import NsrError
+    from nsr_cli.weights.entry import TIERS
+    from nsr_cli.weights.manifest import load_manifest
+
+    try:
+        return [*TIERS, *(entry.name for entry in load_manifest().entries)]
+    except NsrError:
+        return list(TIERS)
+
+
+def _option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
+    """An option in a group of the help page; with `env` also NSR_NAME, as `config.SETTINGS` has it."""
+    longest = max(names, key=len).removeprefix("--").replace("-", "_").upper()
+    variable = f"NSR_{longest}" if env else None
+    return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="IN", help="Pictures, folders, patterns, or - for stdin.", show_default=False),
+]
+
+Output = Annotated[
+    str | None,
+    _option("-o", "--output", metavar="PATH", panel=_WHERE, env=False, help="File, folder, or - for stdout."),
+]
+Recursive = Annotated[bool, _option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+Name = Annotated[
+    str | None,
+    _option(
+        "--name",
+        metavar="TEMPLATE",
+        panel=_WHERE,
+        help="Name of each result, such as '{stem}_{task}'; also {ext} {scale} {model} {sigma} {quality} "
+        "{index}.",
+    ),
+]
+Exists = Annotated[
+    IfExists | None,
+    _option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help="What to do with a result that is there already.  [default: skip; error for -o FILE]",
+    ),
+]
+Format = Annotated[
+    str | None,
+    _option(
+        "--format",
+        metavar="FORMAT",
+        panel=_WHERE,
+        parser=parse_format,
+        help="png, jpeg, webp, tiff, bmp or ppm.  [default: as the input where that is lossless, else png]",
+    ),
+]
+Quality = Annotated[
+    int | None,
+    _option(
+        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Of a JPEG or WebP that is written."
+    ),
+]
+Strip = Annotated[bool, _option("--strip", panel=_WHERE, help="Write no EXIF, places or texts.")]
+AllFrames = Annotated[
+    bool, _option("--all-frames", panel=_WHERE, help="Every frame of an animation, not the first.")
+]
+DryRun = Annotated[
+    bool, _option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")
+]
+Json = Annotated[
+    bool, _option("--json", panel=_WHERE, env=False, help="Print one JSON object for each picture.")
+]
+
+Scale = Annotated[
+    float | None,
+    _option(
+        "-s",
+        "--scale",
+        parser=parse_scale,
+        metavar="N",
+        panel=_SHAPE,
+        help="Factor above 1, up to 16.  [default: 4]",
+    ),
+]
+Width = Annotated[
+    int | None, _option("--width", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help="To reach.")
+]
+Height = Annotated[
+    int | None, _option("--height", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help="To reach.")
+]
+FitChoice = Annotated[
+    Fit,
+    _option(
+        "--fit",
+        metavar="contain|cover|stretch",
+        panel=_SHAPE,
+        help="With both --width and --height: within the box, around it, or exactly it.",
+    ),
+]
+
+Sigma = Annotated[
+    float | None,
+    _option(
+        "--sigma",
+        parser=parse_sigma,
+        metavar="N|auto",
+        panel=_HOW,
+        help="Noise level, 0 to 75 of 255; auto estimates it.  [default: auto]",
+    ),
+]
+JpegQuality = Annotated[
+    float | None,
+    _option(
+        "-q",
+        "--jpeg-quality",
+        parser=parse_jpeg_quality,
+        metavar="N|auto",
+        panel=_HOW,
+        help="Quality of the JPEG, 1 to 100; auto reads it from the file, or estimates it.  [default: auto]",
+    ),
+]
+Model = Annotated[
+    str | None,
+    _option(
+        "-m",
+        "--model",
+        metavar="NAME|FILE",
+        panel=_HOW,
+        autocompletion=_complete_model,
+        help="Weights: a name of nsr weights list, base, lite, or a file.",
+    ),
+]
+Strength = Annotated[
+    float,
+    _option(
+        "--strength",
+        parser=parse_strength,
+        metavar="0..1",
+        panel=_HOW,
+        help="How much of the effect to take.",
+    ),
+]
+Tta = Annotated[
+    bool,
+    _option(
+        "--tta", panel=_HOW, help="Average over eight turned and mirrored copies: better, 8 times slower."
+    ),
+]
+
+Device = Annotated[
+    str,
+    _option(
+        "--device",
+        parser=parse_device,
+        metavar="auto|cpu|cuda[:N]|mps",
+        panel=_MACHINE,
+        autocompletion=_complete_device,
+        help="Where to compute.",
+    ),
+]
+PrecisionChoice = Annotated[
+    Precision,
+    _option("--precision", metavar="auto|fp32|bf16|fp16", panel=_MACHINE, help="Number type to compute in."),
+]
+Batch = Annotated[
+    int | None,
+    _option(
+        "--batch",
+        min=1,
+        metavar="N",
+        panel=_MACHINE,
+        help="Windows convolved at once on a GPU; changes speed and memory, not the picture.",
+    ),
+]
+Tile = Annotated[
+    int | None,
+    _option(
+        "--tile",
+        min=1,
+        metavar="PIXELS",
+        panel=_MACHINE,
+        help="Side of the part of the picture that is in memory at once.",
+    ),
+]
+MaxMemory = Annotated[
+    int | None,
+    _option(
+        "--max-memory",
+        parser=parse_amount,
+        metavar="BYTES",
+        panel=_MACHINE,
+        help="What the network may use, such as 2G.  [default: half of what is free]",
+    ),
+]
+MaxPixels = Annotated[
+    int,
+    _option(
+        "--max-pixels",
+        parser=parse_amount,
+        metavar="N",
+        panel=_MACHINE,
+        help="Refuse pictures with more pixels.",
+    ),
+]
+Offline = Annotated[bool, _option("--offline", panel=_MACHINE, help="Download nothing.")]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        "--mirror",
+        metavar="URL",
+        envvar="NSR_WEIGHTS_MIRROR",
+        show_envvar=False,
+        rich_help_panel=_MACHINE,
+        help="Address to try first for weights.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The options that every restoring command has."""
+
+    output: Output = None
+    recursive: Recursive = False
+    name: Name = None
+    if_exists: Exists = None
+    format: Format = None
+    quality: Quality = None
+    strip: Strip = False
+    all_frames: AllFrames = False
+    dry_run: DryRun = False
+    json: Json = False
+    model: Model = None
+    strength: Strength = 1.0
+    tta: Tta = False
+    device: Device = "auto"
+    precision: PrecisionChoice = "auto"
+    batch: Batch = None
+    tile: Tile = None
+    max_memory: MaxMemory = None
+    max_pixels: MaxPixels = 1 << 29
+    offline: Offline = False
+    mirror: Mirror = None
+
+
+def takes_shared(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command every option of `Shared`; it gets them in one, as its parameter `shared`."""
+    names = [field.name for field in fields(Shared)]
+
+    @wraps(command)
+    def expanded(**values: Any) -> int:
+        return command(shared=Shared(**{name: values.pop(name) for name in names}), **values)
+
+    own = inspect.signature(command, eval_str=True).parameters
+    parameters = [parameter for name, parameter in own.items() if name != "shared"]
+    for field in fields(Shared):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        parameters.append(inspect.Parameter(field.name, _KEYWORD, default=default, annotation=field.type))
+    # Typer learns a command's parameters from these two.
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return expanded

@@ -1,0 +1,198 @@
+"""Three stages that overlap, in order and in bounded memory: decode, compute, encode.
+
+    jobs ──▶ decoders ──▶ one computer ──▶ encoders ──▶ results, in the order of the jobs
+
+While the network works on one picture, the next is being read and the last ones written. A stage never runs
+ahead by more than a few pictures, and `Budget` holds back those that are too large to be in flight together.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, Full, Queue
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+D = TypeVar("D")
+C = TypeVar("C")
+R = TypeVar("R")
+T = TypeVar("T")
+A = TypeVar("A")
+
+_TICK = 0.1  # seconds between looks at the stop event
+_PATIENCE = 1.2  # seconds that a stop waits for threads: a write in progress gets finished
+
+
+class Cancelled(BaseException):
+    """The run is being stopped; no `Exception`, so that nothing takes it for a picture's failure."""
+
+
+@dataclass(slots=True)
+class _Slot(Generic[J, D, C, R]):
+    """One job on its way."""
+
+    job: J
+    decoded: "Future[D]" = field(default_factory=Future)
+    computed: "Future[C]" = field(default_factory=Future)
+    result: "Future[R]" = field(default_factory=Future)
+
+
+class Budget:
+    """Lets users of `limit` units in at a time; one that needs more than everything gets in alone."""
+
+    def __init__(self, limit: int, stop: threading.Event) -> None:
+        self._limit = limit
+        self._stop = stop
+        self._used = 0
+        self._changed = threading.Condition()
+
+    def take(self, amount: int) -> None:
+        """Wait until `amount` fits, then hold it.
+
+        Raises:
+            Cancelled: the run was stopped.
+        """
+        with self._changed:
+            while self._used and self._used + amount > self._limit:
+                self._changed.wait(_TICK)
+                if self._stop.is_set():
+                    raise Cancelled
+            self._used += amount
+
+    def give(self, amount: int) -> None:
+        """Let `amount` go again."""
+        with self._changed:
+            self._used -= amount
+            self._changed.notify_all()
+
+
+class Pipeline(Generic[J, D, C, R]):
+    """Runs jobs through `decode`, `compute` and `encode`; an exception of a stage ends the run.
+
+    Failures of single pictures are the stages' own affair: they return them as values.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[J], D],
+        compute: Callable[[D], C],
+        encode: Callable[[C], R],
+        *,
+        stop: threading.Event,
+        decoders: int = 1,
+        encoders: int = 1,
+    ) -> None:
+        self._decode, self._compute, self._encode = decode, compute, encode
+        self._stop = stop
+        self._decoders, self._encoders = decoders, encoders
+        self._to_decode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
+        self._to_compute: Queue[_Slot[J, D, C, R] | None] = Queue(max(1, decoders))
+        self._to_encode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
+        self._to_deliver: Queue[_Slot[J, D, C, R] | None] = Queue(encoders + 1)
+
+    def run(self, jobs: Iterable[J]) -> Generator[R, None, None]:
+        """Yield one result for each job, in order, as soon as it and all before it are done.
+
+        `jobs` is read in a thread of its own, a little ahead. Whatever ends the iteration (an exception of a
+        stage, a signal, the caller closing the generator) also stops the threads.
+        """
+        threads = [self._start(self._feed, jobs), self._start(self._compute_all)]
+        threads += [self._start(self._decode_all) for _ in range(self._decoders)]
+        threads += [self._start(self._encode_all) for _ in range(self._encoders)]
+        try:
+            while (slot := self._to_deliver.get()) is not None:
+                yield slot.result.result()
+        finally:
+            self._stop.set()
+            deadline = time.monotonic() + _PATIENCE
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start(self, work: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=_quietly, args=(work, *args), daemon=True, name=work.__name__)
+        thread.start()
+        return thread
+
+    def _feed(self, jobs: Iterable[J]) -> None:
+        try:
+            for job in jobs:
+                slot: _Slot[J, D, C, R] = _Slot(job)
+                self._put(self._to_decode, slot)
+                self._put(self._to_compute, slot)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the consumer gets to see it)
+            slot = _Slot(None)  # type: ignore[arg-type]
+            slot.decoded.set_exception(error)
+            self._put(self._to_compute, slot)
+        self._put(self._to_compute, None)
+        for _ in range(self._decoders):
+            self._put(self._to_decode, None)
+
+    def _decode_all(self) -> None:
+        while (slot := self._get(self._to_decode)) is not None:
+            _settle(slot.decoded, self._decode, slot.job)
+
+    def _compute_all(self) -> None:
+        while (slot := self._get(self._to_compute)) is not None:
+            _settle(slot.computed, self._computed, slot)
+            slot.decoded = Future()  # lets go of the pixels
+            self._put(self._to_deliver, slot)
+            self._put(self._to_encode, slot)
+        self._put(self._to_deliver, None)
+        for _ in range(self._encoders):
+            self._put(self._to_encode, None)
+
+    def _computed(self, slot: _Slot[J, D, C, R]) -> C:
+        return self._compute(self._wait(slot.decoded))
+
+    def _encode_all(self) -> None:
+        while (slot := self._get(self._to_encode)) is not None:
+            _settle(slot.result, self._encoded, slot)
+            slot.computed = Future()
+
+    def _encoded(self, slot: _Slot[J, D, C, R]) -> R:
+        return self._encode(slot.computed.result())
+
+    def _wait(self, future: "Future[T]") -> T:
+        while not self._stop.is_set():
+            try:
+                return future.result(_TICK)
+            except TimeoutError:
+                if future.done():
+                    raise  # the stage's own
+        raise Cancelled
+
+    def _put(self, queue: "Queue[T]", item: T) -> None:
+        while not self._stop.is_set():
+            try:
+                queue.put(item, timeout=_TICK)
+                return
+            except Full:
+                continue
+        raise Cancelled
+
+    def _get(self, queue: "Queue[T]") -> T:
+        while not self._stop.is_set():
+            try:
+                return queue.get(timeout=_TICK)
+            except Empty:
+                continue
+        raise Cancelled
+
+
+def _settle(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:
+    """Put the outcome of `work` into `future`, be it a value or an exception."""
+    try:
+        future.set_result(work(argument))
+    except Cancelled:
+        raise
+    except BaseException as error:  # noqa: BLE001 (raised again by whoever waits for the result)
+        future.set_exception(error)
+
+
+def _quietly(work: Callable[..., None], *args: object) -> None:
+    try:
+        work(*args)
+    except Cancelled:
+        return

@@ -1,0 +1,177 @@
+"""The plan of a run, made before the first picture is opened: which file becomes which.
+
+    inputs ──gather──▶ pictures ──place──▶ jobs ──check──▶ Plan
+
+Whatever would lose or mix up files is found here, while nothing has been done: two results of one name, a
+result in place of an input or among the inputs, a folder that cannot be written.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, mode_of
+from nsr_cli.cli.naming import name_too_long
+from nsr_cli.cli.places import Placer, Request
+from nsr_cli.errors import UsageError, WriteError
+from nsr_cli.files import safe_text
+from nsr_cli.imaging.codec import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to restore: from `source` (None: every picture on stdin) to `target` (None: stdout)."""
+
+    source: Path | None
+    target: Path | None
+    format: str | None
+    """The format to write; None: as what is read, if that is lossless, else PNG."""
+
+    @property
+    def label(self) -> str:
+        """How messages call the input."""
+        return "stdin" if self.source is None else str(self.source)
+
+    @property
+    def target_label(self) -> str:
+        """How messages call the output."""
+        return "stdout" if self.target is None else str(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do, and what it will leave alone."""
+
+    jobs: tuple[Job, ...]
+    existing: tuple[Job, ...]
+    """Jobs whose results are there already and stay."""
+    failed: tuple[Remark, ...]
+    """Inputs that were named and cannot be restored."""
+    skipped: tuple[Remark, ...]
+    """Things in folders that are no files to read."""
+    others: int
+    """Files in folders that are no pictures."""
+
+    @property
+    def inputs(self) -> int:
+        """Pictures that were asked for, however they fare."""
+        return len(self.jobs) + len(self.existing) + len(self.failed)
+
+
+def make_plan(request: Request) -> Plan:
+    """Plan a run without changing anything on the disk.
+
+    Raises:
+        UsageError: the results would collide, replace inputs, or lie among the inputs; nothing to do.
+        WriteError: a folder for results cannot be made or written.
+    """
+    gathered = gather(request.inputs, request.recursive, SUFFIXES)
+    if not gathered.found and not gathered.failed:
+        raise UsageError(_nothing_found(gathered))
+    place = Placer(request, gathered)
+    namer = place.namer
+    jobs, too_long = [], []
+    for index, found in enumerate(gathered.found, 1):
+        job = Job(found.path, place(found, index), namer.format_for(found.path))
+        if found.path is None and namer.format is None:
+            job = replace(job, format=None)
+        if job.target is not None and name_too_long(job.target.name):
+            too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
+        else:
+            jobs.append(job)
+    _check_collisions(jobs)
+    _check_inputs_kept(jobs, request.if_exists)
+    existing = _existing(jobs, request)
+    kept = {id(job) for job in existing}
+    left = [job for job in jobs if id(job) not in kept]
+    _check_folders(left)
+    failed = (*gathered.failed, *too_long)
+    return Plan(tuple(left), tuple(existing), failed, tuple(gathered.skipped), gathered.others)
+
+
+def _nothing_found(gathered: Gathered) -> str:
+    where = ", ".join(safe_text(folder) for folder in gathered.folders)
+    hint = "; -r looks into its subfolders" if gathered.unvisited else ""
+    return f"no pictures in {where}{hint}"
+
+
+def _check_collisions(jobs: Sequence[Job]) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        first = taken.setdefault(os.path.normpath(job.target.absolute()), job)
+        if first is not job:
+            raise UsageError(
+                f"{safe_text(first.label)} and {safe_text(job.label)} would both become "
+                f"{safe_text(job.target)}: tell them apart with --name, such as '{{stem}}_{{ext}}', "
+                "or restore them separately"
+            )
+
+
+def _check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
+    """UsageError if a result would replace an input, under whatever name or link, that was not given up."""
+    sources: dict[tuple[int, int], Job] = {}
+    for job in jobs:
+        if job.source is not None:
+            sources.setdefault(_identity(job.source), job)
+    for job in jobs:
+        if job.target is None or not mode_of(job.target):
+            continue
+        victim = sources.get(_identity(job.target))
+        if victim is None or (victim is job and if_exists == "overwrite"):
+            continue
+        remedy = "choose another place with -o or --name"
+        if victim is job:
+            remedy += ", or replace the input with --if-exists overwrite"
+        raise UsageError(
+            f"the result of {safe_text(job.label)} would replace the input "
+            f"{safe_text(victim.label)}: {remedy}"
+        )
+
+
+def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
+    """The jobs whose results are there and stay.
+
+    Raises:
+        UsageError: there are some and they are an error, or a folder stands in the way.
+    """
+    for job in jobs:
+        if job.target is not None and is_folder(job.target):
+            raise UsageError(f"{safe_text(job.target)} is a folder: choose another name")
+    # A device or a pipe is there to be written to.
+    there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
+    rule = request.if_exists or ("error" if _names_file(request, jobs) else "skip")
+    if rule == "error" and there:
+        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
+        raise UsageError(
+            f"{safe_text(there[0].target_label)}{more} is there already: --if-exists overwrite replaces it, "
+            "--if-exists skip leaves it"
+        )
+    return there if rule == "skip" else []
+
+
+def _names_file(request: Request, jobs: Sequence[Job]) -> bool:
+    """Whether `-o` names the one result itself."""
+    return request.output is not None and len(jobs) == 1 and jobs[0].target == Path(request.output)
+
+
+def _check_folders(jobs: Iterable[Job]) -> None:
+    """WriteError unless every folder for results exists or can be made, and can be written."""
+    for folder in dict.fromkeys(job.target.parent for job in jobs if job.target is not None):
+        nearest = folder.absolute()
+        while not os.path.lexists(nearest):
+            nearest = nearest.parent
+        if not is_folder(nearest):
+            raise WriteError(f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise WriteError(
+                f"cannot write into {safe_text(folder)}: permission denied; choose another folder with -o"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

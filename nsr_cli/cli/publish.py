@@ -1,0 +1,91 @@
+"""`nsr weights publish`: make a weights file and its manifest entry of a training run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.options import Device
+from nsr_cli.files import safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.training.publish import Trained
+
+# The strengths at which networks for every level are scored: those of the paper's tables.
+LEVELS: dict[str, tuple[int, ...]] = {"denoise": (15, 25, 50), "dejpeg": (10, 20, 30, 40)}
+
+
+def publish(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the weights, such as upscale-x2-lite.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SET", help="Score on this set; give one or several.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder that holds SET/*, to look in first.")
+    ] = None,
+    which: Annotated[
+        Literal["best", "last"], typer.Option(help="The best by validation, or the last checkpoint.")
+    ] = "best",
+    manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
+        "weights_manifest.json"
+    ),
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the weights go.")] = Path(
+        "nsr_cli/pretrained"
+    ),
+    device: Device = "auto",
+) -> None:
+    """Fold a run's network, store it as fp16 safetensors, score it, and list it in the manifest.
+
+    \b
+    Examples:
+      nsr weights publish runs/x2 --name upscale-x2-lite --set Set5 --set Urban100 --data benchmarks/
+      nsr weights publish runs/gray --name denoise-gray --which last
+
+    The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
+    weights by the protocol of `nsr eval`.
+    """
+    from nsr_cli.training.publish import load_trained, publish
+
+    console = console_of(ctx)
+    trained = load_trained(run, which)
+    scores = _scores(trained, sets or [], data, device, console)
+    entry = publish(trained, name, manifest, folder, scores)
+    console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")
+
+
+def _scores(
+    trained: "Trained", sets: list[str], data: Path | None, device: str, console: Console
+) -> dict[str, Any]:
+    """Set -> {"psnr", "ssim"}, or for networks of every level set -> level -> the two."""
+    from nsr_cli.datasets.registry import load_registry
+    from nsr_cli.datasets.store import find_images
+    from nsr_cli.engine.runner import Runner
+    from nsr_cli.evaluate import Case, evaluate
+    from nsr_cli.model.checkpoint import load_network, save_network
+    from nsr_cli.training.recipe import find_task
+    from nsr_cli.training.validate import InTraining
+
+    task = find_task(trained.recipe.task)
+    stored = load_network(save_network(trained.network))
+    model = InTraining(Runner(stored, device, "fp32"))
+    scores: dict[str, Any] = {}
+    for one in sets:
+        pictures, files = load_registry().get(one), find_images(one, data)
+        for level in LEVELS.get(task.kind, (task.scale,)):
+            case = {
+                "upscale": Case(pictures, "upscale", scale=level),
+                "denoise": Case(pictures, "denoise", sigma=level),
+                "dejpeg": Case(pictures, "dejpeg", quality=level),
+            }[task.kind]
+            row = evaluate(case, files, model)
+            figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
+            console.note(f"{pictures.name} at {level}: {row.psnr:.2f} dB, {row.ssim:.4f}")
+            if task.kind == "upscale":
+                scores[pictures.name] = figures
+            else:
+                scores.setdefault(pictures.name, {})[str(level)] = figures
+    return scores

@@ -1,0 +1,202 @@
+"""`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console, is_terminal
+from nsr_cli.cli.options import (
+    FitChoice,
+    Height,
+    Inputs,
+    JpegQuality,
+    Scale,
+    Shared,
+    Sigma,
+    Width,
+    takes_shared,
+)
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.cli.places import Request
+    from nsr_cli.cli.plan import Plan
+    from nsr_cli.cli.restorers import Loader, RestorerLike
+
+DEFAULT_SCALE = 4.0
+
+_PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
+
+
+@takes_shared
+def upscale(
+    ctx: typer.Context,
+    inputs: Inputs,
+    shared: Shared,
+    scale: Scale = None,
+    width: Width = None,
+    height: Height = None,
+    fit: FitChoice = "contain",
+) -> int:
+    """Enlarge pictures by any factor above 1, up to 16.
+
+    \b
+    Examples:
+      nsr upscale photo.png                      writes photo_x4.png beside it
+      nsr upscale a.png b.jpg scans/ -s 2 -o out/
+      nsr upscale scans/ -r --width 3840         writes the folder scans_3840w/
+      ffmpeg -i in.mp4 -f image2pipe -c:v ppm - | nsr upscale - -s 2 | ffmpeg -f image2pipe -i - out.mp4
+
+    2, 3 and 4 are what the networks do; other factors are composed of them and resized.
+    Most options can also be set in nsr.toml or the environment: see nsr config --help.
+    """
+    if scale is not None and (width or height):
+        raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
+    factor = None if width or height else scale or DEFAULT_SCALE
+    return _start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
+
+
+@takes_shared
+def denoise(ctx: typer.Context, inputs: Inputs, shared: Shared, sigma: Sigma = None) -> int:
+    """Remove noise from pictures, gray or color.
+
+    \b
+    Examples:
+      nsr denoise photo.png                      writes photo_denoised.png beside it
+      nsr denoise scans/ -r --sigma 25           writes the folder scans_denoised/
+      nsr denoise dark.jpg --strength 0.7 -o light.png
+
+    Most options can also be set in nsr.toml or the environment: see nsr config --help.
+    """
+    return _start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
+
+
+@takes_shared
+def dejpeg(ctx: typer.Context, inputs: Inputs, shared: Shared, jpeg_quality: JpegQuality = None) -> int:
+    """Remove the artifacts of JPEG compression from pictures.
+
+    \b
+    Examples:
+      nsr dejpeg photo.jpg                       writes photo_dejpeg.png beside it
+      nsr dejpeg album/ -r --format jpeg --quality 95
+      nsr dejpeg saved-again.png -q 30
+
+    Most options can also be set in nsr.toml or the environment: see nsr config --help.
+    """
+    return _start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
+
+
+def _start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) -> int:
+    """Plan the run, then carry it out or show it; returns the exit code."""
+    from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
+    from nsr_cli.cli.plan import make_plan
+    from nsr_cli.cli.run import run
+
+    settings = replace(
+        own,
+        model=shared.model,
+        strength=shared.strength,
+        tta=shared.tta,
+        write_quality=shared.quality,
+        strip=shared.strip,
+        all_frames=shared.all_frames,
+        max_pixels=shared.max_pixels,
+        device=shared.device,
+        precision=shared.precision,
+        batch=shared.batch,
+        tile=shared.tile,
+        max_memory=shared.max_memory,
+    )
+    console = console_of(ctx)
+    console.json |= shared.json
+    plan = make_plan(_request(settings, shared, inputs))
+    if shared.dry_run:
+        show(plan, settings, console)
+        return 0
+    _check_streams(plan, shared, console)
+    check_model(settings.model, settings.task)
+    check_space(plan, settings)
+    replaces = shared.if_exists == "overwrite"
+    return run(plan, settings, _loader(settings, shared, console), console, replaces=replaces)
+
+
+def _request(settings: Settings, shared: Shared, inputs: list[str]) -> "Request":
+    from nsr_cli.cli.naming import Namer, check_template, template_format
+    from nsr_cli.cli.places import Request
+
+    if shared.name is not None:
+        check_template(shared.name)
+    namer = Namer(
+        tag=settings.tag,
+        template=shared.name,
+        format=template_format(shared.name, shared.format),
+        fields=settings.name_fields(),
+    )
+    return Request(tuple(inputs), namer, shared.output, shared.if_exists, shared.recursive)
+
+
+def _check_streams(plan: "Plan", shared: Shared, console: Console) -> None:
+    """UsageError if stdin or stdout cannot be what the plan wants of them."""
+    if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
+        raise UsageError(
+            "'-' reads pictures from stdin, which is a terminal: pipe or redirect a file into it"
+        )
+    if not any(job.target is None for job in plan.jobs):
+        return
+    if console.json:
+        raise UsageError(
+            "--json and the picture would both go to stdout: write the picture to a file with -o"
+        )
+    if shared.output is None and is_terminal(sys.stdout):
+        raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
+
+
+def check_model(model: str | None, task: str) -> None:
+    """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
+    if model is None:
+        return
+    path = Path(model)
+    if path.suffix.lower() in _PICKLES:
+        raise UsageError(
+            f"{safe_text(model)} may run code when it is loaded: convert it with nsr weights import"
+        )
+    if path.suffix.lower() == ".safetensors" or os.sep in model:
+        if not path.is_file():
+            raise UsageError(f"--model {safe_text(model)}: there is no such file")
+        return
+    from nsr_cli.weights.entry import TIERS
+    from nsr_cli.weights.manifest import load_manifest
+
+    if model not in TIERS:
+        load_manifest().resolve(model, task)
+
+
+def _loader(settings: Settings, shared: Shared, console: Console) -> "Loader":
+    """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
+
+    def load(color: str, factor: float | None) -> "RestorerLike":
+        from nsr_cli.engine.runner import Limits
+        from nsr_cli.restore import Restorer
+        from nsr_cli.weights.manifest import load_manifest
+        from nsr_cli.weights.store import WeightStore
+
+        return Restorer.load(
+            settings.task,
+            scale=factor,
+            color=color,
+            model=settings.model,
+            device=settings.device,
+            precision=settings.precision,
+            limits=Limits(settings.batch, settings.tile, settings.max_memory),
+            store=WeightStore(load_manifest(), mirror=shared.mirror, offline=shared.offline),
+            notice=console.warning,
+        )
+
+    return load

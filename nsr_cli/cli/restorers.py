@@ -1,0 +1,101 @@
+"""The restorers of a run: what is asked of one, and each loaded once, when the first picture needs it."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import NsrError
+from nsr_cli.imaging.picture import Picture
+
+
+class Weights(Protocol):
+    """What a restorer says about each of its weights."""
+
+    @property
+    def name(self) -> str:
+        """The name in the manifest, or the file's."""
+
+    @property
+    def sha256(self) -> str:
+        """The file's hash."""
+
+
+class RestorerLike(Protocol):
+    """What a run needs of `restore.Restorer`."""
+
+    @property
+    def entries(self) -> Sequence[Weights]:
+        """The weights it uses."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+
+    @property
+    def precision(self) -> str:
+        """The number type it computes in."""
+
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        sigma: float | None,
+        quality: float | None,
+        strength: float,
+        tta: bool,
+        size: tuple[int, int] | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Picture:
+        """Restore one picture."""
+
+
+Loader = Callable[[str, float | None], RestorerLike]
+"""Loads a restorer for `"rgb"` or `"gray"` pictures and a factor (None: the task has none)."""
+
+
+class Unstartable(Exception):
+    """No restorer can be loaded at all; `args[0]` is the NsrError that says why."""
+
+
+class Restorers:
+    """Loads restorers through `load` and keeps them, one for each kind of picture."""
+
+    def __init__(self, settings: Settings, load: Loader, console: Console) -> None:
+        self._settings = settings
+        self._load = load
+        self._console = console
+        self._known: dict[tuple[str, float | None], RestorerLike | NsrError] = {}
+        self.seconds = 0.0
+        """Time spent on loading so far."""
+
+    def get(self, page: Picture) -> RestorerLike:
+        """The restorer for pictures of this kind: color or gray where the task tells them apart, and factor.
+
+        Raises:
+            Unstartable: it cannot be loaded, nor could any other.
+            NsrError: it cannot be loaded, but others could.
+        """
+        upscale = self._settings.task == "upscale"
+        color = "gray" if page.is_gray and not upscale else "rgb"
+        key = (color, self._settings.factor(page.width, page.height) if upscale else None)
+        if key not in self._known:
+            started = time.perf_counter()
+            self._known[key] = self._loaded(key)
+            self.seconds += time.perf_counter() - started
+        found = self._known[key]
+        if not isinstance(found, NsrError):
+            return found
+        if all(isinstance(one, NsrError) for one in self._known.values()):
+            raise Unstartable(found)
+        raise found
+
+    def _loaded(self, key: tuple[str, float | None]) -> RestorerLike | NsrError:
+        try:
+            restorer = self._load(*key)
+        except NsrError as error:
+            return error
+        names = " + ".join(entry.name for entry in restorer.entries)
+        self._console.note(f"{self._settings.task} with {names} on {restorer.device}, {restorer.precision}")
+        return restorer

@@ -1,0 +1,75 @@
+"""What stands before a command on the command line, and how Typer's complaints are worded."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from nsr_cli.cli.commands import NsrGroup, console_of
+from nsr_cli.cli.table import COMMANDS
+from nsr_cli.errors import UsageError
+
+
+class _Main(NsrGroup):
+    lazy = COMMANDS
+
+
+app = typer.Typer(cls=_Main, name="nsr", rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON where the command can.")] = False,
+) -> None:
+    """Restore pictures with sparse neural networks: enlarge, denoise, remove JPEG artifacts.
+
+    \b
+    Examples:
+      nsr upscale photo.png -s 4            writes photo_x4.png beside it
+      nsr denoise scans/ -r                 writes the folder scans_denoised/
+      nsr dejpeg old.jpg -o new.png
+      cat a.png | nsr upscale - -s 2 > b.png
+    """
+    console = console_of(ctx)
+    console.json = json
+    if version:
+        from nsr_cli.cli.info import show_version
+
+        show_version(console)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        raise UsageError("give a command; nsr --help lists them")
+    from nsr_cli.cli import config  # not needed for `nsr --help`
+
+    ctx.default_map = config.default_map(config.read_files(), ctx.invoked_subcommand)
+
+
+def usage_line(error: TyperException) -> str:
+    """Typer's message as one line that says what would be right and where it is explained."""
+    param, context = getattr(error, "param", None), getattr(error, "ctx", None)
+    message = " ".join(str(getattr(error, "message", "")).split()).removeprefix("Value error, ").rstrip(".")
+    name = f"{_hint(param)}{_origin(context, param)}: " if param is not None and context is not None else ""
+    if type(error).__name__ == "MissingParameter":  # of Typer's own copy of Click, which is private
+        name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
+    possible = getattr(error, "possibilities", None)
+    if possible:
+        message += f"; did you mean {possible[0]}?"  # the closest stands first
+    message = re.sub(r"\. Did you mean", "; did you mean", message)
+    where = f" ({context.command_path.split(' {')[0]} --help explains)" if context is not None else ""
+    return f"{name}{message[:1].lower() + message[1:]}{where}"
+
+
+def _hint(param: Any) -> str:
+    """What the user calls a parameter: the long name of an option, the argument as the help shows it."""
+    if param.param_type_name == "option":
+        return str(max(param.opts, key=len))
+    return str(param.metavar or param.name)
+
+
+def _origin(context: Any, param: Any) -> str:
+    from nsr_cli.cli import config
+
+    return config.origin(context, param.name)

@@ -1,0 +1,197 @@
+"""Carrying out a plan: pictures through the pipeline, results told in order, one summary, one exit code."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.journey import Item, Journey, Passing
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, timings
+from nsr_cli.cli.pipeline import Pipeline
+from nsr_cli.cli.plan import Job, Plan
+from nsr_cli.cli.restorers import Loader, Unstartable
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
+from nsr_cli.imaging.stream import read_stream
+
+_MOST_ENCODERS = 6
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the pictures so far."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    worst: NsrError | None = None
+    """A failure whose exit code stands for the run if there was nothing else."""
+
+    @property
+    def total(self) -> int:
+        """Pictures that are settled."""
+        return self.done + self.skipped + self.failed
+
+
+def run(plan: Plan, settings: Settings, load: Loader, console: Console, *, replaces: bool) -> int:
+    """Restore every picture of `plan` and return the exit code.
+
+    Results for stdout are written in order; `load` is called in another thread when the first picture is
+    decoded. On a signal the exception gets a note that says how to go on.
+
+    Raises:
+        NsrError: no restorer can be loaded.
+        KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
+    """
+    started = time.monotonic()
+    reporter = _Reporter(console, settings.task)
+    _report_settled(plan, reporter, console)
+    try:
+        if plan.jobs:
+            _restore_all(plan, settings, load, reporter, console, replaces)
+    except Unstartable as failure:
+        raise failure.args[0] from None
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(_how_to_resume(plan, reporter.tally))
+        raise
+    return _summary(plan, reporter.tally, console, time.monotonic() - started)
+
+
+def _report_settled(plan: Plan, reporter: "_Reporter", console: Console) -> None:
+    """Tell what the plan alone decides: what is no picture, and what is there already."""
+    for remark in plan.skipped:
+        console.note(f"{remark.path}: skipped, {remark.reason}")
+    for remark in plan.failed:
+        reporter.report(never_read(remark))
+    for job in plan.existing:
+        reporter.report(Outcome(job, job.label, status="skipped"))
+
+
+def _restore_all(
+    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console, replaces: bool
+) -> None:
+    total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
+    with console.progress(total, settings.task) as progress:
+        stop = threading.Event()
+        journey = Journey(settings, load, console, progress, stop, replaces)
+        decoders, encoders = _threads()
+        pipeline = Pipeline[Item, Passing, Passing, Outcome](
+            journey.decode, journey.restore, journey.write, stop=stop, decoders=decoders, encoders=encoders
+        )
+        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels))) as outcomes:
+            for outcome in outcomes:
+                reporter.report(outcome)
+                progress.finished()
+
+
+class _Reporter:
+    """Tells how each picture fared, and counts."""
+
+    def __init__(self, console: Console, task: str) -> None:
+        self._console = console
+        self._task = task
+        self.tally = Tally()
+
+    def report(self, outcome: Outcome) -> None:
+        """Say and count one outcome; write its file if that goes to stdout."""
+        if outcome.data is not None:
+            _to_stdout(outcome)
+        self._count(outcome)
+        if self._console.json:
+            self._console.json_line(as_json(outcome, self._task))
+        if outcome.status == "failed":
+            self._console.error(f"{outcome.label}: {outcome.error}")
+            return
+        if outcome.status == "skipped":
+            self._console.note(
+                f"{outcome.label}: skipped, {outcome.job.target_label} is there already "
+                "(--if-exists overwrite replaces it)"
+            )
+            return
+        for note in outcome.notes:
+            hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
+            self._console.warning(f"{outcome.label}: {note}{hint}")
+        say = (
+            self._console.note if outcome.number == 1 else self._console.detail
+        )  # a film has too many frames
+        say(as_line(outcome))
+        self._console.detail(timings(outcome))
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            self.tally.failed += 1
+            self.tally.worst = outcome.error
+        elif outcome.status == "skipped":
+            self.tally.skipped += 1
+        else:
+            self.tally.done += 1
+
+
+def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
+    """The pictures of the jobs; those on stdin are cut from the stream as they come."""
+    for job in jobs:
+        if job.source is not None:
+            yield Item(job)
+            continue
+        number = 0
+        try:
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels):
+                number += 1
+                if number > 1 and job.target is not None:
+                    yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
+                    break
+                yield Item(job, number, data)
+        except DecodeError as error:
+            yield Item(job, problem=error)
+
+
+def _to_stdout(outcome: Outcome) -> None:
+    data, outcome.data = outcome.data or b"", None
+    stdout: BinaryIO = sys.stdout.buffer
+    try:
+        stdout.write(data)
+        stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WriteError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+def _threads() -> tuple[int, int]:
+    """How many decoders and encoders: a fast device waits for writing, a small machine for the network."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (1 if usable < 4 else 2), max(1, min(_MOST_ENCODERS, usable // 2))
+
+
+def _how_to_resume(plan: Plan, tally: Tally) -> str:
+    if any(job.source is None for job in plan.jobs):
+        return f"{tally.done} pictures are done"
+    left = plan.inputs - tally.total
+    return (
+        f"{tally.done} of {len(plan.jobs)} pictures are done; run the same command again for the other {left}"
+    )
+
+
+def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
+    if tally.total > 1 or plan.others:
+        parts = [f"{tally.done} restored"]
+        parts += [f"{tally.skipped} skipped"] if tally.skipped else []
+        parts += [f"{tally.failed} failed"] if tally.failed else []
+        parts += [f"{plan.others} other file{'s' * (plan.others > 1)} ignored"] if plan.others else []
+        console.note(f"{', '.join(parts)} in {_duration(seconds)}")
+    if tally.worst is None:
+        return 0
+    return tally.worst.exit_code if tally.total == 1 else PartialFailure.exit_code
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

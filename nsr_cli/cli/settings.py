@@ -1,0 +1,133 @@
+"""What the command line asks of every picture of a run, and the sizes that follow from it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsr_cli.errors import PictureError
+
+NATIVE = (2.0, 3.0, 4.0, 8.0, 16.0)
+"""Factors from which a target size is reached by shrinking: the networks' own and their compositions."""
+
+_TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg"}
+_PIXELS_IN_FLIGHT = 1 << 30  # bytes of results on their way to the disk, where nothing else is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of one run of `upscale`, `denoise` or `dejpeg`; None is "auto" or "not asked for"."""
+
+    task: str
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fit: str = "contain"
+    sigma: float | None = None
+    jpeg_quality: float | None = None
+    model: str | None = None
+    strength: float = 1.0
+    tta: bool = False
+    write_quality: int | None = None
+    strip: bool = False
+    all_frames: bool = False
+    max_pixels: int = 1 << 29
+    device: str = "auto"
+    precision: str = "auto"
+    batch: int | None = None
+    tile: int | None = None
+    max_memory: int | None = None
+
+    @property
+    def tag(self) -> str:
+        """What tells a result's name from its input's, such as `_x4`, `_1920x1080`, `_1920w`, `_denoised`."""
+        if self.task != "upscale":
+            return _TAGS[self.task]
+        if self.width and self.height:
+            return f"_{self.width}x{self.height}"
+        if self.width or self.height:
+            return f"_{self.width}w" if self.width else f"_{self.height}h"
+        return f"_x{self.scale:g}"
+
+    def name_fields(self) -> dict[str, str]:
+        """The fields of a name template that are the same for every picture."""
+        levels = {"sigma": self.sigma, "quality": self.jpeg_quality}
+        shown = {name: "auto" if value is None else f"{value:g}" for name, value in levels.items()}
+        model = Path(self.model).name.removesuffix(".safetensors") if self.model else "auto"
+        scale = f"{self.scale:g}" if self.scale else self.tag.removeprefix("_")
+        return {"task": self.task, "scale": scale, "model": model, **shown}
+
+    @property
+    def largest_factor(self) -> float:
+        """The most that any picture grows in each direction."""
+        if self.task != "upscale":
+            return 1.0
+        return self.scale or NATIVE[-1]
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Memory for results that wait to be written."""
+        return self.max_memory // 4 if self.max_memory else _PIXELS_IN_FLIGHT
+
+    def target_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """Width and height to reach from a picture of this size; None where a factor decides.
+
+        Raises:
+            PictureError: the picture is that large already, or would have to grow more than 16 times.
+        """
+        if self.task != "upscale" or not (self.width or self.height):
+            return None
+        size = self._fitted(width, height)
+        factor = max(size[0] / width, size[1] / height)
+        if factor <= 1:
+            raise PictureError(
+                f"it has {width}x{height} pixels already; {size[0]}x{size[1]} would not enlarge it"
+            )
+        if factor > NATIVE[-1]:
+            raise PictureError(
+                f"from {width}x{height} to {size[0]}x{size[1]} is more than {NATIVE[-1]:g} times"
+            )
+        return size
+
+    def factor(self, width: int, height: int) -> float:
+        """The factor to compute with: the one asked for, or the next that reaches the target size."""
+        size = self.target_size(width, height)
+        if size is None:
+            return self.scale if self.scale and self.task == "upscale" else 1.0
+        needed = max(size[0] / width, size[1] / height)
+        return next(factor for factor in NATIVE if factor >= needed)
+
+    def result_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the result; PictureError as for `target_size`."""
+        factor = self.factor(width, height)
+        return self.target_size(width, height) or (round(width * factor), round(height * factor))
+
+    def arguments(self) -> list[str]:
+        """The arguments that decide the pixels, as for a shell; `nsr` and the inputs are left out."""
+        parts: list[str] = [self.task]
+        numbers: dict[str, float | None] = {
+            "--scale": self.scale,
+            "--width": self.width,
+            "--height": self.height,
+        }
+        numbers |= {"--sigma": self.sigma, "--jpeg-quality": self.jpeg_quality}
+        for name, value in numbers.items():
+            if value is not None:
+                parts += [name, f"{value:g}"]
+        if self.width and self.height:
+            parts += ["--fit", self.fit]
+        if self.strength != 1:
+            parts += ["--strength", f"{self.strength:g}"]
+        if self.model:
+            parts += ["--model", Path(self.model).name]  # other people's folders are nobody's business
+        return parts + (["--tta"] if self.tta else [])
+
+    def _fitted(self, width: int, height: int) -> tuple[int, int]:
+        across = self.width / width if self.width else math.nan
+        down = self.height / height if self.height else math.nan
+        if self.width and self.height:
+            if self.fit == "stretch":
+                return self.width, self.height
+            factor = min(across, down) if self.fit == "contain" else max(across, down)
+        else:
+            factor = across if self.width else down
+        return max(1, round(width * factor)), max(1, round(height * factor))

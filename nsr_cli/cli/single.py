@@ -1,0 +1,154 @@
+"""One picture in, one sheet or page out: for the commands that show rather than restore."""
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsr_cli.cli.console import Console, is_terminal
+from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
+from nsr_cli.errors import PictureError, UsageError, WriteError
+from nsr_cli.files import safe_text, write_atomic, write_error
+from nsr_cli.imaging.codec import decode
+from nsr_cli.imaging.picture import Picture
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the result goes: a file, or stdout (None). `form` is the format that its name asks for."""
+
+    path: Path | None
+    form: str
+    there: bool = False
+    """Whether the file is there already and stays."""
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return "stdout" if self.path is None else safe_text(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The picture of a command, with the bytes of its file; `label` is how messages call it."""
+
+    label: str
+    data: bytes
+    picture: Picture
+
+
+def place(
+    image: str, output: str | None, tag: str, forms: Mapping[str, str], if_exists: str | None
+) -> Target:
+    """Decide where the result goes, before any work.
+
+    output     result
+    (none)     beside IMAGE as STEM + tag, with the first suffix of `forms`; stdout if IMAGE is -
+    -          stdout
+    FOLDER     in it, named as above
+    FILE       FILE; its suffix decides the format
+
+    Args:
+        image, output: as typed.
+        tag: what tells the result's name from the picture's.
+        forms: suffixes and the formats that they mean, the default first.
+        if_exists: `skip`, `overwrite` or `error`; None for the default: skip, but error for -o FILE.
+
+    Raises:
+        UsageError: no place for a result, or one that is taken.
+        WriteError: its folder cannot be written.
+    """
+    suffix, form = next(iter(forms.items()))
+    if output == STDOUT or (output is None and image == STDIN):
+        if output is None and is_terminal(sys.stdout):
+            raise UsageError("the result would go to the terminal: redirect stdout, or insist with -o -")
+        return Target(None, form)
+    name = ("stdin" if image == STDIN else Path(image).stem) + tag + suffix
+    named = False
+    if output is None:
+        path = Path(image).parent / name
+    elif output.endswith(("/", os.sep)) or is_folder(Path(output)):
+        path = Path(output) / name
+    else:
+        named, path = True, Path(output)
+        if path.suffix.lower() not in forms:
+            raise UsageError(f"-o {safe_text(output)}: the name must end in {' or '.join(forms)}")
+        form = forms[path.suffix.lower()]
+    return _checked(Target(path, form), image, if_exists or ("error" if named else "skip"))
+
+
+def _checked(target: Target, image: str, rule: str) -> Target:
+    path = target.path or Path()
+    if is_folder(path):
+        raise UsageError(f"{safe_text(path)} is a folder: choose another name")
+    if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(image):
+        raise UsageError(f"{safe_text(path)} is the picture itself: choose another name with -o")
+    if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
+        if rule == "error":
+            raise UsageError(
+                f"{safe_text(path)} is there already: --if-exists overwrite replaces it, "
+                "--if-exists skip leaves it"
+            )
+        if rule == "skip":
+            return Target(path, target.form, there=True)
+    nearest = path.parent.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
+        raise WriteError(f"cannot write into {safe_text(path.parent)}; choose another folder with -o")
+    return target
+
+
+def skips(target: Target, image: str, console: Console) -> bool:
+    """Whether the result is there and stays, which is then said."""
+    if target.there:
+        console.note(f"{image}: skipped, {target.label} is there already (--if-exists overwrite replaces it)")
+    return target.there
+
+
+def read(image: str, max_pixels: int, console: Console) -> Source:
+    """Read and decode the picture; what is odd about it is said.
+
+    Raises:
+        UsageError: it is a folder, or stdin is a terminal.
+        PictureError: it cannot be read or decoded.
+    """
+    label = "stdin" if image == STDIN else image
+    if image == STDIN:
+        if sys.stdin is None or is_terminal(sys.stdin):
+            raise UsageError(
+                "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
+            )
+        data = sys.stdin.buffer.read()
+    elif is_folder(Path(image)):
+        raise UsageError(f"{safe_text(image)} is a folder: give one picture")
+    else:
+        try:
+            data = Path(image).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no path"
+            raise PictureError(f"{safe_text(image)}: cannot be read: {reason}") from error
+    try:
+        picture = decode(data, max_pixels=max_pixels)
+    except PictureError as error:
+        raise type(error)(f"{safe_text(label)}: {error}") from error
+    for note in picture.notes:
+        console.warning(f"{label}: {note}")
+    return Source(label, data, picture)
+
+
+def write(target: Target, data: bytes) -> None:
+    """Write the result where it was to go. Raises `WriteError`."""
+    if target.path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(target.path.parent, error) from error
+    write_atomic(target.path, data)

@@ -1,0 +1,91 @@
+"""How the values of options are read: factors, levels, amounts, devices, formats.
+
+Each function takes what was typed (or the option's default) and raises BadParameter in words that say what
+would be right.
+"""
+
+import math
+import re
+
+import typer
+
+MAX_SCALE = 16
+MAX_SIGMA = 75
+
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_scale(text: str) -> float:
+    """'4', '2.5' and 'x4' as a factor; BadParameter unless it is above 1 and at most 16."""
+    factor = _number(text.lower().removeprefix("x").removesuffix("x"))
+    if not 1 < factor <= MAX_SCALE:
+        raise typer.BadParameter(
+            f"{text!r} is not possible; give a factor above 1, up to {MAX_SCALE}, such as 2 or 2.5"
+        )
+    return factor
+
+
+def parse_sigma(text: str) -> float | None:
+    """A noise level in 8-bit steps, 0 to 75; None for 'auto'."""
+    if text.lower() == "auto":
+        return None
+    sigma = _number(text)
+    if not 0 <= sigma <= MAX_SIGMA:
+        raise typer.BadParameter(
+            f"{text!r} is not possible; give a noise level from 0 to {MAX_SIGMA}, or auto"
+        )
+    return sigma
+
+
+def parse_jpeg_quality(text: str) -> float | None:
+    """The quality with which a JPEG was made, 1 to 100; None for 'auto'."""
+    if text.lower() == "auto":
+        return None
+    quality = _number(text)
+    if not 1 <= quality <= 100:
+        raise typer.BadParameter(f"{text!r} is not possible; give a quality from 1 to 100, or auto")
+    return quality
+
+
+def parse_strength(text: str | float) -> float:
+    """How much of the effect to take, 0 to 1."""
+    strength = _number(str(text))
+    if not 0 <= strength <= 1:
+        raise typer.BadParameter(f"{text!r} is not possible; give a number from 0 (none) to 1 (all)")
+    return strength
+
+
+def parse_amount(text: str | int) -> int:
+    """'500M', '2 GB' (both decimal), '2GiB' or a plain number as a whole number of at least 1."""
+    match = re.fullmatch(r"([\d.]+)\s*([kmgt]?)(ib|b|px)?", str(text).strip().lower())
+    amount = math.nan
+    if match:
+        amount = _number(match[1]) * (1024 if match[3] == "ib" else 1000) ** _POWERS[match[2]]
+    if not 1 <= amount < 1 << 62:
+        raise typer.BadParameter(f"{text!r} is not an amount; give a number such as 500000000, 500M or 2G")
+    return int(amount)
+
+
+def parse_device(text: str) -> str:
+    """A device by name; whether the machine has it is seen when torch is loaded."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise typer.BadParameter(f"{text!r} is not a device; give auto, cpu, cuda, cuda:N or mps")
+    return text
+
+
+def parse_format(text: str) -> str:
+    """A file format by name or suffix, in capitals as `imaging.codec` names it."""
+    from nsr_cli.imaging.codec import SUFFIXES
+
+    found = SUFFIXES.get("." + text.lower().removeprefix("."))
+    if found is None:
+        known = ", ".join(sorted({name.lower() for name in SUFFIXES.values()}))
+        raise typer.BadParameter(f"{text!r} is not a format; give one of {known}")
+    return found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,230 @@
+"""`nsr weights`: which networks there are, where their files lie, and whether these are intact."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.options import Mirror, Offline
+from nsr_cli.cli.publish import publish
+from nsr_cli.cli.texts import aligned, human_bytes
+from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.files import safe_text, write_atomic
+
+if TYPE_CHECKING:
+    from nsr_cli.weights.entry import WeightEntry
+    from nsr_cli.weights.store import WeightStore
+
+app = typer.Typer()
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
+
+
+@app.callback()
+def weights() -> None:
+    """List, fetch and check the networks' weights.
+
+    \b
+    Examples:
+      nsr weights list
+      nsr weights pull --all
+      nsr weights verify
+    """
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: Json = False) -> None:
+    """Show all weights of the manifest and where each is.
+
+    \b
+    Examples:
+      nsr weights list
+      nsr weights list --json
+    """
+    from nsr_cli.weights.store import WeightStore
+
+    console = _console(ctx, json)
+    store = WeightStore()
+    if console.json:
+        for entry in store.manifest.entries:
+            path = store.locate(entry)
+            console.json_line({"schema": 1, **entry.as_json(), "path": str(path) if path else None})
+        return
+    rows = [("name", "for", "preset", "size", "where")]
+    rows += [
+        (entry.name, _purpose(entry), entry.preset, human_bytes(entry.bytes), _where(store, entry))
+        for entry in store.manifest.entries
+    ]
+    for line in aligned(rows, right=(3,)):
+        console.data(line)
+
+
+@app.command()
+def pull(
+    ctx: typer.Context,
+    names: Names = None,
+    every: Annotated[bool, typer.Option("--all", help="All weights of the manifest.")] = False,
+    mirror: Mirror = None,
+    offline: Offline = False,
+) -> None:
+    """Download weights to the cache, for use without a network.
+
+    \b
+    Examples:
+      nsr weights pull upscale-x4-lite
+      nsr weights pull --all --mirror https://mirror.example/nsr/
+    """
+    from nsr_cli.weights.store import WeightStore
+
+    console = console_of(ctx)
+    if not names and not every:
+        raise UsageError("name the weights to pull, or give --all; `nsr weights list` shows them")
+    store = WeightStore(mirror=mirror, offline=offline)
+    for entry in _entries(store, names):
+        with console.progress(1, entry.name) as bar:
+            path = store.pull(entry, bar.parts)
+            bar.finished()
+        console.note(f"{entry.name}: {path}")
+
+
+@app.command()
+def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
+    """Check the files on this machine against their sha256.
+
+    \b
+    Examples:
+      nsr weights verify
+      nsr weights verify upscale-x4-lite
+
+    The exit code is 4 if a file is damaged, or absent though it was named.
+    """
+    from nsr_cli.weights.store import WeightStore
+
+    console = _console(ctx, json)
+    store = WeightStore()
+    findings = store.verify(_entries(store, names))
+    for finding in findings:
+        if console.json:
+            path = str(finding.path) if finding.path else None
+            console.json_line({"schema": 1, "name": finding.entry.name, "state": finding.state, "path": path})
+        else:
+            console.data(f"{finding.state:8} {finding.entry.name}  {finding.path or ''}".rstrip())
+    damaged = [finding.entry.name for finding in findings if finding.state == "damaged"]
+    if damaged:
+        raise WeightsError(f"damaged: {', '.join(damaged)}; `nsr weights pull` gets those of the cache again")
+    absent = [finding.entry.name for finding in findings if finding.state == "absent"]
+    if names and absent:
+        raise WeightsError(f"not on this machine: {', '.join(absent)}; `nsr weights pull` gets them")
+
+
+@app.command()
+def path(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of weights.")]
+) -> None:
+    """Print where a file of weights lies; exit code 4 if nowhere.
+
+    \b
+    Examples:
+      nsr weights path upscale-x4-lite
+    """
+    from nsr_cli.weights.store import WeightStore
+
+    store = WeightStore()
+    entry = store.manifest.get(name)
+    found = store.locate(entry)
+    if found is None:
+        raise WeightsError(f"{entry.name} is not on this machine; `nsr weights pull {entry.name}` gets it")
+    console_of(ctx).data(str(found))
+
+
+@app.command()
+def prune(ctx: typer.Context) -> None:
+    """Remove old, damaged and half-loaded weights from the cache.
+
+    \b
+    Examples:
+      nsr weights prune
+    """
+    from nsr_cli.weights.store import WeightStore
+
+    console = console_of(ctx)
+    removed = WeightStore().prune()
+    for file in removed:
+        console.note(f"removed {file}")
+    if not removed:
+        console.note("nothing to remove")
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A checkpoint in the authors' layout.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Result.  [default: the name with .safetensors]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there.")] = False,
+) -> None:
+    """Convert a PyTorch checkpoint of the paper's authors to safetensors.
+
+    \b
+    Examples:
+      nsr weights import nsr_x2.pth -o nsr_x2.safetensors
+      nsr upscale photo.png -s 2 --model ./nsr_x2.safetensors
+
+    Only tensors are read from it, never code. The result is used by its path with --model.
+    """
+    target = output or source.with_suffix(".safetensors")
+    if not source.is_file():
+        raise UsageError(f"there is no file {safe_text(source)}")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{safe_text(target)} is there already; give --overwrite or another -o")
+    import torch
+
+    from nsr_cli.model.checkpoint import save_network
+    from nsr_cli.model.convert import import_pth
+
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {safe_text(source)}: {error.strerror}; check the file") from error
+    network = import_pth(data, safe_text(source))
+    about = {"imported_from": source.name, "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomic(target, save_network(network, dtype=torch.float32, about=about))
+    console_of(ctx).note(f"wrote {target}; use it with --model {target}")
+
+
+app.command("publish")(publish)
+
+
+def _console(ctx: typer.Context, json: bool) -> Console:
+    console = console_of(ctx)
+    console.json |= json
+    return console
+
+
+def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":
+    if not names:
+        return list(store.manifest.entries)
+    return [store.manifest.get(name) for name in dict.fromkeys(names)]
+
+
+def _purpose(entry: "WeightEntry") -> str:
+    if entry.levels is None:
+        return entry.purpose()
+    low, high = entry.levels
+    return f"{entry.purpose()} {'sigma' if entry.task == 'denoise' else 'q'} {low:g} to {high:g}"
+
+
+def _where(store: "WeightStore", entry: "WeightEntry") -> str:
+    found = store.locate(entry)
+    if found is None:
+        return "to download" if entry.urls else "not published"
+    return "cache" if found.parent == store.folder else "bundled"

@@ -1,0 +1,262 @@
+"""What holds for every command: quick help, one line for an error, exit codes, closed pipes, signals."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nsr_cli.cli.app import _explained
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.table import COMMANDS
+from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+HEAVY = ("torch", "numpy", "PIL", "rich", "requests", "tqdm")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["--version", "--json"]])
+def test_help_and_version_load_nothing_heavy(args: list[str], environment: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom nsr_cli.cli.app import main\n"
+        f"try:\n    main({args!r})\nexcept SystemExit as done:\n    print(done.code, file=sys.stderr)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.splitlines() == ["0", "[]"]
+    assert done.stdout
+
+
+def test_help_takes_less_than_a_third_of_a_second_of_cpu_time(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    def cpu_seconds() -> float:
+        before = os.times()
+        subprocess.run(
+            [*command, "--help"], env=environment, stdout=subprocess.DEVNULL, timeout=60, check=True
+        )
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    # The best of a few: what else runs on the machine only ever adds.
+    assert min(cpu_seconds() for _ in range(6)) < 0.3
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_and_its_help_starts_with_examples(name: str, nsr: Run) -> None:
+    done = nsr(name, "--help")
+    text = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    assert text.startswith(f"Usage: nsr {name}")
+    assert "Example" in text
+    assert text.index("Example") < text.index("Everywhere:") < text.index("--debug")
+
+
+def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
+    done = nsr("--version", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["schema"] == 1
+    assert facts["version"] == nsr("--version").stdout.decode().split()[1]
+    assert re.fullmatch(r"\d+\.\d+.*", facts["torch"])
+    assert facts["manifest_sha256"] is None or re.fullmatch("[0-9a-f]{64}", facts["manifest_sha256"])
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([], "give a command"),
+        (["upscal"], "did you mean 'upscale'?"),
+        (["--versoin"], "did you mean --version?"),
+        (["upscale", "x.png", "--devic", "cpu"], "did you mean --device?"),
+        (["upscale"], "missing IN"),
+        (["upscale", "x.png", "-s", "1"], "--scale: '1' is not possible; give a factor above 1, up to 16"),
+        (["upscale", "x.png", "-s", "17"], "up to 16"),
+        (["upscale", "x.png", "-s", "nan"], "up to 16"),
+        (["upscale", "x.png", "-s", "2", "--width", "9"], "exclude each other"),
+        (["upscale", "x.png", "--device", "gpu"], "auto, cpu, cuda, cuda:N or mps"),
+        (["upscale", "x.png", "--format", "jp3"], "jpeg"),
+        (["upscale", "x.png", "--if-exists", "ovewrite"], "'skip', 'overwrite', 'error'"),
+        (["upscale", "x.png", "--name", "{stm}"], "did you mean stem?"),
+        (["denoise", "x.png", "--sigma", "76"], "0 to 75, or auto"),
+        (["dejpeg", "x.png", "-q", "0"], "1 to 100, or auto"),
+        (["dejpeg", "x.png", "--strength", "2"], "from 0 (none) to 1 (all)"),
+        (["dejpeg", "x.png", "--max-memory", "much"], "such as 500000000, 500M or 2G"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_remedy(
+    args: list[str], expected: str, inside: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert inside(*args) == 2
+    said = capfd.readouterr()
+    assert expected in said.err
+    assert said.err.startswith("nsr: ") and said.err.count("\n") == 1
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NsrError("x"), 1),
+        (PartialFailure("x"), 3),
+        (WeightsError("x"), 4),
+        (FetchError("x"), 4),
+        (MemoryExhausted("x"), 5),
+        (MemoryError(), 5),
+        (OSError(28, "No space left"), 1),
+        (ValueError("x"), 1),
+        (RecursionError("x"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_every_failure_has_its_exit_code_and_one_line(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        descriptor = os.dup(1)  # an OSError points the real stdout at nothing
+    try:
+        assert _explained(error, Console()) == code
+    finally:
+        os.dup2(descriptor, 1)
+        os.close(descriptor)
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and said.err.startswith("nsr: ")
+    assert ("internal error" in said.err) == isinstance(error, ValueError | RecursionError)
+
+
+def test_debug_shows_where_an_error_came_from(nsr: Run, tmp_path: Path) -> None:
+    (tmp_path / "nsr.toml").write_text("scael = 2")
+    plain, debug = nsr("upscale", "x.png"), nsr("upscale", "x.png", "--debug")
+    assert plain.returncode == debug.returncode == 2
+    assert b"Traceback" not in plain.stderr and b"Traceback" in debug.stderr
+    assert debug.stderr.endswith(plain.stderr)
+
+
+@pytest.mark.parametrize("args", [["config", "show"], ["--help"], ["config", "show", "--json"]])
+def test_a_reader_that_has_gone_ends_the_command_quietly(
+    args: list[str], command: list[str], environment: dict[str, str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*command, *args, "--quiet"] if args[0] != "--help" else [*command, *args],
+        env=environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_stdout_is_an_error(command: list[str], environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*command, "config", "show", "--quiet"],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_stops_a_command_that_waits(
+    number: signal.Signals, code: int, command: list[str], environment: dict[str, str]
+) -> None:
+    with subprocess.Popen(
+        [*command, "upscale", "-", "-v"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(2.5)  # long enough to be waiting for stdin
+        started = time.monotonic()
+        process.send_signal(number)
+        process.wait(timeout=30)
+        took = time.monotonic() - started
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert process.returncode == code
+    assert took < 2
+    assert said.splitlines()[-1].startswith("nsr: interrupted") and "Traceback" not in said
+
+
+def on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """What a command writes when stdin, stdout and stderr are a terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(command[0], command, environment)
+    shown = b""
+    while True:
+        try:
+            block = os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return shown.decode()
+
+
+@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+def test_color_is_for_terminals_that_want_it(
+    command: list[str], environment: dict[str, str], nsr: Run
+) -> None:
+    environment["TERM"] = "xterm"
+    assert "\x1b[" in on_a_terminal([*command, "--help"], environment)
+    assert "\x1b[" in on_a_terminal([*command, "upscal"], environment)
+    for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[" not in on_a_terminal([*command, "--help"], {**environment, **quiet})
+        assert "\x1b[" not in on_a_terminal([*command, "upscal"], {**environment, **quiet})
+    assert b"\x1b[" not in nsr("--help").stdout + nsr("upscal").stderr
+    assert b"\x1b[" in nsr("upscal", FORCE_COLOR="1").stderr
+
+
+@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+def test_a_picture_never_goes_to_a_terminal_by_itself(
+    command: list[str], environment: dict[str, str], paint: Callable[..., Path], tmp_path: Path
+) -> None:
+    paint(tmp_path / "a.png")
+    shown = on_a_terminal(["/bin/sh", "-c", f"{' '.join(command)} upscale - < {tmp_path}/a.png"], environment)
+    assert "redirect stdout, or insist with -o -" in shown
+    assert "stdin, which is a terminal" in on_a_terminal(
+        [*command, "upscale", "-", "-o", "x.png"], environment
+    )
+
+
+def test_the_shell_completes_commands_and_options(nsr: Run) -> None:
+    def complete(line: str) -> set[str]:
+        words = line.split(" ")
+        done = nsr(_NSR_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+        return set(done.stdout.decode().split())
+
+    assert complete("nsr up") == {"upscale"}
+    assert {"--device", "--debug"} <= complete("nsr upscale --d")
+    assert {"cpu", "cuda"} <= complete("nsr upscale --device c")
+
+
+def test_names_that_could_steer_a_terminal_are_shown_escaped(nsr: Run) -> None:
+    done = nsr("upscale", "\x1b[31m[red]\n\u202e.png", b"caf\xe9.png")
+    assert done.returncode == 3
+    assert b"\x1b" not in done.stderr and b"\xe2\x80\xae" not in done.stderr
+    assert b"nsr: \\x1b[31m[red]\\n" in done.stderr and b"caf\\xe9.png: no such file" in done.stderr
+    assert len(done.stderr.splitlines()) == 3

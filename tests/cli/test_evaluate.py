@@ -1,0 +1,173 @@
+"""`nsr eval`: options to cases, rows to tables, and whole runs of the program on a small set."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsr_cli.cli import scores
+from nsr_cli.cli.evaluate import choose_levels
+from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Row
+from tests.tiny import tiny_weights
+
+
+def row(**changes: object) -> Row:
+    values: dict[str, object] = {
+        "set": "Set5", "task": "upscale", "scale": 2, "sigma": None, "quality": None, "model": "upscale-x2",
+        "model_sha256": "ab" * 32, "images": 5, "psnr": 37.981, "ssim": 0.96041, "seconds_per_image": 0.25,
+        "paper": {"EDSR (S)": {"psnr": 37.99, "ssim": 0.9604}, "Sparse +": {"psnr": 38.02, "ssim": 0.961}},
+    }  # fmt: skip
+    return Row(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a `Set5` of five small pictures."""
+    folder = tmp_path / "data" / "Set5"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(2)
+    for name in ("baby", "bird", "butterfly", "head", "woman"):
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8))
+        coarse.resize((48, 40), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
+    return tmp_path / "data"
+
+
+def nsr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NSR_CACHE": str(folder / "cache"), "NO_COLOR": "1", "NSR_DATA": ""}
+    command = [sys.executable, "-m", "nsr_cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "task, scale, sigma, quality, expected",
+    [
+        (None, (), (), (), ("upscale", (2, 3, 4))),
+        (None, (4, 2, 4), (), (), ("upscale", (4, 2))),
+        (None, (), (25.0,), (), ("denoise", (25.0,))),
+        (None, (), (), (10,), ("dejpeg", (10,))),
+        ("denoise", (), (), (), ("denoise", (15, 25, 50))),
+        ("dejpeg", (), (), (), ("dejpeg", (10, 20, 30, 40))),
+    ],
+)
+def test_task_and_levels_follow_from_the_options(
+    task: str | None,
+    scale: tuple[int, ...],
+    sigma: tuple[float, ...],
+    quality: tuple[int, ...],
+    expected: tuple[str, tuple[float, ...]],
+) -> None:
+    assert choose_levels(task, scale, sigma, quality) == expected
+
+
+def test_options_of_different_tasks_exclude_each_other() -> None:
+    with pytest.raises(UsageError, match=r"--scale and --sigma"):
+        choose_levels(None, (2,), (25.0,), ())
+    with pytest.raises(UsageError, match=r"--jpeg-quality does not belong to --task upscale"):
+        choose_levels("upscale", (), (), (10,))
+    with pytest.raises(UsageError, match=r"upscale, denoise or dejpeg"):
+        choose_levels("upscael", (), (), ())
+
+
+def test_markdown_is_one_table_with_the_paper_beside() -> None:
+    paper = {"JPEG": {"psnr": 27.82, "ssim": None}}
+    jpeg = row(task="dejpeg", scale=None, quality=10, set="a|b", model="input", psnr=27.8211, paper=paper)
+    lines = scores.as_markdown([row(), jpeg, row(psnr=math.inf, paper=None)]).splitlines()
+    assert len(lines) == 5
+    assert len({len(line) for line in lines}) == 1, "columns are aligned"
+    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == [
+        "Set5", "x2", "upscale-x2", "5", "37.98", "0.9604", "0.250", "Sparse + 38.02 / 0.9610",
+    ]  # fmt: skip
+    assert "a\\|b" in lines[3] and "q 10" in lines[3] and "JPEG 27.82 " in lines[3]
+    assert " inf " in lines[4]
+
+
+def test_csv_keeps_full_precision_and_every_column_of_the_paper() -> None:
+    records = list(csv.DictReader(io.StringIO(scores.as_csv([row(), row(paper=None, model='odd,"name"')]))))
+    assert float(records[0]["psnr"]) == 37.981 and float(records[0]["paper EDSR (S) ssim"]) == 0.9604
+    assert records[0]["sigma"] == ""
+    assert records[1]["model"] == 'odd,"name"' and records[1]["paper Sparse + psnr"] == ""
+
+
+def test_json_holds_what_is_needed_to_repeat_the_run(data: Path) -> None:
+    done = nsr(data, "eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
+               "--data", str(data), "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["schema", "version", "torch", "device", "precision", "rows"]
+    assert [(r["scale"], r["model"]) for r in answer["rows"]] == [
+        (2, "bicubic"), (2, "input"), (3, "bicubic"), (3, "input"),
+    ]  # fmt: skip
+    first, second = answer["rows"][:2]
+    assert set(first) == {
+        "set", "task", "scale", "sigma", "quality", "model", "model_sha256", "images", "psnr", "ssim",
+        "seconds_per_image", "paper",
+    }  # fmt: skip
+    assert first["psnr"] == second["psnr"] and first["images"] == 5
+    assert first["paper"] == {"Bicubic": {"psnr": 33.66, "ssim": 0.9299}}
+
+
+def test_a_network_from_a_file_is_scored_and_named_by_its_hash(data: Path, tmp_path: Path) -> None:
+    content = tiny_weights(tmp_path / "tiny.safetensors").read_bytes()
+    done = nsr(data, "eval", "--set", "Set5", "-s", "2", "--model", str(tmp_path / "tiny.safetensors"),
+               "--data", str(data), "--json", "--device", "cpu", "--precision", "fp32")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    (only,) = answer["rows"]
+    assert (only["model"], only["model_sha256"]) == ("tiny", hashlib.sha256(content).hexdigest())
+    assert (answer["device"], answer["precision"]) == ("cpu", "fp32")
+    assert only["psnr"] > 5 and only["seconds_per_image"] > 0
+    assert set(only["paper"]) >= {"Sparse +", "Sparse -"} and "Bicubic" not in only["paper"]
+
+
+def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(data: Path) -> None:
+    done = nsr(data, "eval", "--set", "Set5", "--sigma", "25", "--model", "input", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("| set") and "sigma 25" in lines[2]
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (("--set", "Set55", "-s", "2", "--model", "bicubic"), 2, "Set5"),
+        (("--set", "Set5", "-s", "2", "--model", "bicubbic"), 2, "bicubic"),
+        (("--set", "Set5", "--sigma", "25", "--model", "bicubic"), 2, "input"),
+        (("--set", "Set5", "-s", "1"), 2, "scale"),
+        (("--set", "Set14", "-s", "2", "--model", "bicubic", "--offline"), 4, "Set14"),
+        (
+            (
+                "-s",
+                "2",
+            ),
+            2,
+            "--set",
+        ),
+        (("--set", "Set5", "--json", "--csv"), 2, "choose one"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
+    data: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = nsr(data, "eval", *arguments, "--data", str(data))
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and said in done.stderr
+
+
+def test_help_starts_with_examples_and_needs_no_torch(data: Path) -> None:
+    code = "import sys; sys.argv = ['nsr', 'eval', '--help']\ntry:\n import nsr_cli.__main__ as m; m.main()\n"
+    code += "finally:\n print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+    assert done.stdout.index("Examples") < done.stdout.index("--set")

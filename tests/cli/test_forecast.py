@@ -1,0 +1,88 @@
+"""What a run will take: sizes from headers, disk space, and the dry run."""
+
+import json
+import shutil
+import subprocess
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nsr_cli.cli.forecast import check_space, forecast
+from nsr_cli.cli.naming import Namer
+from nsr_cli.cli.places import Request
+from nsr_cli.cli.plan import Job, Plan, make_plan
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import WriteError
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Paint = Callable[..., Path]
+Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 (what shutil returns)
+
+
+def test_sizes_are_known_from_the_header_alone(paint: Paint, tmp_path: Path) -> None:
+    path = paint(tmp_path / "a.png", 100, 60)
+    path.write_bytes(path.read_bytes()[:60])  # no pixels
+    found = forecast(Job(path, None, "PNG"), Settings("upscale", scale=3.0))
+    assert found is not None
+    assert (found.size, found.out_size) == ((100, 60), (300, 180))
+    assert found.memory > 300 * 180 * 3
+
+
+def test_a_picture_on_its_side_is_upright_in_the_forecast(paint: Paint, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = paint(tmp_path / "a.jpg", 100, 60, exif=exif)
+    found = forecast(Job(path, None, "PNG"), Settings("denoise"))
+    assert found is not None and found.size == (60, 100)
+
+
+def test_what_is_no_picture_has_no_forecast(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    assert forecast(Job(tmp_path / "a.png", None, "PNG"), Settings("denoise")) is None
+    assert forecast(Job(None, None, None), Settings("denoise")) is None
+
+
+def planned(folder: Path, form: str | None = None) -> tuple[Plan, Settings]:
+    settings = Settings("upscale", scale=4.0)
+    return make_plan(Request((str(folder),), Namer("_x4", None, form, {}))), settings
+
+
+def test_too_little_disk_is_found_before_any_work(
+    paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = Image.effect_noise((400, 300), 90)
+    (tmp_path / "d").mkdir()
+    for i in range(3):
+        noise.save(tmp_path / "d" / f"{i}.png")
+    plan, settings = planned(tmp_path / "d")
+    check_space(plan, settings)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 10**5))
+    with pytest.raises(WriteError, match=r"too little disk: the results take at least 1\.4 MB"):
+        check_space(plan, settings)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 3 * 10**6))
+    check_space(plan, settings)
+    with pytest.raises(WriteError):
+        check_space(*planned(tmp_path / "d", "BMP"))
+
+
+def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_path: Path) -> None:
+    paint(tmp_path / "d" / "a.png")
+    paint(tmp_path / "d" / "b.jpg", 20, 10)
+    (tmp_path / "d" / "c.png").write_bytes(b"nothing")
+    before = sorted(tmp_path.rglob("*"))
+    done = nsr("upscale", "d", "no.png", "-s", "3", "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == [
+        "d/a.png -> d_x3/a.png  12x8 -> 36x24",
+        "d/b.jpg -> d_x3/b.png  20x10 -> 60x30",
+        "d/c.png -> d_x3/c.png",
+    ]
+    assert b"nsr: no.png: no such file" in done.stderr
+    assert b"3 to restore, 0 there already, 1 not readable; 0.0 megapixels" in done.stderr
+    records = [json.loads(line) for line in nsr("upscale", "d", "-n", "--json").stdout.splitlines()]
+    assert [record["status"] for record in records] == ["planned"] * 3
+    assert records[0]["out_size"] == [48, 32]
+    assert sorted(tmp_path.rglob("*")) == before

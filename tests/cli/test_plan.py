@@ -1,0 +1,209 @@
+"""The plan of a run: where results go, and everything that is refused before any work."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsr_cli.cli.naming import Namer
+from nsr_cli.cli.places import Request
+from nsr_cli.cli.plan import Plan, make_plan
+from nsr_cli.errors import UsageError, WriteError
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def touch(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def plan(*inputs: str, template: str | None = None, form: str | None = None, **options: Any) -> Plan:
+    fields = {"task": "upscale", "scale": "4", "model": "auto", "sigma": "auto", "quality": "auto"}
+    return make_plan(Request(inputs, Namer("_x4", template, form, fields), **options))
+
+
+def targets(*inputs: str, **options: Any) -> list[str]:
+    return [job.target_label for job in plan(*inputs, **options).jobs]
+
+
+def test_results_go_beside_files_and_into_a_mirror_beside_folders() -> None:
+    touch("a.png", "d/b.jpg", "d/sub/c.tif")
+    assert targets("a.png") == ["a_x4.png"]
+    assert targets("d/b.jpg") == ["d/b_x4.png"]
+    assert targets("d") == targets("d/") == targets("./d") == ["d_x4/b.png"]
+    assert targets("d", recursive=True) == ["d_x4/b.png", "d_x4/sub/c.tif"]
+
+
+def test_the_working_folder_has_a_mirror_beside_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    touch("d/b.png", "d/e/c.png")
+    monkeypatch.chdir("d")
+    assert targets(".") == [str(Path.cwd().parent / "d_x4" / "b.png")]
+    monkeypatch.chdir("e")
+    assert targets("..") == [str(Path.cwd().parent.parent / "d_x4" / "b.png")]
+
+
+def test_an_output_can_be_a_file_a_folder_or_stdout() -> None:
+    touch("a.png", "b.jpg", "d/c.png", "d/sub/c.png", "e/c.png", "out/x")
+    assert targets("a.png", output="new.webp") == ["new.webp"]
+    assert plan("a.png", output="new.webp").jobs[0].format == "WEBP"
+    assert targets("a.png", output="new/") == targets("a.png", output="new") == ["new/a.png"]
+    assert targets("a.png", output="out") == ["out/a.png"]
+    assert targets("a.png", "b.jpg", output="out") == ["out/a.png", "out/b.png"]
+    assert targets("d", output="out", recursive=True) == ["out/c.png", "out/sub/c.png"]
+    assert targets("d", "e", "a.png", output="out") == ["out/d/c.png", "out/e/c.png", "out/a.png"]
+    assert targets("a.png", "b.jpg", output="-") == ["stdout", "stdout"]
+    assert targets("-") == ["stdout"]
+    assert targets("-", output="x.png") == ["x.png"]
+    assert targets("-", output="out") == ["out/stdin.png"]
+
+
+def test_the_format_of_stdin_is_seen_when_it_is_read() -> None:
+    assert plan("-").jobs[0].format is None
+    assert plan("-", form="JPEG").jobs[0].format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"output": "one.png"}, "there are several inputs: give a folder"),
+        ({"template": "same"}, "would both become same.png"),
+        ({"form": "JPEG", "template": "{task}"}, "would both become upscale.jpg"),
+    ],
+)
+def test_several_inputs_need_several_outputs(options: dict[str, Any], reason: str) -> None:
+    touch("a.png", "b.png")
+    with pytest.raises(UsageError, match=reason):
+        plan("a.png", "b.png", **options)
+
+
+def test_results_of_one_name_are_found_before_any_work() -> None:
+    touch("a.png", "a.jpg", "x/b.png", "y/b.png")
+    with pytest.raises(UsageError, match=r"a.png and a.jpg would both become a_x4.png: .*'{stem}_{ext}'"):
+        plan("a.png", "a.jpg")
+    assert targets("a.png", "a.jpg", template="{stem}_{ext}") == ["a_png.png", "a_jpg.png"]
+    with pytest.raises(UsageError, match="would both become"):
+        plan("x/b.png", "y/b.png", output="out")
+
+
+def test_an_input_is_only_replaced_when_that_was_asked_for() -> None:
+    touch("a.png", "b.png")
+    for rule in (None, "skip", "error"):
+        with pytest.raises(UsageError, match=r"would replace the input a\.png"):
+            plan("a.png", output="a.png", if_exists=rule)
+        with pytest.raises(UsageError, match="would replace the input"):
+            plan("a.png", "b.png", output=".", if_exists=rule)
+    assert targets("a.png", output="a.png", if_exists="overwrite") == ["a.png"]
+
+
+def test_the_same_file_under_another_name_is_an_input_too() -> None:
+    touch("a.png")
+    os.link("a.png", "hard.png")
+    Path("soft.png").symlink_to("a.png")
+    for other in ("hard.png", "soft.png", "./a.png"):
+        with pytest.raises(UsageError, match="would replace the input"):
+            plan("a.png", output=other)
+
+
+def test_no_result_replaces_another_input_even_when_overwriting() -> None:
+    touch("a.png", "a_x4.png")
+    with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
+        plan("a.png", "a_x4.png", if_exists="overwrite")
+
+
+def test_results_do_not_go_where_inputs_are_looked_for() -> None:
+    touch("d/a.png", "d/out/x.txt")
+    for place in ("d", "d/", "d/.", "d/out/../"):
+        with pytest.raises(UsageError, match="inside the input d"):
+            plan("d", output=place, template="{stem}_new")
+    with pytest.raises(UsageError, match="inside the input d"):
+        plan("d", output="d/out", recursive=True)
+    assert targets("d", output="d/out") == ["d/out/a.png"]
+    Path("link").symlink_to("d")
+    with pytest.raises(UsageError, match="inside the input d"):
+        plan("d", output="link/out", recursive=True)
+
+
+def test_what_is_there_already_is_kept_unless_told_otherwise() -> None:
+    touch("a.png", "b.png", "a_x4.png")
+    kept = plan("a.png", "b.png")
+    assert [job.label for job in kept.existing] == ["a.png"]
+    assert [job.label for job in kept.jobs] == ["b.png"]
+    assert targets("a.png", "b.png", if_exists="overwrite") == ["a_x4.png", "b_x4.png"]
+    with pytest.raises(UsageError, match=r"a_x4.png is there already: --if-exists overwrite"):
+        plan("a.png", "b.png", if_exists="error")
+
+
+def test_a_file_named_with_o_is_not_passed_over_in_silence() -> None:
+    touch("a.png", "there.png")
+    with pytest.raises(UsageError, match=r"there.png is there already"):
+        plan("a.png", output="there.png")
+    assert len(plan("a.png", output="there.png", if_exists="skip").existing) == 1
+    assert targets("a.png", output="there.png", if_exists="overwrite") == ["there.png"]
+
+
+def test_a_device_may_take_the_result() -> None:
+    touch("a.png")
+    assert targets("a.png", output="/dev/null") == ["/dev/null"]
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused() -> None:
+    touch("a.png", "a_x4.png/x")
+    with pytest.raises(UsageError, match=r"a_x4\.png is a folder"):
+        plan("a.png")
+
+
+@pytest.mark.parametrize(
+    ("output", "form", "reason"),
+    [
+        ("x.jp2", None, "no such format .jp2"),
+        ("x.png", "JPEG", "ends in .png, but --format says jpeg"),
+    ],
+)
+def test_an_output_file_must_have_a_format(output: str, form: str | None, reason: str) -> None:
+    touch("a.png")
+    with pytest.raises(UsageError, match=reason):
+        plan("a.png", output=output, form=form)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    touch("a.png", "file")
+    with pytest.raises(WriteError, match="file is not a folder"):
+        plan("a.png", output="file/deeper/x.png")
+    Path("locked").mkdir()
+    # Whoever runs the tests may be allowed everything, so the system's answer is given here.
+    monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path))
+    with pytest.raises(WriteError, match="permission denied; choose another folder with -o"):
+        plan("a.png", output="locked/sub/x.png")
+    assert targets("a.png", output="open/x.png") == ["open/x.png"]
+    assert not Path("open").exists()
+
+
+def test_inputs_that_fail_do_not_stop_the_others() -> None:
+    touch("a.png")
+    made = plan("no.png", "a.png", "a" * 252 + ".png")
+    assert [remark.path[:6] for remark in made.failed] == ["no.png", "aaaaaa"]
+    assert len(made.jobs) == 1 and made.inputs == 3
+    touch("a" * 251 + ".png")
+    assert "the result's name would be too long" in plan("a" * 251 + ".png").failed[0].reason
+
+
+def test_a_folder_without_pictures_says_how_to_look_further() -> None:
+    touch("d/x.txt", "d/sub/a.png")
+    with pytest.raises(UsageError, match="no pictures in d; -r looks into its subfolders"):
+        plan("d")
+    Path("d/sub2").mkdir()
+    with pytest.raises(UsageError, match=r"no pictures in d/sub2$"):
+        plan("d/sub2")
+
+
+def test_planning_changes_nothing() -> None:
+    touch("a.png", "d/b.png")
+    before = sorted(map(str, Path().rglob("*")))
+    plan("a.png", "d", output="new/deep", recursive=True)
+    assert sorted(map(str, Path().rglob("*"))) == before

@@ -1,0 +1,301 @@
+"""The real commands with a real, tiny network: files, folders, pipes, signals, hostile names."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from nsr_cli.cli.restore import check_model
+from nsr_cli.errors import UsageError
+from nsr_cli.imaging.stream import read_stream
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Inside = Callable[..., int]
+Paint = Callable[..., Path]
+
+
+def pixels(path: Path) -> NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_mixed_batch_does_what_it_can(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    paint(tmp_path / "b.jpg", mode="L")
+    paint(tmp_path / "d" / "sub" / "c.tif", mode="RGBA")
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    inputs = ("a.png", "b.jpg", "d", "bad.png", "-r", "-s", "2")
+    assert inside("upscale", *inputs, "-o", "out/", "--model", tiny_model) == 3
+    said = capfd.readouterr()
+    assert said.out == ""
+    made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert made == ["a.png", "b.png", "d/sub/c.tif"]
+    assert pixels(tmp_path / "out" / "a.png").shape == (16, 24, 3)
+    assert pixels(tmp_path / "out" / "b.png").shape == (16, 24)
+    assert pixels(tmp_path / "out" / "d" / "sub" / "c.tif").shape == (16, 24, 4)
+    assert "nsr: bad.png: not a picture" in said.err and "Traceback" not in said.err
+    assert "3 restored, 1 failed" in said.err
+
+
+def test_options_change_the_picture_as_they_say(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path
+) -> None:
+    paint(tmp_path / "a.png")
+    for name, options in {
+        "full": ("-s", "2"),
+        "none": ("-s", "2", "--strength", "0"),
+        "half": ("-s", "2", "--strength", "0.5"),
+        "tta": ("-s", "2", "--tta"),
+        "odd": ("-s", "2.5"),
+        "wide": ("--width", "40"),
+        "eight": ("-s", "8"),
+    }.items():
+        assert inside("upscale", "a.png", *options, "-o", f"{name}.png", "--model", tiny_model) == 0
+    shown = {path.stem: pixels(path).astype(int) for path in tmp_path.glob("*.png")}
+    assert shown["odd"].shape == (20, 30, 3)
+    assert shown["wide"].shape == (27, 40, 3)
+    assert shown["eight"].shape == (64, 96, 3)
+    low, high = np.minimum(shown["full"], shown["none"]), np.maximum(shown["full"], shown["none"])
+    assert ((low - 1 <= shown["half"]) & (shown["half"] <= high + 1)).all() and (high > low + 2).any()
+    assert (shown["half"] != shown["full"]).any() and (shown["half"] != shown["none"]).any()
+    assert (shown["tta"] != shown["full"]).any()
+
+
+@pytest.mark.parametrize(("task", "level"), [("denoise", "sigma"), ("dejpeg", "quality")])
+def test_the_level_that_was_found_is_told(
+    task: str,
+    level: str,
+    inside: Inside,
+    paint: Paint,
+    level_model: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    paint(tmp_path / "a.jpg", 40, 30, quality=37)
+    assert inside(task, "a.jpg", "--json", "--model", level_model) == 0
+    said = capfd.readouterr()
+    record = json.loads(said.out)
+    assert record["size"] == record["out_size"] == [40, 30] and record["scale"] is None
+    assert record["quality"] == (37 if task == "dejpeg" else None)
+    assert (record["sigma"] is None) == (task == "dejpeg")
+    assert f"{level.replace('sigma', 'noise level')} {record[level]:g}" in said.err
+
+
+def test_pictures_flow_through_pipes(nsr: Run, tiny_model: Path) -> None:
+    frames = b"".join(b"P6 %d 4 255\n" % width + bytes(width * 12) for width in range(6, 10))
+    done = nsr("upscale", "-", "-s", "2", "--model", tiny_model, stdin=frames)
+    assert done.returncode == 0, done.stderr
+    made = [Image.open(io.BytesIO(data)).size for data in read_stream(io.BytesIO(done.stdout))]
+    assert made == [(12, 8), (14, 8), (16, 8), (18, 8)]
+
+
+def test_stdin_and_stdout_go_with_files_too(
+    inside: Inside,
+    nsr: Run,
+    paint: Paint,
+    tiny_model: Path,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    data = paint(tmp_path / "a.png").read_bytes()
+    assert nsr("upscale", "-", "-s2", "-o", "x.webp", "--model", tiny_model, stdin=data).returncode == 0
+    assert pixels(tmp_path / "x.webp").shape == (16, 24, 3)
+    assert inside("upscale", "a.png", "-s", "2", "-o", "-", "--model", tiny_model) == 0
+    assert Image.open(io.BytesIO(capfdbinary.readouterr().out)).size == (24, 16)
+    assert inside("upscale", "a.png", "-o", "-", "--json", "--model", tiny_model) == 2
+    assert b"would both go to stdout" in capfdbinary.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_film_goes_through_ffmpegs_pipes(
+    command: list[str], environment: dict[str, str], tiny_model: Path, tmp_path: Path
+) -> None:
+    quiet = "ffmpeg -loglevel error"
+    source = f"{quiet} -f lavfi -i testsrc=size=16x12:rate=5:duration=2 -f image2pipe -c:v ppm -"
+    middle = f"{' '.join(command)} upscale - -s 2 --quiet --model {tiny_model}"
+    target = f"{quiet} -f image2pipe -i - -frames:v 10 {tmp_path}/%02d.png"
+    subprocess.run(
+        ["/bin/sh", "-c", f"{source} | {middle} | {target}"], env=environment, timeout=120, check=True
+    )
+    made = sorted(tmp_path.glob("*.png"))
+    assert len(made) == 10 and pixels(made[0]).shape == (24, 32, 3)
+
+
+def test_json_names_the_weights_that_made_the_picture(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    assert inside("upscale", "a.png", "-s", "2", "--json", "--model", tiny_model) == 0
+    said = capfd.readouterr().out
+    record = json.loads(said)
+    assert record["status"] == "ok" and record["device"] and record["precision"]
+    assert str(tmp_path) not in said
+    assert inside("info", "a_x2.png", "--json") == 0
+    explained = json.loads(capfd.readouterr().out)
+    assert explained["made_by"]["model_sha256"] == record["model_sha256"]
+    assert explained["made_by"]["command"] == "nsr upscale --scale 2 --model tiny.safetensors"
+    assert inside("info", "a.png") == 1
+    assert "holds no note" in capfd.readouterr().err
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+HOSTILE = [
+    "-x.png", "[red]bold.png", "a\nb.png", "\x1b[31mred.png", "n\u0303.png", "\u00f1.png", " .png", "%s{stem}.png",
+    "\u202egnp.png", "$(id).png", "*.png", "x" * 248 + ".png",
+]  # fmt: skip
+
+
+def test_names_are_only_names(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in HOSTILE:
+        paint(tmp_path / "in" / name)
+    invalid = os.fsdecode(b"caf\xe9.png")
+    shutil.copy(tmp_path / "in" / "-x.png", tmp_path / "in" / invalid)
+    assert inside("upscale", "in", "-s", "2", "--model", tiny_model) == 0
+    said = capfd.readouterr().err
+    assert names(tmp_path / "in_x2") == names(tmp_path / "in") == {*HOSTILE, invalid}
+    assert "\x1b" not in said and len(said.splitlines()) == len(HOSTILE) + 3
+    shutil.copy(tmp_path / "in" / "-x.png", tmp_path)
+    assert inside("upscale", "-s", "2", "--model", tiny_model, "--", "-x.png", "in/*.png") == 0
+    assert (tmp_path / "-x_x2.png").exists() and (tmp_path / "in" / "*_x2.png").exists()
+
+
+def test_a_stopped_run_leaves_whole_files_and_the_next_one_does_the_rest(
+    inside: Inside,
+    command: list[str],
+    environment: dict[str, str],
+    paint: Paint,
+    tiny_model: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for i in range(400):
+        paint(tmp_path / "d" / f"{i:03}.png", 24, 20)
+    with subprocess.Popen(
+        [*command, "upscale", "d", "-s", "2", "--model", tiny_model],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("d_x2/*"))) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        took = time.monotonic() - started
+        assert process.stderr is not None
+        last = process.stderr.read().decode().splitlines()[-1]
+    assert process.returncode == 130
+    assert took < 2
+    made = names(tmp_path / "d_x2")
+    assert 5 <= len(made) < 400
+    assert all(pixels(tmp_path / "d_x2" / name).shape == (40, 48, 3) for name in made)
+    assert last.startswith("nsr: interrupted: ") and "run the same command again for the other" in last
+    for name in sorted(names(tmp_path / "d") - made)[5:]:
+        (tmp_path / "d" / name).unlink()
+    assert inside("upscale", "d", "-s", "2", "--model", tiny_model) == 0
+    assert f"5 restored, {len(made)} skipped" in capfd.readouterr().err
+
+
+def test_a_reader_that_leaves_in_the_middle_of_a_stream_is_no_error(
+    command: list[str], environment: dict[str, str], tiny_model: Path
+) -> None:
+    frame = b"P6 64 48 255\n" + bytes(64 * 48 * 3)
+    with subprocess.Popen(
+        [*command, "upscale", "-", "-s", "2", "--quiet", "--model", tiny_model],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(frame)
+        process.stdin.flush()
+        assert process.stdout.read(10)  # the first picture arrives before the second is asked for
+        process.stdout.close()
+        with suppress(BrokenPipeError):
+            for _ in range(200):
+                process.stdin.write(frame)
+                process.stdin.flush()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        said = process.stderr.read()
+        process.wait(timeout=60)
+    assert (process.returncode, said) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_fails_the_picture_and_keeps_what_was_there(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    assert inside("upscale", "a.png", "-s", "2", "-o", "/dev/full", "--model", tiny_model) == 1
+    assert "nsr: a.png: cannot write /dev/full: the disk is full" in capfd.readouterr().err
+    assert Path("/dev/full").is_char_device()
+
+
+def test_an_input_is_replaced_in_place_only_on_request(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path
+) -> None:
+    before = paint(tmp_path / "a.png").read_bytes()
+    in_place = ("upscale", "a.png", "-s", "2", "-o", "a.png", "--model", tiny_model)
+    assert inside(*in_place) == 2
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert inside(*in_place, "--if-exists", "overwrite") == 0
+    assert pixels(tmp_path / "a.png").shape == (16, 24, 3)
+
+
+def test_quiet_says_nothing_and_verbose_the_timings(
+    inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    arguments = ("upscale", "a.png", "-s", "2", "--if-exists", "overwrite", "--model", tiny_model)
+    assert inside(*arguments, "--quiet") == inside("--quiet", *arguments) == 0
+    assert capfd.readouterr().err == ""
+    assert inside(*arguments, "-v") == 0
+    assert "decode 0." in capfd.readouterr().err
+
+
+def test_settings_reach_the_run(inside: Inside, paint: Paint, tiny_model: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "nsr.toml").write_text(f'model = "{tiny_model}"\n[upscale]\nscale = 2\nname = "{{stem}}@2"\n')
+    assert inside("upscale", "a.png") == 0
+    assert pixels(tmp_path / "a@2.png").shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("no-such-model", "neither a model nor a file"),
+        ("nowhere/x.safetensors", "there is no such file"),
+        ("x.pth", "convert it with nsr weights import"),
+    ],
+)
+def test_a_model_that_is_none_is_found_before_torch_is_loaded(model: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        check_model(model, "upscale")
+
+
+def test_tiers_and_nothing_are_models() -> None:
+    check_model(None, "upscale")
+    check_model("lite", "denoise")

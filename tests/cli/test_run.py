@@ -1,0 +1,336 @@
+"""Running a plan with a stand-in for the network: results, failures, reports, exit codes."""
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsr_cli.cli import provenance
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.naming import Namer
+from nsr_cli.cli.places import Request
+from nsr_cli.cli.plan import make_plan
+from nsr_cli.cli.run import run
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import MemoryExhausted, PictureError, UsageError, WeightsError
+from nsr_cli.imaging import codec
+
+Paint = Callable[..., Path]
+
+
+class Bench:
+    """Runs tasks in the working folder with fake restorers and keeps what was loaded."""
+
+    def __init__(self, fake: type[Any]) -> None:
+        self.fake = fake
+        self.loaded: list[tuple[str, float | None]] = []
+        self.restorers: list[Any] = []
+        self.fail: BaseException | None = None
+        self.refuse: dict[str, Exception] = {}
+        self.console = Console()
+
+    def load(self, color: str, scale: float | None) -> Any:
+        self.loaded.append((color, scale))
+        if color in self.refuse:
+            raise self.refuse[color]
+        self.restorers.append(self.fake(scale=scale or 1.0, fail=self.fail))
+        return self.restorers[-1]
+
+    def __call__(self, *inputs: str, task: str = "upscale", output: str | None = None, **options: Any) -> int:
+        where = {name: options.pop(name) for name in ("if_exists", "recursive") if name in options}
+        form = options.pop("format", None)
+        if task == "upscale" and "width" not in options:
+            options.setdefault("scale", 2.0)
+        settings = Settings(task, **options)
+        namer = Namer(settings.tag, None, form, settings.name_fields())
+        plan = make_plan(Request(inputs, namer, output, **where))
+        replaces = where.get("if_exists") == "overwrite"
+        return run(plan, settings, self.load, self.console, replaces=replaces)
+
+
+@pytest.fixture
+def bench(fake_restorer: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.chdir(tmp_path)
+    return Bench(fake_restorer)
+
+
+def size_of(path: str) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_a_folder_is_restored_with_one_restorer_and_a_summary(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("d/a.png", "d/b.jpg", "d/sub/c.tif"):
+        paint(Path(name))
+    Path("d/notes.txt").touch()
+    assert bench("d", recursive=True) == 0
+    assert [size_of(f"d_x2/{name}") for name in ("a.png", "b.png", "sub/c.tif")] == [(24, 16)] * 3
+    assert bench.loaded == [("rgb", 2.0)]
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
+    assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
+    assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored in ")
+
+
+def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
+    paint(Path("d/a.png"))
+    paint(Path("d/b.png"), mode="L")
+    paint(Path("d/c.png"), mode="L")
+    assert bench("d", task="denoise", sigma=5.0) == 0
+    assert sorted(bench.loaded) == [("gray", None), ("rgb", None)]
+    assert bench("d") == 0
+    assert bench.loaded[2:] == [("rgb", 2.0)]
+
+
+def test_a_target_size_loads_the_factor_that_each_picture_needs(bench: Bench, paint: Paint) -> None:
+    paint(Path("d/a.png"), 12, 8)
+    paint(Path("d/b.png"), 9, 8)
+    paint(Path("d/c.png"), 30, 8)
+    assert bench("d", width=27) == 3
+    assert size_of("d_27w/a.png") == (27, 18) and size_of("d_27w/b.png") == (27, 24)
+    assert not Path("d_27w/c.png").exists()
+    assert bench.loaded == [("rgb", 3.0)]
+    assert bench.restorers[0].calls[0]["size"] == (27, 18)
+
+
+def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
+    paint(Path("a.jpg"), quality=40)
+    assert bench("a.jpg", task="dejpeg", strength=0.5, tta=True) == 0
+    call = bench.restorers[0].calls[0]
+    assert (call["quality"], call["strength"], call["tta"], call["sigma"]) == (40, 0.5, True, None)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_picture_that_cannot_be_read_is_one_line_and_the_others_go_on(
+    count: int, bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
+    names = ["bad.png", *(str(paint(Path(f"{i}.png"))) for i in range(count - 1))]
+    assert bench(*names) == (1 if count == 1 else 3)
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nsr: ")]
+    assert len(errors) == 1 and errors[0].startswith("nsr: bad.png: ")
+    assert not Path("bad_x2.png").exists()
+    assert len(list(Path().glob("*_x2.png"))) == count - 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(PictureError("no"), 1), (MemoryExhausted("no"), 5), (MemoryError(), 5), (KeyError("bug"), 1)],
+)
+def test_a_picture_that_cannot_be_restored_leaves_nothing(
+    error: Exception, code: int, bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.fail = error
+    paint(Path("a.png"))
+    paint(Path("b.png"))
+    assert bench("a.png") == code
+    assert bench("a.png", "b.png") == 3
+    assert sorted(map(str, Path().iterdir())) == ["a.png", "b.png"]
+    assert ("internal error" in capsys.readouterr().err) == isinstance(error, KeyError)
+
+
+@pytest.mark.parametrize("error", [WeightsError("no weights"), UsageError("no such device")])
+def test_without_any_restorer_the_run_is_over(error: Exception, bench: Bench, paint: Paint) -> None:
+    bench.refuse["rgb"] = error
+    paint(Path("a.png"))
+    paint(Path("b.png"))
+    with pytest.raises(type(error), match=str(error)):
+        bench("a.png", "b.png")
+    assert bench.loaded == [("rgb", 2.0)]
+    assert [thread for thread in threading.enumerate() if thread is not threading.main_thread()] == []
+
+
+def test_a_network_that_is_missing_later_fails_only_its_pictures(bench: Bench, paint: Paint) -> None:
+    bench.refuse["gray"] = WeightsError("no gray weights")
+    paint(Path("a.png"))
+    paint(Path("b.png"), mode="L")
+    paint(Path("c.png"))
+    assert bench("a.png", "b.png", "c.png", task="denoise", sigma=5.0) == 3
+    assert sorted(map(str, Path().glob("*_denoised.png"))) == ["a_denoised.png", "c_denoised.png"]
+
+
+def test_running_again_does_only_the_rest(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("d/a.png"))
+    assert bench("d") == 0
+    before = Path("d_x2/a.png").stat()
+    paint(Path("d/b.png"))
+    assert bench("d") == 0
+    after = Path("d_x2/a.png").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert "1 restored, 1 skipped in" in capsys.readouterr().err
+    assert bench("d", if_exists="overwrite") == 0
+    assert Path("d_x2/a.png").stat().st_ino != before.st_ino
+
+
+def test_what_appears_during_the_run_is_not_replaced(bench: Bench, paint: Paint) -> None:
+    paint(Path("a.png"))
+    original = bench.load
+
+    def load(color: str, scale: float | None) -> Any:
+        Path("a_x2.png").write_text("someone else's")
+        return original(color, scale)
+
+    bench.load = load  # type: ignore[method-assign]
+    assert bench("a.png") == 1
+    assert Path("a_x2.png").read_text() == "someone else's"
+
+
+def test_json_is_one_object_a_line_with_every_field(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("a.png"))
+    paint(Path("b.png"))
+    paint(Path("b_x2.png"))
+    Path("bad.png").write_bytes(b"x")
+    bench.console.json = True
+    assert bench("no.png", "a.png", "b.png", "bad.png") == 3
+    records = {record["input"]: record for record in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: record["status"] for name, record in records.items()} == {
+        "no.png": "failed", "a.png": "ok", "b.png": "skipped", "bad.png": "failed",
+    }  # fmt: skip
+    done = records["a.png"]
+    assert list(done) == [
+        "schema", "input", "output", "status", "error", "task", "model", "model_sha256", "scale", "sigma",
+        "quality", "size", "out_size", "device", "precision", "seconds",
+    ]  # fmt: skip
+    assert done["seconds"].keys() == {"decode", "infer", "encode", "total"}
+    total = sum(done["seconds"][step] for step in ("decode", "infer", "encode"))
+    assert done["seconds"]["total"] == pytest.approx(total, abs=1e-3)
+    assert (done["output"], done["size"], done["out_size"]) == ("a_x2.png", [12, 8], [24, 16])
+    assert (done["scale"], done["model"], done["model_sha256"]) == (2, "fake", "ab" * 32)
+    assert records["no.png"]["output"] is None and records["no.png"]["error"] == "no such file"
+    assert records["bad.png"]["model"] is None
+
+
+def test_results_remember_how_they_were_made_unless_stripped(bench: Bench, paint: Paint) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    paint(Path("a.png"), exif=exif)
+    for form, name in (
+        ("PNG", "a_x2.png"),
+        ("JPEG", "a_x2.jpg"),
+        ("TIFF", "a_x2.tif"),
+        ("WEBP", "a_x2.webp"),
+    ):
+        assert bench("a.png", strength=0.5, format=form) == 0
+        record = provenance.read(Path(name).read_bytes())
+        assert record is not None and record["command"] == "nsr upscale --scale 2 --strength 0.5"
+        assert (record["model"], record["model_sha256"]) == ("fake", "ab" * 32)
+        assert codec.decode(Path(name).read_bytes()).metadata.exif is not None
+    assert bench("a.png", output="s.png", strip=True) == 0
+    bare = codec.decode(Path("s.png").read_bytes()).metadata
+    assert (bare.exif, bare.text) == (None, ())
+
+
+def test_every_page_of_a_tiff_is_kept_and_only_in_a_tiff(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = [Image.new("L", (4 + i, 3), 40 * i) for i in range(3)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    assert bench("a.tif") == 0
+    made = list(codec.decode_all(Path("a_x2.tif").read_bytes()))
+    assert [(page.width, page.height) for page in made] == [(8, 6), (10, 6), (12, 6)]
+    assert [int(page.pixels[0, 0, 0]) for page in made] == [0, 40, 80]
+    assert bench("a.tif", format="PNG") == 1
+    assert "3 pages, which only TIFF keeps" in capsys.readouterr().err
+
+
+def test_the_first_frame_of_an_animation_or_all_of_them(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [Image.new("RGB", (4, 3), (90 * i, 0, 0)) for i in range(3)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+    assert bench("a.gif") == 0
+    assert "a.gif: first of 3 frames; --all-frames takes every one" in capsys.readouterr().err
+    with Image.open("a_x2.png") as image:
+        assert getattr(image, "n_frames", 1) == 1
+    assert bench("a.gif", all_frames=True, if_exists="overwrite") == 0
+    with Image.open("a_x2.png") as image:
+        assert (getattr(image, "n_frames", 1), image.size) == (3, (8, 6))
+    assert bench("a.gif", all_frames=True, format="JPEG") == 1
+
+
+def test_a_result_that_the_format_cannot_hold_fails_before_the_network(bench: Bench, paint: Paint) -> None:
+    paint(Path("a.png"), mode="RGBA")
+    paint(Path("wide.png"), 6000, 1)
+    assert bench("a.png", format="JPEG") == 1
+    assert bench("wide.png", scale=4.0, format="WEBP") == 1
+    assert bench.restorers == []
+
+
+def test_losses_of_the_format_are_said(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000).save("a.png")
+    assert bench("a.png", format="JPEG") == 0
+    assert "a.png: JPEG: 16-bit samples become 8-bit" in capsys.readouterr().err
+    assert bench("a.png") == 0
+    assert codec.decode(Path("a_x2.png").read_bytes()).bits == 16
+
+
+class Pipe:
+    """Stands in for sys.stdin or sys.stdout."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.buffer = io.BytesIO(data)
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Pipe]:
+    def put(data: bytes) -> Pipe:
+        out = Pipe()
+        monkeypatch.setattr("sys.stdin", Pipe(data))
+        monkeypatch.setattr("sys.stdout", out)
+        return out
+
+    return put
+
+
+def test_a_stream_of_pictures_becomes_a_stream_in_the_same_order(
+    bench: Bench, stream: Callable[[bytes], Pipe]
+) -> None:
+    frames = b"".join(b"P6 4 3 255\n" + bytes([i]) * 36 for i in range(20))
+    out = stream(frames)
+    assert bench("-") == 0
+    made = (
+        list(codec.read_stream(io.BytesIO(out.buffer.getvalue()))) if hasattr(codec, "read_stream") else None
+    )
+    if made is None:
+        from nsr_cli.imaging.stream import read_stream
+
+        made = list(read_stream(io.BytesIO(out.buffer.getvalue())))
+    assert all(data.startswith(b"P") for data in made)
+    assert [int(codec.decode(data).pixels[0, 0, 0]) for data in made] == list(range(20))
+
+
+def test_a_broken_stream_keeps_what_came_before(
+    bench: Bench, stream: Callable[[bytes], Pipe], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = stream(b"P6 4 3 255\n" + bytes(36) + b"P6 4 3 255\n" + bytes(10))
+    assert bench("-") == 3
+    assert out.buffer.getvalue().startswith(b"P")
+    assert "nsr: stdin: picture 2 of the stream: the stream ends" in capsys.readouterr().err
+    stream(b"")
+    assert bench("-") == 1
+
+
+def test_one_file_takes_one_picture_of_a_stream(bench: Bench, stream: Callable[[bytes], Pipe]) -> None:
+    stream((b"P6 4 3 255\n" + bytes(36)) * 2)
+    assert bench("-", output="one.png") == 3
+    assert size_of("one.png") == (8, 6)
+
+
+def test_too_large_a_file_is_not_even_read(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("huge.png").open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    assert bench("huge.png", max_pixels=1000) == 1
+    assert "too many for a picture within --max-pixels 1000" in capsys.readouterr().err

@@ -1,0 +1,182 @@
+"""`nsr weights` over a manifest of two small files: one in the cache, one to be pulled from a mirror."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from nsr_cli.cli import weights
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.texts import aligned, human_bytes
+from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.model.checkpoint import read_config
+from nsr_cli.restore import Restorer
+from nsr_cli.weights import manifest as manifest_module
+from nsr_cli.weights import store as store_module
+
+FILES = {"upscale-x2": b"two" * 400, "denoise-rgb": b"noise" * 300}
+
+
+def described(name: str, content: bytes) -> dict[str, Any]:
+    task = name.partition("-")[0]
+    return {
+        "name": name, "task": task, "scale": 2 if task == "upscale" else None,
+        "levels": [0, 75] if task == "denoise" else None,
+        "color": "rgb", "preset": "sparse-plus", "window": 48,
+        "file": f"{name}.safetensors", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(),
+        "urls": [], "bundled": False, "trained_on": "test", "scores": {}, "license": "MIT",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache's folder of weights, with the upscaling network in it."""
+    entries = [described(name, content) for name, content in FILES.items()]
+    content = json.dumps({"schema": 1, "weights": entries}).encode()
+    loaded = manifest_module.parse_manifest(content, tmp_path.as_uri())
+    monkeypatch.setattr(store_module, "load_manifest", lambda: loaded)
+    monkeypatch.setenv("NSR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NSR_OFFLINE", raising=False)
+    folder = tmp_path / "cache" / "weights"
+    folder.mkdir(parents=True)
+    (folder / "upscale-x2.safetensors").write_bytes(FILES["upscale-x2"])
+    return folder
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(weights.app, arguments, obj=Console())
+
+
+def test_list_says_what_each_is_for_and_where_it_is(cache: Path) -> None:
+    lines = call("list").stdout.splitlines()
+    assert lines[0].split() == ["name", "for", "preset", "size", "where"]
+    assert lines[1].split("  ")[0] == "upscale-x2" and lines[1].endswith("cache") and "1.2 kB" in lines[1]
+    assert "sigma 0 to 75" in lines[2] and lines[2].endswith("not published")
+
+
+def test_list_as_json_holds_the_whole_entry_and_the_path(cache: Path) -> None:
+    first, second = (json.loads(line) for line in call("list", "--json").stdout.splitlines())
+    assert first["path"] == str(cache / "upscale-x2.safetensors") and first["scale"] == 2
+    assert second["path"] is None and second["levels"] == [0, 75]
+
+
+def test_path_prints_the_path_alone_or_says_how_to_get_the_file(cache: Path) -> None:
+    assert call("path", "upscale-x2").stdout == f"{cache / 'upscale-x2.safetensors'}\n"
+    absent = call("path", "denoise-rgb").exception
+    assert isinstance(absent, WeightsError) and "weights pull denoise-rgb" in str(absent)
+    unknown = call("path", "upscale-x2-bass").exception
+    assert isinstance(unknown, UsageError) and "did you mean upscale-x2" in str(unknown)
+
+
+def test_verify_finds_one_flipped_bit(cache: Path) -> None:
+    assert [line.split()[:2] for line in call("verify").stdout.splitlines()] == [
+        ["ok", "upscale-x2"],
+        ["absent", "denoise-rgb"],
+    ]
+    file = cache / "upscale-x2.safetensors"
+    content = bytearray(file.read_bytes())
+    content[700] ^= 4
+    file.write_bytes(content)
+    broken = call("verify")
+    assert broken.stdout.startswith("damaged  upscale-x2")
+    assert isinstance(broken.exception, WeightsError)
+    assert json.loads(call("verify", "upscale-x2", "--json").stdout)["state"] == "damaged"
+
+
+def test_verify_of_a_named_file_that_is_absent_fails(cache: Path) -> None:
+    assert isinstance(call("verify", "denoise-rgb").exception, WeightsError)
+    assert call("verify").exit_code == 0
+
+
+def test_pull_fetches_from_a_mirror_and_says_where_to(cache: Path, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "denoise-rgb.safetensors").write_bytes(FILES["denoise-rgb"])
+    done = call("pull", "--all", "--mirror", str(mirror))
+    assert done.exit_code == 0, done.exception
+    assert (cache / "denoise-rgb.safetensors").read_bytes() == FILES["denoise-rgb"]
+    assert str(cache / "denoise-rgb.safetensors") in done.stderr and done.stdout == ""
+
+
+def test_pull_wants_names_and_keeps_to_offline(cache: Path) -> None:
+    nothing = call("pull").exception
+    assert isinstance(nothing, UsageError) and "--all" in str(nothing)
+    assert isinstance(call("pull", "denoise-rgb", "--offline").exception, WeightsError)
+
+
+def test_prune_keeps_what_the_manifest_lists(cache: Path) -> None:
+    (cache / "old-network.safetensors").write_bytes(b"old")
+    done = call("prune")
+    assert "old-network.safetensors" in done.stderr
+    assert [path.name for path in cache.iterdir()] == ["upscale-x2.safetensors"]
+    assert "nothing to remove" in call("prune").stderr
+
+
+def test_import_replaces_nothing_unasked(tmp_path: Path) -> None:
+    source = tmp_path / "net.pth"
+    assert "there is no file" in str(call("import", str(source)).exception)
+    source.write_bytes(b"x")
+    source.with_suffix(".safetensors").write_bytes(b"mine")
+    refused = call("import", str(source))
+    assert isinstance(refused.exception, UsageError) and "--overwrite" in str(refused.exception)
+    assert source.with_suffix(".safetensors").read_bytes() == b"mine"
+
+
+def authors_checkpoint() -> dict[str, Any]:
+    """One block of 4 channels, k = 2, d = 2, ×2, in the layout of the authors' files."""
+    generator = torch.Generator().manual_seed(3)
+
+    def convolution(name: str, rows: int, inputs: int, side: int) -> dict[str, torch.Tensor]:
+        shapes = {"weight_g": (rows, 1, 1, 1), "weight_v": (rows, inputs, side, side), "bias": (rows,)}
+        return {f"{name}.{part}": torch.rand(shape, generator=generator) for part, shape in shapes.items()}
+
+    state = convolution("body.0", 4, 3, 3) | convolution("body.2", 12, 4, 3) | convolution("skip.0", 12, 3, 5)
+    for i in (0, 2):
+        state |= convolution(f"body.1.body.{i}", 8, 4, 3)
+        state[f"body.1.body.{i}.mlp.0.weight"] = torch.rand((4, 4), generator=generator)
+        state[f"body.1.body.{i}.mlp.0.bias"] = torch.rand((4,), generator=generator)
+    return {"model_state_dict": {f"module.{name}": value for name, value in state.items()}}
+
+
+def test_import_writes_a_file_that_restores_pictures(tmp_path: Path) -> None:
+    source, target = tmp_path / "net.pth", tmp_path / "net.safetensors"
+    torch.save(authors_checkpoint(), source)
+    done = call("import", str(source))
+    assert done.exit_code == 0, done.exception
+    assert str(target) in done.stderr
+    config = read_config(target.read_bytes())
+    assert (config.scale, config.blocks, config.groups, config.cardinality) == (2, 1, 2, 2)
+    small = np.full((5, 6, 3), 0.5, np.float32)
+    assert Restorer.load("upscale", scale=2, model=str(target), device="cpu").run(small).shape == (10, 12, 3)
+
+
+def test_import_of_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "was-here"),)
+
+    source = tmp_path / "net.pth"
+    torch.save({"model_state_dict": Harmful()}, source)
+    refused = call("import", str(source))
+    assert isinstance(refused.exception, WeightsError)
+    assert not (tmp_path / "was-here").exists() and not source.with_suffix(".safetensors").exists()
+
+
+def test_columns_and_sizes() -> None:
+    assert list(aligned([("a", "10"), ("bcd", "7")], right=(1,))) == ["a    10", "bcd   7"]
+    sizes = (0, 999, 1000, 9_940, 12_345, 2_500_000, 3 * 10**15)
+    assert [human_bytes(size) for size in sizes] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "9.9 kB",
+        "12 kB",
+        "2.5 MB",
+        "3000 TB",
+    ]
