@@ -1,16 +1,17 @@
 """Which task a command that shows something is about, and how strong the degradation is."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.levels import Level, level_of
-from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.single import Source
 from nsr_cli.errors import PictureError, UsageError
 from nsr_cli.files import did_you_mean, safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.cli.levels import Level
+    from nsr_cli.cli.single import Source
 
 TASKS = ("upscale", "denoise", "dejpeg")
 
@@ -51,13 +52,16 @@ def choose_task(ctx: Any, task: str | None) -> str:
 
 
 def find_level(
-    task: str, source: Source, sigma: float | None, quality: float | None, console: Console
-) -> Level:
+    task: str, source: "Source", sigma: float | None, quality: float | None, console: Console
+) -> "Level":
     """The level that was asked for, or the one found in the picture, which is then said.
 
     Raises:
         PictureError: it cannot be found.
     """
+    from nsr_cli.cli.levels import level_of  # numpy and the codecs: not for --help
+    from nsr_cli.cli.settings import Settings
+
     try:
         level = level_of(Settings(task, sigma=sigma, jpeg_quality=quality), source.picture, source.data)
     except PictureError as error:

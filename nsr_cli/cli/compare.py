@@ -1,0 +1,249 @@
+"""`nsr compare`: models and strengths side by side, where their results differ most."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.options import (
+    Batch,
+    Device,
+    Exists,
+    JpegQuality,
+    MaxPixels,
+    Mirror,
+    Offline,
+    PrecisionChoice,
+    Scale,
+    Sigma,
+)
+from nsr_cli.cli.tasks import Task
+from nsr_cli.cli.values import parse_strength
+from nsr_cli.cli.variants import Machine, Request, list_variants, restored
+from nsr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nsr_cli.cli.levels import Level
+    from nsr_cli.cli.single import Source, Target
+    from nsr_cli.compare.results import Region, Result
+
+DEFAULT_SCALE = 4.0
+_FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
+_SIZES = {"PNG": 128, "HTML": 600}  # sides of the region where none is asked for
+_WHERE, _WHAT = "What and where", "What to compare"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What was compared, and which part of it is shown."""
+
+    source: "Source"
+    request: Request
+    level: "Level"
+    results: "list[Result]"
+    region: "Region"
+    pair: tuple[int, int]
+    difference: float  # of the pair in the region, mean, in 8-bit levels
+    found: bool  # the region was looked for rather than given
+
+
+def parse_size(text: str) -> int:
+    """Side of the region in pixels, at least 8; 0 for 'all'."""
+    if text.lower() == "all":
+        return 0
+    if not text.isascii() or not text.isdigit() or not 8 <= int(text) <= 8192:
+        raise typer.BadParameter(f"{text!r} is not possible; give pixels from 8 to 8192, or all")
+    return int(text)
+
+
+def parse_point(text: str) -> str:
+    """'X,Y' in pixels, as it is."""
+    if len(text.split(",")) != 2 or not all(part.strip().isdecimal() for part in text.split(",")):
+        raise typer.BadParameter(f"{text!r} is no place; give X,Y in pixels of the result, such as 640,480")
+    return text
+
+
+def compare(
+    ctx: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="File .png (a sheet) or .html (a page with a slider), folder, or - for stdout.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    if_exists: Exists = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=_WHERE)
+    ] = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--models",
+            "--model",
+            metavar="A,B,...",
+            help="Weights as for --model elsewhere, bicubic, or input.  [default: what there was, and the best]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    strengths: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Each model at these, 0 to 1.", rich_help_panel=_WHAT)
+    ] = "1",
+    size: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size,
+            metavar="PIXELS|all",
+            help="Side of the region, in pixels of the result.  [default: 128; 600 on a page]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            parser=parse_point,
+            metavar="X,Y",
+            help="Middle of the region.  [default: where the results differ most]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    task: Task = None,
+    scale: Scale = None,
+    sigma: Sigma = None,
+    jpeg_quality: JpegQuality = None,
+    device: Device = "auto",
+    precision: PrecisionChoice = "auto",
+    batch: Batch = None,
+    max_pixels: MaxPixels = 1 << 29,
+    offline: Offline = False,
+    mirror: Mirror = None,
+) -> None:
+    """Show the results of models and strengths side by side, in the region where they differ most.
+
+    \b
+    Examples:
+      nsr compare photo.png                      bicubic and the network, in photo_compare.png
+      nsr compare photo.png -s 2 --models bicubic,lite,base -o sheet.png
+      nsr compare noisy.png --sigma 25 --models input,base --strengths 0.5,1 -o report.html
+      nsr compare photo.jpg --task dejpeg --size 256 --at 640,480
+
+    The page is one file that needs no network: a slider between any two results, and all of them below.
+    """
+    from nsr_cli.cli.single import place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.cli.tasks import choose_task, find_level
+
+    console = console_of(ctx)
+    console.json |= json
+    target = place(image, output, "_compare", _FORMS, if_exists)
+    if target.path is None and console.json:
+        raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
+    if skips(target, image, console):
+        return
+    chosen = choose_task(ctx, task)
+    variants = list_variants(chosen, models or [], [parse_strength(part) for part in strengths.split(",")])
+    machine = Machine(device, precision, batch, offline, mirror)
+    request = Request(chosen, (scale or DEFAULT_SCALE) if chosen == "upscale" else 1.0, variants, machine)
+    source = read(image, max_pixels, console)
+    level = find_level(chosen, source, sigma, jpeg_quality, console)
+    start = time.perf_counter()
+    results = restored(request, source.picture, level, console)
+    shown = _choose_region(source, request, level, results, (size, at), target.form)
+    _write(shown, target)
+    if console.json:
+        console.json_line(_as_json(shown, target))
+    console.note(f"{source.label} -> {target.label}  {_detail(shown)}  {time.perf_counter() - start:.2f} s")
+
+
+def _choose_region(
+    source: "Source",
+    request: Request,
+    level: "Level",
+    results: "list[Result]",
+    wish: tuple[int | None, str | None],
+    form: str,
+) -> _Shown:
+    from nsr_cli.compare.results import around, difference, furthest, most_different
+
+    side = _SIZES[form] if wish[0] is None else wish[0] or None
+    if wish[1] is None:
+        region = most_different(results, side)
+    else:
+        height, width = results[0].pixels.shape[:2]
+        x, y = (int(part) for part in wish[1].split(","))
+        if x >= width or y >= height:
+            raise UsageError(f"--at {x},{y} is outside the result of {width}x{height} pixels")
+        region = around((x, y), side, width, height)
+    pair = furthest(results, region)
+    apart = difference(results[pair[0]], results[pair[1]], region)
+    return _Shown(source, request, level, results, region, pair, apart, found=wish[1] is None)
+
+
+def _write(shown: _Shown, target: "Target") -> None:
+    from nsr_cli.cli.single import write
+    from nsr_cli.compare import page, sheet
+    from nsr_cli.imaging.codec import encode
+    from nsr_cli.imaging.picture import Metadata, Picture
+    from nsr_cli.imaging.profile import fitting
+
+    icc, _ = fitting(shown.source.picture.metadata.icc, 3)
+    caption = sheet.Caption(f"{Path(shown.source.label).name} · {_title(shown)}", _detail(shown))
+    if target.form == "HTML":
+        write(target, page.render(shown.results, shown.region, shown.pair, caption, icc))
+        return
+    drawn = sheet.draw(shown.results, shown.region, caption)
+    write(target, encode(Picture(drawn, metadata=Metadata(icc=icc)), "PNG"))
+
+
+def _title(shown: _Shown) -> str:
+    if shown.request.task == "upscale":
+        return f"upscale x{shown.request.scale:g}"
+    if shown.level.sigma is not None:
+        return f"denoise, noise level {shown.level.sigma:g}"
+    return f"dejpeg, quality {shown.level.quality:g}"
+
+
+def _detail(shown: _Shown) -> str:
+    region, whole = shown.region, shown.results[0].pixels
+    if (region.height, region.width) == whole.shape[:2]:
+        where = f"all {region.width}x{region.height} pixels"
+    else:
+        what = "the most different " if shown.found and shown.difference else ""
+        where = f"{what}{region.width}x{region.height} pixels at {region.left},{region.top}"
+    if len(shown.results) == 1:
+        return where
+    first, second = (shown.results[i].label for i in shown.pair)
+    if not shown.difference:
+        return f"{where}; the results are the same"
+    return f"{where}; {first} and {second} differ by {shown.difference:.1f} of 255 on average"
+
+
+def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
+    picture, region, whole = shown.source.picture, shown.region, shown.results[0].pixels
+    return {
+        "schema": 1,
+        "input": "-" if shown.source.label == "stdin" else shown.source.label,
+        "output": str(target.path),
+        "task": shown.request.task,
+        "scale": shown.request.scale if shown.request.task == "upscale" else None,
+        "sigma": shown.level.sigma,
+        "quality": shown.level.quality,
+        "size": [picture.width, picture.height],
+        "out_size": [whole.shape[1], whole.shape[0]],
+        "region": [region.left, region.top, region.width, region.height],
+        "most_different": list(shown.pair),
+        "difference": round(shown.difference, 4),
+        "results": [
+            {"label": one.label, "model": one.model, "model_sha256": one.sha256, "strength": one.strength}
+            for one in shown.results
+        ],
+    }

@@ -1,0 +1,237 @@
+"""`nsr explain`: which kernels a network chose for each window of a picture."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.cli.options import Device, Exists, JpegQuality, MaxPixels, Mirror, Model, Offline, Sigma
+from nsr_cli.cli.tasks import Task
+from nsr_cli.cli.values import parse_scale
+from nsr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nsr_cli.cli.levels import Level
+    from nsr_cli.cli.single import Source, Target
+    from nsr_cli.engine.trace import Trace
+    from nsr_cli.explain.choices import Choice
+    from nsr_cli.explain.subject import Subject
+
+_WHERE, _WHICH = "What and where", "Which choices"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One network's run over one picture."""
+
+    source: "Source"
+    task: str
+    level: "Level"
+    subject: "Subject"
+    trace: "Trace"
+    choices: "tuple[Choice, ...]"
+    seconds: float
+
+
+def explain(
+    ctx: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="PNG file, folder, or - for stdout.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    if_exists: Exists = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print everything as one JSON object; with -o write the PNG too.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = False,
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="This layer alone, every cardinal group.", rich_help_panel=_WHICH
+        ),
+    ] = None,
+    cardinal: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="This cardinal group.  [default: of each layer the one that differs most between windows]",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None,
+    task: Task = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "-s",
+            "--scale",
+            parser=parse_scale,
+            metavar="N",
+            rich_help_panel="How",
+            help="Factor of upscale; of several networks the first.  [default: the model's own]",
+        ),
+    ] = None,
+    sigma: Sigma = None,
+    jpeg_quality: JpegQuality = None,
+    model: Model = None,
+    device: Device = "auto",
+    max_pixels: MaxPixels = 1 << 29,
+    offline: Offline = False,
+    mirror: Mirror = None,
+) -> None:
+    """Show which kernels a network chooses for each window of a picture.
+
+    \b
+    Examples:
+      nsr explain photo.png                      writes photo_explain.png beside it
+      nsr explain photo.png -s 2 --layer 3 -o layer3.png
+      nsr explain photo.png --layer 3 --cardinal 5
+      nsr explain noisy.png --sigma 25 --json > gamma.json
+
+    Each layer keeps several groups of kernels and mixes them for every window of the picture by weights gamma
+    (the paper's Eq. 10). The sheet tints each window with the color of the group that weighs most. Output channels
+    are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
+    of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
+    """
+    from nsr_cli.cli.single import Target, place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.cli.tasks import choose_task, find_level
+
+    console = console_of(ctx)
+    console.json |= json
+    target: Target | None = None
+    if output is not None or not console.json:
+        target = place(image, output, "_explain", {".png": "PNG"}, if_exists)
+        if target.path is None and console.json:
+            raise UsageError(
+                "--json and the picture would both go to stdout: write the picture to a file with -o"
+            )
+        if skips(target, image, console):
+            return
+    chosen = choose_task(ctx, task)
+    source = read(image, max_pixels, console)
+    level = find_level(chosen, source, sigma, jpeg_quality, console)
+    subject = _load(chosen, source, scale, model, mirror, offline)
+    _check_choice(subject, layer, cardinal)
+    run = _observe(source, chosen, level, subject, device, console)
+    if target is not None:
+        _draw(run, target, layer, cardinal)
+    if console.json:
+        console.json_line(_as_json(run, target, layer))
+    _summarize(run, target, layer, console)
+
+
+def _load(
+    task: str, source: "Source", scale: float | None, model: str | None, mirror: str | None, offline: bool
+) -> "Subject":
+    from nsr_cli.cli.restore import check_model
+    from nsr_cli.explain.subject import load
+    from nsr_cli.weights.store import WeightStore
+
+    check_model(model, task)
+    color = "gray" if source.picture.is_gray and task != "upscale" else "rgb"
+    return load(task, WeightStore(mirror=mirror, offline=offline), scale, color, model)
+
+
+def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:
+    config = subject.network.config
+    layers = config.blocks * (1 if config.shared else 2)
+    for name, value, most, what in (
+        ("--layer", layer, layers, "layers that choose"),
+        ("--cardinal", cardinal, config.cardinality, "cardinal groups"),
+    ):
+        if value is not None and value > most:
+            raise UsageError(f"{name} {value}: {subject.name} has {most} {what}; give 1 to {most}")
+
+
+def _observe(
+    source: "Source", task: str, level: "Level", subject: "Subject", device: str, console: Console
+) -> _Run:
+    from nsr_cli.explain.choices import choices
+    from nsr_cli.explain.subject import observe
+
+    start = time.perf_counter()
+    with console.progress(1, "explaining") as bar:
+        bar.picture(source.label)
+        trace = observe(
+            subject,
+            source.picture,
+            sigma=level.sigma,
+            quality=level.quality,
+            device=device,
+            progress=bar.parts,
+        )
+    return _Run(source, task, level, subject, trace, choices(trace), time.perf_counter() - start)
+
+
+def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) -> None:
+    from nsr_cli.cli.single import write
+    from nsr_cli.explain.picture import draw, tiles
+    from nsr_cli.imaging.codec import encode
+    from nsr_cli.imaging.picture import Picture
+
+    heading = f"{Path(run.source.label).name} · {run.subject.name}"
+    drawn = draw(run.source.picture.pixels, run.trace.grid, tiles(run.choices, layer, cardinal), heading)
+    write(target, encode(Picture(drawn), "PNG"))
+
+
+def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str, Any]:
+    config, grid, picture = run.subject.network.config, run.trace.grid, run.source.picture
+    return {
+        "schema": 1,
+        "input": "-" if run.source.label == "stdin" else run.source.label,
+        "output": None if target is None else str(target.path),
+        "task": run.task,
+        "model": run.subject.name,
+        "model_sha256": run.subject.sha256,
+        "scale": config.scale,
+        "sigma": run.level.sigma,
+        "quality": run.level.quality,
+        "size": [picture.width, picture.height],
+        "device": run.trace.device,
+        "seconds": round(run.seconds, 4),
+        "selection": config.selection,
+        "window": grid.window,
+        "grid": [grid.cols, grid.rows],
+        "groups": config.groups,
+        "cardinality": config.cardinality,
+        "entropy": round(_entropy(run.choices), 5),
+        "layers": [one.as_json() for one in run.choices if layer in (None, one.number)],
+    }
+
+
+def _summarize(run: _Run, target: "Target | None", layer: int | None, console: Console) -> None:
+    shown = [one for one in run.choices if layer in (None, one.number)]
+    surest = min(shown, key=lambda one: float(one.entropy.mean()))
+    where = f" -> {target.label}" if target is not None else ""
+    what = (
+        f"layer {layer} of {len(run.choices)}, entropy {_entropy(shown):.3f}"
+        if layer is not None
+        else f"{len(shown)} layers, entropy {_entropy(shown):.3f}, least in layer {surest.number}: "
+        f"{float(surest.entropy.mean()):.3f}"
+    )
+    console.note(
+        f"{run.source.label}{where}  {run.subject.name}, {len(run.trace.grid)} windows, {what}  {run.seconds:.2f} s"
+    )
+
+
+def _entropy(shown: "Sequence[Choice]") -> float:
+    return sum(float(one.entropy.mean()) for one in shown) / len(shown)

@@ -1,0 +1,163 @@
+"""The ways to restore a picture that `nsr compare` shows: models times strengths, each network run once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.cli.console import Console
+from nsr_cli.errors import UsageError
+from nsr_cli.files import did_you_mean, safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.cli.levels import Level
+    from nsr_cli.compare.results import Result, Unit
+    from nsr_cli.imaging.picture import Picture
+    from nsr_cli.restore import Restorer
+
+BASELINES = ("bicubic", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where networks run and where they come from."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    batch: int | None = None
+    offline: bool = False
+    mirror: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One model as it was asked for (None: the best there is), and at which strengths; a baseline has none."""
+
+    model: str | None
+    strengths: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to compare."""
+
+    task: str
+    scale: float  # 1 but for upscale
+    variants: tuple[Variant, ...]
+    machine: Machine
+
+
+def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) -> tuple[Variant, ...]:
+    """Each model once, with each strength once, in the order in which they were asked for.
+
+    Without models: bicubic (or the input, where nothing grows) and the best network.
+
+    Raises:
+        UsageError: a name that means nothing for the task; nothing is loaded yet.
+    """
+    names: list[str | None] = []
+    for text in models:
+        # A file's name may hold a comma.
+        parts = [text] if Path(text).is_file() else [part.strip() for part in text.split(",")]
+        names += [part for part in parts if part]
+    if not names:
+        names = ["bicubic" if task == "upscale" else "input", None]
+    for name in names:
+        _check(name, task)
+    levels = tuple(dict.fromkeys(strengths))
+    return tuple(Variant(name, () if name in BASELINES else levels) for name in dict.fromkeys(names))
+
+
+def _check(name: str | None, task: str) -> None:
+    from nsr_cli.cli.restore import check_model
+
+    if name == "bicubic" and task != "upscale":
+        raise UsageError(f"bicubic is for upscale: use input to show what {task} starts from")
+    if name in BASELINES:
+        return
+    try:
+        check_model(name, task)
+    except UsageError as error:
+        raise UsageError(f"{error}{did_you_mean(name or '', BASELINES)}") from error
+
+
+def restored(request: Request, picture: "Picture", level: "Level", console: Console) -> "list[Result]":
+    """Every result of the request, all of one size; errors as of `Restorer.load` and `Restorer.run`."""
+    from nsr_cli.imaging.alpha import bleed
+    from nsr_cli.imaging.color import to_unit
+
+    pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
+    unit = to_unit(pixels)
+    networks = sum(variant.model not in BASELINES for variant in request.variants)
+    results: list[Result] = []
+    with console.progress(max(networks, 1), "comparing") as bar:
+        for variant in request.variants:
+            if variant.model in BASELINES:
+                results.append(_baseline(str(variant.model), unit, request))
+                continue
+            color = "gray" if picture.is_gray and request.task != "upscale" else "rgb"
+            restorer = _load(request, variant.model, color, console)
+            bar.picture(restorer.name)
+            out = restorer.run(unit, sigma=level.sigma, quality=level.quality, progress=bar.parts)
+            bar.finished()
+            results += _at_strengths(unit, out, variant, restorer)
+    return _told_apart(results, request)
+
+
+def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
+    from nsr_cli.compare.results import Result, nearest, shown
+    from nsr_cli.imaging.resize import resize
+
+    height, width = (round(side * request.scale) for side in unit.shape[:2])
+    if (height, width) != unit.shape[:2]:
+        unit = nearest(unit, height, width) if name == "input" else resize(unit, height, width)
+    return Result(name, shown(unit), plain=name == "input" and request.task == "upscale")
+
+
+def _load(request: Request, model: str | None, color: str, console: Console) -> "Restorer":
+    from nsr_cli.engine.runner import Limits  # only now: torch loads slowly
+    from nsr_cli.restore import Restorer
+    from nsr_cli.weights.store import WeightStore
+
+    machine = request.machine
+    return Restorer.load(
+        request.task,
+        scale=request.scale if request.task == "upscale" else None,
+        color=color,
+        model=model,
+        device=machine.device,
+        precision=machine.precision,
+        limits=Limits(batch=machine.batch),
+        store=WeightStore(mirror=machine.mirror, offline=machine.offline),
+        notice=console.warning,
+    )
+
+
+def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restorer") -> "Iterator[Result]":
+    from nsr_cli.compare.results import Result, shown
+    from nsr_cli.imaging.resize import resize
+
+    # What a strength blends with, as Restorer does: the plain resize or the input.
+    plain = out
+    if any(strength != 1 for strength in variant.strengths):
+        plain = unit if unit.shape == out.shape else resize(unit, *out.shape[:2])
+    for strength in variant.strengths:
+        label = restorer.name if variant.strengths == (1.0,) else f"{restorer.name} · {strength:g}"
+        pixels = shown(out) if strength == 1 else shown(plain, out, strength)
+        yield Result(label, pixels, restorer.name, restorer.sha256, strength)
+
+
+def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
+    """The results with labels of their own, where files of one name lie in several folders."""
+    from dataclasses import replace
+
+    labels = [result.label for result in results]
+    if len(set(labels)) == len(labels):
+        return results
+    asked = [variant.model for variant in request.variants for _ in variant.strengths or (1,)]
+    return [
+        replace(result, label=f"{result.label} ({safe_text(name)})")
+        if labels.count(result.label) > 1 and name
+        else result
+        for result, name in zip(results, asked, strict=True)
+    ]

@@ -1,0 +1,89 @@
+"""Which network is explained, and what it is shown of a picture."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nsr_cli.errors import UsageError
+from nsr_cli.explain import subject
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.model.checkpoint import save_network
+from nsr_cli.model.config import PRESETS
+from nsr_cli.model.network import Network
+from nsr_cli.weights.store import WeightStore
+from tests.tiny import tiny_weights
+
+
+def picture(channels: int = 3, height: int = 50, width: int = 60) -> Picture:
+    return Picture(np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8))
+
+
+def shelf(*scales: int) -> Any:
+    entries = [SimpleNamespace(task="upscale", scale=scale) for scale in scales]
+    return SimpleNamespace(
+        manifest=SimpleNamespace(entries=[*entries, SimpleNamespace(task="denoise", scale=None)])
+    )
+
+
+@pytest.mark.parametrize(
+    "scales, asked, model, expected",
+    [
+        ((2, 3, 4), 8.0, None, 4),
+        ((2, 3, 4), 2.5, None, 3),
+        ((2,), 4.0, "lite", 2),
+        ((3, 2), None, None, 2),
+        ((2, 3), 4.0, "own.safetensors", None),
+    ],
+)
+def test_of_a_chain_the_first_network_is_explained(
+    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int | None
+) -> None:
+    assert subject._native("upscale", shelf(*scales), asked, model) == expected
+
+
+@pytest.mark.parametrize("channels, network_channels", [(1, 3), (3, 1), (3, 3), (1, 1)])
+def test_gray_and_color_go_together(channels: int, network_channels: int, tmp_path: Path) -> None:
+    path = tiny_weights(tmp_path / "own.safetensors", scale=2, channels=network_channels)
+    loaded = subject.load("upscale", WeightStore(), model=str(path))
+    assert loaded.name == "own" and len(loaded.sha256) == 64
+    assert subject.observe(loaded, picture(channels), device="cpu").selections[0].gamma.shape == (4, 4, 2)
+
+
+def test_transparent_pixels_have_no_say(tmp_path: Path) -> None:
+    loaded = subject.load("upscale", WeightStore(), model=str(tiny_weights(tmp_path / "own.safetensors")))
+    alpha = np.full((48, 48), 255, np.uint8)
+    alpha[:, 24:] = 0
+    gammas = []
+    for hidden in (0, 255):
+        pixels = np.full((48, 48, 3), 120, np.uint8)
+        pixels[:, 24:] = hidden
+        gammas.append(subject.observe(loaded, Picture(pixels, alpha), device="cpu").selections[0].gamma)
+    assert np.array_equal(gammas[0], gammas[1])
+
+
+def test_a_level_is_told_to_the_network_that_needs_one(tmp_path: Path) -> None:
+    path = tiny_weights(tmp_path / "own.safetensors", scale=1, channels=1, levels=1)
+    loaded = subject.load("denoise", WeightStore(), color="gray", model=str(path))
+    weak, strong = (
+        subject.observe(loaded, picture(1), sigma=sigma, device="cpu").selections[0].gamma
+        for sigma in (5, 50)
+    )
+    assert not np.allclose(weak, strong)
+    with pytest.raises(UsageError, match="give --sigma or -q"):
+        subject.observe(loaded, picture(1), device="cpu")
+
+
+def test_networks_that_choose_nothing_or_do_something_else_are_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(PRESETS["tiny"], scale=2, selection="none", groups=1, cardinality=1)
+    plain = tmp_path / "plain.safetensors"
+    plain.write_bytes(save_network(Network(config)))
+    with pytest.raises(UsageError, match="same kernels for every window"):
+        subject.load("upscale", WeightStore(), model=str(plain))
+    with pytest.raises(UsageError, match="network for upscaling by 2, not for denoise"):
+        subject.load("denoise", WeightStore(), model=str(plain))
