@@ -1,0 +1,50 @@
+"""Write several pictures as one animated GIF, WebP or PNG, through Pillow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nsr_cli.imaging import exif, png, rasters
+from nsr_cli.imaging.picture import Picture
+
+FORMATS = frozenset({"GIF", "WEBP", "PNG"})
+_FRAME_SECONDS = 0.1  # where a frame does not say
+
+
+def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
+    """An endless animation of 8-bit frames of one size; the metadata is the first frame's."""
+    first = frames[0]
+    images = [rasters.image_of(frame) for frame in _alike(frames)]
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": images[1:],
+        "duration": [round(1000 * (frame.metadata.duration or _FRAME_SECONDS)) for frame in frames],
+        "loop": 0,
+    }
+    if kind == "GIF":
+        options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
+    if kind == "WEBP":
+        meta = first.metadata
+        block = None if meta.exif is None else exif.with_size(meta.exif, first.width, first.height)
+        options |= rasters.webp_options(meta, block, quality)
+    stored = rasters.save(images[0], kind, **options)
+    if kind == "PNG":
+        end_of_header = len(png.SIGNATURE) + 25
+        return stored[:end_of_header] + png.write_metadata(first) + stored[end_of_header:]
+    return stored
+
+
+def _alike(frames: Sequence[Picture]) -> list[Picture]:
+    """The frames with the same number of channels and all with alpha or none."""
+    color = any(not frame.is_gray for frame in frames)
+    clear = any(frame.alpha is not None for frame in frames)
+    found = []
+    for frame in frames:
+        pixels = np.repeat(frame.pixels, 3, axis=2) if color and frame.is_gray else frame.pixels
+        alpha = frame.alpha
+        if clear and alpha is None:
+            alpha = np.full(pixels.shape[:2], 255, dtype=np.uint8)
+        found.append(replace(frame, pixels=pixels, alpha=alpha))
+    return found

@@ -1,0 +1,238 @@
+"""Bytes to `Picture` and back: the one door to all formats.
+
+    decode     sniff ─ png | rasters (JPEG, WebP, BMP, GIF) | tiff | pnm ─ rebuild.finish ─ Picture
+    encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiffwrite | pnm ─ bytes
+
+Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from nsr_cli.errors import DecodeError, EncodeError, PictureError
+from nsr_cli.imaging import animation, color, png, pnm, profile, rasters, tiff, tiffwrite, xmp
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.imaging.picture import Picture
+
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        ".png": "PNG",
+        ".apng": "PNG",
+        ".jpg": "JPEG",
+        ".jpeg": "JPEG",
+        ".jpe": "JPEG",
+        ".jfif": "JPEG",
+        ".webp": "WEBP",
+        ".bmp": "BMP",
+        ".dib": "BMP",
+        ".gif": "GIF",
+        ".tif": "TIFF",
+        ".tiff": "TIFF",
+        ".ppm": "PPM",
+        ".pgm": "PPM",
+        ".pbm": "PPM",
+        ".pnm": "PPM",
+        ".pam": "PPM",
+    }
+)
+"""Lower-case file suffixes and the names of their formats."""
+
+FORMATS = frozenset(SUFFIXES.values())
+LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})
+"""Formats that a result may follow from its input, since they always keep every sample."""
+
+_LONGEST_SIDE = {
+    "JPEG": 65_500,
+    "WEBP": 16_383,
+    "GIF": 65_535,
+    "PNG": 2**31 - 1,
+    "PPM": 10**9 - 1,
+    "BMP": 2**31 - 1,
+}
+_BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
+_OPAQUE = frozenset({"JPEG", "BMP", "PPM"})
+_MAGIC = (
+    (png.SIGNATURE, "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+)
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def sniff(data: bytes) -> str:
+    """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF or PPM (all of PNM and PAM).
+
+    DecodeError for anything else, the name of the file plays no part.
+    """
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[:4] in _TIFF_MAGIC:
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if pnm.MAGIC.match(data):
+        return "PPM"
+    if not data:
+        raise DecodeError("the file is empty")
+    raise DecodeError("not a picture in a format that is read here (PNG, JPEG, WebP, BMP, GIF, TIFF, PPM)")
+
+
+def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """The picture in a file's bytes; of an animation or a multi-page file the first, which `notes` say.
+
+    Upright, gray or RGB, in the depth of the file. DecodeError, in one line, for bytes that are not a
+    whole picture, are larger than `max_pixels`, or hold NaN.
+    """
+    kind = sniff(data)
+    with _one_line(kind):
+        if kind == "PNG":
+            total = png.frames(data)
+            picture = png.decode(data, max_pixels)
+            return picture if total == 1 else picture.with_notes(f"first of {total} frames")
+        if kind == "TIFF":
+            return tiff.decode(data, max_pixels)
+        if kind == "PPM":
+            return pnm.decode(data, max_pixels)
+        return rasters.decode(data, kind, max_pixels)
+
+
+def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Picture]:
+    """Every frame or page of a file, in order, like `decode`; frames of an animation are whole pictures."""
+    kind = sniff(data)
+    with _one_line(kind):
+        if kind == "TIFF":
+            found = tiff.decode_pages(data, max_pixels)
+        elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.frames(data) > 1):
+            found = rasters.decode_frames(data, kind, max_pixels)
+        else:
+            found = iter((decode(data, max_pixels=max_pixels),))
+        for picture in found:
+            # The reader's note that there are more is for those who take only the first.
+            yield replace(picture, notes=tuple(n for n in picture.notes if not n.startswith("first of ")))
+
+
+@contextmanager
+def _one_line(kind: str, error_type: type[PictureError] = DecodeError) -> Iterator[None]:
+    """Turn whatever a library raises into one line that names the format."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError:
+        raise error_type(f"the {kind} picture is too large for this machine's memory") from None
+    except Exception as error:
+        reason = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:160]
+        verb = "read: it is damaged" if error_type is DecodeError else "made"
+        raise error_type(f"the {kind} picture cannot be {verb} ({type(error).__name__}: {reason})") from error
+
+
+def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) -> None:
+    """EncodeError if a format cannot hold a picture of this size and transparency at all.
+
+    To be asked before inference. A depth that is reduced is no error: see `losses`. `bits` is 8, 16 or 32.
+    """
+    if kind not in FORMATS:
+        raise EncodeError(
+            f"{kind} is not a format that is written here; choose one of {', '.join(sorted(FORMATS))}"
+        )
+    longest = _LONGEST_SIDE.get(kind, 2**31 - 1)
+    if width > longest or height > longest:
+        raise EncodeError(
+            f"{kind} holds at most {longest} pixels a side, not {width}×{height}; choose PNG or TIFF"
+        )
+    if alpha and kind in _OPAQUE:
+        raise EncodeError(f"{kind} cannot hold transparency; choose PNG, WebP or TIFF")
+    if kind in ("GIF", "BMP") and width * height * 4 > 2**32 - 2**16:
+        raise EncodeError(f"{width}×{height} is too large for {kind}; choose PNG or TIFF")
+    if bits not in (8, 16, 32):
+        raise EncodeError(f"{bits} bits a sample are not supported; 8, 16 and 32 (float) are")
+
+
+def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str, ...]:
+    """What of a picture a format will not keep, one phrase each; empty if it keeps everything."""
+    meta, found = picture.metadata, []
+    if picture.bits > _BITS[kind]:
+        found.append(f"{'float' if picture.is_float else '16-bit'} samples become {_BITS[kind]}-bit")
+    if kind == "GIF" and not (picture.is_gray and picture.alpha is None):
+        found.append("colors are reduced to 256")
+    if kind == "GIF" and picture.alpha is not None:
+        found.append("transparency becomes on or off")
+    if kind == "JPEG" or (kind == "WEBP" and quality is not None):
+        found.append("compression is lossy")
+    if meta.exif is not None and (
+        kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_exif(meta.exif))
+    ):
+        found.append("EXIF is left out")
+    if meta.icc is not None and (kind in ("BMP", "GIF", "PPM") or not _profile_fits(picture, kind)):
+        found.append("the color profile is left out")
+    if meta.dpi is not None and kind in ("GIF", "PPM"):
+        found.append("the resolution in DPI is left out")
+    packet = xmp.pack(meta.text)
+    if packet is not None and (
+        kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))
+    ):
+        found.append("texts are left out")
+    return tuple(found)
+
+
+def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
+    """A complete file. `quality` 1..100 is for JPEG (95 if None) and WebP (lossless if None).
+
+    Samples are brought to the greatest depth that the format holds. EncodeError as `check_encodable`.
+    """
+    check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+    picture = _with_fitting_profile(picture, kind)
+    with _one_line(kind, EncodeError):
+        if kind == "TIFF":
+            return tiffwrite.encode([picture])
+        fitted = at_most(picture, _BITS[kind])
+        if kind == "PNG":
+            return png.encode(fitted)
+        return pnm.encode(fitted) if kind == "PPM" else rasters.encode(fitted, kind, quality)
+
+
+def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None = None) -> bytes:
+    """One file of several pictures: pages of a TIFF, or frames of an animated GIF, WebP or PNG (8-bit)."""
+    if len(pictures) == 1:
+        return encode(pictures[0], kind, quality=quality)
+    for picture in pictures:
+        check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+    if not pictures or (kind != "TIFF" and kind not in animation.FORMATS):
+        raise EncodeError(
+            f"{kind} cannot hold {len(pictures)} pictures; choose TIFF, or GIF, WebP or PNG for frames"
+        )
+    pictures = [_with_fitting_profile(picture, kind) for picture in pictures]
+    with _one_line(kind, EncodeError):
+        if kind == "TIFF":
+            return tiffwrite.encode(pictures)
+        if len({(picture.width, picture.height) for picture in pictures}) > 1:
+            raise EncodeError(f"frames of one {kind} have one size; choose TIFF for pages of different sizes")
+        return animation.encode([at_most(picture, 8) for picture in pictures], kind, quality)
+
+
+def _profile_fits(picture: Picture, kind: str) -> bool:
+    # WebP stores gray as RGB, which a gray profile does not describe.
+    channels = 3 if kind == "WEBP" else picture.channels
+    return profile.channels_of(picture.metadata.icc or b"") == channels
+
+
+def _with_fitting_profile(picture: Picture, kind: str) -> Picture:
+    if picture.metadata.icc is None or _profile_fits(picture, kind):
+        return picture
+    return picture.with_metadata(replace(picture.metadata, icc=None))
+
+
+def at_most(picture: Picture, bits: int) -> Picture:
+    """The picture with samples of at most 8 or 16 bits, rounded and clipped."""
+    if picture.bits <= bits:
+        return picture
+    dtype = np.uint8 if bits == 8 else np.uint16
+    alpha = None if picture.alpha is None else color.from_unit(color.to_unit(picture.alpha), dtype)
+    return picture.with_pixels(color.from_unit(color.to_unit(picture.pixels), dtype), alpha)

@@ -1,0 +1,82 @@
+"""Sample values and color spaces: stored integers to the unit range and back, luma, YCbCr.
+
+Every function works elementwise on numpy arrays and never changes its argument.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+
+# BT.601, studio range: luma of R, G, B in 0..255 lies in 16..235.
+LUMA_WEIGHTS = (65.481, 128.553, 24.966)
+LUMA_OFFSET = 16.0
+
+# JFIF 1.02: full-range YCbCr from the BT.601 primaries' weights.
+_KR, _KG, _KB = 0.299, 0.587, 0.114
+
+
+def to_unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Stored samples as float32, with black 0 and white 1.
+
+    uint8 is divided by 255, uint16 by 65535; floating point is taken to be in the unit range
+    already (values outside it are kept). The shape is unchanged. TypeError for other types.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.float32) * np.float32(1 / 255)
+    if pixels.dtype == np.uint16:
+        return pixels.astype(np.float32) * np.float32(1 / 65535)
+    if np.issubdtype(pixels.dtype, np.floating):
+        return pixels.astype(np.float32)
+    raise TypeError(f"samples of type {pixels.dtype} have no unit range")
+
+
+def from_unit(array: FloatArray, dtype: DTypeLike) -> NDArray[Any]:
+    """Inverse of `to_unit`: uint8 and uint16 are rounded to the nearest level and clipped.
+
+    float32 is returned as it is, not clipped, so that a float picture keeps its highlights.
+    TypeError for other types. Values must be finite: NaN has no level.
+    """
+    target = np.dtype(dtype)
+    if target == np.float32:
+        return array.astype(np.float32)
+    if target not in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        raise TypeError(f"samples of type {target} have no unit range")
+    peak = np.iinfo(target).max
+    scaled = array * array.dtype.type(peak)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, 0, peak, out=scaled)
+    return scaled.astype(target)
+
+
+def luma(rgb: NDArray[Any]) -> NDArray[np.float64]:
+    """Y of BT.601 studio range, not rounded: (H, W, 3) or (H, W, 1) in 0..255 to float64 (H, W).
+
+    One channel is taken for a gray picture and returned as it is, since gray sets are scored as
+    they are stored.
+    """
+    if rgb.shape[-1] == 1:
+        return rgb[..., 0].astype(np.float64)
+    weighted: NDArray[np.float64] = rgb.astype(np.float64) @ np.asarray(LUMA_WEIGHTS)
+    return LUMA_OFFSET + weighted / 255.0
+
+
+def rgb_to_ycc(rgb: FloatArray, peak: float = 1.0) -> FloatArray:
+    """Full-range YCbCr as in JPEG: (H, W, 3) in 0..peak, chroma centered on peak / 2."""
+    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    half = peak / 2
+    y = _KR * r + _KG * g + _KB * b
+    cb = (b - y) / (2 * (1 - _KB)) + half
+    cr = (r - y) / (2 * (1 - _KR)) + half
+    return np.stack([y, cb, cr], axis=-1)
+
+
+def ycc_to_rgb(ycc: FloatArray, peak: float = 1.0) -> FloatArray:
+    """Inverse of `rgb_to_ycc`, not clipped."""
+    y, cb, cr = ycc[..., 0], ycc[..., 1] - peak / 2, ycc[..., 2] - peak / 2
+    r = y + 2 * (1 - _KR) * cr
+    b = y + 2 * (1 - _KB) * cb
+    g = (y - _KR * r - _KB * b) / _KG
+    return np.stack([r, g, b], axis=-1)

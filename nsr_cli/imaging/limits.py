@@ -1,0 +1,30 @@
+"""Refuse pictures whose headers claim too much, before anything of that size is allocated."""
+
+from nsr_cli.errors import DecodeError
+
+DEFAULT_MAX_PIXELS = 1 << 29
+"""Pixels of one picture that are read unless the caller says otherwise (about 23,000 x 23,000)."""
+
+MAX_SIDE = 1_000_000
+"""No side of a picture may be longer, so that products of sizes stay small numbers."""
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """DecodeError if a claimed size is empty or above the limit."""
+    if width < 1 or height < 1:
+        raise DecodeError(f"the picture is empty ({width}×{height})")
+    if width > MAX_SIDE or height > MAX_SIDE:
+        raise DecodeError(f"a side of {width}×{height} is longer than {MAX_SIDE} pixels")
+    if width * height > max_pixels:
+        raise DecodeError(
+            f"{width}×{height} is {width * height / 1e6:.0f} megapixels, above the limit of "
+            f"{max_pixels / 1e6:.0f}; raise it with --max-pixels {width * height} if you trust the file"
+        )
+
+
+def check_content(needed: int, stored: int, ratio: float, what: str) -> None:
+    """DecodeError if `stored` bytes cannot unpack to `needed` at the format's greatest ratio."""
+    if needed > stored * ratio + 4096:
+        raise DecodeError(
+            f"{what} claims {needed} bytes of samples but holds only {stored} bytes; it is cut off"
+        )

@@ -1,0 +1,124 @@
+"""`Picture`: one decoded picture and everything about its file that goes on to the output."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+"""Stored samples: uint8, uint16 or float32."""
+
+XMP_KEY = "XML:com.adobe.xmp"
+"""Keyword under which `Metadata.text` holds an XMP packet, as PNG spells it."""
+
+_BITS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16, np.dtype(np.float32): 32}
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is kept of a file besides its pixels, independent of the format.
+
+    Each format carries what it can; `codec.losses` names the rest.
+    """
+
+    exif: bytes | None = None
+    """An EXIF block: a TIFF header and its directories, without the `Exif` prefix of JPEG.
+
+    The orientation has been applied to the pixels and its tag reset; a thumbnail is unlinked."""
+
+    icc: bytes | None = None
+    """An ICC profile that describes the pixels as they are (gray or RGB, never CMYK)."""
+
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch across and down."""
+
+    text: tuple[tuple[str, str], ...] = ()
+    """Keyword and text, in the order of the file; an XMP packet has the keyword `XMP_KEY`."""
+
+    duration: float | None = None
+    """Seconds for which a frame of an animation is shown."""
+
+    def with_text(self, keyword: str, value: str) -> Self:
+        """A copy in which `keyword` has this one value; it takes the place of earlier ones."""
+        kept = tuple(pair for pair in self.text if pair[0] != keyword)
+        return replace(self, text=(*kept, (keyword, value)))
+
+    def get_text(self, keyword: str) -> str | None:
+        """The first text under `keyword`, or None."""
+        return next((value for key, value in self.text if key == keyword), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture in memory, upright, in gray or RGB.
+
+    Transparency is not premultiplied: color under transparent pixels is whatever the file held.
+    Compare the arrays to compare pictures; `==` is identity.
+    """
+
+    pixels: Pixels
+    """(H, W, C) with C 1 (gray) or 3 (RGB); uint8, uint16, or float32 with black 0 and white 1."""
+
+    alpha: Pixels | None = None
+    """(H, W) of the same type, 0 transparent; None for an opaque picture."""
+
+    metadata: Metadata = field(default_factory=Metadata)
+
+    source: str = ""
+    """Name of the format it was read from, such as "PNG"; empty if it was made here."""
+
+    notes: tuple[str, ...] = ()
+    """What the user should know about the reading, such as "first of 12 frames"."""
+
+    span: tuple[float, float] = (0.0, 1.0)
+    """For float pictures: the stored values that black and white had in the file."""
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if self.pixels.dtype not in _BITS or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise ValueError(f"pixels of type {self.pixels.dtype} and shape {shape} make no picture")
+        if self.alpha is not None and (self.alpha.dtype, self.alpha.shape) != (self.pixels.dtype, shape[:2]):
+            raise ValueError(f"alpha {self.alpha.dtype} {self.alpha.shape} does not fit pixels {shape}")
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for RGB; alpha is not counted."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def bits(self) -> int:
+        """Bits of one sample: 8, 16, or 32 for floating point."""
+        return _BITS[self.pixels.dtype]
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether it has one color channel."""
+        return self.channels == 1
+
+    @property
+    def is_float(self) -> bool:
+        """Whether samples are floating point."""
+        return self.bits == 32
+
+    def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
+        """A copy with other samples and the same metadata, source, notes and span."""
+        return replace(self, pixels=pixels, alpha=alpha)
+
+    def with_notes(self, *notes: str) -> Self:
+        """A copy with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def with_metadata(self, metadata: Metadata) -> Self:
+        """A copy with other metadata."""
+        return replace(self, metadata=metadata)

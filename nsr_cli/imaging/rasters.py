@@ -1,0 +1,212 @@
+"""JPEG, WebP, BMP, GIF and animated PNG, through Pillow.
+
+The readers are named one by one, so that no other of Pillow's many formats can be reached, and sizes
+are checked by `limits` instead of Pillow's global limit.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import exif, limits, png, profile, xmp
+from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.rebuild import finish
+
+JPEG_QUALITY = 95  # unless the caller asks otherwise
+_JPEG_RATIO = 1024  # pixels that one byte of a JPEG scan can stand for, generously
+_SEGMENT = 65_533  # bytes that fit one marker segment of a JPEG file
+_XMP_HEAD = 29
+
+
+def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
+    """Pillow's reader for a format, opened and within the size limit; pixels are not read yet."""
+    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    if kind == "WEBP":
+        limits.check_size(*webp_size(data), max_pixels)  # its reader allocates on opening
+    readers: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+    }
+    image = readers[kind](io.BytesIO(data))
+    limits.check_size(*image.size, max_pixels)
+    if kind == "JPEG":
+        limits.check_content(image.width * image.height, len(data), _JPEG_RATIO, "the JPEG file")
+    if kind == "BMP" and not image.info.get("compression"):
+        bits = struct.unpack_from("<H", data, 28 if data[14] != 12 else 24)[0]
+        limits.check_content(image.width * image.height * bits // 8, len(data), 1, "the BMP file")
+    return image
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a WebP file's first chunk claims."""
+    kind = data[12:16]
+    if kind == b"VP8X" and len(data) >= 30:
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L" and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 " and len(data) >= 30:
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise DecodeError("the WebP file has no picture")
+
+
+def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
+    """The first picture of a file, with a note if there are more."""
+    return next(decode_frames(data, kind, max_pixels))
+
+
+def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
+    """Every frame of an animation, complete pictures of the same size; one picture of other files."""
+    with open_image(data, kind, max_pixels) as image:
+        total = int(getattr(image, "n_frames", 1))
+        notes = (f"first of {total} frames",) if total > 1 else ()
+        if "mp" in image.info:
+            notes = ("it holds further pictures (MPO): left out",)
+        for index in range(total):
+            image.seek(index)
+            limits.check_size(*image.size, max_pixels)
+            image.load()
+            metadata, extra = _metadata(image, data, kind)
+            pixels, alpha, more = samples_of(image, metadata.icc)
+            if image.mode == "CMYK":
+                metadata = replace(metadata, icc=None)
+            found = (*extra, *more, *(notes if index == 0 else ()))
+            yield finish(pixels, alpha, metadata, kind, found, from_palette=kind in ("BMP", "GIF"))
+
+
+def samples_of(
+    image: Image.Image, icc: bytes | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...]]:
+    """Pixels (H, W, C), alpha (H, W) or None, and notes, of a loaded image in any 8-bit mode."""
+    if image.mode == "CMYK":
+        pixels, notes = profile.cmyk_to_rgb(np.array(image), icc)
+        return pixels, None, notes
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        return np.array(image.convert("L"))[..., np.newaxis], None, ()
+    if image.mode == "LA":
+        both = np.array(image)
+        return both[..., :1], both[..., 1], ()
+    see_through = image.mode in ("RGBA", "PA") or "transparency" in image.info
+    samples = np.array(image.convert("RGBA" if see_through else "RGB"))
+    return samples[..., :3], samples[..., 3] if see_through else None, ()
+
+
+def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metadata, tuple[str, ...]]:
+    info = image.info
+    if kind == "PNG":
+        metadata, notes = png.read_metadata(data)
+        return replace(metadata, duration=_seconds(info)), notes
+    block = bytes(info["exif"]).removeprefix(exif.PREFIX) if info.get("exif") else None
+    dpi = exif.resolution(block) if block is not None else None
+    if info.get("jfif_unit") in (1, 2):
+        factor = 1.0 if info["jfif_unit"] == 1 else 2.54
+        dpi = (info["jfif_density"][0] * factor, info["jfif_density"][1] * factor)
+    if kind == "BMP" and "dpi" in info:
+        dpi = (float(info["dpi"][0]), float(info["dpi"][1]))
+    if dpi is not None and min(dpi) <= 0:
+        dpi = None
+    icc = info.get("icc_profile") or None
+    return Metadata(block, icc, dpi, _texts(info), _seconds(info)), ()
+
+
+def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
+    texts: tuple[tuple[str, str], ...] = ()
+    comment = info.get("comment")
+    if isinstance(comment, bytes):
+        texts += (("Comment", comment.decode("utf-8", "replace")),)
+    packet = xmp.decode(info["xmp"]) if isinstance(info.get("xmp"), bytes) else None
+    return texts + (xmp.unpack(packet) if packet else ())
+
+
+def _seconds(info: dict[Any, Any]) -> float | None:
+    duration = info.get("duration")
+    return float(duration) / 1000 if duration else None
+
+
+def image_of(picture: Picture) -> Image.Image:
+    """An 8-bit picture as a Pillow image: L, LA, RGB or RGBA."""
+    if picture.alpha is None:
+        return Image.fromarray(
+            np.ascontiguousarray(picture.pixels.squeeze(2) if picture.is_gray else picture.pixels)
+        )
+    return Image.fromarray(np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2))
+
+
+def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
+    """A JPEG, WebP, BMP or GIF file of an 8-bit picture that passed `codec.check_encodable`."""
+    meta = picture.metadata
+    block = None if meta.exif is None else exif.with_size(meta.exif, picture.width, picture.height)
+    options: dict[str, Any] = {}
+    if kind == "JPEG":
+        options = _jpeg_options(meta, block, quality)
+    elif kind == "WEBP":
+        options = webp_options(meta, block, quality)
+    elif kind == "BMP" and meta.dpi is not None:
+        options = {"dpi": meta.dpi}
+    elif kind == "GIF" and meta.get_text("Comment") is not None:
+        options = {"comment": (meta.get_text("Comment") or "").encode("utf-8", "replace")[:255]}
+    return save(image_of(picture), kind, **options)
+
+
+def save(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The file that Pillow makes of an image."""
+    stored = io.BytesIO()
+    image.save(stored, kind, **options)
+    return stored.getvalue()
+
+
+def _jpeg_options(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
+    """Pillow's options for JPEG. Chroma is kept whole; what no segment can hold is left out."""
+    options: dict[str, Any] = {"quality": quality or JPEG_QUALITY, "subsampling": 0}
+    if block is not None and fits_jpeg_exif(block):
+        options["exif"] = exif.PREFIX + block
+    if meta.icc is not None:
+        options["icc_profile"] = meta.icc
+    if meta.dpi is not None:
+        options["dpi"] = tuple(min(round(value), 65_535) for value in meta.dpi)
+    comment = meta.get_text("Comment")
+    if comment is not None and len(comment.encode("utf-8", "replace")) <= _SEGMENT:
+        options["comment"] = comment.encode("utf-8", "replace")
+    packet = xmp.pack(tuple(pair for pair in meta.text if pair[0] != "Comment"))
+    if packet is not None and fits_jpeg_xmp(packet):
+        options["xmp"] = packet.encode("utf-8", "replace")
+    return options
+
+
+def fits_jpeg_exif(block: bytes) -> bool:
+    """Whether an EXIF block fits the one segment that JPEG has for it."""
+    return len(exif.PREFIX) + len(block) <= _SEGMENT
+
+
+def fits_jpeg_xmp(packet: str) -> bool:
+    """Whether an XMP packet fits the one segment that JPEG has for it."""
+    return _XMP_HEAD + len(packet.encode("utf-8", "replace")) <= _SEGMENT
+
+
+def webp_options(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
+    """Pillow's options for WebP: lossless, hidden color included, unless a quality is asked."""
+    options: dict[str, Any] = (
+        {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
+    )
+    if meta.dpi is not None and (block is None or exif.resolution(block) is None):
+        block = exif.with_resolution(block, meta.dpi)
+    if block is not None:
+        options["exif"] = exif.PREFIX + block
+    if meta.icc is not None:
+        options["icc_profile"] = meta.icc
+    packet = xmp.pack(meta.text)
+    if packet is not None:
+        options["xmp"] = packet.encode("utf-8", "replace")
+    return options

@@ -1,0 +1,111 @@
+"""The last step of every decoder: from samples and raw metadata to an upright `Picture`."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import exif, profile, xmp
+from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
+
+_WHITES = (255, 1023, 4095, 16_383, 65_535)
+
+
+def finish(
+    pixels: NDArray[Any],
+    alpha: NDArray[Any] | None,
+    metadata: Metadata,
+    source: str,
+    notes: tuple[str, ...] = (),
+    *,
+    from_palette: bool = False,
+    orientation: int | None = None,
+) -> Picture:
+    """Turn the picture upright, drop what does not fit, and refuse what is not finite.
+
+    `pixels` (H, W, C) of uint8, uint16 or float; `orientation` 1..8 takes precedence over the EXIF
+    block's. A palette of grays gives a gray picture, unless an RGB profile describes it.
+    """
+    pixels, alpha, span = _normal(pixels, alpha)
+    if from_palette and pixels.shape[2] == 3 and profile.channels_of(metadata.icc or b"") != 3:
+        pixels = _gray_if_gray(pixels)
+    if metadata.icc is not None:
+        icc, extra = profile.fitting(metadata.icc, pixels.shape[2])
+        metadata, notes = replace(metadata, icc=icc), (*notes, *extra)
+    metadata, turn, extra = _upright(metadata, orientation)
+    pixels = np.ascontiguousarray(oriented(pixels, turn))
+    alpha = None if alpha is None else np.ascontiguousarray(oriented(alpha, turn))
+    return Picture(pixels, alpha, metadata, source, (*notes, *extra), span)
+
+
+def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """(H, W, ...) turned and mirrored from EXIF orientation 1..8 to upright (a view)."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array
+
+
+def _upright(metadata: Metadata, orientation: int | None) -> tuple[Metadata, int, tuple[str, ...]]:
+    """Metadata of the upright picture, the orientation to undo, and notes."""
+    block = metadata.exif
+    notes: tuple[str, ...] = ()
+    turn = orientation or 1
+    if block is not None:
+        try:
+            turn = orientation or exif.orientation(block)
+            block = exif.make_upright(block)
+        except exif.ExifError:
+            block, notes = None, ("its EXIF block is damaged: left out",)
+    dpi = metadata.dpi
+    if turn == 1:
+        return replace(metadata, exif=block), 1, notes
+    if turn >= 5 and dpi is not None:
+        dpi = (dpi[1], dpi[0])
+    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in metadata.text)
+    return replace(metadata, exif=block, dpi=dpi, text=text), turn, notes
+
+
+def _gray_if_gray(pixels: NDArray[Any]) -> NDArray[Any]:
+    first = pixels[..., :1]
+    return first if np.array_equal(np.broadcast_to(first, pixels.shape), pixels) else pixels
+
+
+def _normal(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[float, float]]:
+    """Float samples as float32 with black 0 and white 1, and the stored values of black and white."""
+    if not np.issubdtype(pixels.dtype, np.floating):
+        return pixels, alpha, (0.0, 1.0)
+    samples = pixels.size + (0 if alpha is None else alpha.size)
+    odd = sum(int(a.size - np.count_nonzero(np.isfinite(a))) for a in (pixels, alpha) if a is not None)
+    if odd:
+        raise DecodeError(f"{odd} of {samples} samples are NaN or infinite; replace them and try again")
+    if pixels.dtype == np.float16:
+        pixels = pixels.astype(np.float32)
+    span = float_span(float(pixels.min()), float(pixels.max()))
+    if span != (0.0, 1.0):
+        pixels = (pixels - span[0]) / (span[1] - span[0])
+    if alpha is not None:
+        # Opaque is 1 in most files, and the white of the colors in others.
+        alpha = alpha.astype(np.float32)
+        opaque = 1.0 if alpha.max() <= 1 else max(span[1], float(alpha.max()))
+        alpha = np.clip(alpha / np.float32(opaque), 0, 1)
+    return pixels.astype(np.float32), alpha, span
+
+
+def float_span(low: float, high: float) -> tuple[float, float]:
+    """Which stored values to take for black and white, from the least and greatest sample.
+
+    Values up to 2 are unit range with highlights. Above that, white is the least maximum of 8, 10, 12,
+    14 or 16 bits that holds them all, else the greatest sample. Black is 0 unless the picture goes well
+    below it.
+    """
+    white = 1.0 if high <= 2 else next((float(w) for w in _WHITES if high <= w), high)
+    black = low if low < -0.1 * white else 0.0
+    return black, max(white, black + 1.0)

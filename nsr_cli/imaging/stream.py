@@ -1,0 +1,169 @@
+"""Split a stream of pictures, as `ffmpeg -f image2pipe` writes it, into one file's bytes after another.
+
+The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
+from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker. Files of the
+other formats cannot follow one another; such a file is read to the end.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, limits, png, pnm
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+
+_BLOCK = 1 << 16
+_LONGEST_MAGIC = 12
+_BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
+_SPARE = 1 << 26
+_SCAN_END = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # a marker that ends entropy-coded data
+_START_OF_SCAN, _END, _APP2 = 0xDA, 0xD9, 0xE2
+_BARE = {0x01, *range(0xD0, 0xD9)}
+
+
+class Readable(Protocol):
+    """The one method that a stream needs; it may return fewer bytes than asked for."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Up to `size` bytes; empty at the end."""
+        ...
+
+
+class _Source:
+    """Bytes of a stream that are not yet given out."""
+
+    def __init__(self, stream: Readable, most: int) -> None:
+        self._most = most
+        # A buffered reader's `read` waits until it has all that was asked for, `read1` does not.
+        self._read = getattr(stream, "read1", stream.read)
+        self.held = bytearray()
+        self.ended = False
+
+    def more(self) -> bool:
+        """Read another block; False at the end of the stream."""
+        if not self.ended:
+            block = self._read(_BLOCK)
+            self.ended = not block
+            self.held += block or b""
+            if len(self.held) > self._most:
+                raise DecodeError("the stream goes on beyond the largest picture; see --max-pixels")
+        return not self.ended
+
+    def need(self, size: int, what: str) -> None:
+        """Read until so many bytes are held. DecodeError if the stream ends before."""
+        while len(self.held) < size:
+            if not self.more():
+                raise DecodeError(f"the stream ends in the middle of a {what} picture")
+
+    def take(self, size: int) -> bytes:
+        """Give out the first `size` bytes."""
+        taken = bytes(memoryview(self.held)[:size])
+        del self.held[:size]
+        return taken
+
+    def skip_space(self) -> None:
+        """Drop white space between pictures, which some writers leave after the last."""
+        while True:
+            del self.held[: len(self.held) - len(self.held.lstrip())]
+            if self.held or not self.more():
+                return
+
+
+def read_stream(stream: Readable, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[bytes]:
+    """The pictures of a binary stream, one complete file's bytes each, in order.
+
+    DecodeError, at the place where it is met, for a stream that is empty, ends inside a picture or holds
+    something else; pictures before it have been given out. Pixels are not decoded here.
+    """
+    source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
+    while True:
+        if count:
+            source.skip_space()
+        while len(source.held) < _LONGEST_MAGIC and source.more():
+            pass
+        if count and not source.held:
+            return
+        try:
+            kind = codec.sniff(bytes(source.held[:_LONGEST_MAGIC]))
+            size = _length(source, kind, max_pixels)
+        except DecodeError as error:
+            if not count:
+                raise
+            raise DecodeError(f"picture {count + 1} of the stream: {error}") from None
+        yield source.take(size)
+        count += 1
+
+
+def _length(source: _Source, kind: str, max_pixels: int) -> int:
+    """Bytes of the picture at the start of `source`, all of them held."""
+    if kind == "PNG":
+        return _png_length(source)
+    if kind == "JPEG":
+        return _jpeg_length(source)
+    if kind == "PPM":
+        head = pnm.header(bytes(source.held[: pnm.LONGEST_HEADER]))
+        while head is None:
+            source.need(len(source.held) + 1, "PNM")
+            head = pnm.header(bytes(source.held[: pnm.LONGEST_HEADER]))
+        limits.check_size(head.width, head.height, max_pixels)
+        if not head.is_text:
+            source.need(head.size + head.payload, "PNM")
+            return head.size + head.payload
+    return _rest(source)
+
+
+def _rest(source: _Source) -> int:
+    """Read to the end of the stream."""
+    while source.more():
+        pass
+    return len(source.held)
+
+
+def _png_length(source: _Source) -> int:
+    place = len(png.SIGNATURE)
+    while True:
+        source.need(place + 12, "PNG")
+        length = int.from_bytes(source.held[place : place + 4], "big")
+        kind = bytes(source.held[place + 4 : place + 8])
+        if not kind.isalpha():
+            raise DecodeError("a chunk of the PNG picture is damaged")
+        place += 12 + length
+        source.need(place, "PNG")
+        if kind == b"IEND":
+            return place
+
+
+def _jpeg_length(source: _Source) -> int:
+    place = 2
+    while True:
+        source.need(place + 2, "JPEG")
+        marker = source.held[place + 1]
+        if source.held[place] != 0xFF:
+            raise DecodeError("the JPEG picture is damaged")
+        if marker == _END:
+            return place + 2
+        if marker == 0xFF:
+            place += 1
+        elif marker in _BARE:
+            place += 2
+        else:
+            source.need(place + 4, "JPEG")
+            length = int.from_bytes(source.held[place + 2 : place + 4], "big")
+            source.need(place + 2 + length, "JPEG")
+            if marker == _APP2 and source.held[place + 4 : place + 8] == b"MPF\0":
+                return _rest(source)  # a camera's file with further pictures, not a stream
+            place += 2 + length
+            if marker == _START_OF_SCAN:
+                place = _scan_end(source, place)
+
+
+def _scan_end(source: _Source, place: int) -> int:
+    """Where the next marker after entropy-coded data begins."""
+    while True:
+        found = _SCAN_END.search(source.held, place)
+        if found:
+            return found.end() - 2
+        # A marker may straddle two blocks.
+        place = max(place, len(source.held) - 1)
+        source.need(len(source.held) + 1, "JPEG")

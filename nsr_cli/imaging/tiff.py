@@ -1,0 +1,209 @@
+"""Read TIFF: 1 to 16 bits and floating point, strips and tiles, every page, through tifffile.
+
+A TIFF header can claim anything in a few bytes, so `_check` compares what a page claims with the limit
+and with what the file holds before tifffile allocates for it, and only compressions whose unpacked
+size is bounded by the page's own size are let through.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import jpegtables, limits, profile, tifftags
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.rebuild import finish
+
+# Greatest ratio of unpacked to stored bytes of each compression that is read.
+_RATIOS = {1: 1.0, 5: 2731.0, 8: 1032.0, 32946: 1032.0, 32773: 64.0, 50000: 1e6, 7: 3072.0}
+_FAX = {2: 1e6, 3: 1e6, 4: 1e6}  # one bit a pixel, lines can repeat at no cost
+_JPEG = 7
+_NAMES = {
+    6: "old-style JPEG",
+    34712: "JPEG 2000",
+    50001: "WebP",
+    34887: "LERC",
+    34925: "LZMA",
+    52546: "JPEG XL",
+}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3}
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_MOST_SAMPLES = 32  # per pixel, the extra ones included
+_MOST_PAGES = 100_000
+_LARGEST_TILE = 1 << 24
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+
+
+def decode(data: bytes, max_pixels: int) -> Picture:
+    """The first page, with a note if there are more."""
+    return next(decode_pages(data, max_pixels))
+
+
+def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
+    """Every page that is a picture of its own; thumbnails and masks are passed over."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
+        pages = list(_pictures(file))
+        if not pages:
+            raise DecodeError("the TIFF file has no picture")
+        for index, page in enumerate(pages):
+            more = (f"first of {len(pages)} pages",) if index == 0 and len(pages) > 1 else ()
+            yield _page_picture(page, data, max_pixels).with_notes(*more)
+
+
+def _pictures(file: Any) -> Iterator[Any]:
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen or len(seen) > _MOST_PAGES:
+            raise DecodeError("the TIFF file's pages form a circle")
+        seen.add(page.offset)
+        if not int(page.subfiletype) & (_REDUCED | _MASK):
+            yield page
+
+
+def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
+    _check(page, data, max_pixels)
+    samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
+    samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
+    samples = _whole_bits(samples, int(page.bitspersample))
+    metadata, orientation = tifftags.read(page, data)
+    colors = _COLORS[int(page.photometric)]
+    alpha, premultiplied, notes = _alpha(page, samples, colors)
+    pixels, more = _to_color(page, samples[..., :colors], metadata.icc)
+    if int(page.photometric) == _SEPARATED:
+        metadata = tifftags.without_icc(metadata)
+    if alpha is not None and alpha.dtype != pixels.dtype:  # a palette's colors may be deeper than its indices
+        alpha = alpha.astype(np.uint16) * 257
+    if alpha is not None and premultiplied:
+        pixels = unpremultiply(pixels, alpha)
+    palette = int(page.photometric) == _PALETTE
+    return finish(
+        pixels, alpha, metadata, "TIFF", (*notes, *more), from_palette=palette, orientation=orientation
+    )
+
+
+def _check(page: Any, data: bytes, max_pixels: int) -> None:
+    """DecodeError for a page that is not supported, too large, or not whole."""
+    width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
+    limits.check_size(width, height, max_pixels)
+    if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
+        raise DecodeError(f"TIFF with depth {page.imagedepth} and {samples} samples a pixel is not supported")
+    _check_kind(page, samples)
+    tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)
+    if page.is_tiled:
+        tile = (int(page.tilewidth), int(page.tilelength))
+        # Small pictures are stored in whole tiles, which may be larger than they are.
+        if min(tile) < 1 or tile[0] * tile[1] > max(width * height, _LARGEST_TILE):
+            raise DecodeError(
+                f"the TIFF file claims tiles of {tile[0]}×{tile[1]} for {width}×{height} pixels"
+            )
+    _check_segments(page, data, tile, (width, height, samples))
+
+
+def _check_kind(page: Any, samples: int) -> None:
+    compression, photometric = int(page.compression), int(page.photometric)
+    if compression not in _RATIOS and compression not in _FAX:
+        name = _NAMES.get(compression, f"number {compression}")
+        raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
+    if photometric not in _COLORS or samples < _COLORS[photometric]:
+        raise DecodeError(f"TIFF color kind {photometric} with {samples} samples a pixel is not supported")
+    if photometric == _YCBCR and compression != _JPEG:
+        raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
+    bits, kind = page.bitspersample, None if page.dtype is None else np.dtype(page.dtype).kind
+    good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
+    if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
+        raise DecodeError(f"TIFF with samples of {bits} bits, type {page.dtype}, is not supported")
+    if compression == _JPEG and bits != 8:
+        raise DecodeError(f"TIFF with {bits}-bit JPEG compression is not supported")
+
+
+def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:
+    """DecodeError if a strip or tile is missing or cut off, or is a JPEG larger than its place."""
+    offsets, counts = page.dataoffsets, page.databytecounts
+    width, height, samples = size
+    columns = -(-width // tile[0]) if page.is_tiled else 1
+    rows = -(-height // max(1, tile[1]))
+    planes = samples if int(page.planarconfig or 1) == 2 else 1
+    if len(offsets) != len(counts) or len(offsets) < columns * rows * planes:
+        raise DecodeError(
+            f"the TIFF file lists {len(offsets)} of {columns * rows * planes} parts of the picture"
+        )
+    for offset, count in zip(offsets, counts, strict=True):
+        if count < 1 or offset < 1 or offset + count > len(data):
+            raise DecodeError("the TIFF file is cut off: a part of the picture is missing")
+    compression = int(page.compression)
+    ratio = _RATIOS.get(compression) or _FAX[compression]
+    limits.check_content(
+        -(-width * samples * page.bitspersample // 8) * height, sum(counts), ratio, "the TIFF file"
+    )
+    if compression == _JPEG:
+        for offset, count in zip(offsets, counts, strict=True):
+            across, down = jpegtables.frame_size(data[offset : offset + count])
+            if across > tile[0] or (page.is_tiled and down > tile[1]) or down > max(height, tile[1]):
+                raise DecodeError(f"the TIFF file's JPEG part of {across}×{down} is larger than its place")
+
+
+def _whole_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Samples of fewer bits than their type; scaled to all of it, indices too (see `_colors_of`)."""
+    if samples.dtype == np.bool_:
+        samples = samples.astype(np.uint8)
+    if np.issubdtype(samples.dtype, np.floating) or bits == samples.dtype.itemsize * 8:
+        return samples
+    peak = np.iinfo(samples.dtype).max
+    return (samples.astype(np.uint32) * peak // ((1 << bits) - 1)).astype(samples.dtype)
+
+
+def _alpha(
+    page: Any, samples: NDArray[Any], colors: int
+) -> tuple[NDArray[Any] | None, bool, tuple[str, ...]]:
+    """Transparency, whether colors are multiplied by it, and a note about other extra samples."""
+    extra = samples.shape[2] - colors
+    kinds = [int(kind) for kind in page.extrasamples][:extra]
+    place = next((i for i, kind in enumerate(kinds) if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
+    if place is None and extra == 1 and 338 not in page.tags:  # ExtraSamples forgotten by the writer
+        return samples[..., colors], False, ()
+    unused = extra - (place is not None)
+    notes = (f"{unused} extra channel{'s' if unused > 1 else ''} left out",) if unused else ()
+    if place is None:
+        return None, False, notes
+    return samples[..., colors + place], kinds[place] == _ASSOCIATED, notes
+
+
+def unpremultiply(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colors (H, W, C) divided by their coverage (H, W); fully transparent pixels stay as they are."""
+    peak = 1.0 if np.issubdtype(pixels.dtype, np.floating) else float(np.iinfo(pixels.dtype).max)
+    coverage = np.where(alpha > 0, alpha, peak).astype(np.float32)[..., np.newaxis] / np.float32(peak)
+    color = pixels.astype(np.float32) / coverage
+    return color if peak == 1.0 else np.clip(np.rint(color), 0, peak).astype(pixels.dtype)
+
+
+def _to_color(page: Any, samples: NDArray[Any], icc: bytes | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Gray or RGB pixels of a page's color samples."""
+    photometric = int(page.photometric)
+    if photometric == _SEPARATED:
+        return profile.cmyk_to_rgb(samples, icc)
+    if photometric == _PALETTE:
+        return _colors_of(samples[..., 0], page), ()
+    if photometric == _WHITE_IS_ZERO:
+        floating = np.issubdtype(samples.dtype, np.floating)
+        return (samples.max() - samples) if floating else ~samples, ()
+    return samples, ()
+
+
+def _colors_of(indices: NDArray[Any], page: Any) -> NDArray[Any]:
+    """Palette colors (H, W, 3), 8-bit; 16-bit if the palette needs it."""
+    table = np.asarray(page.colormap, dtype=np.uint16).reshape(3, -1).T
+    bits = int(page.bitspersample)
+    peak = np.iinfo(indices.dtype).max
+    places = indices.astype(np.uint32) * ((1 << bits) - 1) // peak
+    if places.max() >= len(table):
+        raise DecodeError("the TIFF file's palette is too short")
+    if table.max() <= 255:  # a common mistake: 8-bit values in the 16-bit table
+        return table.astype(np.uint8)[places]
+    exact = np.all(table == (table >> 8) * 257) or np.all(table & 255 == 0)
+    return (table >> 8).astype(np.uint8)[places] if exact else table[places]

@@ -1,0 +1,78 @@
+"""Texts inside an XMP packet, for formats that have no keyword-and-text records of their own.
+
+PNG stores any number of texts under keywords. JPEG, WebP and TIFF have one XMP packet, so there the
+texts become one property in it (`nsr:texts`, a list of keyword and value) and are taken out again on
+reading: a text survives any chain of formats, and a packet that came with the file is kept as it was.
+"""
+
+import html
+import re
+
+from nsr_cli.imaging.picture import XMP_KEY
+
+_NAMESPACE = "urn:nsr:texts:1"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_OURS = re.compile(
+    r'\s*<rdf:Description rdf:about="" xmlns:nsr="urn:nsr:texts:1">.*?</rdf:Description>', re.DOTALL
+)
+_PAIR = re.compile(r"<nsr:keyword>(.*?)</nsr:keyword><nsr:value>(.*?)</nsr:value>", re.DOTALL)
+_EMPTY = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    "</rdf:RDF></x:xmpmeta>"
+)
+_ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def pack(text: tuple[tuple[str, str], ...]) -> str | None:
+    """One XMP packet with all of `text`; None if there is none.
+
+    A packet that is not in the usual form (its `rdf:RDF` element cannot be found) stays as it is,
+    without the other texts.
+    """
+    packet = next((value for key, value in text if key == XMP_KEY), None)
+    pairs = [(key, value) for key, value in text if key != XMP_KEY]
+    if not pairs:
+        return packet
+    base = _EMPTY if packet is None else packet
+    place = base.rfind("</rdf:RDF>")
+    if place < 0:
+        return packet
+    items = "".join(
+        f'<rdf:li rdf:parseType="Resource"><nsr:keyword>{_escape(key)}</nsr:keyword>'
+        f"<nsr:value>{_escape(value)}</nsr:value></rdf:li>"
+        for key, value in pairs
+    )
+    ours = (
+        f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}"><nsr:texts><rdf:Seq>{items}</rdf:Seq>'
+        "</nsr:texts></rdf:Description>"
+    )
+    return base[:place] + ours + base[place:]
+
+
+def unpack(packet: str) -> tuple[tuple[str, str], ...]:
+    """The texts of a packet that `pack` made, and the rest of the packet under `XMP_KEY`."""
+    ours = _OURS.search(packet)
+    if ours is None:
+        return ((XMP_KEY, packet),)
+    pairs = tuple((html.unescape(key), html.unescape(value)) for key, value in _PAIR.findall(ours.group()))
+    rest = packet[: ours.start()] + packet[ours.end() :]
+    return pairs if rest == _EMPTY else ((XMP_KEY, rest), *pairs)
+
+
+def make_upright(packet: str) -> str:
+    """The packet with its copy of the orientation, if it has one, reset to 1."""
+    return _ORIENTATION.sub(r"\g<1>1", packet)
+
+
+def decode(raw: bytes) -> str | None:
+    """A packet's bytes as text without trailing padding; None if they are not UTF-8."""
+    try:
+        return raw.decode("utf-8").rstrip("\0 \r\n\t")
+    except UnicodeDecodeError:
+        return None
+
+
+def _escape(text: str) -> str:
+    # Carriage returns are written as references: XML readers turn bare ones into newlines.
+    return html.escape(_NOT_XML.sub("", text), quote=False).replace("\r", "&#13;")

@@ -1,0 +1,165 @@
+"""Streams of pictures are split without seeking, in constant memory."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, stream
+from nsr_cli.imaging.picture import Metadata, Picture
+
+
+class Trickle:
+    """A pipe's end: no seeking, and short reads of random length."""
+
+    def __init__(self, data: bytes, seed: int = 0, most: int = 700) -> None:
+        self._data, self._rng, self._most = data, np.random.default_rng(seed), most
+
+    def read(self, size: int, /) -> bytes:
+        count = min(size, int(self._rng.integers(1, self._most)))
+        taken, self._data = self._data[:count], self._data[count:]
+        return taken
+
+
+def pictures(samples: Any, kind: str) -> list[bytes]:
+    """Three different files of one format."""
+    shapes = [samples.rgb8, samples.gray8[..., np.newaxis], samples.smooth[:7]]
+    return [codec.encode(Picture(pixels), kind) for pixels in shapes]
+
+
+@pytest.mark.parametrize("most", [2, 50, 100_000])
+@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG"])
+def test_concatenated_files_come_back_one_by_one(kind: str, most: int, samples: Any) -> None:
+    files = pictures(samples, kind)
+    assert list(stream.read_stream(Trickle(b"".join(files), most=most))) == files
+    assert list(stream.read_stream(io.BytesIO(b"".join(files)))) == files
+
+
+def test_formats_may_change_on_the_way(samples: Any) -> None:
+    files = [data for kind in ("PNG", "PPM", "JPEG", "PPM") for data in pictures(samples, kind)]
+    assert list(stream.read_stream(Trickle(b"".join(files)))) == files
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP", "GIF", "BMP"])
+def test_other_formats_are_read_to_the_end(kind: str, samples: Any) -> None:
+    data = codec.encode(Picture(samples.rgb8), kind)
+    assert list(stream.read_stream(Trickle(data))) == [data]
+
+
+def test_plain_text_pnm_is_read_to_the_end() -> None:
+    assert list(stream.read_stream(Trickle(b"P2 2 2 9 1 2 3 4\n"))) == [b"P2 2 2 9 1 2 3 4\n"]
+
+
+def test_jpeg_with_thumbnail_restarts_and_several_scans(
+    samples: Any, pillow_file: Any, exif_block: Any
+) -> None:
+    from PIL import Image
+
+    image = Image.fromarray(samples.rgb8)
+    thumbnail = pillow_file(image.resize((8, 8)), "JPEG")
+    files = [
+        pillow_file(image, "JPEG", progressive=True),
+        pillow_file(image, "JPEG", restart_marker_rows=1),
+        pillow_file(image, "JPEG", exif=b"Exif\0\0" + exif_block(1) + thumbnail, comment=b"\xff\xd9\xff\xd8"),
+    ]
+    assert list(stream.read_stream(Trickle(b"".join(files)))) == files
+
+
+def test_a_cameras_file_with_further_pictures_is_one(samples: Any, pillow_file: Any) -> None:
+    from PIL import Image
+
+    image = Image.fromarray(samples.smooth)
+    data = pillow_file(image, "MPO", save_all=True, append_images=[image.resize((9, 9))])
+    assert list(stream.read_stream(Trickle(data))) == [data]
+    picture = codec.decode(data)
+    assert picture.notes == ("it holds further pictures (MPO): left out",)
+    assert picture.width == image.width
+
+
+def test_white_space_after_the_last_is_no_picture(samples: Any) -> None:
+    data = codec.encode(Picture(samples.rgb8), "PPM")
+    assert list(stream.read_stream(Trickle(data + b"\n" + data + b"\r\n \n"))) == [data, data]
+
+
+@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG"])
+def test_a_cut_off_stream_gives_what_was_whole_then_says_so(kind: str, samples: Any) -> None:
+    files = pictures(samples, kind)
+    for cut in (5, len(files[2]) // 2, len(files[2]) - 1):
+        found: list[bytes] = []
+        with pytest.raises(DecodeError, match="picture 3 of the stream"):
+            found.extend(iter_into(found, stream.read_stream(Trickle(files[0] + files[1] + files[2][:cut]))))
+        assert found == files[:2]
+
+
+def iter_into(found: list[bytes], source: Iterator[bytes]) -> list[bytes]:
+    """Append each item as it comes, so that those before an error are seen."""
+    for item in source:
+        found.append(item)  # noqa: PERF402 - `extend` would lose them
+    return []
+
+
+@pytest.mark.parametrize("junk", [b"junk that is no picture", b"\0" * 50, b"P9 1 1 255 "])
+def test_junk_is_refused(junk: bytes, samples: Any) -> None:
+    with pytest.raises(DecodeError):
+        list(stream.read_stream(Trickle(junk)))
+    data = codec.encode(Picture(samples.rgb8), "PPM")
+    with pytest.raises(DecodeError, match="picture 2 of the stream"):
+        list(stream.read_stream(Trickle(data + junk)))
+
+
+def test_an_empty_stream_is_said_to_be_empty() -> None:
+    with pytest.raises(DecodeError, match="empty"):
+        list(stream.read_stream(io.BytesIO()))
+
+
+def test_a_header_that_claims_too_much_is_refused_before_reading_on() -> None:
+    endless = Endless(b"P6\n100000 100000\n255\n")
+    with pytest.raises(DecodeError, match="--max-pixels"):
+        next(stream.read_stream(endless))
+    assert endless.given < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "start", [b"\xff\xd8\xff\xda\0\x02", b"II*\0", b"\x89PNG\r\n\x1a\n\x7f\xff\xff\xffIDAT"]
+)
+def test_an_endless_picture_is_given_up(start: bytes) -> None:
+    with pytest.raises(DecodeError, match="--max-pixels"):
+        next(stream.read_stream(Endless(start), max_pixels=1000))
+
+
+class Endless:
+    """A stream that never ends."""
+
+    def __init__(self, start: bytes) -> None:
+        self._start, self.given = start, 0
+
+    def read(self, size: int, /) -> bytes:
+        block, self._start = self._start.ljust(size, b"\1"), b""
+        self.given += len(block)
+        return block
+
+
+def test_memory_stays_at_one_picture() -> None:
+    import tracemalloc
+
+    data = codec.encode(Picture(np.zeros((500, 700, 3), np.uint8), metadata=Metadata()), "PPM")
+
+    class Many:
+        left = 40
+        rest = b""
+
+        def read(self, size: int, /) -> bytes:
+            if not self.rest and self.left:
+                self.left, self.rest = self.left - 1, data
+            block, self.rest = self.rest[:size], self.rest[size:]
+            return block
+
+    tracemalloc.start()
+    count = sum(1 for _ in stream.read_stream(Many()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 40
+    assert peak < 6 * len(data)
