@@ -38,7 +38,7 @@ format: $(STAMP)  ## sort imports and format
 	$(BIN)/ruff format .
 
 bench: $(STAMP)  ## measure speed on this machine
-	$(BIN)/python tools/bench.py
+	$(BIN)/nsr bench
 
 sample: $(STAMP)  ## draw the sample picture again
 	$(BIN)/python tools/draw_sample.py

@@ -1,5 +1,6 @@
 """`nsr weights publish`: make a weights file and its manifest entry of a training run."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,9 @@ def publish(
     which: Annotated[
         Literal["best", "last"], typer.Option(help="The best by validation, or the last checkpoint.")
     ] = "best",
+    started_from: Annotated[
+        str | None, typer.Option("--from", metavar="TEXT", help="What --init was, in words, for the record.")
+    ] = None,
     manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
         "weights_manifest.json"
     ),
@@ -51,7 +55,7 @@ def publish(
     from nsr_cli.training.publish import load_trained, publish
 
     console = console_of(ctx)
-    trained = load_trained(run, which)
+    trained = dataclasses.replace(load_trained(run, which), started_from=started_from)
     scores = _scores(trained, sets or [], data, device, console)
     entry = publish(trained, name, manifest, folder, scores)
     console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "train": Lazy("nsr_cli.cli.train:app", "Train a network on your pictures."),
     "weights": Lazy("nsr_cli.cli.weights:app", "List, fetch and check the networks' weights."),
     "data": Lazy("nsr_cli.cli.data:app", "List, fetch and check benchmark and training sets."),
+    "bench": Lazy("nsr_cli.cli.bench:app", "Measure the networks' speed on this machine."),
     "demo": Lazy("nsr_cli.cli.demo:app", "Restore a sample picture and compare."),
     "compare": Lazy(
         "nsr_cli.cli.compare:compare", "Show models and strengths side by side where they differ."

@@ -31,6 +31,7 @@ class Trained:
     step: int
     seconds: float
     data: Sequence[str]
+    started_from: str | None = None  # in words, where the recipe names only a path
 
 
 def load_trained(run: Path, which: str = "best") -> Trained:
@@ -94,7 +95,7 @@ def publish(
 def history(trained: Trained) -> str:
     """How the weights were made, in one sentence for the manifest."""
     recipe = trained.recipe
-    start = f"from {recipe.init}" if recipe.init else "from scratch"
+    start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
     where = ", ".join(trained.data) or "unnamed pictures"
     return (
         f"{where}; {trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "

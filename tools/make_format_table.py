@@ -1,0 +1,91 @@
+"""Write docs/formats.md from what the tool really does: `python tools/make_format_table.py`.
+
+Every file of tests/cli/kinds.py goes through the real command; the tables say what came out.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.cli.kinds import FORMATS, KINDS, Case, cases  # noqa: E402 (the path comes first)
+from tests.cli.restored import Harvest, described, harvest, read  # noqa: E402
+
+TARGET = ROOT / "docs" / "formats.md"
+HEAD = """# What becomes of each kind of file
+
+These tables are written by `python tools/make_format_table.py`, which runs `nsr upscale` on a file of every kind;
+a test runs it again and compares each pixel. `nsr denoise` and `nsr dejpeg` treat files alike.
+
+## Pixels
+
+Rows are the format of the input, columns its kind of pixels: 1 is black and white, L gray, P a palette, tRNS its
+transparent colors, LA and RGBA have alpha, I;16 and RGB16 have 16 bits a sample. In the cells stand the format of
+the result, its colors and its bits a sample; "–" is what the format cannot hold.
+
+"""
+METADATA = """
+## Profile, orientation, resolution
+
+What the input says beside its pixels, and what the result says. An orientation is applied to the pixels and its tag
+reset; "–" is what the format of the input cannot hold.
+
+"""
+SEVERAL = """
+## Several pictures in one file
+
+| input | by default | with `--all-frames` |
+|---|---|---|
+"""
+NAMES = {"pages.tif": "TIFF of three pages", "gif.gif": "animated GIF", "webp.webp": "animated WebP"}
+
+
+def document(found: Harvest) -> str:
+    """The whole page."""
+    by_place = {(case.form, case.kind): case for case in cases()}
+    rows = [["", *KINDS]]
+    for form in FORMATS:
+        row = [by_place.get((form, kind)) for kind in KINDS]
+        rows.append([form, *("–" if case is None else described(case, found) for case in row)])
+    facts = [["", "color profile", "orientation", "DPI"]]
+    facts += [[form, *_metadata(form, found)] for form in FORMATS]
+    several = [f"| {NAMES.get(name, 'animated PNG')} | {a} | {b} |\n" for name, (a, b) in found.several.items()]
+    return HEAD + _table(rows) + METADATA + _table(facts) + SEVERAL + "".join(several)
+
+
+def _metadata(form: str, found: Harvest) -> list[str]:
+    """Whether all results of a format have the profile, are upright, and have the resolution."""
+    pairs = [(case, read(found.results[case.name])) for case in cases() if case.form == form]
+    profiles = {"kept" if made.icc == case.icc else "lost" for case, made in pairs if case.icc is not None}
+    turned = {"applied" if upright(case, made.pixels.shape) else "not applied" for case, made in pairs if case.turned}
+    dots = {"kept" if same_dpi(case, made.dpi) else "lost" for case, made in pairs if case.dpi is not None}
+    return [" and ".join(sorted(answers)) or "–" for answers in (profiles, turned, dots)]
+
+
+def upright(case: Case, shape: tuple[int, ...]) -> bool:
+    """Whether a result has the shape of the upright picture, twice as large."""
+    return shape[:2] == (2 * case.pixels.shape[0], 2 * case.pixels.shape[1])
+
+
+def same_dpi(case: Case, dpi: tuple[float, float] | None) -> bool:
+    """Whether a result has the resolution; PNG and BMP count in whole dots a meter."""
+    return None not in (dpi, case.dpi) and all(abs(a - b) < 0.02 for a, b in zip(dpi or (), case.dpi or (), strict=True))
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |\n" for row in rows]
+    return lines[0] + "|---" * len(rows[0]) + "|\n" + "".join(lines[1:])
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        text = document(harvest(Path(folder)))
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"wrote {TARGET}")
+
+
+if __name__ == "__main__":
+    main()
