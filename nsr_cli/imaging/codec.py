@@ -6,44 +6,31 @@
 Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
 from nsr_cli.imaging import animation, color, png, pnm, profile, rasters, tiff, tiffwrite, xmp
+from nsr_cli.imaging.formats import FORMATS, LOSSLESS, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
 
-SUFFIXES: Mapping[str, str] = MappingProxyType(
-    {
-        ".png": "PNG",
-        ".apng": "PNG",
-        ".jpg": "JPEG",
-        ".jpeg": "JPEG",
-        ".jpe": "JPEG",
-        ".jfif": "JPEG",
-        ".webp": "WEBP",
-        ".bmp": "BMP",
-        ".dib": "BMP",
-        ".gif": "GIF",
-        ".tif": "TIFF",
-        ".tiff": "TIFF",
-        ".ppm": "PPM",
-        ".pgm": "PPM",
-        ".pbm": "PPM",
-        ".pnm": "PPM",
-        ".pam": "PPM",
-    }
-)
-"""Lower-case file suffixes and the names of their formats."""
-
-FORMATS = frozenset(SUFFIXES.values())
-LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})
-"""Formats that a result may follow from its input, since they always keep every sample."""
+__all__ = [
+    "FORMATS",
+    "LOSSLESS",
+    "SUFFIXES",
+    "at_most",
+    "check_encodable",
+    "decode",
+    "decode_all",
+    "encode",
+    "encode_pages",
+    "losses",
+    "sniff",
+]
 
 _LONGEST_SIDE = {
     "JPEG": 65_500,

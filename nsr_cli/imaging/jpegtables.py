@@ -95,7 +95,7 @@ def read_tables(data: bytes) -> JpegTables:
     """Quality and chroma subsampling of a JPEG file. DecodeError if it has no frame or tables.
 
     Tables of the Independent JPEG Group are recognised exactly. For others, such as a camera's or
-    Adobe's, the quality is the one whose tables are nearest by least squares. The squares are of
+    Adobe's, the quality is the one whose luma table is nearest by least squares. The squares are of
     logarithms: plain differences would let the high frequencies, where steps are large and little
     happens, decide. So chosen, the quality is also about the one that loses as much of a photograph.
     """
@@ -104,7 +104,8 @@ def read_tables(data: bytes) -> JpegTables:
     wanted = [table for _, _, table in components[:3]]
     if any(number not in tables for number in wanted):
         raise DecodeError("the JPEG data has no quantization tables")
-    own = [tables[wanted[0]]] + ([tables[wanted[1]]] if len(wanted) == 3 else [])
+    # Files without separate chroma, such as CMYK, use one table throughout.
+    own = [tables[number] for number in dict.fromkeys(wanted)][:2]
     quality, exact = nearest_quality(own)
     return JpegTables(quality, exact, _subsampling(components))
 
@@ -161,15 +162,12 @@ def standard_table(quality: int, *, chroma: bool = False, largest: int = 255) ->
 
 
 def nearest_quality(tables: list[Table]) -> tuple[int, bool]:
-    """The quality nearest to a luma table and, if given, a chroma table, and whether it fits exactly."""
-    best, least = 1, float("inf")
+    """The quality of a luma table and, if given, a chroma table, and whether both fit exactly."""
     for largest in (255, 32_767):  # baseline files stop at 8 bits
         for quality in range(1, 101):
             standard = [standard_table(quality, chroma=bool(i), largest=largest) for i in range(len(tables))]
-            error = sum(
-                float(np.square(np.log(np.maximum(own, 1) / known)).sum())
-                for own, known in zip(tables, standard, strict=True)
-            )
-            if error < least:
-                best, least = quality, error
-    return best, least == 0
+            if all(np.array_equal(own, known) for own, known in zip(tables, standard, strict=True)):
+                return quality, True
+    logarithm = np.log(np.maximum(tables[0], 1))
+    errors = [np.square(logarithm - np.log(standard_table(quality))).sum() for quality in range(1, 101)]
+    return 1 + int(np.argmin(errors)), False

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, profile, xmp
+from nsr_cli.imaging import exif, ifd, profile, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 _WHITES = (255, 1023, 4095, 16_383, 65_535)
@@ -60,7 +60,7 @@ def _upright(metadata: Metadata, orientation: int | None) -> tuple[Metadata, int
         try:
             turn = orientation or exif.orientation(block)
             block = exif.make_upright(block)
-        except exif.ExifError:
+        except ifd.DirectoryError:
             block, notes = None, ("its EXIF block is damaged: left out",)
     dpi = metadata.dpi
     if turn == 1:

@@ -9,8 +9,8 @@ import struct
 from dataclasses import replace
 from typing import Any
 
-from nsr_cli.imaging import exif, xmp
-from nsr_cli.imaging.exif import Layout, Value
+from nsr_cli.imaging import exif, ifd, xmp
+from nsr_cli.imaging.ifd import Layout, Value
 from nsr_cli.imaging.picture import Metadata, Picture
 
 ICC, XMP, ORIENTATION, IPTC = 34675, 700, 274, 33723
@@ -25,12 +25,12 @@ _TEXT = 2
 def read(page: Any, data: bytes) -> tuple[Metadata, int]:
     """Metadata of a page (a tifffile page of the file `data`) and its orientation 1..8."""
     layout = Layout.of(data)
-    found = {entry.tag: entry for entry in exif.entries(data, int(page.offset), layout)}
+    found = {entry.tag: entry for entry in ifd.entries(data, int(page.offset), layout)}
     raw = {tag: found[tag].raw(data) for tag in (ICC, XMP) if tag in found}
     orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
-    main = [value for value in exif.read_values(data, int(page.offset), layout) if value.tag in _KEPT]
+    main = [value for value in ifd.read_values(data, int(page.offset), layout) if value.tag in _KEPT]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
-    dots = [v for v in exif.read_values(data, int(page.offset), layout) if v.tag in _RESOLUTION_TAGS]
+    dots = [v for v in ifd.read_values(data, int(page.offset), layout) if v.tag in _RESOLUTION_TAGS]
     dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
@@ -38,14 +38,14 @@ def read(page: Any, data: bytes) -> tuple[Metadata, int]:
     return metadata, orientation if orientation is not None and 1 <= orientation <= 8 else 1
 
 
-def _child(data: bytes, pointer: exif.Entry | None, layout: Layout) -> list[Value]:
+def _child(data: bytes, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
     """A sub-directory; empty if there is none or it is damaged."""
     start = pointer.integer(data, layout) if pointer else None
     if not start:
         return []
     try:
-        return [v for v in exif.read_values(data, start, layout) if v.tag != _INTEROPERABILITY]
-    except exif.ExifError:
+        return [v for v in ifd.read_values(data, start, layout) if v.tag != _INTEROPERABILITY]
+    except ifd.DirectoryError:
         return []
 
 
@@ -71,7 +71,7 @@ def _directories(
         return [], [], []
     try:
         main, inner, gps = exif.read_block(exif.with_size(block, width, height))
-    except exif.ExifError:
+    except ifd.DirectoryError:
         return [], [], []
     return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps
 
@@ -90,7 +90,7 @@ def attach(stored: bytes, pages: list[list[list[Value]]]) -> bytes:
             block += b"\0" * (len(block) % 2)
             row = next(i for i, row in enumerate(rows) if row[:2] == struct.pack("<H", placeholder))
             rows[row] = struct.pack("<HHII", tag, 4, 1, len(block))
-            block += exif.build_directory(child, len(block))
+            block += ifd.build_directory(child, len(block))
         rows.sort(key=lambda row: row[1] << 8 | row[0])
         block[place + 2 : place + 2 + 12 * total] = b"".join(rows)
         place = layout.number(stored, place + 2 + 12 * total, 4)

@@ -1,0 +1,43 @@
+"""What ails a picture: compression, noise, missing detail."""
+
+from dataclasses import dataclass
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging.codec import sniff
+from nsr_cli.imaging.jpegtables import JpegTables, read_tables
+from nsr_cli.imaging.jpegtraces import estimate_quality
+from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.upscaletraces import estimate_upscale
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in a picture and its file."""
+
+    jpeg: JpegTables | None
+    """How the file was compressed, if it is a JPEG."""
+
+    earlier_quality: int | None
+    """Quality of an earlier JPEG compression that shows in the pixels of another kind of file."""
+
+    noise: tuple[float, ...]
+    """Standard deviation of white noise in each channel, in levels of 0..255."""
+
+    upscaled: float | None
+    """The factor by which it seems to have been enlarged before."""
+
+
+def inspect(data: bytes, picture: Picture) -> Findings:
+    """Look into a file's bytes and the picture that was decoded from them."""
+    jpeg = jpeg_tables(data)
+    earlier = None if jpeg else estimate_quality(picture.pixels)
+    return Findings(jpeg, earlier, estimate_noise(picture.pixels), estimate_upscale(picture.pixels))
+
+
+def jpeg_tables(data: bytes) -> JpegTables | None:
+    """Quality and subsampling of a JPEG file; None for other files and for JPEGs without tables."""
+    try:
+        return read_tables(data) if sniff(data) == "JPEG" else None
+    except DecodeError:
+        return None

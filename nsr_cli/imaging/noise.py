@@ -1,0 +1,165 @@
+"""Estimate the level of white noise in a picture, per channel.
+
+The picture is cut into overlapping 8×8 blocks and each is transformed by the DCT. White noise puts
+the same variance, independent of all others, into every coefficient, so:
+
+1. Blocks with the least energy at low and middle frequencies are flat; choosing by those coefficients
+   tells nothing about the noise in the high ones, and the choice brings no bias.
+2. The variance of the high coefficients of the flat blocks is that of the noise. Where it still falls
+   from the middle to the high frequencies, it is texture; that slope is carried on and taken off. A
+   picture that is steep even in its flattest blocks has none that are flat, and counts as clean.
+3. In 8-bit pictures noise is clipped at black and white. Blocks too near to either are passed over, and
+   for those that must be used the lost variance is computed from the normal distribution.
+
+Choosing flat blocks by part of the DCT follows Ponomarenko, Lukin, Zriakhov, Kaarna and Astola, "An
+automatic approach to lossy compression of AVIRIS images" (IGARSS 2007), where it serves the same end.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+_SIDE = 8
+_MOST_BLOCKS = 50_000  # of one channel; more do not change the estimate
+_FLAT_SHARE = 0.05  # of the blocks are taken for flat
+_FEWEST_FLAT = 200
+_ROUNDING = 1 / 12  # variance that rounding to whole levels adds
+_SLOPE = 0.5  # share of the fall from middle to high frequencies that is taken off
+_SAFE = 2.0  # sigmas from black and white where clipping hardly matters
+_ROUNDS = 8
+_QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
+_HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
+_CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
+_TEXTURE = (2.0, 3.0)  # variance at lower middle frequencies over that at high ones, in the flattest blocks
+
+Blocks = NDArray[np.floating[Any]]
+
+
+def estimate_noise(pixels: NDArray[Any]) -> tuple[float, ...]:
+    """Standard deviation of the noise in each channel of (H, W, C), in levels of 0..255.
+
+    `pixels` are uint8, uint16, or float in the unit range. Meant for 3..75; lower figures mean that
+    the picture is clean. A picture smaller than 16×16 gives zeros: there is too little to tell.
+    """
+    scale = {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(pixels.dtype, 255.0)
+    if min(pixels.shape[:2]) < 2 * _SIDE:
+        return tuple(0.0 for _ in range(pixels.shape[2]))
+    rounded = pixels.dtype == np.uint8
+    planes = (pixels[..., channel] for channel in range(pixels.shape[2]))
+    return tuple(_careful(_channel(plane, scale, rounded)) for plane in planes)
+
+
+def _careful(sigma: float) -> float:
+    """Low estimates lowered further: there fine texture and noise cannot be told apart."""
+    return sigma * (1 - _falling(sigma, _CLEAN))
+
+
+def _falling(value: float, limits: tuple[float, float]) -> float:
+    """1 below the limits, 0 above, a straight line between."""
+    return min(1.0, max(0.0, (limits[1] - value) / (limits[1] - limits[0])))
+
+
+def _channel(plane: NDArray[Any], scale: float, rounded: bool) -> float:
+    blocks = _transformed(plane, scale)
+    mean = blocks[:, 0] / _SIDE
+    texture = (blocks[:, _LOW] ** 2).mean(axis=1)
+    floor = _ROUNDING if rounded else 0.0
+    if not _is_clipped(plane, scale):
+        return _level(blocks, texture, floor)
+    room = np.minimum(mean, 255 - mean)  # to the nearer of black and white
+    sigma, margin = 0.0, 2.0
+    for _ in range(_ROUNDS):
+        safe = room > _relaxed(room, margin)
+        chosen = _flat(texture[safe])
+        sigma = _level(blocks[safe], texture[safe], floor)
+        sigma /= math.sqrt(_kept_variance(mean[safe][chosen], max(sigma, 1e-6)))
+        margin = max(2.0, _SAFE * sigma)
+    return sigma
+
+
+def _transformed(plane: NDArray[Any], scale: float) -> Blocks:
+    """The DCT of a regular choice of blocks: (blocks, 64), levels of 0..255."""
+    height, width = plane.shape
+    step = max(3, math.ceil(math.sqrt(height * width / _MOST_BLOCKS)))
+    step += 1 - step % 2  # odd, so that blocks lie at all places of JPEG's own grid
+    windows = sliding_window_view(plane, (_SIDE, _SIDE))[::step, ::step].reshape(-1, _SIDE * _SIDE)
+    return windows.astype(np.float32) * np.float32(scale) @ _DCT.T
+
+
+def _dct_matrix() -> NDArray[np.float32]:
+    """The orthonormal two-dimensional DCT-II as (64 coefficients, 64 pixels)."""
+    place = np.arange(_SIDE)
+    one = np.sqrt(2 / _SIDE) * np.cos(np.pi * (2 * place + 1) * place[:, np.newaxis] / (2 * _SIDE))
+    one[0] /= np.sqrt(2)
+    return np.kron(one, one).astype(np.float32)
+
+
+_DCT = _dct_matrix()
+_FREQUENCY = np.add.outer(np.arange(_SIDE), np.arange(_SIDE)).ravel()
+_LOW = (_FREQUENCY >= 1) & (_FREQUENCY <= 7)
+_LOWER_MIDDLE = (_FREQUENCY >= 5) & (_FREQUENCY <= 7)
+_MIDDLE = (_FREQUENCY >= 8) & (_FREQUENCY <= 10)
+_HIGH = _FREQUENCY >= 11
+
+
+def _is_clipped(plane: NDArray[Any], scale: float) -> bool:
+    """Whether levels end at black and white; float samples outside the range show that they do not."""
+    low, high = float(plane.min()) * scale, float(plane.max()) * scale
+    return (low == 0 or abs(high - 255) < 1e-3) and low >= 0 and high <= 255 + 1e-3
+
+
+def _relaxed(room: Blocks, margin: float) -> float:
+    """The margin, or a lower one that leaves enough blocks."""
+    enough = min(len(room), max(_FEWEST_FLAT * 4, len(room) // 50))
+    return min(margin, float(np.partition(room, len(room) - enough)[len(room) - enough]) - 1e-3)
+
+
+def _flat(texture: Blocks) -> NDArray[np.intp]:
+    """Indices of the flattest blocks."""
+    count = min(len(texture), max(_FEWEST_FLAT, round(_FLAT_SHARE * len(texture))))
+    return np.argpartition(texture, count - 1)[:count]
+
+
+def _level(blocks: Blocks, texture: Blocks, floor: float) -> float:
+    """Sigma from the flattest of some blocks."""
+    flat = blocks[_flat(texture)]
+    middle, high = ((flat[:, part] ** 2).mean(axis=1) for part in (_MIDDLE, _HIGH))
+    whole = _without_slope(float(middle.mean()), float(high.mean()))
+    quiet = _without_slope(
+        float(np.quantile(middle, _QUIET)) / _MIDDLE_QUANTILE,
+        float(np.quantile(high, _QUIET)) / _HIGH_QUANTILE,
+    )
+    level = math.sqrt(max(0.0, min(whole, quiet) - floor))
+    return level * _falling(float((flat[:, _LOWER_MIDDLE] ** 2).mean() / max(high.mean(), 1e-9)), _TEXTURE)
+
+
+def _without_slope(middle: float, high: float) -> float:
+    return high - _SLOPE * max(0.0, middle - high)
+
+
+def _kept_variance(means: Blocks, sigma: float) -> float:
+    """The share of variance that noise of a sigma keeps when clipped to 0..255, over blocks of these means."""
+    counts, edges = np.histogram(means, bins=32, range=(0, 255))
+    centers = (edges[:-1] + edges[1:]) / 2
+    kept = sum(
+        int(count) * _clipped_variance(center / sigma, (255 - center) / sigma)
+        for count, center in zip(counts, centers, strict=True)
+        if count
+    )
+    return max(0.05, float(kept) / max(1, int(counts.sum())))
+
+
+def _clipped_variance(below: float, above: float) -> float:
+    """Variance of a standard normal variable clipped to -below..above."""
+    if min(below, above) > 6:
+        return 1.0
+    under = 0.5 * math.erfc(below / math.sqrt(2))  # probability of the lower clip
+    over = 0.5 * math.erfc(above / math.sqrt(2))
+    at_low = math.exp(-(below**2) / 2) / math.sqrt(2 * math.pi)
+    at_high = math.exp(-(above**2) / 2) / math.sqrt(2 * math.pi)
+    mean = at_low - at_high - below * under + above * over
+    square = 1 - under - over - below * at_low - above * at_high + below**2 * under + above**2 * over
+    return square - mean**2
