@@ -1,0 +1,131 @@
+"""`nsr inspect`: what ails a picture, and the command that would help."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.console import Console
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure, PictureError
+from nsr_cli.files import safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.imaging.inspect import Findings
+    from nsr_cli.imaging.picture import Picture
+
+app = typer.Typer()
+
+# Below these a picture is better left alone: a JPEG of this quality and noise of this level hardly show.
+GOOD_QUALITY = 90
+LITTLE_NOISE = 3.0
+
+
+@app.command("inspect")
+def inspect(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each picture.")] = False,
+) -> None:
+    """Look for compression, noise and an earlier enlargement, and recommend a command.
+
+    \b
+    Examples:
+      nsr inspect photo.jpg
+      nsr inspect scans/*.tif --json
+
+    The quality of a JPEG is read from its tables, that of a re-saved picture estimated from its pixels. Noise is the
+    standard deviation of white noise in levels of 0…255, the greatest of the channels.
+    """
+    console = console_of(ctx)
+    console.json |= json
+    failed = 0
+    for path in files:
+        try:
+            _report(path, console)
+        except NsrError as error:
+            if len(files) == 1:
+                raise type(error)(f"{safe_text(path)}: {error}") from error
+            failed += 1
+            console.error(f"{safe_text(path)}: {error}")
+    if failed:
+        kind = PartialFailure if failed < len(files) else PictureError
+        raise kind(f"{failed} of {len(files)} pictures could not be inspected")
+
+
+def _report(path: Path, console: Console) -> None:
+    from nsr_cli.imaging.codec import decode
+    from nsr_cli.imaging.inspect import inspect as look
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    picture = decode(data)
+    findings = look(data, picture)
+    advice = recommend(path, findings)
+    if console.json:
+        console.json_line(
+            {"schema": 1, "input": str(path), **facts(picture, findings), "recommended": advice}
+        )
+        return
+    console.data(f"{path}: {describe(picture, findings)}")
+    for note in picture.notes:
+        console.data(f"  {note}")
+    console.data(f"  {advice or 'nothing to repair'}")
+
+
+def facts(picture: "Picture", findings: "Findings") -> dict[str, Any]:
+    """The findings with JSON's types."""
+    jpeg = findings.jpeg
+    return {
+        "format": picture.source,
+        "size": [picture.width, picture.height],
+        "bits": picture.bits,
+        "color": "gray" if picture.is_gray else "rgb",
+        "alpha": picture.alpha is not None,
+        "jpeg_quality": jpeg.quality if jpeg else None,
+        "jpeg_quality_exact": jpeg.exact if jpeg else None,
+        "subsampling": jpeg.subsampling if jpeg else None,
+        "earlier_jpeg_quality": findings.earlier_quality,
+        "noise": [round(sigma, 2) for sigma in findings.noise],
+        "upscaled": findings.upscaled,
+    }
+
+
+def describe(picture: "Picture", findings: "Findings") -> str:
+    """The findings in one line."""
+    parts = [picture.source, f"{picture.width}x{picture.height}", f"{picture.bits}-bit"]
+    parts.append("gray" if picture.is_gray else "color")
+    if picture.alpha is not None:
+        parts.append("with transparency")
+    if findings.jpeg:
+        about = "" if findings.jpeg.exact else "about "
+        parts.append(f"quality {about}{findings.jpeg.quality}, {findings.jpeg.subsampling}")
+    if findings.earlier_quality is not None:
+        parts.append(f"was a JPEG of quality {findings.earlier_quality}")
+    parts.append(f"noise {max(findings.noise):.1f}")
+    if findings.upscaled is not None:
+        parts.append(f"enlarged before, about {findings.upscaled:g} times")
+    return ", ".join(parts)
+
+
+def recommend(path: Path, findings: "Findings") -> str | None:
+    """The command for what is worst, None where nothing is bad enough.
+
+    Compression comes first: a network against noise would take blocks for detail.
+    """
+    quality = findings.jpeg.quality if findings.jpeg else findings.earlier_quality
+    name = _quoted(path)
+    if quality is not None and quality < GOOD_QUALITY:
+        return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {quality} {name}"
+    noise = max(findings.noise)
+    return f"nsr denoise --sigma {noise:.0f} {name}" if noise > LITTLE_NOISE else None
+
+
+def _quoted(path: Path) -> str:
+    """The path as a shell reads it back, `--` before a leading dash."""
+    import shlex
+
+    text = shlex.quote(str(path))
+    return f"-- {text}" if text.startswith("-") else text

@@ -1,0 +1,58 @@
+"""`nsr inspect` on files whose ailments are known, since the test gave them."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    """The project's own sample picture, which has every kind of detail and no noise."""
+    return Image.open(Path(__file__).parents[2] / "nsr_cli" / "sample" / "sample.png").convert("RGB")
+
+
+def test_a_jpeg_tells_its_quality_and_gets_a_command(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / "old photo.jpg", quality=37, subsampling="4:2:0")
+    done = nsr("inspect", "old photo.jpg")
+    assert done.returncode == 0, done.stderr
+    assert b"JPEG, 640x480, 8-bit, color, quality 37, 4:2:0" in done.stdout
+    assert b"nsr dejpeg 'old photo.jpg'" in done.stdout
+
+
+def test_json_has_every_finding(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    noisy = np.asarray(photo.convert("L")) + np.random.default_rng(0).normal(0, 20, (480, 640))
+    Image.fromarray(noisy.clip(0, 255).round().astype(np.uint8)).save(tmp_path / "noisy.png")
+    found = json.loads(nsr("inspect", "noisy.png", "--json").stdout)
+    assert found["color"] == "gray" and found["size"] == [640, 480] and found["jpeg_quality"] is None
+    assert found["noise"][0] == pytest.approx(20, rel=0.15)
+    assert found["recommended"].startswith("nsr denoise --sigma ")
+
+
+def test_a_saved_again_jpeg_is_recognised_by_its_pixels(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    stored = io.BytesIO()
+    photo.save(stored, "JPEG", quality=40)
+    with Image.open(stored) as compressed:
+        compressed.save(tmp_path / "again.png")
+    found = json.loads(nsr("inspect", "again.png", "--json").stdout)
+    assert found["earlier_jpeg_quality"] == 40
+    assert found["recommended"] == "nsr dejpeg -q 40 again.png"
+
+
+def test_a_clean_picture_is_left_alone(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / "clean.png")
+    assert b"nothing to repair" in nsr("inspect", "clean.png").stdout
+
+
+def test_one_bad_file_does_not_hide_the_others(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    done = nsr("inspect", "bad.png", "good.png", "absent.png")
+    assert done.returncode == 3
+    assert done.stdout.count(b"good.png") == 1 and done.stderr.count(b"\n") == 3
+    assert nsr("inspect", "bad.png").returncode == 1
