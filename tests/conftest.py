@@ -11,5 +11,7 @@ def shared_data() -> Path:
     """The folder with training and benchmark pictures beside the checkout (never part of it)."""
     root = Path(os.environ.get("NSR_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     if not (root / "eval" / "Set5").is_dir():
-        pytest.skip(f"no benchmark pictures at {root}; set NSR_TEST_DATA to a folder that holds eval/ and train/")
+        pytest.skip(
+            f"no benchmark pictures at {root}; set NSR_TEST_DATA to a folder that holds eval/ and train/"
+        )
     return root

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.cli.kinds import FORMATS, KINDS, Case, cases  # noqa: E402 (the path comes first)
-from tests.cli.restored import Harvest, described, harvest, read  # noqa: E402
+from tests.cli.restored import FRAMES, Harvest, described, harvest, pictures, read, warned  # noqa: E402
 
 TARGET = ROOT / "docs" / "formats.md"
 HEAD = """# What becomes of each kind of file
@@ -51,15 +51,30 @@ def document(found: Harvest) -> str:
         rows.append([form, *("–" if case is None else described(case, found) for case in row)])
     facts = [["", "color profile", "orientation", "DPI"]]
     facts += [[form, *_metadata(form, found)] for form in FORMATS]
-    several = [f"| {NAMES.get(name, 'animated PNG')} | {a} | {b} |\n" for name, (a, b) in found.several.items()]
+    several = [_row(name, *paths, found.said) for name, paths in found.several.items()]
     return HEAD + _table(rows) + METADATA + _table(facts) + SEVERAL + "".join(several)
+
+
+def _row(name: str, first: Path, every: Path, said: str) -> str:
+    """What a film becomes."""
+    cells = [f"{_form(path)}, {len(pictures(path))} of {FRAMES}" for path in (first, every)]
+    warning = ", with a warning" if warned(name, said) else ""
+    return f"| {NAMES.get(name, 'animated PNG')} | {cells[0]}{warning} | {cells[1]} |\n"
+
+
+def _form(path: Path) -> str:
+    return {".tif": "TIFF", ".png": "PNG"}[path.suffix]
 
 
 def _metadata(form: str, found: Harvest) -> list[str]:
     """Whether all results of a format have the profile, are upright, and have the resolution."""
     pairs = [(case, read(found.results[case.name])) for case in cases() if case.form == form]
     profiles = {"kept" if made.icc == case.icc else "lost" for case, made in pairs if case.icc is not None}
-    turned = {"applied" if upright(case, made.pixels.shape) else "not applied" for case, made in pairs if case.turned}
+    turned = {
+        "applied" if upright(case, made.pixels.shape) else "not applied"
+        for case, made in pairs
+        if case.turned
+    }
     dots = {"kept" if same_dpi(case, made.dpi) else "lost" for case, made in pairs if case.dpi is not None}
     return [" and ".join(sorted(answers)) or "–" for answers in (profiles, turned, dots)]
 
@@ -71,7 +86,9 @@ def upright(case: Case, shape: tuple[int, ...]) -> bool:
 
 def same_dpi(case: Case, dpi: tuple[float, float] | None) -> bool:
     """Whether a result has the resolution; PNG and BMP count in whole dots a meter."""
-    return None not in (dpi, case.dpi) and all(abs(a - b) < 0.02 for a, b in zip(dpi or (), case.dpi or (), strict=True))
+    return None not in (dpi, case.dpi) and all(
+        abs(a - b) < 0.02 for a, b in zip(dpi or (), case.dpi or (), strict=True)
+    )
 
 
 def _table(rows: list[list[str]]) -> str:

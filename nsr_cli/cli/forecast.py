@@ -9,8 +9,10 @@ from pathlib import Path
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.outcome import Outcome, as_json, never_read
+from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.texts import human_duration
 from nsr_cli.errors import PictureError, WriteError
 from nsr_cli.files import safe_text
 
@@ -79,6 +81,7 @@ def check_space(plan: Plan, settings: Settings) -> None:
 def show(plan: Plan, settings: Settings, console: Console) -> None:
     """Say what a run would do, one line or JSON object for each picture, and what it would take."""
     pixels, most, disk = 0, 0, 0
+    sizes: list[tuple[int, int]] = []
     for job in plan.jobs:
         outcome = Outcome(job, job.label, status="planned")
         try:
@@ -88,6 +91,7 @@ def show(plan: Plan, settings: Settings, console: Console) -> None:
             found = None
         if found is not None:
             outcome.size, outcome.out_size = found.size, found.out_size
+            sizes.append(found.size)
             pixels += found.out_size[0] * found.out_size[1]
             most, disk = max(most, found.memory), disk + found.least
         _show_one(outcome, settings, console)
@@ -100,8 +104,14 @@ def show(plan: Plan, settings: Settings, console: Console) -> None:
     console.note(
         f"{len(plan.jobs)} to restore, {len(plan.existing)} there already, {len(plan.failed)} not readable; "
         f"{pixels / 1e6:.1f} megapixels, {_bytes(disk)} of disk at least, about {_bytes(most)} of memory "
-        "for the largest picture"
+        f"for the largest picture{_time(sizes, settings)}"
     )
+
+
+def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
+    """The time that computing will take, if earlier runs tell."""
+    seconds = estimate(sizes, settings) if sizes else None
+    return "" if seconds is None else f"; about {human_duration(seconds)} at the pace of the last run"
 
 
 def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
@@ -115,6 +125,9 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     if outcome.size and outcome.out_size:
         sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
     there = "  (there already: skipped)" if outcome.status == "skipped" else ""
+    there = (
+        "  (made with other settings: made again, unless it was changed)" if outcome.job.outdated else there
+    )
     console.data(f"{outcome.label} -> {outcome.job.target_label}{sizes}{there}")
 
 

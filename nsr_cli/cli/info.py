@@ -125,7 +125,7 @@ def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
 
     for path in files:
         try:
-            record = provenance.read(path.read_bytes())
+            record = provenance.read(path)
         except OSError as error:
             yield path, {}, f"{safe_text(path)}: {error.strerror}"
         except NsrError as error:

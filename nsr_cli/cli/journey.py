@@ -17,12 +17,14 @@ from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pipeline import Budget, Cancelled
 from nsr_cli.cli.plan import Job
+from nsr_cli.cli.redo import Stamp, is_untouched, stamp_of
 from nsr_cli.cli.restorers import Loader, Restorers, Unstartable
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError, EncodeError, MemoryExhausted, NsrError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.sandbox.decoder import Decoder
 
 _HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
 _EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
@@ -64,6 +66,7 @@ class Journey:
         progress: Progress,
         stop: threading.Event,
         replaces: bool,
+        decoder: Decoder,
     ) -> None:
         self._settings = settings
         self._restorers = Restorers(settings, load, console)
@@ -71,6 +74,7 @@ class Journey:
         self._progress = progress
         self._stop = stop
         self._replaces = replaces
+        self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
 
     def decode(self, item: Item) -> Passing:
@@ -80,8 +84,10 @@ class Journey:
         with self._step(passing.outcome, "decode"):
             if item.problem is not None:
                 raise item.problem
+            if self._keeps(passing.outcome):
+                return passing
             data = item.data if item.data is not None else _read(item.job.source, self._settings.max_pixels)
-            passing.pages = self._pages(data)
+            passing.pages = self._decoder.pages(data)
             first = passing.pages[0]
             passing.outcome.size = (first.width, first.height)
             passing.outcome.notes += first.notes
@@ -116,13 +122,13 @@ class Journey:
             with self._step(outcome, "encode"):
                 lost = codec.losses(passing.pages[0], passing.format, self._settings.write_quality)
                 outcome.notes += [f"{passing.format}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-                data = self._encoded([self._signed(page, outcome) for page in passing.pages], passing.format)
+                data = self._encoded(self._signed(passing), passing.format)
                 if self._stop.is_set():
                     raise Cancelled
                 if outcome.job.target is None:
                     outcome.data = data
                 else:
-                    self._put(outcome.job.target, data)
+                    self._put(outcome.job.target, data, outcome.job.outdated)
         passing.pages = []
         self._budget.give(passing.held)
         return outcome
@@ -145,11 +151,15 @@ class Journey:
             outcome.fail(NsrError(reason))
         outcome.seconds[name] = time.perf_counter() - started
 
-    def _pages(self, data: bytes) -> list[Picture]:
-        limit = self._settings.max_pixels
-        if self._settings.all_frames or codec.sniff(data) == "TIFF":
-            return list(codec.decode_all(data, max_pixels=limit))
-        return [codec.decode(data, max_pixels=limit)]
+    def _keeps(self, outcome: Outcome) -> bool:
+        """Whether a result that was made with other settings stays all the same: it has been edited."""
+        job = outcome.job
+        if job.outdated is None or job.target is None:
+            return False
+        if is_untouched(job.target, self._settings.max_pixels, self._stop):
+            return False
+        outcome.status, outcome.there = "skipped", "was made with other settings, but changed since"
+        return True
 
     def _result_bytes(self, page: Picture) -> int:
         width, height = self._settings.result_size(page.width, page.height)
@@ -182,22 +192,26 @@ class Journey:
             raise Cancelled
         self._progress.parts(done, total)
 
-    def _signed(self, page: Picture, outcome: Outcome) -> Picture:
-        """The page as it is written: without what `--strip` drops, else with the note of how it was made."""
+    def _signed(self, passing: Passing) -> list[Picture]:
+        """The pages as they are written: without what `--strip` drops, else with the note of how they were made."""
+        pages, outcome, form = passing.pages, passing.outcome, passing.format
         if self._settings.strip:
-            return page.with_metadata(replace(page.metadata, exif=None, text=()))
-        return provenance.mark(
-            page, self._settings.arguments(), outcome.model or "", outcome.model_sha256 or ""
-        )
+            return [page.with_metadata(replace(page.metadata, exif=None, text=())) for page in pages]
+        quality = self._settings.write_quality
+        pixels = provenance.digest_as_written(pages, form, quality, lambda: self._encoded(pages, form))
+        command = provenance.arguments_of(self._settings, form)
+        made_by = (outcome.model or "", outcome.model_sha256 or "")
+        return [provenance.mark(page, command, *made_by, pixels) for page in pages]
 
     def _encoded(self, pages: list[Picture], form: str) -> bytes:
         if len(pages) == 1:
             return codec.encode(pages[0], form, quality=self._settings.write_quality)
         return codec.encode_pages(pages, form, quality=self._settings.write_quality)
 
-    def _put(self, target: Path, data: bytes) -> None:
-        if not self._replaces and target.is_file():
-            raise WriteError(f"{safe_text(target)} has appeared meanwhile; --if-exists overwrite replaces it")
+    def _put(self, target: Path, data: bytes, outdated: Stamp | None) -> None:
+        if not self._replaces and target.is_file() and (outdated is None or stamp_of(target) != outdated):
+            what = "appeared" if outdated is None else "changed"
+            raise WriteError(f"{safe_text(target)} has {what} meanwhile; --if-exists overwrite replaces it")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -27,6 +27,8 @@ class Outcome:
     error: NsrError | None = None
     placed: bool = True
     """Whether the job says where the result goes."""
+    there: str = "is there already"
+    """Of a skipped picture: why its result stays."""
     size: tuple[int, int] | None = None
     """Width and height of the input, once known."""
     out_size: tuple[int, int] | None = None

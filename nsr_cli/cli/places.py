@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nsr_cli.cli.inputs import Found, Gathered, is_folder, mode_of
 from nsr_cli.cli.naming import Namer, format_of
+from nsr_cli.cli.redo import Earlier
 from nsr_cli.errors import UsageError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import SUFFIXES
@@ -22,6 +23,8 @@ class Request:
     output: str | None = None
     if_exists: str | None = None
     recursive: bool = False
+    earlier: Earlier | None = None
+    """Tells which results that are there were made with other settings; None: they do not count."""
 
 
 class Placer:

@@ -9,12 +9,14 @@ result in place of an input or among the inputs, a folder that cannot be written
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, mode_of
 from nsr_cli.cli.naming import name_too_long
 from nsr_cli.cli.places import Placer, Request
+from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import SUFFIXES
@@ -28,6 +30,8 @@ class Job:
     target: Path | None
     format: str | None
     """The format to write; None: as what is read, if that is lossless, else PNG."""
+    outdated: Stamp | None = None
+    """What `target` is, where it is a result made with other settings: it may be replaced if it stays that."""
 
     @property
     def label(self) -> str:
@@ -83,9 +87,11 @@ def make_plan(request: Request) -> Plan:
             jobs.append(job)
     _check_collisions(jobs)
     _check_inputs_kept(jobs, request.if_exists)
-    existing = _existing(jobs, request)
+    there = _existing(jobs, request)
+    outdated = _outdated(there, request)
+    existing = [job for job in there if id(job) not in outdated]
     kept = {id(job) for job in existing}
-    left = [job for job in jobs if id(job) not in kept]
+    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
     _check_folders(left)
     failed = (*gathered.failed, *too_long)
     return Plan(tuple(left), tuple(existing), failed, tuple(gathered.skipped), gathered.others)
@@ -151,6 +157,19 @@ def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
             "--if-exists skip leaves it"
         )
     return there if rule == "skip" else []
+
+
+def _outdated(jobs: Sequence[Job], request: Request) -> dict[int, Job]:
+    """The jobs, by their identity, whose results say that they were made with other settings."""
+    found = {}
+    for job in jobs:
+        if request.earlier is None or job.target is None:
+            continue
+        with suppress(OSError):
+            stamp = stamp_of(job.target)
+            if request.earlier.differs(job.target, job.format):
+                found[id(job)] = replace(job, outdated=stamp)
+    return found
 
 
 def _names_file(request: Request, jobs: Sequence[Job]) -> bool:

@@ -1,45 +1,102 @@
 """The note in each result that says how it was made, and reading it again.
 
 It is one text, keyword `nsr`, in JSON; the codec carries it as a PNG text or inside the XMP packet of other
-formats. It names the weights by their hash and the command that makes the same picture again.
+formats. It names the weights by their hash, the command that makes the same picture again, and the pixels as
+they were written, so that a result which somebody has edited is known from one that is still ours.
 """
 
+import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import nsr_cli
+from nsr_cli.cli import texts_of_file
+from nsr_cli.cli.settings import Settings
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 
 KEYWORD = "nsr"
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
+_HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
+_LOSSY = frozenset({"JPEG", "WEBP"})
+_GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
+_BLOCK = 1 << 20  # pixels that are hashed at a time
 
 
-def mark(picture: Picture, arguments: Sequence[str], model: str, sha256: str) -> Picture:
-    """A copy of `picture` that remembers the arguments, in shell form, and the weights that made it."""
-    record = {"version": nsr_cli.__version__, "command": shlex.join(["nsr", *arguments])}
-    text = json.dumps({**record, "model": model, "model_sha256": sha256})
+def mark(
+    picture: Picture, arguments: Sequence[str], model: str, sha256: str, pixels: str | None = None
+) -> Picture:
+    """A copy of `picture` that remembers the arguments, in shell form, the weights that made it, and its digest."""
+    record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
+    record |= {"model": model, "model_sha256": sha256}
+    text = json.dumps(record if pixels is None else {**record, "pixels": pixels})
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
 
 
-def read(data: bytes) -> dict[str, Any] | None:
-    """The note in a picture file; None if it has none.
+def command_of(arguments: Sequence[str]) -> str:
+    """The command as the note has it."""
+    return shlex.join(["nsr", *arguments])
+
+
+def arguments_of(settings: Settings, form: str | None) -> list[str]:
+    """All arguments that decide the pixels of a result in a format."""
+    quality = settings.write_quality if form in _LOSSY else None
+    return settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
+
+
+def read(path: Path) -> dict[str, str] | None:
+    """The note in a picture file, without decoding its pixels; None if it has none.
 
     Raises:
-        DecodeError: the bytes are no picture.
+        OSError: the file cannot be read.
+        DecodeError: it is no picture.
     """
-    from nsr_cli.imaging.codec import decode
-
-    text = decode(data).metadata.get_text(KEYWORD)
+    text = texts_of_file.find(path, KEYWORD)
     if text is None or len(text) > _LIMIT:
         return None
     try:
-        record = json.loads(text)
-    except ValueError:
+        record: Any = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     wanted = ("version", "command", "model", "model_sha256")
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in wanted):
         return None
-    return {key: record[key] for key in wanted}
+    return {key: record[key] for key in (*wanted, "pixels") if isinstance(record.get(key), str)}
+
+
+def digest(pages: Sequence[Picture]) -> str:
+    """sha256 of pictures as one sees them: gray is RGB of equal parts, and opaque is alpha at its peak."""
+    found = hashlib.sha256()
+    for page in pages:
+        dtype = page.pixels.dtype.newbyteorder("<")
+        found.update(f"{page.width}x{page.height}{dtype.str}".encode())
+        rows = max(1, _BLOCK // page.width)
+        for top in range(0, page.height, rows):
+            part = page.pixels[top : top + rows]
+            block = np.empty((*part.shape[:2], 4), dtype)
+            block[..., :3] = part
+            peak = 1 if page.is_float else np.iinfo(dtype).max
+            block[..., 3] = peak if page.alpha is None else page.alpha[top : top + rows]
+            found.update(block.data)
+    return found.hexdigest()
+
+
+def digest_as_written(
+    pages: Sequence[Picture], form: str, quality: int | None, encode: Callable[[], bytes]
+) -> str | None:
+    """The `digest` that reading the file of these pages will give; None for formats that hold no note.
+
+    Where writing changes pixels, they are written by `encode` and read again.
+    """
+    if form not in _HOLD_NOTES:
+        return None
+    exact = form == "TIFF" or (len(pages) == 1 and (form == "PNG" or (form == "WEBP" and quality is None)))
+    if exact and not (form == "TIFF" and any(page.is_float for page in pages)):
+        return digest([codec.at_most(page, _GREATEST_BITS[form]) for page in pages])
+    return digest(list(codec.decode_all(encode(), max_pixels=1 << 62)))

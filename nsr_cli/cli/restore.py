@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +98,7 @@ def dejpeg(ctx: typer.Context, inputs: Inputs, shared: Shared, jpeg_quality: Jpe
 def _start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
+    from nsr_cli.cli.pace import Pace
     from nsr_cli.cli.plan import make_plan
     from nsr_cli.cli.run import run
 
@@ -123,13 +126,18 @@ def _start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings)
     _check_streams(plan, shared, console)
     check_model(settings.model, settings.task)
     check_space(plan, settings)
-    replaces = shared.if_exists == "overwrite"
-    return run(plan, settings, _loader(settings, shared, console), console, replaces=replaces)
+    replaces, pace = shared.if_exists == "overwrite", Pace(settings)
+    if plan.jobs:
+        threading.Thread(target=_load_torch, daemon=True).start()  # while the first picture is decoded
+    code = run(plan, settings, _loader(settings, shared, console), console, replaces=replaces, pace=pace)
+    pace.remember()
+    return code
 
 
 def _request(settings: Settings, shared: Shared, inputs: list[str]) -> "Request":
     from nsr_cli.cli.naming import Namer, check_template, template_format
     from nsr_cli.cli.places import Request
+    from nsr_cli.cli.redo import Earlier
 
     if shared.name is not None:
         check_template(shared.name)
@@ -139,7 +147,8 @@ def _request(settings: Settings, shared: Shared, inputs: list[str]) -> "Request"
         format=template_format(shared.name, shared.format),
         fields=settings.name_fields(),
     )
-    return Request(tuple(inputs), namer, shared.output, shared.if_exists, shared.recursive)
+    earlier = Earlier(settings)
+    return Request(tuple(inputs), namer, shared.output, shared.if_exists, shared.recursive, earlier)
 
 
 def _check_streams(plan: "Plan", shared: Shared, console: Console) -> None:
@@ -176,6 +185,11 @@ def check_model(model: str | None, task: str) -> None:
 
     if model not in TIERS:
         load_manifest().resolve(model, task)
+
+
+def _load_torch() -> None:
+    with suppress(Exception):  # the loader meets the same error, and says it
+        import nsr_cli.restore  # noqa: F401
 
 
 def _loader(settings: Settings, shared: Shared, console: Console) -> "Loader":

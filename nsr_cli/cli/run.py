@@ -12,12 +12,15 @@ from typing import BinaryIO
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Item, Journey, Passing
 from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, timings
+from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.restorers import Loader, Unstartable
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.texts import human_duration
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
+from nsr_cli.sandbox.decoder import Decoder
 
 _MOST_ENCODERS = 6
 
@@ -29,6 +32,8 @@ class Tally:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    again: int = 0
+    """Of those done: how many took the place of results that were made with other settings."""
     worst: NsrError | None = None
     """A failure whose exit code stands for the run if there was nothing else."""
 
@@ -38,18 +43,26 @@ class Tally:
         return self.done + self.skipped + self.failed
 
 
-def run(plan: Plan, settings: Settings, load: Loader, console: Console, *, replaces: bool) -> int:
+def run(
+    plan: Plan,
+    settings: Settings,
+    load: Loader,
+    console: Console,
+    *,
+    replaces: bool,
+    pace: Pace | None = None,
+) -> int:
     """Restore every picture of `plan` and return the exit code.
 
     Results for stdout are written in order; `load` is called in another thread when the first picture is
-    decoded. On a signal the exception gets a note that says how to go on.
+    decoded; `pace` is told how long each picture took. On a signal the exception gets a note that says how to go on.
 
     Raises:
         NsrError: no restorer can be loaded.
         KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
     """
     started = time.monotonic()
-    reporter = _Reporter(console, settings.task)
+    reporter = _Reporter(console, settings.task, pace)
     _report_settled(plan, reporter, console)
     try:
         if plan.jobs:
@@ -76,9 +89,10 @@ def _restore_all(
     plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console, replaces: bool
 ) -> None:
     total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
-    with console.progress(total, settings.task) as progress:
-        stop = threading.Event()
-        journey = Journey(settings, load, console, progress, stop, replaces)
+    stop = threading.Event()
+    decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
+    with decoder, console.progress(total, settings.task) as progress:
+        journey = Journey(settings, load, console, progress, stop, replaces, decoder)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Passing, Passing, Outcome](
             journey.decode, journey.restore, journey.write, stop=stop, decoders=decoders, encoders=encoders
@@ -92,9 +106,10 @@ def _restore_all(
 class _Reporter:
     """Tells how each picture fared, and counts."""
 
-    def __init__(self, console: Console, task: str) -> None:
+    def __init__(self, console: Console, task: str, pace: Pace | None = None) -> None:
         self._console = console
         self._task = task
+        self._pace = pace
         self.tally = Tally()
 
     def report(self, outcome: Outcome) -> None:
@@ -109,7 +124,7 @@ class _Reporter:
             return
         if outcome.status == "skipped":
             self._console.note(
-                f"{outcome.label}: skipped, {outcome.job.target_label} is there already "
+                f"{outcome.label}: skipped, {outcome.job.target_label} {outcome.there} "
                 "(--if-exists overwrite replaces it)"
             )
             return
@@ -130,6 +145,9 @@ class _Reporter:
             self.tally.skipped += 1
         else:
             self.tally.done += 1
+            if self._pace is not None and outcome.size is not None:
+                self._pace.add(outcome.size, outcome.seconds["infer"])
+            self.tally.again += outcome.job.outdated is not None
 
 
 def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
@@ -178,20 +196,13 @@ def _how_to_resume(plan: Plan, tally: Tally) -> str:
 
 
 def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
-    if tally.total > 1 or plan.others:
+    if tally.total > 1 or plan.others or tally.again:
         parts = [f"{tally.done} restored"]
+        parts += [f"{tally.again} of them again, made with other settings before"] if tally.again else []
         parts += [f"{tally.skipped} skipped"] if tally.skipped else []
         parts += [f"{tally.failed} failed"] if tally.failed else []
         parts += [f"{plan.others} other file{'s' * (plan.others > 1)} ignored"] if plan.others else []
-        console.note(f"{', '.join(parts)} in {_duration(seconds)}")
+        console.note(f"{', '.join(parts)} in {human_duration(seconds)}")
     if tally.worst is None:
         return 0
     return tally.worst.exit_code if tally.total == 1 else PartialFailure.exit_code
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{seconds:.1f} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

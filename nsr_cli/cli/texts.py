@@ -1,4 +1,4 @@
-"""Small texts that several commands print: columns and sizes."""
+"""Small texts that several commands print: columns, sizes and times."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -22,3 +22,12 @@ def human_bytes(count: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:.1f} {unit}" if size < 10 and unit != "B" else f"{size:.0f} {unit}"
+
+
+def human_duration(seconds: float) -> str:
+    """`2.5 s`, `3 min 20 s`, `4 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

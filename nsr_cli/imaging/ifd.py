@@ -99,9 +99,15 @@ class Value:
 
 
 def read_values(data: bytes, start: int, layout: Layout) -> list[Value]:
-    """The directory at `start` as values; wide BigTIFF types are left out, EXIF has none."""
-    found = []
+    """The directory at `start` as values; wide BigTIFF types are left out, EXIF has none.
+
+    DirectoryError if they are longer than all of `data` together: thousands of them may lie over one another.
+    """
+    found, room = [], len(data)
     for entry in entries(data, start, layout):
+        room -= entry.count * _TYPE_BYTES[entry.kind]
+        if room < 0:
+            raise DirectoryError("values of a directory overlap")
         raw = entry.raw(data)
         unit = _SWAP_BYTES.get(entry.kind, 1)
         if layout.order == ">" and unit > 1:

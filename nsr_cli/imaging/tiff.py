@@ -48,9 +48,12 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
-        pages = list(_pictures(file))
-        if not pages:
+        found = _pictures(file)
+        first = next(found, None)
+        if first is None:
             raise DecodeError("the TIFF file has no picture")
+        _check(first, data, max_pixels)  # before thousands of others are read for nothing
+        pages = [first, *found]
         for index, page in enumerate(pages):
             more = (f"first of {len(pages)} pages",) if index == 0 and len(pages) > 1 else ()
             yield _page_picture(page, data, max_pixels).with_notes(*more)

@@ -224,7 +224,7 @@ def test_results_remember_how_they_were_made_unless_stripped(bench: Bench, paint
         ("WEBP", "a_x2.webp"),
     ):
         assert bench("a.png", strength=0.5, format=form) == 0
-        record = provenance.read(Path(name).read_bytes())
+        record = provenance.read(Path(name))
         assert record is not None and record["command"] == "nsr upscale --scale 2 --strength 0.5"
         assert (record["model"], record["model_sha256"]) == ("fake", "ab" * 32)
         assert codec.decode(Path(name).read_bytes()).metadata.exif is not None

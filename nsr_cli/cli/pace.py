@@ -1,0 +1,137 @@
+"""How long a run will take: multiplications of the networks, over those that earlier runs did in a second.
+
+Every run remembers its pace in a small file of the user's cache, for each device and precision that can be asked
+for. Losing the file loses nothing but the estimate.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import NsrError
+from nsr_cli.fetch import cache_root
+from nsr_cli.files import write_atomic
+
+NAME = "pace.json"
+SCHEMA = 1
+
+_LEAST = 0.5  # seconds of computing; less says little about a longer run
+_ENSEMBLE = 8  # runs of `--tta`
+_LIMIT = 65_536  # bytes of the file
+_ENTRIES = 50
+
+Size = tuple[int, int]
+
+
+class Pace:
+    """Counts the pixels and seconds of a run, to be remembered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pixels: dict[float, int] = {}
+        self._seconds = 0.0
+
+    def add(self, size: Size, seconds: float) -> None:
+        """A picture of this width and height took `seconds` of computing."""
+        factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
+        self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
+        self._seconds += seconds
+
+    def remember(self) -> None:
+        """Write down what the run did in a second, if it was long enough; never raises for a cache in disorder."""
+        if self._seconds < _LEAST:
+            return
+        with suppress(OSError, NsrError, ValueError):
+            work = _work(self._pixels, self._settings)
+            if work is None:
+                return
+            known = {**_read(), _key(self._settings): round(work / self._seconds)}
+            latest = dict(list(known.items())[-_ENTRIES:])
+            path = cache_root() / NAME
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"schema": SCHEMA, "multiplications_per_second": latest}, indent=1)
+            write_atomic(path, text.encode())
+
+
+def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
+    """Seconds of computing for pictures of these widths and heights; None if nothing is remembered."""
+    pace = _read().get(_key(settings))
+    if pace is None:
+        return None
+    pixels: dict[float, int] = {}
+    for size in sizes:
+        factor = settings.factor(*size) if settings.task == "upscale" else 1.0
+        pixels[factor] = pixels.get(factor, 0) + math.prod(size)
+    with suppress(OSError, NsrError, ValueError):
+        work = _work(pixels, settings)
+        return None if work is None else work / pace
+    return None
+
+
+def _key(settings: Settings) -> str:
+    return f"{settings.device} {settings.precision}"
+
+
+def _read() -> dict[str, float]:
+    """What is remembered; empty if the file is absent or damaged."""
+    try:
+        with (cache_root() / NAME).open("rb") as file:
+            content: Any = json.loads(file.read(_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        return {}
+    found = content.get("multiplications_per_second")
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: float(value) for key, value in pairs if type(value) in (int, float) and 0 < value < 1e30}
+
+
+def _work(pixels: dict[float, int], settings: Settings) -> float | None:
+    """Multiplications for so many pixels of inputs at each factor; None if the networks are not known."""
+    total = 0.0
+    for factor, count in pixels.items():
+        each = _multiplications(factor, settings)
+        if each is None:
+            return None
+        total += each * count
+    return total * (_ENSEMBLE if settings.tta else 1)
+
+
+def _multiplications(factor: float, settings: Settings) -> int | None:
+    """Multiplications for each pixel of the input, through all networks on its way."""
+    from nsr_cli.model.checkpoint import read_config  # torch
+    from nsr_cli.model.config import PRESETS
+    from nsr_cli.restore import compose
+    from nsr_cli.weights.manifest import load_manifest
+
+    manifest, task = load_manifest(), settings.task
+    entries = [entry for entry in manifest.entries if entry.task == task]
+    chosen = manifest.resolve(settings.model, task) if settings.model not in (None, "base", "lite") else None
+    if isinstance(chosen, Path):
+        config = read_config(chosen.read_bytes())
+        return _through(compose(factor, [config.scale]), {config.scale: config.macs_per_pixel})
+    natives = {entry.scale or 1 for entry in ([chosen] if chosen else entries)}
+    if not natives:
+        return None
+    steps, costs = compose(factor, sorted(natives)), {}
+    for step in set(steps):
+        entry = chosen or manifest.find(task, step if task == "upscale" else None, "rgb", settings.model)
+        if entry.preset not in PRESETS:
+            return None
+        levels = 0 if task == "upscale" else 1
+        costs[step] = dataclasses.replace(PRESETS[entry.preset], scale=step, levels=levels).macs_per_pixel
+    return _through(steps, costs)
+
+
+def _through(steps: list[int], costs: dict[int, int]) -> int:
+    """Multiplications for one pixel that grows in steps, each at its cost for a pixel."""
+    total, pixels = 0, 1
+    for step in steps:
+        total += pixels * costs[step]
+        pixels *= step**2
+    return total

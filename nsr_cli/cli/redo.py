@@ -1,0 +1,81 @@
+"""Which results that are there already were made with other settings than those of this run.
+
+A result is made again only if its own note says so and its pixels are still those of the note: what somebody
+has edited, or another program has made, is never replaced.
+"""
+
+import hashlib
+import threading
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from nsr_cli.cli import provenance
+from nsr_cli.cli.settings import Settings
+from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.weights.entry import COLORS
+from nsr_cli.weights.manifest import load_manifest
+
+Stamp = tuple[int, int, int, int]
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells a file from one that is written in its place, or changed: device, number, size, time."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
+    """Whether the pixels of a result are still those of its note; False if they cannot be read."""
+    try:
+        record = provenance.read(path)
+        if record is None or "pixels" not in record:
+            return False
+        with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
+            return provenance.digest(decoder.pages(path.read_bytes())) == record["pixels"]
+    except (OSError, DecodeError):
+        return False
+
+
+class Earlier:
+    """Compares notes in results with the settings of a run; the weights are looked up once, when needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def differs(self, path: Path, form: str | None) -> bool:
+        """Whether a result's note says other options or weights of the same task; False without such a note.
+
+        The result of another task is another picture: that one name was meant for both is an accident.
+        """
+        try:
+            record = provenance.read(path)
+        except (OSError, NsrError):
+            return False
+        if record is None or "pixels" not in record:
+            return False
+        if record["command"].split()[:2] != ["nsr", self._settings.task]:
+            return False
+        if record["command"] != provenance.command_of(provenance.arguments_of(self._settings, form)):
+            return True
+        used = set(record["model_sha256"].split("+"))
+        return bool(self._weights) and not used <= self._weights
+
+    @cached_property
+    def _weights(self) -> set[str]:
+        """The hashes of all weights that this run may use; empty if they are not known."""
+        try:
+            manifest = load_manifest()
+        except NsrError:
+            return set()
+        scales = {entry.scale for entry in manifest.entries if entry.task == self._settings.task} or {None}
+        found: set[str] = set()
+        for scale in scales:
+            for color in COLORS:
+                with suppress(OSError, NsrError):
+                    chosen = manifest.resolve(self._settings.model, self._settings.task, scale, color)
+                    if isinstance(chosen, Path):  # the same for all
+                        return {hashlib.sha256(chosen.read_bytes()).hexdigest()}
+                    found.add(chosen.sha256)
+        return found

@@ -1,0 +1,171 @@
+"""`Decoder`: files from strangers are decoded where a crash or endless work cannot take the run down.
+
+    thread ──▶ Decoder ──▶ Process ═══ pipes and a shared file ═══ worker.main ──▶ codec
+
+Libraries for pictures are large, written in C, and fed with whatever there is. Here they run in a process of
+their own, with limits to time and memory. When it fails, its picture has failed, and the next one gets a new
+process.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, rasters
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.sandbox.process import Gone, Process
+from nsr_cli.sandbox.protocol import Limits, Order
+from nsr_cli.sandbox.worker import pages
+
+_PATIENCE = 4.0  # seconds for a picture of no size at all, on a busy machine
+_SLOWEST = 10e6  # pixels that are decoded in a second, at least
+_PIXELS_PER_BYTE = {"JPEG": 1024, "PNG": 8256, "GIF": 2731, "BMP": 1000, "PPM": 8, "TIFF": 20_000}
+_SPARE_MEMORY = 1 << 29
+_BYTES_PER_PIXEL = 64  # four channels in float, four times
+_ATTEMPTS = 3
+
+
+class Decoder:
+    """Decodes in as many processes as there are threads that ask; use it as a context.
+
+    Args:
+        max_pixels: of one picture; larger ones are refused.
+        every_frame: all frames of animations, not only the first.
+        stop: when set, decoding is given up.
+        notice: gets one line if there can be no process and pictures are decoded in this one.
+    """
+
+    def __init__(
+        self,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        *,
+        every_frame: bool = False,
+        stop: threading.Event | None = None,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._every_frame = every_frame
+        self._stop = stop or threading.Event()
+        self._notice = notice
+        self._lock = threading.Lock()
+        self._idle: list[Process] = []
+        self._all: set[Process] = set()
+        self._alone = self._closed = False
+
+    def __enter__(self) -> Self:
+        """Start the first process, which loads while the program does other things."""
+        if (first := self._new()) is not None:
+            self._idle.append(first)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def pages(self, data: bytes) -> list[Picture]:
+        """The pictures of a file, as `worker.pages`.
+
+        Raises:
+            DecodeError: it cannot be read, for whatever reason.
+        """
+        reason = "its decoder cannot be started"
+        for _ in range(_ATTEMPTS):
+            if (process := self._take()) is None:
+                return list(pages(data, self._max_pixels, self._every_frame))
+            try:
+                return process.decode(data, self._order(data))
+            except Gone as gone:
+                reason = str(gone)
+                if gone.reading:
+                    break
+            except OSError as error:  # the shared file: no memory, no space, no descriptors
+                raise DecodeError(f"cannot be decoded: {error.strerror or error}") from error
+            finally:
+                self._give_back(process)
+        raise DecodeError("decoding was stopped" if self._stop.is_set() else reason)
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._closed = True
+            running, self._all, self._idle = list(self._all), set(), []
+        for process in running:
+            process.close()
+
+    def _order(self, data: bytes) -> Order:
+        pixels = min(self._max_pixels, _most_pixels(data))
+        memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
+        limits = Limits(_PATIENCE + pixels / _SLOWEST, memory, machine_memory() // 2)
+        return Order(len(data), self._max_pixels, self._every_frame, limits)
+
+    def _take(self) -> Process | None:
+        """A process that is ready; None if there can be none."""
+        while not self._stop.is_set():
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            if process is None and (process := self._new()) is None:
+                return None
+            try:
+                process.wait_ready()
+            except Gone as gone:
+                self._drop(process)
+                if not self._stop.is_set():
+                    self._go_alone(str(gone))
+                    return None
+            else:
+                return process
+        raise DecodeError("decoding was stopped")
+
+    def _new(self) -> Process | None:
+        if self._alone:
+            return None
+        try:
+            process = Process(self._stop)
+        except OSError as error:
+            self._go_alone(error.strerror or str(error))
+            return None
+        with self._lock:
+            if not self._closed:
+                self._all.add(process)
+                return process
+        process.close()
+        raise DecodeError("decoding was stopped")
+
+    def _go_alone(self, reason: str) -> None:
+        first, self._alone = not self._alone, True
+        if first and self._notice is not None:
+            self._notice(f"pictures are decoded without the protection of a process of their own: {reason}")
+
+    def _give_back(self, process: Process) -> None:
+        if process.busy:
+            self._drop(process)
+            return
+        with self._lock:
+            if process in self._all:
+                self._idle.append(process)
+
+    def _drop(self, process: Process) -> None:
+        with self._lock:
+            self._all.discard(process)
+        process.close()
+
+
+def _most_pixels(data: bytes) -> int:
+    """Pixels that a file of this format and length can hold at most, roughly; 0 if it is none."""
+    with suppress(DecodeError):
+        kind = codec.sniff(data)
+        if kind == "WEBP":  # has no bound, but says its size plainly
+            width, height = rasters.webp_size(data)
+            return width * height
+        return len(data) * _PIXELS_PER_BYTE[kind]
+    return 0
+
+
+def machine_memory() -> int:
+    """Bytes of memory of this machine; a guess where the system does not say."""
+    with suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1 << 33

@@ -1,0 +1,248 @@
+"""The program's side of one decoding process: starting it, one picture at a time, and ending it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging.picture import Picture, Pixels
+from nsr_cli.sandbox import protocol
+from nsr_cli.sandbox.protocol import Order, ProtocolError
+from nsr_cli.sandbox.shared import INHERITED, SharedFile
+
+_TICK = 0.1  # seconds between looks at the clock
+_STARTING = 120.0  # seconds that the interpreter and the libraries may take to load
+# The interpreter gets the paths of this one, so that nothing is looked for in the working folder.
+_CODE = """
+import sys
+sys.path[:] = {paths!r}
+from nsr_cli.sandbox.worker import main
+main({descriptor!r}, {path!r})
+"""
+# One thread is enough, and glibc is to keep memory for the next picture, and to fetch it in large pages: a
+# JPEG of 10 megapixels takes half the time then.
+_TUNABLES = "GLIBC_TUNABLES"
+_SETTINGS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
+}
+
+
+class Gone(Exception):
+    """The process has ended, was ended, or makes no sense; it must not be used again.
+
+    `reading` tells whether it had the picture in hand; `str` is one line.
+    """
+
+    def __init__(self, reason: str, *, reading: bool) -> None:
+        super().__init__(reason)
+        self.reading = reading
+
+
+class Process:
+    """A decoding process. One thread at a time may call `decode`; `stop` ends it from outside.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, stop: threading.Event, *, named: bool = not INHERITED) -> None:
+        self._stop = stop
+        self._reading = self._ready = self._late = False
+        self.busy = False
+        """Whether it is in the middle of a picture, and of no use for another one."""
+        self._left: float | None = None
+        self._lock, self._in_use = threading.Lock(), threading.Lock()
+        self._closed = threading.Event()
+        self._shared = SharedFile.new(named=named)
+        try:
+            self._process = _start(self._shared)
+        except BaseException:
+            self._shared.close()
+            raise
+        self._orders, self._answers = cast(Any, self._process.stdin), cast(Any, self._process.stdout)
+        self._watcher = threading.Thread(target=self._watch, daemon=True, name="decoding clock")
+        try:
+            self._watcher.start()
+        except RuntimeError as error:  # no more threads
+            self.close()
+            raise OSError(str(error)) from error
+
+    @property
+    def number(self) -> int:
+        """The system's number of the process."""
+        return self._process.pid
+
+    def wait_ready(self) -> None:
+        """Wait until it has loaded. Raises `Gone` if it does not come up."""
+        if not self._ready:
+            with self._clock(_STARTING):
+                self._answer("ready")
+            self._ready = True
+
+    def decode(self, data: bytes, order: Order) -> list[Picture]:
+        """The pictures of a file.
+
+        Raises:
+            DecodeError: the file cannot be read.
+            Gone: the process did not survive it.
+        """
+        self.wait_ready()
+        with self._in_use:
+            return self._decode(data, order)
+
+    def _decode(self, data: bytes, order: Order) -> list[Picture]:
+        self._reading, self.busy = False, True
+        self._shared.write(data)
+        self._send(order.as_json())
+        with self._clock(_STARTING):
+            self._answer("reading")
+        self._reading, found, room = True, [], order.limits.result
+        while True:
+            with self._clock(order.limits.seconds):
+                answer = self._answer("picture", "done")
+            if "done" in answer:
+                self.busy = False
+                break
+            found.append(self._picture(answer["picture"], room))
+            room -= sum(array.nbytes for array in _arrays(found[-1]))
+            self._send({"next": True})
+        self._shared.shrink()
+        return found
+
+    def close(self) -> None:
+        """End it at once: it has nothing to put in order."""
+        self._closed.set()
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        if self._watcher.is_alive():
+            self._watcher.join(1)
+        # A thread that still writes must not find another file behind the number of this one.
+        if not self._in_use.acquire(timeout=1):
+            return
+        for stream in (self._orders, self._answers):
+            with suppress(OSError):
+                stream.close()
+        self._shared.close()
+
+    def _send(self, record: dict[str, Any]) -> None:
+        try:
+            protocol.send(self._orders, record)
+        except (OSError, ValueError) as error:
+            raise self._gone() from error
+
+    def _answer(self, *expected: str) -> dict[str, Any]:
+        """The next answer. DecodeError for one that says what is wrong with the picture."""
+        try:
+            answer = protocol.receive(self._answers)
+        except (EOFError, OSError, ValueError) as error:
+            raise self._gone() from error
+        except ProtocolError as error:
+            raise Gone(f"its decoder answers nonsense: {error}", reading=True) from error
+        if "error" in answer and self.busy:
+            self.busy = False
+            raise DecodeError(" ".join(str(answer["error"]).split()))
+        if not any(isinstance(answer.get(name), bool | dict) for name in expected):
+            raise Gone("its decoder answers nonsense", reading=True)
+        return answer
+
+    def _picture(self, record: dict[str, Any], room: int) -> Picture:
+        """The picture that stands in the shared file now."""
+        try:
+            picture = protocol.rebuild(record, room)
+            self._shared.read_samples(*_arrays(picture))
+        except MemoryError as error:
+            raise Gone("it unpacks to more than this machine's memory takes", reading=True) from error
+        except (ProtocolError, EOFError) as error:
+            raise Gone(f"its decoder answers nonsense: {error}", reading=True) from error
+        return picture
+
+    def _gone(self) -> Gone:
+        """Why the process is no longer there."""
+        if self._late:
+            return Gone("reading it takes too long; it is given up", reading=self._reading)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        return Gone(_manner(self._process.poll()), reading=self._reading)
+
+    @contextmanager
+    def _clock(self, seconds: float) -> Iterator[None]:
+        """End the process if the body takes longer."""
+        with self._lock:
+            self._left = seconds
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._left = None
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while not self._closed.wait(_TICK):
+            now = time.monotonic()
+            # While this program was suspended, so was the other: that time does not count.
+            step, last = min(now - last, 2 * _TICK), now
+            with self._lock:
+                if self._left is not None:
+                    self._left -= step
+                    self._late = self._left < 0
+                over = self._late or self._stop.is_set()
+            if over:
+                self._process.kill()
+                return
+
+
+def _arrays(picture: Picture) -> list[Pixels]:
+    return [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
+
+
+def _start(shared: SharedFile) -> "subprocess.Popen[bytes]":
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise OSError("there is no Python interpreter to start")
+    home = str(Path(__file__).resolve().parents[2])
+    paths = [home, *(path for path in sys.path if path and path != home)]
+    descriptor = shared.descriptor if shared.path is None else None
+    return subprocess.Popen(  # noqa: S603 (nothing of it comes from a user)
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _CODE.format(paths=paths, descriptor=descriptor, path=shared.path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        pass_fds=() if descriptor is None else (descriptor,),
+    )
+
+
+def _environment() -> dict[str, str]:
+    tunables = [text for text in (os.environ.get(_TUNABLES), "glibc.malloc.hugetlb=1") if text]
+    return {**os.environ, **_SETTINGS, _TUNABLES: ":".join(tunables)}
+
+
+def _manner(code: int | None) -> str:
+    """How a process ended, as the reason why its picture cannot be read."""
+    if code is None or code >= 0:
+        return f"its decoder ended unexpectedly (code {code}); the file is damaged"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    if name == "SIGXCPU":
+        return "reading it takes too long; it is given up"
+    if name == "SIGKILL":
+        return "its decoder was killed, perhaps for want of memory"
+    return f"it crashes its decoder ({name}); the file is damaged"

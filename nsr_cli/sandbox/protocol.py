@@ -1,0 +1,154 @@
+"""What passes between the program and its decoding process: lines of JSON, and samples in a shared file.
+
+    program ── {"size", "limits"} ──▶ process       the picture file's bytes stand in the shared file
+    program ◀── {"reading"}         ── process      the readers are loaded, the clock runs
+    program ◀── {"picture"}         ── process      its samples stand in the shared file now
+    program ── {"next"}             ──▶ process      they are taken out; this and the one before repeat
+    program ◀── {"done"} | {"error"} ── process
+
+Nothing in it is executable. What comes back is checked, since a damaged file may have taken hold of the
+process that read it.
+"""
+
+import base64
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from nsr_cli.imaging.picture import Metadata, Picture
+
+LONGEST = 1 << 28
+"""Bytes of one line; the texts of a picture are the only thing that makes it long."""
+
+_TYPES = ("uint8", "uint16", "float32")
+
+
+class ProtocolError(Exception):
+    """A line that is not what the other side may say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading one picture may take."""
+
+    seconds: float
+    memory: int
+    """Bytes of address space beyond what the process has already."""
+
+    result: int
+    """Bytes of the samples of all its pages together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A picture file to be decoded: how long it is, and how to read it."""
+
+    size: int
+    max_pixels: int
+    every_frame: bool
+    limits: Limits
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """The order that `asdict` made a record of."""
+        return cls(**{**record, "limits": Limits(**record["limits"])})
+
+    def as_json(self) -> dict[str, Any]:
+        """The order as a record."""
+        return asdict(self)
+
+
+def send(stream: BinaryIO, record: dict[str, Any]) -> None:
+    """Write one line."""
+    line = json.dumps(record).encode("ascii") + b"\n"
+    if len(line) > LONGEST:
+        raise ProtocolError("its texts are too long")
+    stream.write(line)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> dict[str, Any]:
+    """Read one line. EOFError if the other side is gone, ProtocolError for anything but an object."""
+    line = stream.readline(LONGEST)
+    if not line.endswith(b"\n"):
+        if len(line) < LONGEST:
+            raise EOFError
+        raise ProtocolError("a line is too long")
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise ProtocolError("a line is no JSON object")
+    return record
+
+
+def describe(picture: Picture) -> dict[str, Any]:
+    """Everything about a picture but its samples."""
+    meta = picture.metadata
+    return {
+        "type": picture.pixels.dtype.name,
+        "shape": picture.pixels.shape,
+        "alpha": picture.alpha is not None,
+        "exif": _packed(meta.exif),
+        "icc": _packed(meta.icc),
+        "dpi": meta.dpi,
+        "text": meta.text,
+        "duration": meta.duration,
+        "source": picture.source,
+        "notes": picture.notes,
+        "span": picture.span,
+    }
+
+
+def rebuild(record: dict[str, Any], most: int) -> Picture:
+    """The picture that `describe` described, its samples still to be filled in.
+
+    Raises:
+        ProtocolError: no picture can be like this.
+        MemoryError: its samples take more than `most` bytes.
+    """
+    try:
+        shape = tuple(int(side) for side in record["shape"])
+        if record["type"] not in _TYPES or len(shape) != 3 or min(shape) < 1:
+            raise ProtocolError("a picture of an impossible kind")
+        samples = math.prod(shape) + (math.prod(shape[:2]) if record["alpha"] else 0)
+        if samples * np.dtype(record["type"]).itemsize > most:
+            raise MemoryError
+        return Picture(
+            np.empty(shape, record["type"]),
+            np.empty(shape[:2], record["type"]) if record["alpha"] else None,
+            _metadata(record),
+            str(record["source"]),
+            tuple(str(note) for note in record["notes"]),
+            _pair(record["span"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ProtocolError(f"a picture's description is wrong ({type(error).__name__})") from error
+
+
+def _metadata(record: dict[str, Any]) -> Metadata:
+    dpi, duration = record["dpi"], record["duration"]
+    return Metadata(
+        _unpacked(record["exif"]),
+        _unpacked(record["icc"]),
+        None if dpi is None else _pair(dpi),
+        tuple((str(key), str(value)) for key, value in record["text"]),
+        None if duration is None else float(duration),
+    )
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    first, second = values
+    return float(first), float(second)
+
+
+def _packed(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode("ascii")
+
+
+def _unpacked(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)

@@ -1,0 +1,236 @@
+"""Files that claim, or unpack to, far more than they hold. `python bombs.py NAME` decodes one and says the cost."""
+
+import io
+import json
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GIB = 1 << 30
+
+
+def zeros(size: int) -> bytes:
+    """`size` zeros, deflated to a thousandth."""
+    packer = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    return b"".join(packer.compress(block) for _ in range(size >> 20)) + packer.flush()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, idat: bytes, *others: bytes, color: int = 2, depth: int = 8) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
+    return SIGNATURE + head + b"".join(others) + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
+
+
+def tiff(tags: list[tuple[int, int, int, int]], tail: bytes = b"", length: int = 0) -> bytes:
+    """A little-endian TIFF file of one directory; `tail` begins right after it."""
+    rows = b"".join(
+        struct.pack("<HHI", tag, kind, count)
+        + (struct.pack("<HH", value, 0) if kind == 3 else struct.pack("<I", value))
+        for tag, kind, count, value in sorted(tags)
+    )
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + rows + bytes(4) + tail
+    return data.ljust(length, b"\0")
+
+
+def plain_tags(
+    width: int, height: int, compression: int, strip: int, count: int
+) -> list[tuple[int, int, int, int]]:
+    return [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, compression),
+        (262, 3, 1, 1),
+        (273, 4, 1, strip),
+        (277, 3, 1, 1),
+        (278, 4, 1, height),
+        (279, 4, 1, count),
+    ]
+
+
+def tiff_strip(width: int, height: int, compression: int, content: bytes) -> bytes:
+    place = 8 + 2 + 9 * 12 + 4
+    return tiff(plain_tags(width, height, compression, place, len(content)), content)
+
+
+def tiff_huge() -> bytes:
+    return tiff(plain_tags(90_000, 90_000, 1, 200, 100), length=320)
+
+
+def tiff_within_the_limit() -> bytes:
+    return tiff(plain_tags(22_000, 22_000, 1, 200, 100), length=320)
+
+
+def tiff_huge_tile() -> bytes:
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1)]
+    tags += [(322, 4, 1, 1 << 20), (323, 4, 1, 1 << 20), (324, 4, 1, 200), (325, 4, 1, 100)]
+    return tiff(tags, length=320)
+
+
+def tiff_many_offsets() -> bytes:
+    tags = [tag for tag in plain_tags(16, 16, 1, 200, 100) if tag[0] not in (273, 279)]
+    return tiff([*tags, (273, 4, 1 << 30, 200), (279, 4, 1 << 30, 200)], length=320)
+
+
+def tiff_tags_over_one_another() -> bytes:
+    """Four thousand tags, each of which claims the whole file as its value."""
+    length = 1 << 20
+    tags = plain_tags(16, 16, 1, 60_000, 256)
+    tags += [(tag, 7, length - 64, 8) for tag in range(40_000, 44_000)]
+    return tiff(tags, length=length)
+
+
+def tiff_chain() -> bytes:
+    """A chain of 65,000 empty-handed directories."""
+    count, size = 65_000, 2 + 12 * 3 + 4
+    parts = [b"II*\0\x08\0\0\0"]
+    for index in range(count):
+        rows = b"".join(struct.pack("<HHII", tag, 3, 1, 4) for tag in (256, 257, 258))
+        following = 8 + size * (index + 1) if index + 1 < count else 0
+        parts.append(struct.pack("<H", 3) + rows + struct.pack("<I", following))
+    return b"".join(parts)
+
+
+def webp_exif() -> bytes:
+    """An EXIF chunk whose four thousand values are each as long as the chunk."""
+    from PIL import Image
+
+    length, count = 1 << 20, 4000
+    rows = b"".join(struct.pack("<HHII", 40_000 + i, 7, length - 64, 8) for i in range(count))
+    block = (b"II*\0\x08\0\0\0" + struct.pack("<H", count) + rows + bytes(4)).ljust(length, b"\0")
+    stored = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stored, "WEBP", exif=b"Exif\0\0" + block)
+    return stored.getvalue()
+
+
+def gif(width: int, height: int) -> bytes:
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
+    return head + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0;"
+
+
+def jpeg(width: int, height: int) -> bytes:
+    from PIL import Image
+
+    stored = io.BytesIO()
+    Image.new("L", (8, 8)).save(stored, "JPEG")
+    data = bytearray(stored.getvalue())
+    place = data.index(b"\xff\xc0") + 5
+    data[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def webp(width: int, height: int) -> bytes:
+    extended = (
+        b"VP8X"
+        + struct.pack("<I", 10)
+        + bytes(4)
+        + (width - 1).to_bytes(3, "little")
+        + (height - 1).to_bytes(3, "little")
+    )
+    return b"RIFF" + struct.pack("<I", len(extended) + 4) + b"WEBP" + extended
+
+
+def bmp(width: int, height: int) -> bytes:
+    return (
+        b"BM"
+        + struct.pack("<IHHI", 60, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+        + bytes(6)
+    )
+
+
+def packed_text(*, kind: bytes, count: int, size: int) -> list[bytes]:
+    content = zeros(size)
+    if kind == b"iTXt":
+        return [chunk(kind, b"Text\0\1\0\0\0" + content)] * count
+    return [chunk(kind, b"Text\0\0" + content)] * count
+
+
+def float_tiff(*odd: float) -> bytes:
+    import tifffile
+
+    samples = np.zeros((40, 50, 3), np.float32)
+    samples.reshape(-1)[: len(odd)] = odd
+    stored = io.BytesIO()
+    tifffile.imwrite(stored, samples, photometric="rgb")
+    return stored.getvalue()
+
+
+ROW = zlib.compress(bytes(1 + 3 * 8) * 8)
+BOMBS: dict[str, tuple[Callable[[], bytes], str | None]] = {
+    "PNG of 100,000 squared": (lambda: png(100_000, 100_000, ROW), "--max-pixels 10000000000"),
+    "PNG that is cut off within the limit": (lambda: png(22_000, 22_000, ROW), "cut off"),
+    "PNG with a text of a gibibyte": (
+        lambda: png(8, 8, ROW, *packed_text(kind=b"zTXt", count=1, size=GIB)),
+        None,
+    ),
+    "PNG with an international text of a gibibyte": (
+        lambda: png(8, 8, ROW, *packed_text(kind=b"iTXt", count=1, size=GIB)),
+        None,
+    ),
+    "PNG with a profile of a gibibyte": (
+        lambda: png(8, 8, ROW, *packed_text(kind=b"iCCP", count=1, size=GIB)),
+        None,
+    ),
+    "PNG with a hundred long texts": (
+        lambda: png(8, 8, ROW, *packed_text(kind=b"zTXt", count=100, size=15 << 20)),
+        None,
+    ),
+    "PNG with too much pixel data": (lambda: png(8, 8, zeros(GIB)), "more than its picture"),
+    "TIFF of 320 bytes for 8 gigabytes": (tiff_huge, "--max-pixels 8100000000"),
+    "TIFF of 320 bytes within the limit": (tiff_within_the_limit, "claims"),
+    "TIFF with a tile of a terabyte": (tiff_huge_tile, "tiles of 1048576"),
+    "TIFF with a billion strips": (tiff_many_offsets, "lists 0 of 1"),
+    "TIFF whose deflate strip is a gibibyte": (lambda: tiff_strip(8, 8, 8, zeros(GIB)), "Deflate"),
+    "TIFF whose tags overlap": (tiff_tags_over_one_another, "overlap"),
+    "TIFF with 65,000 directories": (tiff_chain, "lists 0 of 1"),
+    "WebP whose EXIF values overlap": (webp_exif, None),
+    "GIF with a huge canvas": (lambda: gif(65_535, 65_535), "--max-pixels 4294836225"),
+    "JPEG with a huge header": (lambda: jpeg(65_500, 65_500), "--max-pixels 4290250000"),
+    "JPEG that is cut off within the limit": (lambda: jpeg(22_000, 22_000), "cut off"),
+    "WebP with a huge canvas": (lambda: webp(1 << 24, 1 << 24), "longer than"),
+    "BMP with a huge header": (lambda: bmp(100_000, 100_000), "--max-pixels 10000000000"),
+    "BMP that is cut off within the limit": (lambda: bmp(22_000, 22_000), "cut off"),
+    "PPM with a huge header": (lambda: b"P6 100000 100000 255\n" + bytes(10), "--max-pixels 10000000000"),
+    "PPM that is cut off within the limit": (lambda: b"P6 22000 22000 255\n" + bytes(10), "cut off"),
+}
+"""How to make each, and a part of the reason for which it is refused; None: it has a picture that may be read."""
+
+
+def main(name: str) -> None:
+    import resource
+
+    from nsr_cli.errors import DecodeError
+    from nsr_cli.imaging import codec
+
+    data = BOMBS[name][0]()
+    for harmless in (png(8, 8, ROW), tiff_strip(8, 8, 8, zlib.compress(bytes(64))), jpeg(8, 8), gif(1, 1)):
+        codec.decode(harmless)  # loads the libraries
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, worked, reason = time.monotonic(), time.process_time(), ""
+    try:
+        codec.decode(data)
+    except DecodeError as error:
+        reason = str(error)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    record = {
+        "reason": reason,
+        "stored": len(data),
+        "seconds": time.monotonic() - started,
+        "cpu": time.process_time() - worked,
+        "mebibytes": (peak - before) / 1024,
+    }
+    sys.stdout.write(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
