@@ -26,7 +26,7 @@ _SLOWEST = 10e6  # pixels that are decoded in a second, at least
 _PIXELS_PER_BYTE = {"JPEG": 1024, "PNG": 8256, "GIF": 2731, "BMP": 1000, "PPM": 8, "TIFF": 20_000}
 _SPARE_MEMORY = 1 << 29
 _BYTES_PER_PIXEL = 64  # four channels in float, four times
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 
 
 class Decoder:

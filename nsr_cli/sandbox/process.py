@@ -1,40 +1,21 @@
 """The program's side of one decoding process: starting it, one picture at a time, and ending it."""
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, cast
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.picture import Picture, Pixels
-from nsr_cli.sandbox import protocol
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.sandbox import launch, protocol
 from nsr_cli.sandbox.protocol import Order, ProtocolError
 from nsr_cli.sandbox.shared import INHERITED, SharedFile
 
 _TICK = 0.1  # seconds between looks at the clock
 _STARTING = 120.0  # seconds that the interpreter and the libraries may take to load
-# The interpreter gets the paths of this one, so that nothing is looked for in the working folder.
-_CODE = """
-import sys
-sys.path[:] = {paths!r}
-from nsr_cli.sandbox.worker import main
-main({descriptor!r}, {path!r})
-"""
-# One thread is enough, and glibc is to keep memory for the next picture, and to fetch it in large pages: a
-# JPEG of 10 megapixels takes half the time then.
-_TUNABLES = "GLIBC_TUNABLES"
-_SETTINGS = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
-}
 
 
 class Gone(Exception):
@@ -65,7 +46,7 @@ class Process:
         self._closed = threading.Event()
         self._shared = SharedFile.new(named=named)
         try:
-            self._process = _start(self._shared)
+            self._process = launch.start(self._shared)
         except BaseException:
             self._shared.close()
             raise
@@ -85,8 +66,7 @@ class Process:
     def wait_ready(self) -> None:
         """Wait until it has loaded. Raises `Gone` if it does not come up."""
         if not self._ready:
-            with self._clock(_STARTING):
-                self._answer("ready")
+            self._answer(_STARTING, "ready")
             self._ready = True
 
     def decode(self, data: bytes, order: Order) -> list[Picture]:
@@ -101,21 +81,24 @@ class Process:
             return self._decode(data, order)
 
     def _decode(self, data: bytes, order: Order) -> list[Picture]:
-        self._reading, self.busy = False, True
+        self.busy = True
+        self._reading = self._process.poll() is None  # else it ended between two pictures
         self._shared.write(data)
         self._send(order.as_json())
-        with self._clock(_STARTING):
-            self._answer("reading")
-        self._reading, found, room = True, [], order.limits.result
-        while True:
-            with self._clock(order.limits.seconds):
-                answer = self._answer("picture", "done")
+        found: list[Picture] = []
+        room = order.limits.result
+        while self.busy:
+            answer = self._answer(order.limits.seconds, "picture", "done", "loading")
+            if "loading" in answer:
+                self._answer(_STARTING, "reading")
+                continue
+            if "picture" in answer:
+                found.append(self._picture(answer["picture"], room))
+                room -= sum(array.nbytes for array in protocol.arrays(found[-1]))
             if "done" in answer:
                 self.busy = False
-                break
-            found.append(self._picture(answer["picture"], room))
-            room -= sum(array.nbytes for array in _arrays(found[-1]))
-            self._send({"next": True})
+            else:
+                self._send({"next": True})
         self._shared.shrink()
         return found
 
@@ -141,10 +124,11 @@ class Process:
         except (OSError, ValueError) as error:
             raise self._gone() from error
 
-    def _answer(self, *expected: str) -> dict[str, Any]:
+    def _answer(self, seconds: float, *expected: str) -> dict[str, Any]:
         """The next answer. DecodeError for one that says what is wrong with the picture."""
         try:
-            answer = protocol.receive(self._answers)
+            with self._clock(seconds):
+                answer = protocol.receive(self._answers)
         except (EOFError, OSError, ValueError) as error:
             raise self._gone() from error
         except ProtocolError as error:
@@ -160,7 +144,7 @@ class Process:
         """The picture that stands in the shared file now."""
         try:
             picture = protocol.rebuild(record, room)
-            self._shared.read_samples(*_arrays(picture))
+            self._shared.read_samples(*protocol.arrays(picture))
         except MemoryError as error:
             raise Gone("it unpacks to more than this machine's memory takes", reading=True) from error
         except (ProtocolError, EOFError) as error:
@@ -173,7 +157,9 @@ class Process:
             return Gone("reading it takes too long; it is given up", reading=self._reading)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
-        return Gone(_manner(self._process.poll()), reading=self._reading)
+        code = self._process.poll()
+        # What kills a process is not the picture but the system or the user, who may have been early.
+        return Gone(_manner(code), reading=self._reading and _name(code) != "SIGKILL")
 
     @contextmanager
     def _clock(self, seconds: float) -> Iterator[None]:
@@ -202,47 +188,24 @@ class Process:
                 return
 
 
-def _arrays(picture: Picture) -> list[Pixels]:
-    return [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
-
-
-def _start(shared: SharedFile) -> "subprocess.Popen[bytes]":
-    if getattr(sys, "frozen", False) or not sys.executable:
-        raise OSError("there is no Python interpreter to start")
-    home = str(Path(__file__).resolve().parents[2])
-    paths = [home, *(path for path in sys.path if path and path != home)]
-    descriptor = shared.descriptor if shared.path is None else None
-    return subprocess.Popen(  # noqa: S603 (nothing of it comes from a user)
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _CODE.format(paths=paths, descriptor=descriptor, path=shared.path),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-        pass_fds=() if descriptor is None else (descriptor,),
-    )
-
-
-def _environment() -> dict[str, str]:
-    tunables = [text for text in (os.environ.get(_TUNABLES), "glibc.malloc.hugetlb=1") if text]
-    return {**os.environ, **_SETTINGS, _TUNABLES: ":".join(tunables)}
-
-
 def _manner(code: int | None) -> str:
     """How a process ended, as the reason why its picture cannot be read."""
+    match _name(code):
+        case "":
+            return f"its decoder ended unexpectedly (code {code}); the file is damaged"
+        case "SIGXCPU":
+            return "reading it takes too long; it is given up"
+        case "SIGKILL":
+            return "its decoder was killed, perhaps for want of memory"
+        case name:
+            return f"it crashes its decoder ({name}); the file is damaged"
+
+
+def _name(code: int | None) -> str:
+    """The signal that ended a process; empty if none did."""
     if code is None or code >= 0:
-        return f"its decoder ended unexpectedly (code {code}); the file is damaged"
+        return ""
     try:
-        name = signal.Signals(-code).name
+        return signal.Signals(-code).name
     except ValueError:
-        name = f"signal {-code}"
-    if name == "SIGXCPU":
-        return "reading it takes too long; it is given up"
-    if name == "SIGKILL":
-        return "its decoder was killed, perhaps for want of memory"
-    return f"it crashes its decoder ({name}); the file is damaged"
+        return f"signal {-code}"

@@ -1,10 +1,11 @@
 """What passes between the program and its decoding process: lines of JSON, and samples in a shared file.
 
     program ── {"size", "limits"} ──▶ process       the picture file's bytes stand in the shared file
-    program ◀── {"reading"}         ── process      the readers are loaded, the clock runs
+    program ◀── {"loading"}         ── process      only if a library has to be loaded first,
+    program ◀── {"reading"}         ── process      which is done now
     program ◀── {"picture"}         ── process      its samples stand in the shared file now
     program ── {"next"}             ──▶ process      they are taken out; this and the one before repeat
-    program ◀── {"done"} | {"error"} ── process
+    program ◀── {"done"} | {"error"} ── process      "picture" and "done" in one where there can be only one
 
 Nothing in it is executable. What comes back is checked, since a damaged file may have taken hold of the
 process that read it.
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 
 LONGEST = 1 << 28
 """Bytes of one line; the texts of a picture are the only thing that makes it long."""
@@ -84,6 +85,11 @@ def receive(stream: BinaryIO) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ProtocolError("a line is no JSON object")
     return record
+
+
+def arrays(picture: Picture) -> list[Pixels]:
+    """Samples of a picture in the order in which they are handed over."""
+    return [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
 
 
 def describe(picture: Picture) -> dict[str, Any]:

@@ -4,11 +4,12 @@ It is started by `sandbox.process` with the bare interpreter. Whatever happens i
 too much memory) ends this process and one picture, not the program.
 """
 
+import importlib
 import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -20,16 +21,21 @@ from nsr_cli.sandbox import protocol
 from nsr_cli.sandbox.protocol import Limits, Order, ProtocolError
 from nsr_cli.sandbox.shared import SharedFile
 
+if sys.platform != "win32":  # there the program's clock is the only limit
+    import resource
 
-def pages(data: bytes, max_pixels: int, every_frame: bool) -> Iterator[Picture]:
+
+def pages(data: bytes, max_pixels: int, every_frame: bool) -> Iterable[Picture]:
     """The pictures of a file that a run wants: all pages of a TIFF; of an animation the first, or every frame.
+
+    A list where it can only be one.
 
     Raises:
         DecodeError: it cannot be read.
     """
     if every_frame or codec.sniff(data) == "TIFF":
         return codec.decode_all(data, max_pixels=max_pixels)
-    return iter((codec.decode(data, max_pixels=max_pixels),))
+    return [codec.decode(data, max_pixels=max_pixels)]
 
 
 def main(descriptor: int | None, path: str | None) -> None:
@@ -59,13 +65,15 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
     """Decode one file; returns the last answer, whatever is wrong with it."""
     try:
         data = file.read(order.size)
-        _limit(None)
-        _load_readers(data)
-        protocol.send(answers, {"reading": True})
+        _load_readers(codec.sniff(data), answers)
         _limit(order.limits)
-        for picture in pages(data, order.max_pixels, order.every_frame):
-            file.write(*([picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]))
-            protocol.send(answers, {"picture": protocol.describe(picture)})
+        found = pages(data, order.max_pixels, order.every_frame)
+        for picture in found:
+            file.write(*protocol.arrays(picture))
+            record = {"picture": protocol.describe(picture)}
+            if isinstance(found, list):
+                return {**record, "done": True}
+            protocol.send(answers, record)
             protocol.receive(orders)
             _limit(order.limits)  # each page has its own time
     except (NsrError, ProtocolError) as error:
@@ -81,32 +89,30 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
     return {"done": True}
 
 
-def _load_readers(data: bytes) -> None:
-    """Load the libraries for a format, which may take long from a slow disk, before the clock runs."""
-    kind = codec.sniff(data)
-    if kind == "PNG":
-        import imagecodecs
-
-        getattr(imagecodecs, "png_decode", None)  # loaded on first use
-    if kind == "TIFF":
-        import tifffile  # noqa: F401
+def _load_readers(kind: str, answers: BinaryIO) -> None:
+    """Load the library for a format; from a slow disk that may take longer than a picture may."""
+    library = {"PNG": "imagecodecs._png", "TIFF": "tifffile"}.get(kind)
+    if library is None or library in sys.modules:
+        return
+    protocol.send(answers, {"loading": True})
+    _limit(None)
+    with suppress(ImportError):  # the decoder meets the same error
+        importlib.import_module(library)
+    protocol.send(answers, {"reading": True})
 
 
 def _be_modest() -> None:
     """Leave no core dumps, and be the first to go when the machine is out of memory."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "win32":
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _limit(limits: Limits | None) -> None:
     """Hold this process to `limits` from now on; None lifts them."""
-    try:
-        import resource
-    except ImportError:  # Windows: the program's clock is the only limit there
+    if sys.platform == "win32":
         return
     memory = seconds = size = None
     if limits is not None:
@@ -129,5 +135,9 @@ def _limit(limits: Limits | None) -> None:
 def _address_space() -> int:
     """Bytes that this process has mapped; generous where the system does not say."""
     with suppress(OSError, ValueError):
-        return int(Path("/proc/self/statm").read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        descriptor = os.open("/proc/self/statm", os.O_RDONLY)
+        try:
+            return int(os.read(descriptor, 64).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        finally:
+            os.close(descriptor)
     return 1 << 33

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nsr_cli.sandbox import process
+from nsr_cli.sandbox import launch
 from nsr_cli.sandbox.decoder import Decoder
 
 MISCHIEF = """
@@ -71,7 +71,8 @@ def pages(data, max_pixels, every_frame):
     return iter([Picture(np.zeros((2, 3, 1), np.uint8), notes=notes)])
 
 true_pages, worker.pages = worker.pages, pages
-worker._load_readers = lambda data: None
+true_sniff = codec.sniff
+codec.sniff = lambda data: "PPM" if data.split()[0].decode("latin-1") in ACTS else true_sniff(data)
 worker.main({descriptor!r}, {path!r})
 """
 
@@ -79,7 +80,7 @@ worker.main({descriptor!r}, {path!r})
 @pytest.fixture
 def mischief(monkeypatch: pytest.MonkeyPatch) -> str:
     """Decoding processes do what the file says; what makes them so."""
-    monkeypatch.setattr(process, "_CODE", MISCHIEF)
+    monkeypatch.setattr(launch, "_CODE", MISCHIEF)
     monkeypatch.setattr("nsr_cli.sandbox.decoder._PATIENCE", 0.7)
     return MISCHIEF
 

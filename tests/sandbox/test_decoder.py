@@ -236,7 +236,7 @@ def test_without_processes_pictures_are_decoded_here_and_it_is_said_once(
 
 def test_a_process_that_does_not_come_up_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("nsr_cli.sandbox.process._CODE", "raise SystemExit(3)")
+    monkeypatch.setattr("nsr_cli.sandbox.launch._CODE", "raise SystemExit(3)")
     with Decoder(notice=said.append) as decoder:
         assert decoder.pages(png())[0].width == 12
     assert len(said) == 1 and "code 3" in said[0]
@@ -258,18 +258,18 @@ def test_a_stop_ends_a_picture_that_hangs(mischief: str) -> None:
 RUNNER = """
 import sys
 sys.path.insert(0, {root!r})
-from nsr_cli.sandbox import process
-process._CODE = {mischief!r}
+from nsr_cli.sandbox import launch
+launch._CODE = {mischief!r}
 from nsr_cli.sandbox.decoder import Decoder
 import nsr_cli.sandbox.decoder as room
 room._PATIENCE = {patience}
 from nsr_cli.cli.app import main
-true = process._start
+true = launch.start
 def start(shared):
     made = true(shared)
     open({numbers!r}, "a").write(str(made.pid) + "\\n")
     return made
-process._start = start
+launch.start = start
 main(["upscale", "hang.png", "-o", "out.png"])
 """
 

@@ -1,0 +1,53 @@
+"""How a decoding process is started: a bare interpreter, this one's paths, and settings for its memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from nsr_cli.sandbox.shared import SharedFile
+
+# The interpreter gets the paths of this one, so that nothing is looked for in the working folder.
+_CODE = """
+import sys
+sys.path[:] = {paths!r}
+from nsr_cli.sandbox.worker import main
+main({descriptor!r}, {path!r})
+"""
+# One thread is enough, and glibc is to keep memory for the next picture, and to fetch it in large pages: a
+# JPEG of 10 megapixels takes half the time then.
+_TUNABLES = "GLIBC_TUNABLES"
+_SETTINGS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
+}
+
+
+def start(shared: SharedFile) -> "subprocess.Popen[bytes]":
+    """Start a decoding process that has `shared` open. OSError if there can be none."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise OSError("there is no Python interpreter to start")
+    home = str(Path(__file__).resolve().parents[2])
+    paths = [home, *(path for path in sys.path if path and path != home)]
+    descriptor = shared.descriptor if shared.path is None else None
+    return subprocess.Popen(  # noqa: S603 (nothing of it comes from a user)
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _CODE.format(paths=paths, descriptor=descriptor, path=shared.path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        pass_fds=() if descriptor is None else (descriptor,),
+    )
+
+
+def _environment() -> dict[str, str]:
+    tunables = [text for text in (os.environ.get(_TUNABLES), "glibc.malloc.hugetlb=1") if text]
+    return {**os.environ, **_SETTINGS, _TUNABLES: ":".join(tunables)}
