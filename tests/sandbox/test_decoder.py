@@ -255,10 +255,8 @@ def test_a_stop_ends_a_picture_that_hangs(mischief: str) -> None:
             decoder.pages(png())
 
 
-# Whoever runs the tests in the background of a shell has SIGINT ignored, and children inherit that.
 RUNNER = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys
 sys.path.insert(0, {root!r})
 from nsr_cli.sandbox import launch
 launch._CODE = {mischief!r}
