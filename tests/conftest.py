@@ -8,9 +8,11 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Let child processes be interrupted: what a shell starts in the background has SIGINT ignored, for good."""
+    """Let child processes be stopped: `&` and `nohup` have SIGINT and SIGHUP ignored, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
