@@ -28,7 +28,7 @@ def read(page: Any, data: bytes) -> tuple[Metadata, int]:
     found = {entry.tag: entry for entry in ifd.entries(data, int(page.offset), layout)}
     raw = {tag: found[tag].raw(data) for tag in (ICC, XMP) if tag in found}
     orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
-    main = [value for value in ifd.read_values(data, int(page.offset), layout) if value.tag in _KEPT]
+    main = [value for value in ifd.read_values(data, int(page.offset), layout) if _is_kept(value)]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
     dots = [v for v in ifd.read_values(data, int(page.offset), layout) if v.tag in _RESOLUTION_TAGS]
     dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
@@ -36,6 +36,11 @@ def read(page: Any, data: bytes) -> tuple[Metadata, int]:
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
     return metadata, orientation if orientation is not None and 1 <= orientation <= 8 else 1
+
+
+def _is_kept(value: Value) -> bool:
+    """Whether a tag goes on to the output. tifffile describes the array it wrote; a result has another shape."""
+    return value.tag in _KEPT and not (value.tag == DESCRIPTION and value.data.startswith(b'{"shape":'))
 
 
 def _child(data: bytes, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:

@@ -267,3 +267,10 @@ def test_written_files_are_read_by_libtiff(samples: Any) -> None:
         assert np.array_equal(np.asarray(image), np.dstack([samples.rgb8, samples.alpha8]))
     with Image.open(io.BytesIO(codec.encode(Picture(samples.gray16[..., np.newaxis]), "TIFF"))) as image:
         assert np.array_equal(np.asarray(image), samples.gray16)
+
+
+def test_the_shape_that_tifffile_describes_is_not_told_of_another_picture() -> None:
+    stored = io.BytesIO()
+    tifffile.imwrite(stored, np.zeros((4, 6, 3), np.uint8), photometric="rgb")
+    assert b'{"shape"' in stored.getvalue()
+    assert b'{"shape"' not in codec.encode(codec.decode(stored.getvalue()), "TIFF")
