@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from nsr_cli.errors import WriteError
 
@@ -90,7 +91,8 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
             with target.open("wb") as stream:
                 stream.write(data)
         else:
-            _write_regular(target, data)
+            with _complete(target) as stream:
+                stream.write(data)
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -113,6 +115,23 @@ def atomic_target(path: Path) -> Iterator[Path]:
             return
         with _part_beside(target) as temporary:
             yield temporary
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+@contextmanager
+def atomic_stream(path: Path) -> Iterator[BinaryIO]:
+    """Yield an empty file, open for reading and writing, whose content `path` gets at the end; for regular files.
+
+    Where the kernel can, it has no name until then. The promises are those of `write_atomic`; if the body
+    raises, nothing is left.
+
+    Raises:
+        WriteError: the file could not be written, or the body raised an OSError.
+    """
+    try:
+        with _complete(_final_target(path)) as stream:
+            yield stream
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -168,23 +187,24 @@ def _is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _write_regular(target: Path, data: bytes | memoryview) -> None:
+@contextmanager
+def _complete(target: Path) -> Iterator[BinaryIO]:
+    """Like `atomic_stream` for a regular `target`, with the system's own OSError."""
     descriptor = _open_nameless(target.parent)
     if descriptor is None:
-        with _part_beside(target) as temporary:
-            temporary.write_bytes(data)
+        with _part_beside(target) as temporary, temporary.open("wb+") as stream:
+            yield stream
         return
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
+    with os.fdopen(descriptor, "wb+") as stream:
+        yield stream
         stream.flush()
         _keep_mode(descriptor, target)
         _sync(descriptor)
-        linked = _link_nameless(descriptor, target)
-    if linked:
-        sync_folder(target.parent)
-        return
-    with _part_beside(target) as temporary:  # no /proc, or no hard links on this file system
-        temporary.write_bytes(data)
+        if not _link_nameless(descriptor, target):  # no /proc, or no hard links on this file system
+            with _part_beside(target) as temporary, temporary.open("wb") as copy:
+                stream.seek(0)
+                shutil.copyfileobj(stream, copy, 1 << 20)
+    sync_folder(target.parent)
 
 
 @contextmanager
@@ -206,7 +226,7 @@ def _open_nameless(folder: Path) -> int | None:
     if flag is None:
         return None
     try:
-        return os.open(folder, flag | os.O_WRONLY, 0o666)
+        return os.open(folder, flag | os.O_RDWR, 0o666)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ENOTSUP, errno.EINVAL, errno.ENOENT):
             return None  # an old kernel or file system; a folder that is missing is reported by the next step

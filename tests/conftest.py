@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises import MARKER, reached
 
-def pytest_configure() -> None:
+__all__ = ["reached"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let child processes be stopped: `&` and `nohup` have SIGINT and SIGHUP ignored, and children inherit that."""
+    config.addinivalue_line("markers", MARKER)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:

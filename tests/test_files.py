@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nsr_cli import files
 from nsr_cli.errors import WriteError
 from nsr_cli.files import atomic_target, part_name, safe_text, write_atomic
+from tests.promises import Reached
 
 
 @pytest.fixture(params=["nameless", "named"])
@@ -258,9 +259,16 @@ while True:
 """
 
 
+KILLED = pytest.mark.promise(
+    "Writing: a process that does nothing but replace one file is killed (SIGKILL) 50 times: it is old or new, "
+    "and nothing else is to be seen",
+    count=50,
+)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-@pytest.mark.parametrize("kills", (6, pytest.param(50, marks=pytest.mark.slow)))
-def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize("kills", (6, pytest.param(50, marks=(pytest.mark.slow, KILLED))))
+def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path, kills: int, reached: Reached) -> None:
     target = tmp_path / "out.bin"
     for round_ in range(kills):
         with subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE) as process:
@@ -273,6 +281,7 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path, kills: int) -> No
             content = target.read_bytes()
             assert len(content) == 300_000
             assert len(set(content)) == 1
+        reached()
     visible = [name for name in names(tmp_path) if not name.startswith(".")]
     assert visible in ([], ["out.bin"])
 

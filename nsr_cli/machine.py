@@ -1,0 +1,74 @@
+"""How much of this machine the program may use. Knows nothing of torch, so that every room can ask."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_GROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+_DEFAULT_MEMORY = 4 << 30
+
+
+def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
+    """CPUs this process may use: its affinity, and its control group's CPU quota rounded down, at least 1.
+
+    The quotas of the groups around its own hold too. Versions 1 and 2 of control groups are understood.
+
+    Args:
+        groups: where control groups are mounted.
+        membership: the file that says which of them this process is in.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for folder in _folders(groups, membership):
+        quota = _quota(folder)
+        if quota is not None:
+            allowed = min(allowed, math.floor(quota))
+    return max(1, allowed)
+
+
+def _folders(groups: Path, membership: Path) -> Iterator[Path]:
+    """Folders of the control groups that this process is in, from the inside out; those of a container last."""
+    try:
+        lines = membership.read_text().splitlines()
+    except (OSError, ValueError):
+        lines = []
+    for line in ["0::/", *lines]:
+        number, _, rest = line.partition(":")
+        kinds, _, path = rest.partition(":")
+        if number == "0" or "cpu" in kinds.split(","):
+            top = groups if number == "0" else groups / kinds
+            inside = PurePosixPath("/", path).relative_to("/")
+            if ".." not in inside.parts:  # a group outside of what this container may see
+                yield from (top / part for part in (inside, *inside.parents))
+
+
+def _quota(folder: Path) -> float | None:
+    """How many CPUs' time the group gets; None without a limit."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
+            )
+        return None if quota in ("max", "-1") else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def free_memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = _GROUPS) -> int:
+    """Bytes of memory that are free now, within the control group's limit; 4 GiB where nothing tells."""
+    known = [_DEFAULT_MEMORY]
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        known = [int(lines["MemAvailable"].split()[0]) * 1024]
+    except (OSError, KeyError, ValueError, IndexError):
+        pass
+    try:
+        limit, used = ((groups / name).read_text() for name in ("memory.max", "memory.current"))
+        if limit.strip() != "max":
+            known.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    return max(min(known), 0)
