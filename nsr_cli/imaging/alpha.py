@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.resize import resize
+
 _RINGS = 4  # pixels from the edge that are filled smoothly; a bicubic kernel at ×1/2 reaches that far
 
 
@@ -32,6 +35,13 @@ def bleed(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
         up = coarse.repeat(2, axis=0).repeat(2, axis=1)[: out.shape[0], : out.shape[1]]
         out[~inner] = _stored(up[~inner], out.dtype)
     return out
+
+
+def resized_alpha(alpha: NDArray[Any] | None, height: int, width: int) -> NDArray[Any] | None:
+    """Alpha (H, W) on its own path to another size: bicubic, and exactly opaque where it was; None stays None."""
+    if alpha is None or alpha.shape == (height, width):
+        return alpha
+    return from_unit(resize(to_unit(alpha[..., None]), height, width).clip(0, 1), alpha.dtype)[..., 0]
 
 
 def _ring(field: NDArray[Any], known: NDArray[np.bool_]) -> None:

@@ -13,14 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import animation, color, png, pnm, profile, rasters, tiff, tiffwrite, xmp
-from nsr_cli.imaging.formats import FORMATS, LOSSLESS, SUFFIXES
+from nsr_cli.imaging import animation, color, outline, png, pnm, profile, rasters, tiff, tiffwrite, xmp
+from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
 
 __all__ = [
     "FORMATS",
     "LOSSLESS",
+    "OPAQUE",
     "SUFFIXES",
     "at_most",
     "check_encodable",
@@ -41,7 +42,6 @@ _LONGEST_SIDE = {
     "BMP": 2**31 - 1,
 }
 _BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
-_OPAQUE = frozenset({"JPEG", "BMP", "PPM"})
 _MAGIC = (
     (png.SIGNATURE, "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -84,6 +84,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
             picture = png.decode(data, max_pixels)
             return picture if total == 1 else picture.with_notes(f"first of {total} frames")
         if kind == "TIFF":
+            outline.check_tiff(data)
             return tiff.decode(data, max_pixels)
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
@@ -95,6 +96,7 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
     kind = sniff(data)
     with _one_line(kind):
         if kind == "TIFF":
+            outline.check_tiff(data)
             found = tiff.decode_pages(data, max_pixels)
         elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.frames(data) > 1):
             found = rasters.decode_frames(data, kind, max_pixels)
@@ -134,7 +136,7 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
         raise EncodeError(
             f"{kind} holds at most {longest} pixels a side, not {width}×{height}; choose PNG or TIFF"
         )
-    if alpha and kind in _OPAQUE:
+    if alpha and kind in OPAQUE:
         raise EncodeError(f"{kind} cannot hold transparency; choose PNG, WebP or TIFF")
     if kind in ("GIF", "BMP") and width * height * 4 > 2**32 - 2**16:
         raise EncodeError(f"{width}×{height} is too large for {kind}; choose PNG or TIFF")

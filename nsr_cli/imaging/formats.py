@@ -29,3 +29,6 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 FORMATS = frozenset(SUFFIXES.values())
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})
 """Formats that a result may follow from its input, since they always keep every sample."""
+
+OPAQUE = frozenset({"JPEG", "BMP", "PPM"})
+"""Formats that are written without transparency."""

@@ -1,12 +1,13 @@
 """What ails a picture: compression, noise, missing detail."""
 
+import math
 from dataclasses import dataclass
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging.codec import sniff
 from nsr_cli.imaging.jpegtables import JpegTables, read_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
-from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.noise import estimate_noise, picture_over_noise
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.upscaletraces import estimate_upscale
 
@@ -27,12 +28,17 @@ class Findings:
     upscaled: float | None
     """The factor by which it seems to have been enlarged before."""
 
+    over_noise: float = math.inf
+    """How many times more its parts differ than the noise alone makes them; about 1: there is no picture."""
+
 
 def inspect(data: bytes, picture: Picture) -> Findings:
     """Look into a file's bytes and the picture that was decoded from them."""
     jpeg = jpeg_tables(data)
     earlier = None if jpeg else estimate_quality(picture.pixels)
-    return Findings(jpeg, earlier, estimate_noise(picture.pixels), estimate_upscale(picture.pixels))
+    noise = estimate_noise(picture.pixels)
+    over_noise = picture_over_noise(picture.pixels, noise)
+    return Findings(jpeg, earlier, noise, estimate_upscale(picture.pixels), over_noise)
 
 
 def jpeg_tables(data: bytes) -> JpegTables | None:

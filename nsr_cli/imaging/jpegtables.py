@@ -130,7 +130,7 @@ def _subsampling(components: list[tuple[int, int, int]]) -> str:
 
 def _tables(data: bytes) -> dict[int, Table]:
     """The quantization tables by number, (8, 8) in rows."""
-    found = {}
+    found, order = {}, zigzag()  # once: a file may have a hundred thousand tables
     for marker, content in segments(data):
         place = 0
         while marker == _TABLES and place < len(content):
@@ -140,7 +140,7 @@ def _tables(data: bytes) -> dict[int, Table]:
                 raise DecodeError("a quantization table of the JPEG data is cut off")
             values = np.frombuffer(content[place + 1 : end], ">u2" if wide else np.uint8)
             table = np.zeros(64, dtype=np.int64)
-            table[zigzag()] = values
+            table[order] = values
             found[number] = table.reshape(8, 8)
             place = end
     return found

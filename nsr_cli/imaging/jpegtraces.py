@@ -96,15 +96,17 @@ def _likeliest(coefficients: Blocks, frequencies: int = 63) -> tuple[float, int]
         values = values[np.abs(values) > _LEAST]
         count += len(values)
         steps, place = np.unique(tables[:, frequency], return_inverse=True)
-        total += np.array([_ratio(values, float(step)) for step in steps])[place]
+        total += _ratios(values, steps)[place]
     if count < _FEWEST:
         return 0.0, 1
     best = int(np.argmax(total))
     return float(total[best]) / count, best + 1
 
 
-def _ratio(values: NDArray[np.float64], step: float) -> float:
-    """Sum of log-likelihoods of lying near multiples of a step, over that of lying anywhere."""
-    off = values - step * np.rint(values / step)
-    near = step * np.exp(-np.square(off / _ROUNDING) / 2) / (_ROUNDING * np.sqrt(2 * np.pi))
-    return float(np.log((1 - _STRAY) * near + _STRAY).sum())
+def _ratios(values: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums of log-likelihoods of lying near multiples of each step, over those of lying anywhere."""
+    in_steps = values[:, np.newaxis] / steps
+    off = (in_steps - np.rint(in_steps)) * (steps / _ROUNDING)
+    near = steps / (_ROUNDING * np.sqrt(2 * np.pi)) * np.exp(-np.square(off) / 2)
+    ratios: NDArray[np.float64] = np.log((1 - _STRAY) * near + _STRAY).sum(axis=0)
+    return ratios

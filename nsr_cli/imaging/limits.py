@@ -8,6 +8,12 @@ DEFAULT_MAX_PIXELS = 1 << 29
 MAX_SIDE = 1_000_000
 """No side of a picture may be longer, so that products of sizes stay small numbers."""
 
+MOST_PICTURES = 10_000
+"""Pages or frames of one file that are read."""
+
+MOST_METADATA = 1 << 23
+"""Bytes of one text, profile, or EXIF block; longer ones are left out, with a note."""
+
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """DecodeError if a claimed size is empty or above the limit."""

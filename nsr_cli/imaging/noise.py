@@ -33,6 +33,7 @@ _ROUNDS = 8
 _QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
 _HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
 _CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
+_SQUARE = 32  # pixels a side over which noise averages out and a picture does not
 _TEXTURE = (2.0, 3.0)  # variance at lower middle frequencies over that at high ones, in the flattest blocks
 
 Blocks = NDArray[np.floating[Any]]
@@ -50,6 +51,22 @@ def estimate_noise(pixels: NDArray[Any]) -> tuple[float, ...]:
     rounded = pixels.dtype == np.uint8
     planes = (pixels[..., channel] for channel in range(pixels.shape[2]))
     return tuple(_careful(_channel(plane, scale, rounded)) for plane in planes)
+
+
+def picture_over_noise(pixels: NDArray[Any], noise: tuple[float, ...]) -> float:
+    """How many times more the means of 32×32 squares differ than noise of these levels alone makes them.
+
+    About 1 where there is nothing but noise, up to 2.5 where that went through a JPEG. Of photographs to which noise of
+    75 was added the least had 6.7. The greatest of the channels counts; infinite without noise.
+    """
+    scale = {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(pixels.dtype, 255.0)
+    height, width = pixels.shape[:2]
+    side = max(1, min(_SQUARE, min(height, width) // 8))
+    rows, columns = height // side, width // side
+    squares = pixels[: rows * side, : columns * side].reshape(rows, side, columns, side, -1)
+    spread = squares.mean(axis=(1, 3), dtype=np.float64).std(axis=(0, 1)) * scale
+    ratios = [float(s) * side / sigma if sigma else math.inf for s, sigma in zip(spread, noise, strict=True)]
+    return max(ratios)
 
 
 def _careful(sigma: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, limits
+from nsr_cli.imaging import exif, limits, outline
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -22,10 +22,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LEVEL = 5  # zlib's; 6 takes a third longer for 3 % less on photographs
 
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 _DEFLATE_RATIO = 1032  # zlib cannot shrink further
-_MOST_TEXT = 1 << 23  # bytes of all unpacked texts, or of a profile
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_KEPT = (b"eXIf", b"iCCP", b"pHYs", *_TEXTS)
 _METER = 0.0254  # inches to meters
 
 
@@ -50,8 +50,12 @@ class Header:
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
     """Type, content and end position of each chunk up to IEND. DecodeError if the file ends before."""
-    view, place = memoryview(data), len(SIGNATURE)
+    view, place, count = memoryview(data), len(SIGNATURE), 0
+    most = outline.most_parts(len(data))
     while True:
+        count += 1
+        if count > most:
+            outline.check_parts(count, len(data), "PNG", "chunks")
         if place + 12 > len(data):
             raise DecodeError("the PNG file is cut off")
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -69,16 +73,18 @@ def header(data: bytes) -> Header:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise DecodeError("the PNG file has no header")
     width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
-    if color not in _SAMPLES or depth not in (1, 2, 4, 8, 16):
+    if color not in SAMPLES or depth not in (1, 2, 4, 8, 16):
         raise DecodeError(f"the PNG header is invalid (depth {depth}, color type {color})")
     return Header(width, height, depth, color)
 
 
 def frames(data: bytes) -> int:
-    """Frames of an animated PNG; 1 for a still one."""
+    """Frames of an animated PNG; 1 for a still one. DecodeError if there are too many."""
     for kind, content, _ in chunks(data):
         if kind == b"acTL" and len(content) >= 8:
-            return max(1, int(struct.unpack_from(">I", content)[0]))
+            total = max(1, int(struct.unpack_from(">I", content)[0]))
+            outline.check_pictures(total, "frames")
+            return total
         if kind == b"IDAT":
             return 1
     return 1
@@ -93,7 +99,7 @@ def decode(data: bytes, max_pixels: int) -> Picture:
         if kind in _PIXEL_CHUNKS:
             kept.append(data[end - len(content) - 12 : end])
             stored += len(content) if kind == b"IDAT" else 0
-    needed = head.height * (head.width * head.depth * _SAMPLES[head.color] + 7) // 8
+    needed = head.height * (head.width * head.depth * SAMPLES[head.color] + 7) // 8
     limits.check_content(needed, stored, _DEFLATE_RATIO, "the PNG file")
     if stored > 2 * needed + (1 << 16):  # libpng would unpack all of it
         raise DecodeError("the PNG file holds more than its picture; it is damaged")
@@ -120,16 +126,18 @@ def _split(samples: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[NDArray, ND
 def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
     """What a PNG file says besides pixels, with a note for each part that cannot be read."""
     block = icc = dpi = None
-    room = _MOST_TEXT
+    room = limits.MOST_METADATA
     texts: list[tuple[str, str]] = []
     notes: list[str] = []
     for kind, content, _ in chunks(data):
-        raw = bytes(content) if kind in (b"eXIf", b"iCCP", b"pHYs", *_TEXTS) else b""
+        raw = bytes(content[: limits.MOST_METADATA + 1]) if kind in _KEPT else b""
         try:
+            if len(raw) > limits.MOST_METADATA:
+                raise _TooLongError
             if kind == b"eXIf":
                 block = raw.removeprefix(exif.PREFIX)
             elif kind == b"iCCP":
-                icc = _inflate(raw.split(b"\0", 1)[1][1:], _MOST_TEXT)
+                icc = _inflate(raw.split(b"\0", 1)[1][1:], limits.MOST_METADATA)
             elif kind == b"pHYs" and raw[8:9] == b"\1":
                 dpi = _dots(*struct.unpack(">II", raw[:8]))
             elif kind in _TEXTS and room:

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, limits, png, profile, xmp
+from nsr_cli.imaging import exif, limits, outline, png, profile, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
 JPEG_QUALITY = 95  # unless the caller asks otherwise
 _JPEG_RATIO = 1024  # pixels that one byte of a JPEG scan can stand for, generously
+_BMP_RUNS = (1, 2)  # run lengths of 8 or 4 bits
+_BMP_RATIO = 128  # pixels that one byte of plain runs can stand for
+_BMP_SMALL = 1 << 24  # pixels
 _SEGMENT = 65_533  # bytes that fit one marker segment of a JPEG file
 _XMP_HEAD = 29
 
@@ -42,10 +45,19 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
     limits.check_size(*image.size, max_pixels)
     if kind == "JPEG":
         limits.check_content(image.width * image.height, len(data), _JPEG_RATIO, "the JPEG file")
-    if kind == "BMP" and not image.info.get("compression"):
-        bits = struct.unpack_from("<H", data, 28 if data[14] != 12 else 24)[0]
-        limits.check_content(image.width * image.height * bits // 8, len(data), 1, "the BMP file")
+    if kind == "BMP":
+        _check_bmp(image, data)
     return image
+
+
+def _check_bmp(image: ImageFile.ImageFile, data: bytes) -> None:
+    pixels = image.width * image.height
+    if not image.info.get("compression"):
+        bits = struct.unpack_from("<H", data, 28 if data[14] != 12 else 24)[0]
+        limits.check_content(pixels * bits // 8, len(data), 1, "the BMP file")
+    elif image.info["compression"] in _BMP_RUNS and pixels > _BMP_SMALL:
+        # A run can also be the rest of a row, or a jump over many: such files are let through while they are small.
+        limits.check_content(pixels, len(data), _BMP_RATIO, "the BMP file")
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
@@ -69,21 +81,37 @@ def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
 
 def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
     """Every frame of an animation, complete pictures of the same size; one picture of other files."""
+    data, cut, frames = _outlined(data, kind)
     with open_image(data, kind, max_pixels) as image:
-        total = int(getattr(image, "n_frames", 1))
+        total = frames or int(getattr(image, "n_frames", 1))
         notes = (f"first of {total} frames",) if total > 1 else ()
         if "mp" in image.info:
             notes = ("it holds further pictures (MPO): left out",)
         for index in range(total):
-            image.seek(index)
+            try:
+                image.seek(index)
+            except EOFError:
+                if kind == "GIF" and index:  # bytes after the last frame look like another
+                    return
+                raise
             limits.check_size(*image.size, max_pixels)
             image.load()
             metadata, extra = _metadata(image, data, kind)
             pixels, alpha, more = samples_of(image, metadata.icc)
             if image.mode == "CMYK":
                 metadata = replace(metadata, icc=None)
-            found = (*extra, *more, *(notes if index == 0 else ()))
+            found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
             yield finish(pixels, alpha, metadata, kind, found, from_palette=kind in ("BMP", "GIF"))
+
+
+def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:
+    """The file without what is too long, notes, and its number of frames if that is known."""
+    if kind == "GIF":
+        cut, frames = outline.gif(data)
+        return *cut, frames
+    if kind in ("JPEG", "WEBP"):
+        return *(outline.jpeg(data) if kind == "JPEG" else outline.webp(data)), 0
+    return data, (), 0
 
 
 def samples_of(
@@ -117,8 +145,10 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
         dpi = (float(info["dpi"][0]), float(info["dpi"][1]))
     if dpi is not None and min(dpi) <= 0:
         dpi = None
-    icc = info.get("icc_profile") or None
-    return Metadata(block, icc, dpi, _texts(info), _seconds(info)), ()
+    icc, notes = info.get("icc_profile") or None, ()
+    if icc is not None and len(icc) > limits.MOST_METADATA:
+        icc, notes = None, ("its color profile is too long: left out",)
+    return Metadata(block, icc, dpi, _texts(info), _seconds(info)), notes
 
 
 def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:

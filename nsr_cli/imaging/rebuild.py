@@ -34,7 +34,7 @@ def finish(
     if metadata.icc is not None:
         icc, extra = profile.fitting(metadata.icc, pixels.shape[2])
         metadata, notes = replace(metadata, icc=icc), (*notes, *extra)
-    metadata, turn, extra = _upright(metadata, orientation)
+    metadata, turn, extra = upright_metadata(metadata, orientation)
     pixels = np.ascontiguousarray(oriented(pixels, turn))
     alpha = None if alpha is None else np.ascontiguousarray(oriented(alpha, turn))
     return Picture(pixels, alpha, metadata, source, (*notes, *extra), span)
@@ -51,7 +51,7 @@ def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return array
 
 
-def _upright(metadata: Metadata, orientation: int | None) -> tuple[Metadata, int, tuple[str, ...]]:
+def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metadata, int, tuple[str, ...]]:
     """Metadata of the upright picture, the orientation to undo, and notes."""
     block = metadata.exif
     notes: tuple[str, ...] = ()

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 FloatT = TypeVar("FloatT", np.float32, np.float64)
 
 _TAPS = 4  # width of the cubic kernel, in pixels of the coarser of the two grids
-_BLOCK = 32  # output samples per matrix product
+BLOCK = 32
+"""Output samples per matrix product."""
 
 
 def resize(array: NDArray[FloatT], height: int, width: int, *, scale: float | None = None) -> NDArray[FloatT]:
@@ -63,9 +64,9 @@ def _resize_axis(plane: NDArray[FloatT], length: int, factor: float, axis: int) 
     indices, weights = contributions(plane.shape[axis], length, factor)
     shape = (length, plane.shape[1]) if axis == 0 else (plane.shape[0], length)
     out = np.empty(shape, dtype=plane.dtype)
-    for start in range(0, length, _BLOCK):
-        stop = min(start + _BLOCK, length)
-        low, matrix = _block(indices[start:stop], weights[start:stop], plane.dtype)
+    for start in range(0, length, BLOCK):
+        stop = min(start + BLOCK, length)
+        low, matrix = block_matrix(indices[start:stop], weights[start:stop], plane.dtype)
         high = low + matrix.shape[1]
         if axis == 0:
             np.matmul(matrix, plane[low:high], out=out[start:stop])
@@ -74,7 +75,9 @@ def _resize_axis(plane: NDArray[FloatT], length: int, factor: float, axis: int) 
     return out
 
 
-def _block(indices: NDArray[np.int64], weights: NDArray[np.float64], dtype: Any) -> tuple[int, NDArray[Any]]:
+def block_matrix(
+    indices: NDArray[np.int64], weights: NDArray[np.float64], dtype: Any
+) -> tuple[int, NDArray[Any]]:
     """Dense (outputs, support) matrix of some rows of `contributions`, and where its support starts."""
     low = int(indices.min())
     matrix = np.zeros((len(indices), int(indices.max()) - low + 1))
@@ -84,15 +87,19 @@ def _block(indices: NDArray[np.int64], weights: NDArray[np.float64], dtype: Any)
 
 
 def contributions(
-    length_in: int, length_out: int, factor: float
+    length_in: int, length_out: int, factor: float, start: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which input samples make each output sample: indices and weights, both (length_out, taps).
+    """Which input samples make each output sample: indices and weights, both (length_out - start, taps).
+
+    Output samples before `start` are left out.
 
     Weights are float64 and sum to 1 in each row; indices are already mirrored into 0..length_in-1.
     """
     stretch = min(factor, 1.0)
     reach = _TAPS / stretch
-    centers = (np.arange(length_out) + 0.5) / factor - 0.5  # in input samples, sample centers at integers
+    centers = (
+        np.arange(start, length_out) + 0.5
+    ) / factor - 0.5  # in input samples, sample centers at integers
     taps = int(np.ceil(reach)) + 2
     positions = np.floor(centers - reach / 2).astype(np.int64)[:, np.newaxis] + np.arange(taps)
     weights = cubic((centers[:, np.newaxis] - positions) * stretch)

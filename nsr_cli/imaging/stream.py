@@ -17,7 +17,7 @@ _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
-_SCAN_END = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # a marker that ends entropy-coded data
+_SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker that ends entropy-coded data
 _START_OF_SCAN, _END, _APP2 = 0xDA, 0xD9, 0xE2
 _BARE = {0x01, *range(0xD0, 0xD9)}
 

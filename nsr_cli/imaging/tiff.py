@@ -74,7 +74,7 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
     samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
     samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
     samples = _whole_bits(samples, int(page.bitspersample))
-    metadata, orientation = tifftags.read(page, data)
+    metadata, orientation = tifftags.read(data, int(page.offset))
     colors = _COLORS[int(page.photometric)]
     alpha, premultiplied, notes = _alpha(page, samples, colors)
     pixels, more = _to_color(page, samples[..., :colors], metadata.icc)
@@ -85,9 +85,8 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
     if alpha is not None and premultiplied:
         pixels = unpremultiply(pixels, alpha)
     palette = int(page.photometric) == _PALETTE
-    return finish(
-        pixels, alpha, metadata, "TIFF", (*notes, *more), from_palette=palette, orientation=orientation
-    )
+    notes += (*more, *tifftags.too_long(data, int(page.offset)))
+    return finish(pixels, alpha, metadata, "TIFF", notes, from_palette=palette, orientation=orientation)
 
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:

@@ -5,12 +5,14 @@ does not write them, so it writes private tags in their place, and `attach` appe
 turns those tags into pointers to them.
 """
 
+import io
 import struct
 from dataclasses import replace
-from typing import Any
+from typing import BinaryIO
 
 from nsr_cli.imaging import exif, ifd, xmp
-from nsr_cli.imaging.ifd import Layout, Value
+from nsr_cli.imaging.ifd import Layout, Readable, Value
+from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.picture import Metadata, Picture
 
 ICC, XMP, ORIENTATION, IPTC = 34675, 700, 274, 33723
@@ -20,17 +22,20 @@ _KEPT = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT, 269,
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _TEXT = 2
+_NAMES = {ICC: "color profile", XMP: "XMP packet"}
+_LONG, _LONG8 = 4, 16
 
 
-def read(page: Any, data: bytes) -> tuple[Metadata, int]:
-    """Metadata of a page (a tifffile page of the file `data`) and its orientation 1..8."""
+def read(data: Readable, place: int) -> tuple[Metadata, int]:
+    """Metadata of the page of the file `data` whose directory is at `place`, and its orientation 1..8."""
     layout = Layout.of(data)
-    found = {entry.tag: entry for entry in ifd.entries(data, int(page.offset), layout)}
-    raw = {tag: found[tag].raw(data) for tag in (ICC, XMP) if tag in found}
+    found = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
+    kept = (tag for tag in (ICC, XMP) if tag in found and found[tag].size <= MOST_METADATA)
+    raw = {tag: found[tag].raw(data) for tag in kept}
     orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
-    main = [value for value in ifd.read_values(data, int(page.offset), layout) if _is_kept(value)]
+    main = [value for value in ifd.read_values(data, place, layout) if _is_kept(value)]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
-    dots = [v for v in ifd.read_values(data, int(page.offset), layout) if v.tag in _RESOLUTION_TAGS]
+    dots = [v for v in ifd.read_values(data, place, layout) if v.tag in _RESOLUTION_TAGS]
     dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
@@ -38,12 +43,19 @@ def read(page: Any, data: bytes) -> tuple[Metadata, int]:
     return metadata, orientation if orientation is not None and 1 <= orientation <= 8 else 1
 
 
+def too_long(data: Readable, place: int) -> tuple[str, ...]:
+    """A note for each text or profile of the page's directory that `read` leaves out for its length."""
+    found = ifd.entries(data, place, Layout.of(data))
+    tags = [entry.tag for entry in found if entry.tag in (ICC, XMP, *_KEPT) and entry.size > MOST_METADATA]
+    return tuple(f"its {_NAMES.get(tag, f'tag {tag}')} is too long: left out" for tag in tags)
+
+
 def _is_kept(value: Value) -> bool:
     """Whether a tag goes on to the output. tifffile describes the array it wrote; a result has another shape."""
     return value.tag in _KEPT and not (value.tag == DESCRIPTION and value.data.startswith(b'{"shape":'))
 
 
-def _child(data: bytes, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
+def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
     """A sub-directory; empty if there is none or it is damaged."""
     start = pointer.integer(data, layout) if pointer else None
     if not start:
@@ -65,7 +77,7 @@ def write(picture: Picture) -> tuple[list[tuple[int, int, int, bytes, bool]], li
         tags.append((XMP, 1, len(content), content, True))
     tags.append((ORIENTATION, 3, 1, b"\1\0", True))
     present = [(tag, child) for tag, child in zip(_PLACEHOLDERS, children, strict=True) if child]
-    tags += [(tag, 4, 1, b"\0\0\0\0", True) for tag, _ in present]
+    tags += [(tag, _LONG, 1, b"\0\0\0\0", True) for tag, _ in present]
     return tags, [child for _, child in present]
 
 
@@ -81,25 +93,33 @@ def _directories(
     return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps
 
 
-def attach(stored: bytes, pages: list[list[list[Value]]]) -> bytes:
-    """The little-endian TIFF file `stored` with the directories of each page appended and pointed to."""
-    if not any(pages):
-        return stored
-    layout = Layout.of(stored)
-    block = bytearray(stored)
-    place = layout.first_directory(stored)
-    for children in pages:
-        total = layout.number(stored, place, 2)
-        rows = [stored[start : start + 12] for start in range(place + 2, place + 2 + 12 * total, 12)]
+def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
+    """Append the directories of each page to the little-endian TIFF file that `file` holds, and point to them.
+
+    Both kinds of TIFF file are known; `file` is open for reading and writing.
+    """
+    file.seek(0)
+    layout = Layout.of(start := file.read(16))
+    place = layout.first_directory(start)
+    head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
+    for children in pages if any(pages) else []:
+        file.seek(place)
+        total = int.from_bytes(file.read(head), "little")
+        rows = [file.read(row) for _ in range(total)]
+        after = int.from_bytes(file.read(wide), "little")
         for child, (placeholder, tag) in zip(children, _present(rows), strict=True):
-            block += b"\0" * (len(block) % 2)
-            row = next(i for i, row in enumerate(rows) if row[:2] == struct.pack("<H", placeholder))
-            rows[row] = struct.pack("<HHII", tag, 4, 1, len(block))
-            block += ifd.build_directory(child, len(block))
-        rows.sort(key=lambda row: row[1] << 8 | row[0])
-        block[place + 2 : place + 2 + 12 * total] = b"".join(rows)
-        place = layout.number(stored, place + 2 + 12 * total, 4)
-    return bytes(block)
+            position = file.seek(0, io.SEEK_END)
+            position += file.write(b"\0" * (position % 2))
+            file.write(ifd.build_directory(child, position, big=layout.big))
+            index = next(i for i, found in enumerate(rows) if found[:2] == struct.pack("<H", placeholder))
+            pointer = struct.pack(
+                "<HHQQ" if layout.big else "<HHII", tag, _LONG8 if layout.big else _LONG, 1, position
+            )
+            rows[index] = pointer
+        rows.sort(key=lambda found: found[1] << 8 | found[0])
+        file.seek(place + head)
+        file.write(b"".join(rows))
+        place = after
 
 
 def _present(rows: list[bytes]) -> list[tuple[int, int]]:

@@ -10,29 +10,30 @@ from numpy.typing import NDArray
 from nsr_cli.imaging import tifftags
 from nsr_cli.imaging.picture import Picture
 
-_CLASSIC_LIMIT = 4_000_000_000  # bytes; positions of an ordinary TIFF file have 32 bits
+CLASSIC_LIMIT = 4_000_000_000
+"""Bytes of samples up to which a file is an ordinary TIFF, whose positions have 32 bits."""
+
 _UNASSOCIATED = "unassalpha"
 
 
 def encode(pictures: Iterable[Picture]) -> bytes:
     """A TIFF file with one page for each picture, in order.
 
-    Files that may pass 4 GB are BigTIFF; those go without EXIF directories, which have 32-bit positions.
+    Files that may pass 4 GB are BigTIFF.
     """
     import tifffile
 
     pages = list(pictures)
     stored = io.BytesIO()
-    big = sum(samples_bytes(page) for page in pages) > _CLASSIC_LIMIT
+    big = sum(samples_bytes(page) for page in pages) > CLASSIC_LIMIT
     children = []
     with tifffile.TiffWriter(stored, bigtiff=big, byteorder="<") as writer:
         for page in pages:
             tags, directories = tifftags.write(page)
-            if big:
-                tags = [tag for tag in tags if tag[1] != 4]
             children.append(directories)
-            writer.write(_samples(page), extratags=tags, **_options(page))
-    return stored.getvalue() if big else tifftags.attach(stored.getvalue(), children)
+            writer.write(as_stored(page), extratags=tags, **options(page))
+    tifftags.attach(stored, children)
+    return stored.getvalue()
 
 
 def samples_bytes(picture: Picture) -> int:
@@ -40,7 +41,7 @@ def samples_bytes(picture: Picture) -> int:
     return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
 
 
-def _samples(picture: Picture) -> NDArray[Any]:
+def as_stored(picture: Picture) -> NDArray[Any]:
     """(H, W) or (H, W, S) with alpha last; float samples in the range of the file they came from."""
     pixels, alpha = picture.pixels, picture.alpha
     if picture.is_float and picture.span != (0.0, 1.0):
@@ -52,8 +53,9 @@ def _samples(picture: Picture) -> NDArray[Any]:
     return np.concatenate([pixels, alpha[..., np.newaxis]], axis=2)
 
 
-def _options(picture: Picture) -> dict[str, Any]:
-    options: dict[str, Any] = {
+def options(picture: Picture) -> dict[str, Any]:
+    """What tifffile has to be told about a picture, whatever its samples are."""
+    found: dict[str, Any] = {
         "photometric": "minisblack" if picture.is_gray else "rgb",
         "compression": "zlib",
         "predictor": True,
@@ -62,7 +64,7 @@ def _options(picture: Picture) -> dict[str, Any]:
         "iccprofile": picture.metadata.icc,
     }
     if picture.alpha is not None:
-        options |= {"extrasamples": [_UNASSOCIATED], "planarconfig": "contig"}
+        found |= {"extrasamples": [_UNASSOCIATED], "planarconfig": "contig"}
     if picture.metadata.dpi is not None:
-        options |= {"resolution": picture.metadata.dpi, "resolutionunit": "inch"}
-    return options
+        found |= {"resolution": picture.metadata.dpi, "resolutionunit": "inch"}
+    return found

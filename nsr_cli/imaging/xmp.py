@@ -7,15 +7,13 @@ reading: a text survives any chain of formats, and a packet that came with the f
 
 import html
 import re
+from collections.abc import Iterator
 
 from nsr_cli.imaging.picture import XMP_KEY
 
 _NAMESPACE = "urn:nsr:texts:1"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_OURS = re.compile(
-    r'\s*<rdf:Description rdf:about="" xmlns:nsr="urn:nsr:texts:1">.*?</rdf:Description>', re.DOTALL
-)
-_PAIR = re.compile(r"<nsr:keyword>(.*?)</nsr:keyword><nsr:value>(.*?)</nsr:value>", re.DOTALL)
+_START, _END = f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}">', "</rdf:Description>"
 _EMPTY = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     "</rdf:RDF></x:xmpmeta>"
@@ -52,12 +50,22 @@ def pack(text: tuple[tuple[str, str], ...]) -> str | None:
 
 def unpack(packet: str) -> tuple[tuple[str, str], ...]:
     """The texts of a packet that `pack` made, and the rest of the packet under `XMP_KEY`."""
-    ours = _OURS.search(packet)
-    if ours is None:
+    start = packet.find(_START)
+    end = packet.find(_END, start)
+    if start < 0 or end < 0:
         return ((XMP_KEY, packet),)
-    pairs = tuple((html.unescape(key), html.unescape(value)) for key, value in _PAIR.findall(ours.group()))
-    rest = packet[: ours.start()] + packet[ours.end() :]
+    pairs = tuple(_pairs(packet[start:end]))
+    rest = packet[:start].rstrip() + packet[end + len(_END) :]
     return pairs if rest == _EMPTY else ((XMP_KEY, rest), *pairs)
+
+
+def _pairs(ours: str) -> Iterator[tuple[str, str]]:
+    # Plain searches: a regular expression takes the square of the length where pairs begin and never end.
+    for item in ours.split("<nsr:keyword>")[1:]:
+        key, middle, after = item.partition("</nsr:keyword><nsr:value>")
+        value, end, _ = after.partition("</nsr:value>")
+        if middle and end:
+            yield html.unescape(key), html.unescape(value)
 
 
 def make_upright(packet: str) -> str:

@@ -18,7 +18,7 @@ from nsr_cli.imaging import codec, rasters
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.process import Gone, Process
-from nsr_cli.sandbox.protocol import Limits, Order
+from nsr_cli.sandbox.protocol import Extent, Limits, Order
 from nsr_cli.sandbox.worker import pages
 
 _PATIENCE = 4.0  # seconds for a picture of no size at all, on a busy machine
@@ -48,7 +48,7 @@ class Decoder:
         notice: Callable[[str], None] | None = None,
     ) -> None:
         self._max_pixels = max_pixels
-        self._every_frame = every_frame
+        self._extent: Extent = "frames" if every_frame else "pages"
         self._stop = stop or threading.Event()
         self._notice = notice
         self._lock = threading.Lock()
@@ -66,17 +66,24 @@ class Decoder:
         self.close()
 
     def pages(self, data: bytes) -> list[Picture]:
-        """The pictures of a file, as `worker.pages`.
+        """The pictures of a file: every page of a TIFF, and one frame of an animation or all of them.
 
         Raises:
             DecodeError: it cannot be read, for whatever reason.
         """
+        return self._decoded(data, self._extent)
+
+    def first(self, data: bytes) -> Picture:
+        """The first picture of a file, with a note if there are more. DecodeError as `pages`."""
+        return self._decoded(data, "first")[0]
+
+    def _decoded(self, data: bytes, extent: Extent) -> list[Picture]:
         reason = "its decoder cannot be started"
         for _ in range(_ATTEMPTS):
             if (process := self._take()) is None:
-                return list(pages(data, self._max_pixels, self._every_frame))
+                return list(pages(data, self._max_pixels, extent))
             try:
-                return process.decode(data, self._order(data))
+                return process.decode(data, self._order(data, extent))
             except Gone as gone:
                 reason = str(gone)
                 if gone.reading:
@@ -95,11 +102,11 @@ class Decoder:
         for process in running:
             process.close()
 
-    def _order(self, data: bytes) -> Order:
+    def _order(self, data: bytes, extent: Extent) -> Order:
         pixels = min(self._max_pixels, _most_pixels(data))
         memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
         limits = Limits(_PATIENCE + pixels / _SLOWEST, memory, machine_memory() // 2)
-        return Order(len(data), self._max_pixels, self._every_frame, limits)
+        return Order(len(data), self._max_pixels, extent, limits)
 
     def _take(self) -> Process | None:
         """A process that is ready; None if there can be none."""

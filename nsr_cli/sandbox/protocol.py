@@ -15,7 +15,7 @@ import base64
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 
 LONGEST = 1 << 28
 """Bytes of one line; the texts of a picture are the only thing that makes it long."""
+
+Extent = Literal["first", "pages", "frames"]
+"""How much of a file: its first picture; all pages of a TIFF, but the first frame of an animation; everything."""
 
 _TYPES = ("uint8", "uint16", "float32")
 
@@ -49,7 +52,7 @@ class Order:
 
     size: int
     max_pixels: int
-    every_frame: bool
+    extent: Extent
     limits: Limits
 
     @classmethod

@@ -14,26 +14,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL import Image
+
 from nsr_cli.errors import NsrError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox import protocol
-from nsr_cli.sandbox.protocol import Limits, Order, ProtocolError
+from nsr_cli.sandbox.protocol import Extent, Limits, Order, ProtocolError
 from nsr_cli.sandbox.shared import SharedFile
 
 if sys.platform != "win32":  # there the program's clock is the only limit
     import resource
 
 
-def pages(data: bytes, max_pixels: int, every_frame: bool) -> Iterable[Picture]:
-    """The pictures of a file that a run wants: all pages of a TIFF; of an animation the first, or every frame.
-
-    A list where it can only be one.
+def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
+    """The pictures of a file that are wanted; a list where it can only be one.
 
     Raises:
         DecodeError: it cannot be read.
     """
-    if every_frame or codec.sniff(data) == "TIFF":
+    if extent == "frames" or (extent == "pages" and codec.sniff(data) == "TIFF"):
         return codec.decode_all(data, max_pixels=max_pixels)
     return [codec.decode(data, max_pixels=max_pixels)]
 
@@ -67,7 +67,7 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
         data = file.read(order.size)
         _load_readers(codec.sniff(data), answers)
         _limit(order.limits)
-        found = pages(data, order.max_pixels, order.every_frame)
+        found = pages(data, order.max_pixels, order.extent)
         for picture in found:
             file.write(*protocol.arrays(picture))
             record = {"picture": protocol.describe(picture)}
@@ -103,6 +103,7 @@ def _load_readers(kind: str, answers: BinaryIO) -> None:
 
 def _be_modest() -> None:
     """Leave no core dumps, and be the first to go when the machine is out of memory."""
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, below ours; only here, where nobody else relies on it
     if sys.platform != "win32":
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -83,6 +83,15 @@ RECOVERED = (
 )
 
 
+FAULTS = pytest.mark.promise(
+    "Weights and data: 37 faults of servers (reset, 404, 416, 500, cut off, HTML as 200, wrong bytes, no ranges, "
+    "changed ETag, redirects in circles and to file:// or http://, gzip bomb, a byte a second, a bad certificate): the "
+    "right file, or one line that names the address and exit code 4 within the deadline; a good file stays",
+    count=37,
+)
+
+
+@FAULTS
 @pytest.mark.parametrize("fault", RECOVERED)
 def test_faults_that_pass(server: "Server", tmp_path: Path, fault: str) -> None:
     target = fetch(server.source(fault), tmp_path / "f.bin", retries=40)
@@ -123,6 +132,7 @@ REFUSED = {
 }
 
 
+@FAULTS
 @pytest.mark.parametrize("fault", REFUSED)
 def test_faults_that_stay(server: "Server", tmp_path: Path, fault: str) -> None:
     target = tmp_path / "f.bin"
@@ -137,6 +147,7 @@ def test_faults_that_stay(server: "Server", tmp_path: Path, fault: str) -> None:
     assert server.hits[fault] <= 11
 
 
+@FAULTS
 @pytest.mark.parametrize("fault", ("drip", "drip_headers", "silent"))
 def test_slow_servers_are_left_at_the_deadline(server: "Server", tmp_path: Path, fault: str) -> None:
     started = time.monotonic()
@@ -146,6 +157,7 @@ def test_slow_servers_are_left_at_the_deadline(server: "Server", tmp_path: Path,
     assert server.url(fault) in str(caught.value)
 
 
+@FAULTS
 def test_a_drip_is_left_long_before_a_long_deadline(
     server: "Server", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -460,6 +472,7 @@ def secure_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"https://127.0.0.1:{listener.getsockname()[1]}/f.bin"
 
 
+@FAULTS
 def test_https_never_leads_to_http(secure_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.environ["NSR_TEST_CERTIFICATE"])
     with pytest.raises(FetchError, match="redirects to http://, which is not allowed") as caught:
@@ -467,6 +480,7 @@ def test_https_never_leads_to_http(secure_url: str, tmp_path: Path, monkeypatch:
     assert secure_url in str(caught.value)
 
 
+@FAULTS
 def test_an_unknown_certificate_is_refused(secure_url: str, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="certificate cannot be verified"):
         fetch(Source((secure_url,), 3, "0" * 64), tmp_path / "f.bin", deadline=20)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nsr_cli.fetch import fetch
+from tests.promises import Reached
 
 if TYPE_CHECKING:
     from tests.fetch.conftest import Server
@@ -110,9 +111,16 @@ def parts(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.endswith(".part")]
 
 
-@pytest.mark.parametrize("rounds", (2, pytest.param(20, marks=pytest.mark.slow)))
+ONE_BODY = pytest.mark.promise(
+    "Weights and data: 16 processes with an empty cache fetch one file, 20 rounds: each has it right, "
+    "and the server sent one body",
+    count=320,
+)
+
+
+@pytest.mark.parametrize("rounds", (2, pytest.param(20, marks=(pytest.mark.slow, ONE_BODY))))
 def test_sixteen_processes_load_one_body(
-    server: "Server", tmp_path: Path, nursery: Callable[..., Nursery], rounds: int
+    server: "Server", tmp_path: Path, nursery: Callable[..., Nursery], rounds: int, reached: Reached
 ) -> None:
     processes = nursery("lock")
     for number in range(rounds):
@@ -126,12 +134,25 @@ def test_sixteen_processes_load_one_body(
         assert server.hits["ok"] == 1
         assert server.sent == len(server.content)
         assert parts(targets[0].parent) == []
+        reached(16)
+
+
+NO_LOCKS = pytest.mark.promise(
+    "Weights and data: the same where locks do nothing, from servers that break off, know no ranges or send half, "
+    "20 rounds each: nobody has a wrong byte, nothing is left over",
+    count=1280,
+)
 
 
 @pytest.mark.parametrize("fault", ("ok", "broken_once", "no_ranges", "truncated"))
-@pytest.mark.parametrize("rounds", (1, pytest.param(20, marks=pytest.mark.slow)))
+@pytest.mark.parametrize("rounds", (1, pytest.param(20, marks=(pytest.mark.slow, NO_LOCKS))))
 def test_sixteen_processes_without_locks(
-    server: "Server", tmp_path: Path, nursery: Callable[..., Nursery], fault: str, rounds: int
+    server: "Server",
+    tmp_path: Path,
+    nursery: Callable[..., Nursery],
+    fault: str,
+    rounds: int,
+    reached: Reached,
 ) -> None:
     """More bodies, but nobody sees a wrong byte, and nothing is left over."""
     processes = nursery("no-lock")
@@ -145,11 +166,19 @@ def test_sixteen_processes_without_locks(
         assert target.read_bytes() == server.content
         assert server.hits[fault] > 1
         assert parts(target.parent) == []
+        reached(16)
 
 
-@pytest.mark.parametrize("kills", (12, pytest.param(50, marks=pytest.mark.slow)))
+KILLED = pytest.mark.promise(
+    "Weights and data: a download is killed (SIGKILL) at 50 random points: the file is absent or right, the next run "
+    "goes on with at most 64 KiB loaded twice, and finishes",
+    count=50,
+)
+
+
+@pytest.mark.parametrize("kills", (12, pytest.param(50, marks=(pytest.mark.slow, KILLED))))
 def test_killed_downloads_are_finished_by_the_next_run(
-    server: "Server", tmp_path: Path, nursery: Callable[..., Nursery], kills: int
+    server: "Server", tmp_path: Path, nursery: Callable[..., Nursery], kills: int, reached: Reached
 ) -> None:
     """SIGKILL at random points: the name is absent or right, and at most 64 KiB are loaded twice."""
     chance = random.Random(kills)
@@ -159,7 +188,7 @@ def test_killed_downloads_are_finished_by_the_next_run(
     server.block, server.pause = 1 << 14, 0.002  # about 0.6 seconds for the whole file
     folder, target, interrupted = tmp_path / "cache", tmp_path / "cache" / "f.bin", 0
     held = 0
-    for _ in range(kills):
+    while interrupted < kills:
         server.sent = 0
         server.ranges.clear()
         victim = processes.prepare(server, target, "ok")
@@ -169,7 +198,8 @@ def test_killed_downloads_are_finished_by_the_next_run(
             os.kill(victim, signal.SIGKILL)
         codes = processes.hear()
         if server.ranges:
-            assert server.ranges == [f"bytes={held}-" if held else None]
+            # A request of the process that was killed before may be heard late: then it is there twice.
+            assert set(server.ranges) == {f"bytes={held}-" if held else None}
         if target.exists():
             assert target.read_bytes() == server.content
             assert codes in ([0], [-signal.SIGKILL])
@@ -184,7 +214,7 @@ def test_killed_downloads_are_finished_by_the_next_run(
             held = max(held, size(part))
         assert begun <= held
         assert begun + server.sent - held <= 1 << 16
-    assert interrupted >= kills // 2
+    reached(interrupted)
     fetch(server.source("ok"), target)
     assert hashlib.sha256(target.read_bytes()).hexdigest() == server.source("ok").sha256
     assert parts(folder) == []

@@ -1,6 +1,7 @@
 """Streams of pictures are split without seeking, in constant memory."""
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, stream
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.stream import read_stream
 
 
 class Trickle:
@@ -163,3 +165,11 @@ def test_memory_stays_at_one_picture() -> None:
     tracemalloc.stop()
     assert count == 40
     assert peak < 6 * len(data)
+
+
+def test_filling_between_scans_takes_time_in_step_with_its_length() -> None:
+    scan = b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    data = b"\xff\xd8" + scan + (b"\xff" * 400_000 + b"\0") * 3 + b"\xff\xd9"
+    started = time.process_time()
+    assert list(read_stream(io.BytesIO(data + data))) == [data, data]
+    assert time.process_time() - started < 1

@@ -1,4 +1,4 @@
-"""Damaged pictures, the same in every run: seeds of six formats, and what can happen to a file."""
+"""Damaged pictures, the same in every run: seeds of each format, and what can happen to a file."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "APNG")
 _ODD_BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 _ODD_WORDS = (0, 1, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 
@@ -47,13 +47,14 @@ def _pillow(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
             (clear, {"quality": 30, "exif": exif.tobytes()}),
             (image, film),
         ],
+        "APNG": [(image, film), (palette, film), (clear, film)],
         "BMP": [*plain, (gray, {}), (palette, {}), (image.convert("1"), {}), (clear, {})],
         "GIF": [*plain, (gray, {}), (palette, {"transparency": 3, "interlace": True}), (image, film)],
     }
     found = []
     for picture, options in sorts[kind]:
         stored = io.BytesIO()
-        picture.save(stored, kind, **options)
+        picture.save(stored, kind.removeprefix("A"), **options)
         found.append(stored.getvalue())
     if kind == "PNG":
         deep = io.BytesIO()
@@ -101,7 +102,7 @@ def mutant(kind: str, number: int, whole: list[bytes] | None = None) -> bytes:
     data = bytearray(whole[number % len(whole)])
     for _ in range(1 + int(rng.integers(0, 2))):
         _DAMAGES[int(rng.integers(len(_DAMAGES)))](data, rng, whole)
-    if kind == "PNG" and rng.random() < 0.7:
+    if kind in ("PNG", "APNG") and rng.random() < 0.7:
         _mend(data)
     return bytes(data)
 

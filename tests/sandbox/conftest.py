@@ -12,6 +12,7 @@ MISCHIEF = """
 import ctypes, os, resource, signal, sys, time
 sys.path[:] = {paths!r}
 import numpy as np
+from PIL import Image
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -41,7 +42,8 @@ def pipe(name):
 
 def facts():
     core, cpu = resource.getrlimit(resource.RLIMIT_CORE), resource.getrlimit(resource.RLIMIT_CPU)[0]
-    return [str("torch" in sys.modules), str(core), str(0 < cpu < 1000), str(sys.flags.isolated), str(os.getpid())]
+    limits = core, 0 < cpu < 1000, Image.MAX_IMAGE_PIXELS
+    return [str(fact) for fact in ("torch" in sys.modules, *limits, sys.flags.isolated, os.getpid())]
 
 ACTS = dict(
     crash=lambda: ctypes.string_at(0),
@@ -62,10 +64,10 @@ ACTS = dict(
     facts=lambda: None,
 )
 
-def pages(data, max_pixels, every_frame):
+def pages(data, max_pixels, extent):
     word = data.split()[0].decode("latin-1")
     if word not in ACTS:
-        return true_pages(data, max_pixels, every_frame)
+        return true_pages(data, max_pixels, extent)
     ACTS[word]()
     notes = tuple(facts()) if word == "facts" else ()
     return iter([Picture(np.zeros((2, 3, 1), np.uint8), notes=notes)])

@@ -24,6 +24,7 @@ from nsr_cli.sandbox import decoder as room
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.sandbox.process import Process
 from nsr_cli.sandbox.worker import pages
+from tests.tiny import tiny_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
@@ -85,11 +86,20 @@ def same(one: Picture, other: Picture) -> bool:
 def test_pictures_come_out_as_they_are_decoded_here(every_frame: bool) -> None:
     with Decoder(every_frame=every_frame) as decoder:
         for data in every_kind():
-            wanted = list(pages(data, 1 << 29, every_frame))
+            wanted = list(pages(data, 1 << 29, "frames" if every_frame else "pages"))
             found = decoder.pages(data)
             assert len(found) == len(wanted)
             assert all(same(one, other) for one, other in zip(found, wanted, strict=True))
             assert all(page.pixels.flags.writeable for page in found)
+
+
+def test_of_several_pictures_the_first_comes_with_a_note() -> None:
+    levels = [Picture(np.full((4, 5, 3), level, np.uint8)) for level in (10, 20, 30)]
+    with Decoder(every_frame=True) as decoder:
+        for kind, what in (("TIFF", "pages"), ("GIF", "frames"), ("PNG", "frames")):
+            first = decoder.first(codec.encode_pages(levels, kind))
+            assert first.notes == (f"first of 3 {what}",)
+            assert (int(first.pixels.min()), int(first.pixels.max())) == (10, 10)
 
 
 def test_a_shared_file_with_a_name_does_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -175,7 +185,7 @@ def test_the_process_has_no_torch_no_cores_and_a_clock_of_its_own(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(DecodeError):
         decoder.pages(b"leave")  # the next one starts here
-    assert decoder.pages(b"facts")[0].notes[:4] == ("False", "(0, 0)", "True", "1")
+    assert decoder.pages(b"facts")[0].notes[:5] == ("False", "(0, 0)", "True", "None", "1")
 
 
 @POSIX
@@ -255,6 +265,36 @@ def test_a_stop_ends_a_picture_that_hangs(mischief: str) -> None:
             decoder.pages(png())
 
 
+FOLDER = """
+import sys
+sys.path.insert(0, {root!r})
+from nsr_cli.sandbox import launch
+launch._CODE = {mischief!r}
+from nsr_cli.cli.app import main
+main(["upscale", "in", "-o", "out", "-s", "2", "--device", "cpu", "--model", {model!r}])
+"""
+
+
+@POSIX
+def test_a_folder_goes_on_where_decoders_crash_and_are_killed(mischief: str, tmp_path: Path) -> None:
+    model = tiny_weights(tmp_path / "tiny.safetensors")
+    (tmp_path / "in").mkdir()
+    for name in ("a", "d", "f"):
+        (tmp_path / "in" / f"{name}.png").write_bytes(png())
+    for name, word in (("b", b"kill"), ("c", b"crash"), ("e", b"leave")):
+        (tmp_path / "in" / f"{name}.png").write_bytes(word)
+    code = FOLDER.format(root=str(ROOT), mischief=mischief, model=str(model))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 3, said
+    assert "Traceback" not in said
+    lines = [line for line in said.splitlines() if line.startswith("nsr: ")]
+    assert [line.split(": ")[1] for line in lines] == ["in/b.png", "in/c.png", "in/e.png"]
+    assert "was killed, perhaps for want of memory" in lines[0] and "(SIGSEGV)" in lines[1]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "d.png", "f.png"}
+
+
 RUNNER = """
 import sys
 sys.path.insert(0, {root!r})
@@ -300,3 +340,16 @@ def test_a_run_that_is_stopped_leaves_no_process(
     if (word, number) == ("sleep", signal.SIGKILL):
         os.kill(worker, signal.SIGKILL)  # no library sleeps; nothing is left to wake it
     assert gone_within(worker, 6 if number == signal.SIGKILL else 0.5)
+
+
+@pytest.mark.slow
+def test_a_photograph_of_a_hundred_megapixels_is_within_the_limits() -> None:
+    tile = np.random.default_rng(2).integers(0, 256, (1000, 1250, 3), dtype=np.uint8)
+    photo = Image.fromarray(np.tile(tile, (8, 10, 1)))
+    for options in ({}, {"progressive": True}):
+        stored = io.BytesIO()
+        photo.save(stored, "JPEG", **options)
+        with Decoder() as decoder:
+            found = decoder.first(stored.getvalue())
+        assert (found.width, found.height) == (12_500, 8000)
+        assert abs(found.pixels[-1000:, -1250:].mean() - tile.mean()) < 2

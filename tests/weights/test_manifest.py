@@ -108,6 +108,11 @@ BAD_VALUES: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.promise(
+    "Weights and data: names and addresses in a manifest that lead out of the cache or make no sense are refused, "
+    "and named",
+    count=sum(map(len, BAD_VALUES.values())),
+)
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, values in BAD_VALUES.items() for value in values]
 )

@@ -1,0 +1,165 @@
+"""The size of a picture from its file's head, without any library: a few reads, however the file is made."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, exif, ifd, png, pnm, rasters
+from nsr_cli.imaging.ifd import Layout, Readable
+
+_START = 4096
+_MOST_PARTS = 1000  # chunks or segments that are passed over
+_LONGEST_EXIF = 1 << 20
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
+_SIDEWAYS = range(5, 9)  # EXIF orientations that turn the picture on its side
+_BMP_WIDE = 8  # bits of a pixel above which it is no index
+_BMP_MASKS = 3  # a method of BMP: any bits for each color
+_BMP_ALPHA_HEADER = 56  # bytes, from which on it has a mask for transparency
+_ALPHA = 0x10  # of the flags of a WebP file
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file says of its first picture: its sides, upright, and the bytes of a pixel when it is read."""
+
+    width: int
+    height: int
+    depth: int
+    alpha: bool = False
+    """Whether it has transparency; not told of GIF and TIFF, which can be written with it."""
+
+
+def read_head(data: Readable) -> Head | None:
+    """The head of a picture file; None if it does not say enough. What it says need not be true."""
+    try:
+        kind = codec.sniff(data[:_START])
+        width, height, depth, orientation = _READERS[kind](data)
+        alpha = kind in _ALPHA_OF and _ALPHA_OF[kind](data)
+    except (DecodeError, ifd.DirectoryError, struct.error, IndexError, KeyError, TypeError):
+        return None
+    if min(width, height, depth) < 1:
+        return None
+    sides = (height, width) if orientation in _SIDEWAYS else (width, height)
+    return Head(*sides, depth, alpha)
+
+
+_Found = tuple[int, int, int, int]
+"""Width and height as they are stored, bytes of a pixel, orientation 1..8."""
+
+
+def _png(data: Readable) -> _Found:
+    head, turned = png.header(data[:_START]), 1
+    for name, place, length in _png_chunks(data):
+        if name == b"eXIf" and length <= _LONGEST_EXIF:
+            turned = _orientation(data[place : place + length])
+    return head.width, head.height, png.SAMPLES[head.color] * (2 if head.depth == 16 else 1), turned
+
+
+def _png_chunks(data: Readable) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the chunks before the pixels."""
+    place = len(png.SIGNATURE)
+    for _ in range(_MOST_PARTS):
+        if len(head := data[place : place + 8]) < 8 or head[4:] == b"IDAT":
+            return
+        length = int.from_bytes(head[:4], "big")
+        yield head[4:], place + 8, length
+        place += 12 + length
+
+
+def _jpeg(data: Readable) -> _Found:
+    place, turned = 2, 1
+    for _ in range(_MOST_PARTS):
+        head = data[place : place + 10]
+        marker, length = head[1], int.from_bytes(head[2:4], "big")
+        if head[0] != 0xFF or marker == _JPEG_SCAN or length < 2:
+            break
+        if marker in _JPEG_FRAMES:
+            height, width = struct.unpack(">HH", head[5:9])
+            return width, height, head[9], turned
+        if marker == _JPEG_APP1 and head[4:] == exif.PREFIX:
+            turned = _orientation(data[place + 10 : place + 2 + length])
+        place += 2 + length
+    raise DecodeError("the JPEG file has no frame")
+
+
+def _webp(data: Readable) -> _Found:
+    start = data[:_START]
+    width, height = rasters.webp_size(start)
+    flags = start[20] if start[12:16] == b"VP8X" else 0
+    place, turned = 12, 1
+    for _ in range(_MOST_PARTS):
+        if len(head := data[place : place + 8]) < 8:
+            break
+        length = int.from_bytes(head[4:], "little")
+        if head[:4] == b"EXIF" and length <= _LONGEST_EXIF:
+            turned = _orientation(data[place + 8 : place + 8 + length])
+        place += 8 + length + length % 2
+    return width, height, 4 if flags & _ALPHA else 3, turned
+
+
+def _gif(data: Readable) -> _Found:
+    width, height = struct.unpack("<HH", data[6:10])
+    return width, height, 1, 1
+
+
+def _bmp(data: Readable) -> _Found:
+    old = data[14:18] == b"\x0c\0\0\0"
+    width, height, _, bits = struct.unpack("<HHHH" if old else "<iiHH", data[18 : 26 if old else 30])
+    return width, abs(height), 3 if bits > _BMP_WIDE else 1, 1
+
+
+def _bmp_alpha(data: Readable) -> bool:
+    size, bits, method = struct.unpack("<I10xHI", data[14:34])
+    masks = struct.unpack("<4I", data[54:70])
+    deep = size >= _BMP_ALPHA_HEADER and masks[3] != 0
+    return method == _BMP_MASKS and bits == 32 and (deep or not any(masks[:3]))
+
+
+def _pnm(data: Readable) -> _Found:
+    start = data[: pnm.LONGEST_HEADER]
+    head = pnm.header(start if len(start) == pnm.LONGEST_HEADER else start + b"\n")
+    if head is None:
+        raise DecodeError("the PNM header is cut off")
+    return head.width, head.height, head.channels * head.sample_bytes, 1
+
+
+def _tiff(data: Readable) -> _Found:
+    layout = Layout.of(data)
+    tags = {entry.tag: entry for entry in ifd.entries(data, layout.first_directory(data), layout)}
+
+    def number(tag: int, default: int) -> int:
+        found = tags[tag].integer(data, layout) if tag in tags else None
+        return default if found is None else found
+
+    width, height, bits, samples = number(256, 0), number(257, 0), number(258, 1), number(277, 1)
+    return width, height, samples * -(-bits // 8), number(exif.ORIENTATION, 1)
+
+
+def _orientation(block: bytes) -> int:
+    try:
+        return exif.orientation(block.removeprefix(exif.PREFIX))
+    except ifd.DirectoryError:
+        return 1
+
+
+def _png_alpha(data: Readable) -> bool:
+    return png.header(data[:_START]).color in (4, 6) or any(name == b"tRNS" for name, *_ in _png_chunks(data))
+
+
+def _pnm_alpha(data: Readable) -> bool:
+    head = pnm.header(data[: pnm.LONGEST_HEADER])
+    return head is not None and head.channels in (2, 4)
+
+
+_ALPHA_OF = {"PNG": _png_alpha, "BMP": _bmp_alpha, "PPM": _pnm_alpha}
+_READERS = {
+    "PNG": _png,
+    "JPEG": _jpeg,
+    "WEBP": _webp,
+    "GIF": _gif,
+    "BMP": _bmp,
+    "PPM": _pnm,
+    "TIFF": _tiff,
+}

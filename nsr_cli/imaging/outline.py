@@ -1,0 +1,171 @@
+"""What a file is made of, looked through before a library gets it.
+
+Libraries walk through a file in ways of their own: they count a million frames one by one, put thousands of
+EXIF blocks together by copying all that came before, or decode ten thousand scans over the whole picture. Here
+the parts are counted first, in one pass over their heads. What no picture needs is refused, and descriptions
+that are too long are cut out. Damage is left for the library to find.
+"""
+
+import re
+import struct
+from collections.abc import Sequence
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging.ifd import DirectoryError, Layout
+from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
+
+_MOST_PARTS = 1 << 16
+_PART = 1024  # bytes of one part, on average, in files that have more parts than that
+_MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
+
+_GIF_BLOCK = re.compile(rb"[!,;]")
+_GIF_IMAGE, _GIF_END, _GIF_COMMENT = 0x2C, 0x3B, 0xFE
+_WEBP_METADATA = {b"EXIF": "EXIF block", b"XMP ": "XMP packet", b"ICCP": "color profile"}
+_JPEG_SCAN, _JPEG_END, _JPEG_APP1 = 0xDA, 0xD9, 0xE1
+_JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # that ends the data of a scan
+
+Cut = tuple[bytes, tuple[str, ...]]
+"""A file without what is too long, and notes that say so."""
+
+
+def most_parts(size: int) -> int:
+    """Chunks or segments that a file of so many bytes may have."""
+    return _MOST_PARTS + size // _PART
+
+
+def check_parts(count: int, size: int, kind: str, what: str) -> None:
+    """DecodeError if a file of `size` bytes has too many parts."""
+    if count > most_parts(size):
+        raise DecodeError(f"the {kind} file has more than {count - 1} {what}; it is damaged")
+
+
+def check_pictures(count: int, what: str) -> None:
+    """DecodeError if one file has more frames or pages than are read."""
+    if count > MOST_PICTURES:
+        raise DecodeError(f"it has more than the {MOST_PICTURES} {what} that are read of one file; split it")
+
+
+def gif(data: bytes) -> tuple[Cut, int]:
+    """A GIF file without overlong comments, and how many frames it has."""
+    frames, comments = 0, []
+    place = 13 + _gif_palette(data, 10)
+    while found := _GIF_BLOCK.search(data, place):
+        start, place = found.start(), found.end()
+        if data[start] == _GIF_END:
+            break
+        if data[start] == _GIF_IMAGE:
+            frames += 1
+            check_pictures(frames, "frames")
+            place = _gif_blocks(data, place + 10 + _gif_palette(data, place + 8))
+            continue
+        comment = data[place : place + 1] == bytes([_GIF_COMMENT])
+        place = _gif_blocks(data, place + 1)
+        if comment:
+            comments.append((start, place))
+    if sum(end - start for start, end in comments) <= MOST_METADATA:
+        comments = []
+    return _without(data, comments, "comment"), frames
+
+
+def _gif_palette(data: bytes, place: int) -> int:
+    """Bytes of the palette that the flags at a place announce."""
+    flags = data[place] if place < len(data) else 0
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _gif_blocks(data: bytes, place: int) -> int:
+    """Where the blocks that begin at a place end."""
+    while place < len(data) and data[place]:
+        place += 1 + data[place]
+    return place + 1
+
+
+def webp(data: bytes) -> Cut:
+    """A WebP file without overlong descriptions."""
+    place, count, frames = 12, 0, 0
+    cuts, names = [], []
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        end = min(len(data), place + 8 + length + length % 2)
+        count, frames = count + 1, frames + (name == b"ANMF")
+        check_parts(count, len(data), "WebP", "chunks")
+        check_pictures(frames, "frames")
+        if name in _WEBP_METADATA and length > MOST_METADATA:
+            cuts.append((place, end))
+            names.append(_WEBP_METADATA[name])
+        place = end
+    if not cuts:
+        return data, ()
+    body, notes = _without(data, cuts, *dict.fromkeys(names))
+    return body[:4] + struct.pack("<I", len(body) - 8) + body[8:], notes
+
+
+def jpeg(data: bytes) -> Cut:
+    """A JPEG file without an overlong EXIF block."""
+    place, count, blocks = 2, 0, []
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in (0x00, 0xFF):  # padding, or left over from a scan
+            place += 1 if marker else 2
+            continue
+        count += 1
+        check_parts(count, len(data), "JPEG", "segments")
+        if marker in _JPEG_BARE:
+            place += 2
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker == _JPEG_APP1 and data[place + 4 : place + 10] == b"Exif\0\0":
+            blocks.append((place, end))
+        if marker == _JPEG_END or end < place + 4:
+            break
+        if marker == _JPEG_SCAN:
+            _check_scans(data, end)
+            break
+        place = end
+    if sum(end - start for start, end in blocks) <= MOST_METADATA:
+        blocks = []
+    return _without(data, blocks, "EXIF block")
+
+
+def _check_scans(data: bytes, place: int) -> None:
+    """DecodeError if more scans follow than any picture is made of: each is read over the whole picture."""
+    if data.count(b"\xff\xda", place) < _MOST_SCANS:  # bytes in other segments look like it, or after the end
+        return
+    scans = 1
+    while found := _JPEG_MARKER.search(data, place):
+        marker, place = data[found.start() + 1], found.end()
+        if marker == _JPEG_END:
+            return
+        scans += marker == _JPEG_SCAN
+        if scans > _MOST_SCANS:
+            raise DecodeError(f"the JPEG file has more than {_MOST_SCANS} scans; save it again without them")
+        if marker not in _JPEG_BARE:
+            place += int.from_bytes(data[place : place + 2], "big")
+
+
+def check_tiff(data: bytes) -> None:
+    """DecodeError for more pages than are read of one file, thumbnails and masks included, or a circle."""
+    try:
+        layout = Layout.of(data)
+        head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
+        place, seen = layout.first_directory(data), set[int]()
+        while place:
+            if place in seen:
+                raise DecodeError("the TIFF file's pages form a circle")
+            seen.add(place)
+            check_pictures(len(seen), "pages")
+            place = layout.number(data, place + head + row * layout.number(data, place, head), wide)
+    except DirectoryError:
+        return
+
+
+def _without(data: bytes, cuts: Sequence[tuple[int, int]], *names: str) -> Cut:
+    """The file without some stretches, and a note for each of `names`; as it is if there are none."""
+    if not cuts:
+        return data, ()
+    view, place, kept = memoryview(data), 0, []
+    for start, end in cuts:
+        kept.append(view[place:start])
+        place = end
+    return b"".join([*kept, view[place:]]), tuple(f"its {name} is too long: left out" for name in names)

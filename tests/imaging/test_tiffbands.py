@@ -1,0 +1,84 @@
+"""TIFF files written in bands: what is read again is what was given, with its metadata."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from nsr_cli.imaging import codec, exif, tiffbands, tiffwrite
+from nsr_cli.imaging.ifd import Value
+from nsr_cli.imaging.picture import Metadata, Picture
+
+
+def written(array: Any, **about: Any) -> bytes:
+    height, width, channels = array.shape
+    page = tiffbands.hollow(width, height, channels, array.dtype, **about)
+    asked: list[tuple[int, int]] = []
+
+    def rows(top: int, bottom: int) -> Any:
+        asked.append((top, bottom))
+        return array[top:bottom]
+
+    file = io.BytesIO()
+    tiffbands.write(file, page, rows)
+    assert asked == [(top, min(top + 256, height)) for top in range(0, height, 256)]
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (256, 256, 1), (300, 513, 3), (600, 5, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_every_size_and_depth(shape: tuple[int, int, int], dtype: type) -> None:
+    array = np.random.default_rng(2).random(shape)
+    array = array.astype(dtype) if dtype == np.float32 else (array * np.iinfo(dtype).max).astype(dtype)
+    data = written(array)
+    assert np.array_equal(codec.decode(data).pixels, array)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        assert file.pages.first.is_tiled
+
+
+@pytest.mark.parametrize("limit", [tiffwrite.CLASSIC_LIMIT, 1000])
+def test_metadata_goes_along_also_in_files_above_4_gb(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiffwrite, "CLASSIC_LIMIT", limit)
+    exposure = Value(0x829A, 5, 1, (1).to_bytes(4, "little") + (250).to_bytes(4, "little"))
+    latitude = Value(1, 2, 2, b"N\0")
+    block = exif.build_block([Value(271, 2, 5, b"Nice\0")], [exposure], [latitude])
+    metadata = Metadata(exif=block, dpi=(300.0, 200.0), text=(("nsr", "a note"),))
+    array = np.arange(300 * 40 * 3, dtype=np.uint16).reshape(300, 40, 3)
+    data = written(array, metadata=metadata)
+    assert (data[2] == 43) == (limit == 1000)
+    found = codec.decode(data)
+    assert np.array_equal(found.pixels, array)
+    assert found.metadata.dpi == (300.0, 200.0)
+    assert found.metadata.get_text("nsr") == "a note"
+    main, inner, gps = exif.read_block(found.metadata.exif or b"")
+    assert Value(271, 2, 5, b"Nice\0") in main
+    assert exposure in inner and latitude in gps
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), array)
+
+
+def test_whole_pictures_in_large_files_keep_their_exif_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiffwrite, "CLASSIC_LIMIT", 100)
+    exposure = Value(0x829A, 5, 1, (1).to_bytes(4, "little") + (250).to_bytes(4, "little"))
+    picture = Picture(
+        np.zeros((20, 20, 3), np.uint8), metadata=Metadata(exif=exif.build_block([], [exposure], []))
+    )
+    data = tiffwrite.encode([picture, picture])
+    assert data[2] == 43
+    pages = list(codec.decode_all(data))
+    assert [exif.read_block(page.metadata.exif or b"")[1] for page in pages] == [[exposure]] * 2
+
+
+@pytest.mark.parametrize("before", [0, 1 << 20, (1 << 20) - 5, 3 << 20])
+def test_a_text_is_replaced_wherever_it_stands(before: int) -> None:
+    file = io.BytesIO(b"x" * before + b"0123456789" + b"y" * 7)
+    assert tiffbands.replace_text(file, b"0123456789", b"abcdefghij")
+    assert file.getvalue() == b"x" * before + b"abcdefghij" + b"y" * 7
+    assert not tiffbands.replace_text(file, b"0123456789", b"abcdefghij")
+
+
+def test_a_hollow_picture_takes_no_memory() -> None:
+    page = tiffbands.hollow(1 << 19, 1 << 19, 3, np.uint16, alpha=True)
+    assert (page.width, page.channels, page.bits) == (1 << 19, 3, 16)
+    assert page.alpha is not None
