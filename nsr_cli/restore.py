@@ -4,56 +4,35 @@ picture ─ color spread under transparency ─> [0, 1] ─> native networks ─
         └ alpha ─────────────────────────────────────> bicubic ─────────────────────────────────────┴─> picture
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from nsr_cli.engine.arrays import Progress, Unit, Watch, run_array, run_ensemble
+from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import safe_text
+from nsr_cli.engine.stages import TASKS, Stage, checked_scale, compose, load_stages
+from nsr_cli.engine.stream import plan, restored_bands
+from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import from_unit, to_unit
-from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
-from nsr_cli.model.checkpoint import load_network
-from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.levels import noise_level, quality_level
+from nsr_cli.model.network import Network
 from nsr_cli.weights.store import WeightStore
 
-MAX_SCALE = 16.0
-TASKS = ("upscale", "denoise", "dejpeg")
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights that a restorer has loaded: the name in the manifest or of the file, and the file's sha256."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """One network, loaded."""
-
-    weights: Weights
-    config: NetworkConfig
-    runner: Runner
+__all__ = ["Restorer", "compose"]
 
 
 class Restorer:
     """One task with its weights on one device. Make it with `Restorer.load`; calls are independent."""
 
-    def __init__(self, task: str, scale: float, stages: Sequence[_Stage]) -> None:
+    def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
         self._stages = tuple(stages)
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
@@ -91,19 +70,13 @@ class Restorer:
         """
         if task not in TASKS:
             raise UsageError(f"no such task: {task!r}; use {', '.join(TASKS)}")
-        factor = _checked_scale(task, scale)
+        factor = checked_scale(task, scale)
+
+        def run(network: Network) -> Runner:
+            return Runner(network, device, precision, limits, notice)
+
         store = store if store is not None else WeightStore()
-        loaded: dict[int, _Stage] = {}
-        for native in set(_native_steps(task, factor, model, store)):
-            weights, data = _read(store, model, task, native, color)
-            network = load_network(data, weights.name)
-            _check_fits(network.config, task, weights.name)
-            loaded[native] = _Stage(
-                weights, network.config, Runner(network, device, precision, limits, notice)
-            )
-        steps = compose(factor, [stage.config.scale for stage in loaded.values()])
-        by_scale = {stage.config.scale: stage for stage in loaded.values()}
-        return cls(task, factor, [by_scale[step] for step in steps])
+        return cls(task, factor, load_stages(task, factor, color, model, store, run))
 
     @property
     def name(self) -> str:
@@ -114,6 +87,11 @@ class Restorer:
     def sha256(self) -> str:
         """Digests of the weights, joined with `+`."""
         return "+".join(entry.sha256 for entry in self.entries)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures that the networks were made for: 3 RGB, 1 gray; others work too."""
+        return self._stages[0].config.channels
 
     @property
     def precision(self) -> str:
@@ -177,6 +155,10 @@ class Restorer:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
         pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
+        if not tta and self.float_bytes(pixels.shape) > self.memory:
+            return self._by_bands(
+                picture, pixels, sigma=sigma, quality=quality, strength=strength, size=size, progress=progress
+            )
         plain = to_unit(pixels)
         restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, progress=progress)
         width, height = size or (restored.shape[1], restored.shape[0])
@@ -189,6 +171,67 @@ class Restorer:
             from_unit(restored, pixels.dtype), _resized_alpha(picture.alpha, height, width)
         )
 
+    def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
+        """A call for a picture that would take too much memory in float, with these pixels in place of its own."""
+        samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
+        memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 4)
+        bands = self.bands(picture_bands(pixels), pixels.dtype, memory=memory, strict=False, **options)
+        alpha = _resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
+        return picture.with_pixels(collect(bands, pixels.dtype), alpha)
+
+    def bands(
+        self,
+        source: Bands,
+        dtype: DTypeLike,
+        *,
+        sigma: float | None = None,
+        quality: float | None = None,
+        strength: float = 1.0,
+        size: tuple[int, int] | None = None,
+        memory: int | None = None,
+        strict: bool = True,
+        progress: Progress | None = None,
+    ) -> Bands:
+        """Restore a picture that is never in memory as a whole, nor is the result.
+
+        Args:
+            source: the picture's rows, in gray or RGB.
+            dtype: of the result's rows, uint8, uint16 or float32.
+            sigma, quality, strength, size, progress: as for a call.
+            memory: bytes that it may take; default: what the limits say, else half of what is free.
+            strict: rather fail than take more.
+
+        Raises:
+            UsageError: the level that the task needs is missing.
+            MemoryExhausted: it needs more memory. While rows are read: also PictureError, as for `Runner.run`.
+        """
+        shape, finished = source.shape, np.dtype(dtype).itemsize
+        natural = (round(shape.height * self.scale), round(shape.width * self.scale))
+        sizes = [natural] if size is None else [natural, (size[1], size[0])]
+        runners = [stage.runner for stage in self._stages]
+        ways = plan(runners, shape, memory or self.memory, finished if strength == 1.0 else 4, strict=strict)
+        level = self._level(sigma, quality)
+        return restored_bands(
+            source, ways, level, sizes, strength, lambda rows: from_unit(rows, dtype), progress
+        )
+
+    def float_bytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
+        samples, scale = prod(shape), self.scale
+        total, side = 0.0, 1.0
+        for stage in self._stages:
+            before, side = side, side * stage.config.scale
+            windows = samples / shape[2] * before**2 / stage.config.window**2
+            features = windows * stage.runner.bytes_per_window if stage.runner.shares_memory else 0
+            total = max(total, features + samples * 4 * (before**2 + side**2))
+        rounding = samples * 4 * (side**2 + 1 + 2 * max(scale, 1) ** 2)
+        return int(max(total + samples * 4, rounding))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that one picture may take: what the limits say, else half of what is free."""
+        return self._stages[0].runner.memory
+
     def _level(self, sigma: float | None, quality: float | None) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none."""
         if self._stages[0].config.levels == 0:
@@ -200,70 +243,6 @@ class Restorer:
         if quality is None:
             raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
         return torch.tensor([quality_level(quality)])
-
-
-def compose(factor: float, natives: Sequence[int]) -> list[int]:
-    """The native factors whose product reaches `factor` in the fewest steps, and then exceeds it least.
-
-    ×8 of 2, 3, 4 is 4·2, ×2.5 is 3, ×16 is 4·4. The larger steps come first: they see the original pixels.
-    """
-    if factor == 1:
-        return [1]
-    for length in range(1, 5):
-        fitting = [
-            c for c in combinations_with_replacement(sorted(natives), length) if prod(c) >= factor - 1e-9
-        ]
-        if fitting:
-            return sorted(min(fitting, key=prod), reverse=True)
-    raise UsageError(
-        f"×{factor:g} cannot be composed of ×{', ×'.join(map(str, natives))}; choose another --model"
-    )
-
-
-def _checked_scale(task: str, scale: float | None) -> float:
-    if task != "upscale":
-        return 1.0
-    if scale is None or not 1 < scale <= MAX_SCALE:
-        raise UsageError(
-            f"cannot upscale by {scale}; give a factor above 1 and up to {MAX_SCALE:g}, such as -s 2"
-        )
-    return float(scale)
-
-
-def _native_steps(task: str, factor: float, model: str | None, store: WeightStore) -> list[int]:
-    """Native factors that must be loaded: those of the manifest, or the one that a chosen model has."""
-    if task != "upscale":
-        return [1]
-    if model is not None:
-        chosen = None if model in ("base", "lite") else store.manifest.resolve(model, task)
-        if isinstance(chosen, Path):
-            return [0]  # known once the file is read
-        if chosen is not None and chosen.scale is not None:
-            return [chosen.scale]
-    natives = sorted({entry.scale for entry in store.manifest.entries if entry.task == task and entry.scale})
-    if not natives:
-        raise WeightsError("there are no weights for upscaling yet; give a file with --model")
-    return compose(factor, natives)
-
-
-def _read(store: WeightStore, model: str | None, task: str, native: int, color: str) -> tuple[Weights, bytes]:
-    chosen = store.manifest.resolve(model, task, native if task == "upscale" and native else None, color)
-    if isinstance(chosen, Path):
-        try:
-            data = chosen.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"cannot read the model {safe_text(chosen)}: {error.strerror or error}"
-            ) from error
-        return Weights(safe_text(chosen.stem), hashlib.sha256(data).hexdigest()), data
-    entry, data = store.read(chosen)
-    return Weights(entry.name, entry.sha256), data
-
-
-def _check_fits(config: NetworkConfig, task: str, name: str) -> None:
-    if (config.scale > 1) != (task == "upscale"):
-        made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
-        raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")
 
 
 def _resized_alpha(alpha: NDArray[Any] | None, height: int, width: int) -> NDArray[Any] | None:

@@ -5,7 +5,9 @@ import time
 import pytest
 import torch
 
-from nsr_cli.bench import Place, sparse_layer, whole_network
+from nsr_cli.bench.figures import Figure, Growth, Place
+from nsr_cli.bench.layers import sparse_layer
+from nsr_cli.bench.networks import folded, growth, run_plain, whole_network
 
 
 def test_works_are_timed_in_turn_and_the_median_is_kept() -> None:
@@ -26,7 +28,8 @@ def test_ratios_are_of_the_same_amount_of_work() -> None:
     place = Place(torch.device("cpu"), torch.float32, 1)
     [layer] = sparse_layer(place, batch=2, side=16)
     assert layer.value > 0.3 and layer.unit == "×"
-    figures = {figure.name.split(",")[0]: figure.value for figure in whole_network(place, 48, 60, peak=50.0)}
+    rows = whole_network(place, 48, 60, peak=50.0)
+    figures = {figure.name.split(",")[0]: figure.value for figure in rows}
     assert figures["sparse over plain network"] == pytest.approx(
         figures["sparse-plus"] / figures["plain edsr-s"]
     )
@@ -34,3 +37,23 @@ def test_ratios_are_of_the_same_amount_of_work() -> None:
     assert figures["share of the convolution peak"] == pytest.approx(
         work / figures["sparse-plus"] / 50, rel=0.01
     )
+
+
+def test_the_plain_competitor_computes_what_the_network_does() -> None:
+    plain = folded("edsr-s")
+    x = torch.rand(1, 3, 20, 30)
+    torch.testing.assert_close(run_plain(plain, x), plain(x), atol=1e-5, rtol=1e-5)
+
+
+def test_targets_say_whether_they_are_met() -> None:
+    assert Figure.at_most(1.05, "a", 1.05, "×") == Figure("a", 1.05, "×", "≤ 1.05", met=True)
+    assert not Figure.at_most(1.05, "a", 1.06, "×").met
+    assert Figure.at_least(7, "a", 7.1, "×").met and not Figure.at_least(7, "a", 6.9, "×").met
+
+
+def test_growth_is_the_distance_from_the_median_of_seconds_per_megapixel() -> None:
+    rows = Growth((0.25, 1.0, 4.0), (0.5, 2.2, 10.0)).figures()
+    assert [row.value for row in rows[:3]] == [2.0, 2.2, 2.5]
+    assert rows[3].value == pytest.approx(100 * 0.3 / 2.2) and rows[3].met
+    measured = growth(Place(torch.device("cpu"), torch.float32, 1), (0.002, 0.004))
+    assert measured.megapixels == (0.002, 0.004) and min(measured.seconds) > 0

@@ -1,21 +1,20 @@
 """Where and how precisely a network runs: device, number type, threads and the C allocator."""
 
 import ctypes
-import math
 import os
 import platform
 from pathlib import Path
 
 import torch
 
+from nsr_cli import machine
 from nsr_cli.errors import UsageError
+from nsr_cli.machine import usable_threads
 
 # glibc's mallopt parameters (malloc.h)
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
-_DEFAULT_MEMORY = 4 << 30
-_CGROUP = Path("/sys/fs/cgroup")
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -80,31 +79,17 @@ def prepare_cpu() -> int:
     return torch.get_num_threads()
 
 
-def usable_threads(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """CPUs this process may use: its affinity, and the cgroup's quota rounded down, at least 1."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = quota_file.read_text().split()
-        allowed = affinity if quota == "max" else math.floor(int(quota) / int(period))
-    except (OSError, ValueError, ZeroDivisionError):
-        allowed = affinity
-    return max(1, min(affinity, allowed))
+def window_threads() -> int:
+    """Threads that each convolve a window: CPUs this process may use, or fewer where OMP_NUM_THREADS says so.
+
+    PyTorch's own number is not asked: a thread inherits it from whatever other thread set it last.
+    """
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
 
 
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
     """Bytes that are free on the device now; on a CPU also within the cgroup's limit. 4 GiB where nothing tells."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    known = [_DEFAULT_MEMORY]
-    try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        known = [int(lines["MemAvailable"].split()[0]) * 1024]
-    except (OSError, KeyError, ValueError, IndexError):
-        pass
-    try:
-        limit, used = ((_CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        if limit.strip() != "max":
-            known.append(int(limit) - int(used))
-    except (OSError, ValueError):
-        pass
-    return max(min(known), 0)
+    return machine.free_memory(meminfo)

@@ -1,4 +1,4 @@
-"""Folded layers of a network, laid out for inference: how one batch of windows is convolved."""
+"""Folded layers of a network, laid out for inference: how one window is convolved, and how many at once are."""
 
 from dataclasses import dataclass
 
@@ -23,9 +23,9 @@ class PlainLayer:
         weight = layer.weight.detach().to(device, dtype).contiguous(memory_format=torch.channels_last)
         return cls(weight, layer.bias.detach().to(device, dtype))
 
-    def apply(self, windows: Tensor) -> Tensor:
-        """(B, C, P + K − 1, P + K − 1) -> (B, O, P, P); the halo is consumed."""
-        return F.conv2d(windows, self.weight, self.bias)
+    def apply(self, features: Tensor) -> Tensor:
+        """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
+        return F.conv2d(features, self.weight, self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,42 @@ class SparseLayer:
             (layer.out_channels, layer.in_channels),
         )
 
-    def apply(self, windows: Tensor, gamma: Tensor) -> Tensor:
-        """(B, C, P + 2, P + 2) and gamma (B, d, k) -> (B, O, P, P), each window with its own kernel (Eq. 10)."""
-        count, (out_channels, in_channels) = len(windows), self.shape
-        # One window: (d, 1, k) is contiguous as it lies, and so is the mixed kernel. This is the path of the CPU.
-        by_cardinal = gamma.transpose(0, 1)  # (d, B, k)
-        mixed = torch.bmm(by_cardinal, self.kernels).transpose(0, 1).reshape(-1, 3, 3, in_channels)
-        kernels = mixed.permute(0, 3, 1, 2)  # (B · O, C, 3, 3), channels last
-        biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).reshape(-1)
-        if count == 1:
-            return F.conv2d(windows, kernels, biases)
-        side = windows.shape[-1]
-        joined = windows.reshape(1, count * in_channels, side, side)
-        return F.conv2d(joined, kernels, biases, groups=count).view(count, out_channels, side - 2, side - 2)
+    def mix_biases(self, gamma: Tensor) -> Tensor:
+        """Gamma (M, d, k) of any number of windows -> their biases (M, O)."""
+        return torch.bmm(gamma.transpose(0, 1), self.biases).transpose(0, 1).flatten(1)
+
+    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor) -> Tensor:
+        """One window: (1, C, H + 2, W + 2) -> (1, O, H, W), with its own kernel (Eq. 10). This is the path of the CPU.
+
+        Args:
+            features: its features and a halo of one pixel.
+            gamma: (1, d, k), its selection.
+            bias: (1, O), what `mix_biases` made of that.
+        """
+        # (d, 1, k) is contiguous as it lies, and so is the mixed kernel.
+        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).view(-1, 3, 3, self.shape[1])
+        return F.conv2d(features, mixed.permute(0, 3, 1, 2), bias[0])
+
+    def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
+        """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.
+
+        Args:
+            features: (1, C, rows · P + 2, cols · P + 2).
+            gamma: (rows · cols, d, k).
+            bias: (rows · cols, O).
+
+        Returns:
+            (1, O, rows · P, cols · P)
+        """
+        count, (out_channels, in_channels) = rows * cols, self.shape
+        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).transpose(0, 1)
+        kernels = mixed.reshape(-1, 3, 3, in_channels).permute(0, 3, 1, 2)  # (M · O, C, 3, 3), channels last
+        side = (features.shape[-1] - 2) // cols
+        cut = features[0].unfold(1, side + 2, side).unfold(2, side + 2, side)  # (C, rows, cols, P + 2, P + 2)
+        joined = cut.permute(1, 2, 0, 3, 4).reshape(1, count * in_channels, side + 2, side + 2)
+        out = F.conv2d(joined, kernels, bias.reshape(-1), groups=count)
+        windows = out.view(rows, cols, out_channels, side, side)
+        return windows.permute(2, 0, 3, 1, 4).reshape(1, out_channels, rows * side, cols * side)
 
 
 Layer = PlainLayer | SparseLayer

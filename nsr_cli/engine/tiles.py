@@ -68,11 +68,45 @@ def plan_tiles(grid: Grid, limit: int, margin: int = MARGIN) -> list[Tile]:
         whole = (Span(0, grid.height), Span(0, grid.width))
         return [Tile(whole, whole)]
     rows, cols = _tile_shape(grid, limit, margin)
-    return [
-        Tile((own_y, own_x), (outer_y, outer_x))
-        for own_y, outer_y in _spans(grid.rows, rows, grid.height, grid.window, margin)
-        for own_x, outer_x in _spans(grid.cols, cols, grid.width, grid.window, margin)
-    ]
+    return [tile for row in tile_rows(grid, rows, cols, margin) for tile in row]
+
+
+def tile_rows(grid: Grid, rows: int, cols: int, margin: int = MARGIN) -> Iterator[list[Tile]]:
+    """All tiles of `rows` × `cols` own windows, one row of tiles after the other."""
+    across = list(_spans(grid.cols, cols, grid.width, grid.window, margin))
+    for own_y, outer_y in _spans(grid.rows, rows, grid.height, grid.window, margin):
+        yield [Tile((own_y, own_x), (outer_y, outer_x)) for own_x, outer_x in across]
+
+
+def best_shape(
+    grid: Grid, limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int = MARGIN
+) -> tuple[int, int] | None:
+    """Own windows of a tile, down and across, for a picture that goes through row of tiles by row of tiles.
+
+    Args:
+        grid: of the whole picture.
+        limit: windows of a tile, margin included.
+        budget: bytes for a row of tiles and one tile together.
+        row_bytes: of the picture's rows, before and after the network, for each row of windows.
+        window_bytes: of a window while the network runs; 0 if that is another memory.
+
+    Returns:
+        The shape that computes the least twice; None if not even one window fits.
+    """
+    best, least = None, float("inf")
+    for rows in range(1, grid.rows + 1):
+        outer = min(rows + 2 * margin, grid.rows)
+        left = budget - row_bytes * outer
+        most = min(limit, left // window_bytes if window_bytes else limit) // outer
+        cols = grid.cols if most >= grid.cols else most - 2 * margin
+        if left < 0 or cols < 1:
+            break
+        # The share of margins in a row of tiles is that of any number of them: the shape is the same for all heights.
+        computed = 1 + 2 * margin / rows if rows < grid.rows else 1.0
+        computed *= grid.cols + (-(-grid.cols // cols) - 1) * 2 * margin
+        if computed < least:
+            best, least = (rows, cols), computed
+    return best
 
 
 def _tile_shape(grid: Grid, limit: int, margin: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ class NetworkConfig:
     width: int  # channels between blocks [n]
     expansion: int = 1  # channels inside a block are expansion · width [w]
     groups: int = 1  # sparsity groups of kernels [k]
-    cardinality: int = 1  # cardinal groups of output channels, each with its own selection [d]
+    cardinality: int = 1  # cardinal groups of output channels that choose on their own [d]; 0: each channel
     selection: Selection = "none"  # how the groups are weighted (Table 1); "none" is a plain convolution
     temperature: float = 1.0  # softmax temperature [tau]
     shared: bool = False  # one selection serves both convolutions of a block
@@ -29,7 +29,7 @@ class NetworkConfig:
     window: int = 48  # side of a selection window in input pixels [P]
 
     def __post_init__(self) -> None:
-        positive = ("blocks", "width", "expansion", "groups", "cardinality", "scale", "channels", "window")
+        positive = ("blocks", "width", "expansion", "groups", "scale", "channels", "window")
         for name in positive:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -37,7 +37,11 @@ class NetworkConfig:
             raise ValueError(
                 f"selection must be one of {', '.join(get_args(Selection))}, not {self.selection!r}"
             )
-        if self.width % self.cardinality:
+        if self.cardinality < 0:
+            raise ValueError(f"cardinality must not be negative, not {self.cardinality}")
+        if self.shared and self.cardinality == 0 and self.expansion > 1:
+            raise ValueError("convolutions of different widths cannot share a selection of each channel")
+        if self.cardinality and self.width % self.cardinality:
             raise ValueError(f"cardinality {self.cardinality} does not divide width {self.width}")
         if self.selection == "none" and (self.groups, self.cardinality) != (1, 1):
             raise ValueError('selection "none" has one group and one cardinal group')

@@ -8,6 +8,7 @@ import io
 import math
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +43,9 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
 
 def _unpickle(data: bytes, name: str) -> Any:
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        # What torch remarks about odd files before it refuses them would stand in front of the one line.
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WeightsError(
             f"{name}: refused, it is no checkpoint of tensors alone; anything else could run code"

@@ -39,12 +39,10 @@ def _convolution(
 ) -> Convolution | SparseConvolution:
     if config.selection == "none":
         return Convolution(in_channels, out_channels, 3, gain)
-    selector = None
+    selector, cardinality = None, config.cardinality or out_channels
     if own_selector:
-        selector = Selector(
-            in_channels, config.groups, config.cardinality, config.selection, config.temperature
-        )
-    return SparseConvolution(in_channels, out_channels, config.groups, config.cardinality, gain, selector)
+        selector = Selector(in_channels, config.groups, cardinality, config.selection, config.temperature)
+    return SparseConvolution(in_channels, out_channels, config.groups, cardinality, gain, selector)
 
 
 class Network(nn.Module):
@@ -63,14 +61,14 @@ class Network(nn.Module):
         """Restore pictures.
 
         Args:
-            x: (B, channels, H, W) in [0, 1]; H and W multiples of the selection window of a sparse network.
+            x: (B, channels, H, W) in [0, 1], of any size; the last selection windows may be partial.
             level: (B, levels) degradation levels in [0, 1], for networks that take them.
 
         Returns:
             (B, channels, scale·H, scale·W), about [0, 1] and not clipped.
 
         Raises:
-            ValueError: the level is missing or not wanted, or H, W do not divide into windows.
+            ValueError: the level is missing or not wanted.
         """
         config = self.config
         if (level is None) != (config.levels == 0):

@@ -4,7 +4,8 @@
     weight (k·O, C, 3, 3) ──sum over k weighted by gamma──> one kernel (O, C, 3, 3) for each of the M windows
     every window, with a one-pixel halo of its neighbours' features, is convolved with its own kernel
 
-M = B · (H/P) · (W/P) windows, in row-major order for each picture of the batch.
+M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch. The last window of a row or column is
+what is left of the features: its mean is that of the pixels it has, and beyond them every layer sees zeros.
 """
 
 from typing import Literal
@@ -115,22 +116,24 @@ class SparseConvolution(Kernels):
         """Gamma (M, k, d) of every window of features (B, C, H, W)."""
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
-        pooled = F.avg_pool2d(x, window).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
+        # `ceil_mode` adds the partial windows, each divided by the pixels that it really has.
+        pooled = F.avg_pool2d(x, window, ceil_mode=True).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
         gamma: Tensor = self.selector(pooled)
         return gamma
 
     def mix(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
         """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3) and biases (M, O)."""
         k, d = self.groups, self.cardinality
-        by_cardinal = gamma.permute(2, 0, 1)  # (d, M, k)
-        kernels = self.weight.reshape(k, d, -1).transpose(0, 1)  # (d, k, O/d·C·9)
+        # Contiguous: on views, CPUs multiply batches of matrices ten times slower, forward and backward.
+        by_cardinal = gamma.permute(2, 0, 1).contiguous()  # (d, M, k)
+        kernels = self.weight.reshape(k, d, -1).transpose(0, 1).contiguous()  # (d, k, O/d·C·9)
         mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·C·9)
         biases = torch.bmm(by_cardinal, self.bias.view(k, d, -1).transpose(0, 1)).transpose(0, 1)
         shape = (-1, self.out_channels, self.in_channels, 3, 3)
         return mixed.reshape(shape), biases.reshape(-1, self.out_channels)
 
     def forward(self, x: Tensor, window: int, gamma: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, O, H, W); H and W are multiples of `window`. `gamma` (M, k, d) overrides the selector."""
+        """(B, C, H, W) -> (B, O, H, W), of any size. `gamma` (M, k, d) overrides the selector."""
         if gamma is None:
             gamma = self.select(x, window)
         if self.form == "mixed":
@@ -146,42 +149,48 @@ class SparseConvolution(Kernels):
             padding=padding,
             groups=count,
         )
-        return from_windows(out.view(count, self.out_channels, window, window), batch, height, width)
+        return from_windows(out.view(count, self.out_channels, *out.shape[2:]), batch, height, width)
 
     def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
         """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
         batch, _, height, width = x.shape
         k, d = self.groups, self.cardinality
-        rows, cols = height // window, width // window
+        rows, cols = -(-height // window), -(-width // window)
         out = F.conv2d(x, self.weight, self.bias, padding=1)
+        if height % window or width % window:
+            out = F.pad(out, (0, -width % window, 0, -height % window))
         out = out.view(batch, k, d, self.out_channels // d, rows, window, cols, window)
         weights = gamma.view(batch, rows, cols, k, d).permute(0, 3, 4, 1, 2)[:, :, :, None, :, None, :, None]
-        return (out * weights).sum(dim=1).view(batch, self.out_channels, height, width)
+        mixed = (out * weights).sum(dim=1).view(batch, self.out_channels, rows * window, cols * window)
+        return _crop(mixed, height, width)
 
 
 def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:
     """Cut (B, C, H, W) into M windows and say how much zero padding their convolution still needs.
 
-    Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the picture, padding 0.
-    A single window a picture: `x` itself and padding 1, which is the same without a copy.
+    Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the features, padding 0;
+    partial windows are filled up with zeros. A single window, whole or not: `x` itself and padding 1, which is
+    the same without a copy.
     """
     _, channels, height, width = x.shape
-    if height % window or width % window:
-        raise ValueError(
-            f"features of {height}×{width} are not a multiple of the {window}-pixel selection window"
-        )
-    if height == width == window:
+    if height <= window and width <= window:
         return x, 1
-    padded = F.pad(x, (1, 1, 1, 1))
+    padded = F.pad(x, (1, 1 + -width % window, 1, 1 + -height % window))
     cut = padded.unfold(2, window + 2, window).unfold(3, window + 2, window)  # (B, C, rows, cols, P+2, P+2)
     return cut.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels, window + 2, window + 2), 0
 
 
 def from_windows(windows: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Inverse of `with_halo` without the halo: (M, C, P, P) -> (B, C, H, W)."""
-    _, channels, side, _ = windows.shape
-    rows, cols = height // side, width // side
-    if rows == cols == 1:
+    """Inverse of `with_halo` without the halo: (M, C, P, P) -> (B, C, H, W); what is beyond is cropped."""
+    count, channels, side, _ = windows.shape
+    if count == batch:
         return windows
+    rows, cols = -(-height // side), -(-width // side)
     grid = windows.view(batch, rows, cols, channels, side, side)
-    return grid.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)
+    joined = grid.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, rows * side, cols * side)
+    return _crop(joined, height, width)
+
+
+def _crop(x: Tensor, height: int, width: int) -> Tensor:
+    """Without an operation for autograd to follow where there is nothing to cut."""
+    return x if x.shape[2:] == (height, width) else x[..., :height, :width]

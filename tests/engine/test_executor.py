@@ -1,30 +1,31 @@
 """The engine against the network itself and against the authors' way of running it."""
 
 import dataclasses
+import threading
+from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.engine.device import window_threads
 from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.grid import Grid, own
+from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
+from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from tests.tiny import tiny_network
 
 CPU = torch.device("cpu")
-SIZES = [(1, 1), (1, 60), (60, 1), (48, 48), (47, 97), (96, 49), (100, 150)]
+SIZES = [(1, 1), (1, 60), (60, 1), (48, 48), (47, 97), (49, 97), (96, 49), (96, 144), (100, 150)]
 
 
 def by_the_network(network: Network, x: Tensor, level: Tensor | None = None) -> Tensor:
-    """Edge-replicate to whole windows, run the module, crop: what the engine has to reproduce."""
-    height, width = x.shape[1:]
-    scale = network.config.scale
-    padded = Grid(height, width, network.config.window).pad(x[None])
-    restored: Tensor = network(padded, None if level is None else level[None])
-    return restored[0, :, : scale * height, : scale * width]
+    """The module itself, which the engine has to reproduce."""
+    restored: Tensor = network(x[None], None if level is None else level[None])
+    return restored[0]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -34,6 +35,16 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
     x = torch.rand(3, *size)
     out = Executor(network, CPU, torch.float32)(x, None, 1)
     assert out.shape == (3, scale * size[0], scale * size[1])
+    torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("batch", [1, 2, 3, 7, 100])
+def test_whole_windows_together_equal_the_network_too(size: tuple[int, int], batch: int) -> None:
+    """The form for GPUs: what whole windows reach beyond the picture must not be seen by any layer."""
+    network = tiny_network()
+    x = torch.rand(3, *size)
+    out = Executor(network, CPU, torch.float32, batched=True)(x, None, batch)
     torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
 
 
@@ -64,12 +75,67 @@ def test_levels_reach_the_network() -> None:
     torch.testing.assert_close(out, by_the_network(network, x, level), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("batch", [2, 3, 7, 100])
-def test_windows_may_be_convolved_together(batch: int) -> None:
-    """The form for GPUs, grouped convolution, differs from one window at a time by rounding alone."""
-    executor = Executor(tiny_network(), CPU, torch.float32)
-    x = torch.rand(3, 100, 250)
-    torch.testing.assert_close(executor(x, None, batch), executor(x, None, 1), atol=2e-6, rtol=1e-5)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("batch", [1, 100])
+def test_neither_threads_nor_batch_change_a_bit(threads: int, batch: int) -> None:
+    x = torch.rand(3, 130, 250)
+    network = tiny_network()
+    reference = Executor(network, CPU, torch.float32, threads=3)(x, None, 4)
+    assert torch.equal(Executor(network, CPU, torch.float32, threads=threads)(x, None, batch), reference)
+
+
+@pytest.mark.parametrize(("wish", "threads"), [("1", 1), ("900", None), ("0", 1), ("", None), ("2,1", None)])
+def test_as_many_threads_as_cores_unless_the_user_wants_fewer(
+    wish: str, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", wish)
+    assert window_threads() == (threads or usable_threads())
+
+
+class Stop(BaseException):
+    """What a user's interrupt becomes."""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("caller", ["progress", "witness"])
+def test_what_a_callback_raises_comes_out_and_no_thread_stays(threads: int, caller: str) -> None:
+    def stop(*_: object) -> None:
+        raise Stop
+
+    executor = Executor(tiny_network(), CPU, torch.float32, threads=threads)
+    before, cores = threading.active_count(), torch.get_num_threads()
+    with pytest.raises(Stop):
+        executor(torch.rand(3, 60, 100), None, 1, **{caller: stop})
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == cores
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no"), RuntimeError("can't allocate memory"), Stop()]
+)
+def test_an_error_in_any_thread_comes_out_as_itself(
+    threads: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = SparseLayer.apply
+    calls: list[int] = []
+
+    def fail(layer: SparseLayer, *args: Any) -> Tensor:
+        calls.append(1)
+        if len(calls) > 7:
+            raise error
+        return healthy(layer, *args)
+
+    executor = Executor(tiny_network(), CPU, torch.float32, threads=threads)
+    x, before = torch.rand(3, 60, 200), threading.active_count()
+    expected = executor(x, None, 1)
+    monkeypatch.setattr(SparseLayer, "apply", fail)
+    with pytest.raises(type(error)) as caught:
+        executor(x, None, 1)
+    assert caught.value is error
+    assert threading.active_count() == before
+    monkeypatch.undo()
+    assert torch.equal(executor(x, None, 1), expected)
 
 
 def test_calls_are_independent() -> None:
@@ -97,13 +163,24 @@ def test_progress_counts_blocks() -> None:
     assert seen == [(1, 2), (2, 2)]
 
 
-def test_exchange_fills_halos_and_corners_from_neighbours() -> None:
-    grid = Grid(6, 9, 3)
-    x = torch.arange(54, dtype=torch.float32).view(1, 1, 6, 9)
-    buffer = grid.buffer(1, x)
-    own(buffer)[:] = own(grid.cut(x, 1).flatten(0, 1))
-    grid.exchange(buffer)
-    assert torch.equal(buffer, grid.cut(x, 1).flatten(0, 1))
+def test_a_long_layer_reports_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is stopped from its progress, so that must not wait for the end of a block."""
+    monkeypatch.setattr("nsr_cli.engine.crew._BEAT", 0.0)
+    seen: list[tuple[int, int]] = []
+    executor = Executor(tiny_network(), CPU, torch.float32, threads=1)
+    executor(torch.rand(3, 100, 100), None, 1, lambda *now: seen.append(now))
+    assert seen.count((0, 2)) > 9 and seen.count((2, 2)) == 1
+    assert seen == sorted(seen)
+
+
+def test_means_are_those_of_the_pixels_in_the_picture() -> None:
+    """Every window of a constant picture far from its border chooses alike, however small."""
+    gammas: list[Tensor] = []
+    network = tiny_network()
+    network.head.weight_v.zero_()
+    network.head.bias.fill_(0.7)
+    Executor(network, CPU, torch.float32)(torch.rand(3, 50, 100), None, 1, None, gammas.append)
+    torch.testing.assert_close(gammas[0], gammas[0][:1].expand(6, -1, -1))
 
 
 def test_one_picture_of_one_window_equals_the_authors_patch() -> None:
@@ -128,8 +205,34 @@ def test_the_authors_scheme_averages_what_overlaps() -> None:
     assert float(difference[64:96, 64:96].max()) > 1e-4
 
 
-def test_replicated_padding_reads_only_the_picture() -> None:
-    x = torch.rand(1, 3, 5, 7)
-    padded = Grid(5, 7, 4).pad(x)
-    assert padded.shape == (1, 3, 8, 8)
-    assert torch.equal(padded, F.pad(x, (0, 1, 0, 3), mode="replicate"))
+@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7)])
+def test_strips_show_every_area_its_neighbours_and_zeros_outside(size: tuple[int, int]) -> None:
+    grid = Grid(*size, 3)
+    x = torch.rand(2, *size)
+    strips = grid.strips(2, 1, x, whole=False)
+    for area in grid.single():
+        views = area.views(strips)
+        views.inside[:] = x[:, area.top : area.top + area.height, area.left : area.left + area.width]
+        views.show_neighbours()
+    filled = grid.strips(2, 1, x, whole=False)
+    grid.fill(filled, 1, x)
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    for area in grid.single():
+        around = padded[:, area.top : area.top + area.height + 2, area.left : area.left + area.width + 2]
+        assert torch.equal(area.views(strips).around[0], around)
+        assert torch.equal(area.of(filled, 1, halo=1)[0], around)
+
+
+@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 12)])
+def test_areas_cover_the_picture_once(size: tuple[int, int]) -> None:
+    grid = Grid(*size, 3)
+    seen = torch.zeros(size)
+    for area in grid.single():
+        seen[area.top : area.top + area.height, area.left : area.left + area.width] += 1
+    assert torch.equal(seen, torch.ones(size))
+    assert [float(area.height * area.width) for area in grid.single()] == grid.pixels(CPU).flatten().tolist()
+    for limit in (1, 2, 3, 5, 50):
+        areas = grid.batches(limit)
+        assert all(area.rows * area.cols <= limit for area in areas)
+        windows = [index for area in areas for index in range(area.windows.start, area.windows.stop)]
+        assert sorted(windows) == list(range(len(grid)))

@@ -1,5 +1,6 @@
 """Fallbacks of the runner: memory, precision, devices."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from nsr_cli.engine import device as devices
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
-from tests.tiny import tiny_network
+from nsr_cli.model.network import Network
+from tests.tiny import tiny_config, tiny_network
 
 MEMORY_ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -141,17 +143,6 @@ def test_unknown_precisions_are_usage_errors() -> None:
         devices.choose_precision("int8", torch.device("cpu"))
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("nonsense", None)],
-)
-def test_threads_stay_within_the_cgroup_quota(tmp_path: Path, text: str, expected: int | None) -> None:
-    quota = tmp_path / "cpu.max"
-    quota.write_text(text)
-    unlimited = devices.usable_threads(tmp_path / "absent")
-    assert devices.usable_threads(quota) == (expected or unlimited)
-
-
 def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
@@ -164,3 +155,56 @@ def test_the_batch_never_changes_the_picture_on_a_cpu(batch: int) -> None:
     x = torch.rand(3, 100, 130)
     with_batch = Runner(tiny_network(), "cpu", "fp32", Limits(batch=batch)).run(x)
     assert torch.equal(with_batch, Runner(tiny_network(), "cpu").run(x))
+
+
+class Faulty:
+    """Convolutions that run out of memory from the call number `first` on, `times` times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, first: int, times: int) -> None:
+        self.calls, self._first, self._times = 0, first, times
+        self._true = torch.nn.functional.conv2d
+        monkeypatch.setattr(torch.nn.functional, "conv2d", self)
+
+    def __call__(self, *given: Any, **named: Any) -> Tensor:
+        self.calls += 1
+        if self._first < self.calls <= self._first + self._times:
+            raise torch.OutOfMemoryError("out of memory")
+        out: Tensor = self._true(*given, **named)
+        return out
+
+
+def small_windows() -> Network:
+    """A network whose windows are so small that a picture of many is computed at once."""
+    torch.manual_seed(0)
+    return Network(dataclasses.replace(tiny_config(), window=12)).fold().eval().requires_grad_(False)
+
+
+WINDOWS = 6 * 3  # of 60×22 pixels and the border that the runner puts around them
+CALLS = WINDOWS * (1 + 2 * 2 + 2)  # head, two blocks of two, tail and skip
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, x = small_windows(), torch.rand(3, 60, 22)
+    expected = levels(Runner(network, "cpu", "fp32").run(x))
+
+    def run(first: int, times: int) -> tuple[Tensor, list[str], int]:
+        said: list[str] = []
+        runner = Runner(network, "cpu", "fp32", notice=said.append)
+        runner._executor = Executor(network, runner.device, torch.float32, batched=batched, threads=1)
+        runner.batch = 4 if batched else 1
+        faulty = Faulty(monkeypatch, first, times)
+        try:
+            return levels(runner.run(x)), said, faulty.calls
+        finally:
+            monkeypatch.undo()
+
+    calls = run(1 << 30, 1)[2]
+    assert calls >= 7 and (batched or calls == CALLS)
+    for first in range(calls):
+        found, said, _ = run(first, 1)
+        assert float((found - expected).abs().max()) <= 1, first
+        assert len(said) == 1, first
+    for first in range(0, calls, 5):
+        with pytest.raises(MemoryExhausted):
+            run(first, 1 << 30)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.trace import trace
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
@@ -26,8 +25,7 @@ def by_the_network(network: Network, array: np.ndarray, level: float | None = No
     hooks = [one.register_forward_hook(note) for one in network.modules() if isinstance(one, Selector)]
     x = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
     with torch.inference_mode():
-        grid = Grid(array.shape[0], array.shape[1], network.config.window)
-        network(grid.pad(x), None if level is None else torch.tensor([[level]]))
+        network(x, None if level is None else torch.tensor([[level]]))
     for hook in hooks:
         hook.remove()
     return seen

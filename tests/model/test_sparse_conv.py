@@ -40,7 +40,9 @@ def by_the_formula(layer: SparseConvolution, x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid", "gumbel"])
-@pytest.mark.parametrize("size", [(P, P), (2 * P, 3 * P), (P, 2 * P)])
+@pytest.mark.parametrize(
+    "size", [(P, P), (2 * P, 3 * P), (P, 2 * P), (P + 1, 2 * P + 3), (3, P - 1), (1, 1), (1, 3 * P + 1)]
+)
 def test_equation_10(kind: Selection, size: tuple[int, int]) -> None:
     layer = make(kind)
     x = torch.randn(2, C, *size, dtype=torch.float64)
@@ -58,17 +60,19 @@ def test_one_hot_selection_is_the_chosen_group_alone() -> None:
         torch.testing.assert_close(layer(x, P, gamma), chosen)
 
 
-def test_mixing_kernels_equals_mixing_outputs() -> None:
+@pytest.mark.parametrize("size", [(2 * P, 2 * P), (P + 2, 2 * P - 1), (2, 3), (P, 2 * P + 1)])
+def test_mixing_kernels_equals_mixing_outputs(size: tuple[int, int]) -> None:
     layer = make()
-    x = torch.randn(3, C, 2 * P, 2 * P, dtype=torch.float64)
+    x = torch.randn(3, C, *size, dtype=torch.float64)
     kernels = layer(x, P)
+    assert kernels.shape == (3, O, *size)
     layer.form = "mixed"
     torch.testing.assert_close(layer(x, P), kernels)
 
 
 @pytest.mark.parametrize("form", ["grouped", "mixed"])
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
-@pytest.mark.parametrize("size", [(P, P), (P, 2 * P)])
+@pytest.mark.parametrize("size", [(P, P), (P, 2 * P), (P - 1, P + 2)])
 def test_gradients_against_finite_differences(form: str, kind: Selection, size: tuple[int, int]) -> None:
     layer = make(kind)
     layer.form = form  # type: ignore[assignment]
@@ -121,9 +125,14 @@ def test_windows_round_trip_and_halo_holds_the_neighbours() -> None:
     assert not windows[0, :, 0].any()  # outside the picture
 
 
-def test_sizes_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiple of the 5-pixel"):
-        make()(torch.randn(1, C, P + 1, P, dtype=torch.float64), P)
+def test_partial_windows_are_filled_up_with_zeros_and_cropped_again() -> None:
+    x = torch.rand(2, 3, 6, 9)
+    windows, padding = with_halo(x, 4)
+    assert padding == 0 and windows.shape == (2 * 2 * 3, 3, 6, 6)
+    assert torch.equal(from_windows(windows[..., 1:-1, 1:-1], 2, 6, 9), x)
+    corner = windows[5]  # two rows and one column of it are features
+    assert torch.equal(corner[:, :3, :2], x[0, :, 3:, 7:])
+    assert not corner[:, 3:].any() and not corner[:, :, 2:].any()
 
 
 def test_folding_a_zero_kernel_does_not_hide_it() -> None:

@@ -1,0 +1,104 @@
+"""A single layer against the machine and against its plain counterpart."""
+
+import math
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nsr_cli.bench.figures import Figure, Place, channels_last
+from nsr_cli.engine.crew import Crew
+from nsr_cli.engine.layers import SparseLayer
+from nsr_cli.model.sparse_conv import Selector, SparseConvolution
+
+_PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
+_CALLS = 20  # convolutions behind one measurement of the peak
+
+
+def convolution_peak(place: Place) -> list[Figure]:
+    """The most that a 64-channel 3×3 convolution reaches here: one split between cores, or one on each core."""
+    weight = channels_last(torch.randn(64, 64, 3, 3).to(place.device, place.dtype))
+    works, counts = {}, {}
+    for side in _PEAK_SIDES:
+        x = channels_last(torch.randn(1, 64, side, side).to(weight))
+        for cores in {1, place.cores}:
+            name = f"{side}, {cores} at once"
+            works[name] = partial(_repeat_convolution, x, weight, cores)
+            counts[name] = cores * _CALLS * 2 * 9 * 64 * 64 * side**2
+    medians = place.time_in_turn(works)
+    best = max(counts[name] / seconds for name, seconds in medians.items())
+    return [Figure("convolution peak, 64 channels", best / 1e9, "GFLOP/s")]
+
+
+def _repeat_convolution(x: Tensor, weight: Tensor, cores: int) -> None:
+    def work(_: int) -> None:
+        for _ in range(_CALLS):
+            F.conv2d(x, weight, padding=1)
+
+    if cores == 1:
+        work(0)
+        return
+    with Crew(cores) as crew:
+        crew.share(work, cores)
+
+
+def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]:
+    """The paper's protocol: one layer 64 → 64 on a batch of 64×64 features, sparse over plain (Sec. 3.4).
+
+    Both make new features of all of them. On a GPU the batch lies as one mosaic, 10 by 10, as the engine has it.
+    """
+    torch.manual_seed(0)
+    layer = SparseConvolution(64, 64, 4, 16, 2.0, Selector(64, 4, 16, "softmax", 1.0)).eval()
+    folded, selector = SparseLayer.of(layer, place.device, place.dtype), layer.selector
+    if selector is None:
+        raise AssertionError
+    selector = selector.to(place.device)
+    x = channels_last(torch.randn(batch, 64, side, side).to(place.device, place.dtype))
+    weight = channels_last(torch.randn(64, 64, 3, 3).to(x))
+    halo = channels_last(F.pad(x, (1, 1, 1, 1)))
+    outs: list[Tensor | None] = [None] * batch
+
+    def means(features: Tensor) -> Tensor:
+        return features.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32) / side**2
+
+    def select(pooled: Tensor) -> tuple[Tensor, Tensor]:
+        gamma = selector(pooled).transpose(1, 2).to(place.dtype).contiguous()
+        return gamma, folded.mix_biases(gamma)
+
+    def by_window() -> None:
+        pooled = torch.empty(batch, 64)
+
+        def pool(index: int) -> None:
+            pooled[index] = means(x[index : index + 1])[0]
+
+        def convolve(index: int) -> None:
+            part = slice(index, index + 1)
+            outs[index] = folded.apply(halo[part], gamma[part], biases[part])
+
+        with Crew(place.cores) as crew:
+            crew.share(pool, batch)
+            gamma, biases = select(pooled)
+            crew.share(convolve, batch)
+
+    rows = math.isqrt(batch)
+    cols = batch // rows
+    mosaic = _mosaic(halo, rows, cols) if place.device.type != "cpu" else halo
+
+    def together() -> None:
+        folded.apply_many(mosaic, *select(means(x)), rows, cols)
+
+    medians = place.time_in_turn(
+        {
+            "sparse": by_window if place.device.type == "cpu" else together,
+            "plain": lambda: F.conv2d(x, weight, padding=1),
+        }
+    )
+    ratio = medians["sparse"] / medians["plain"]
+    return [Figure.at_most(1.05, f"sparse over plain layer, batch {batch} of {side}×{side}", ratio, "×")]
+
+
+def _mosaic(halo: Tensor, rows: int, cols: int) -> Tensor:
+    """(rows · cols, C, P + 2, P + 2) -> (1, C, rows · P + 2, cols · P + 2); whose halo is kept is no matter here."""
+    inner = halo[:, :, 1:-1, 1:-1].unflatten(0, (rows, cols))  # type: ignore[no-untyped-call]
+    return F.pad(inner.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None], (1, 1, 1, 1))

@@ -1,0 +1,115 @@
+"""Whole networks in the engine: against a plain one, the authors' scheme, and themselves at other sizes."""
+
+import dataclasses
+import math
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nsr_cli.bench.figures import Figure, Growth, Place, channels_last
+from nsr_cli.engine.executor import Executor
+from nsr_cli.engine.patches import overlapping_patches
+from nsr_cli.engine.runner import Runner
+from nsr_cli.model.config import PRESETS
+from nsr_cli.model.network import Network
+from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
+
+SCALE = 4
+SIZE = (339, 510)  # height and width of an input that becomes a 2K picture at ×4
+MEGAPIXELS = (0.25, 1.0, 4.0, 16.0)  # of square inputs that show how time grows
+
+
+def whole_network(place: Place, height: int, width: int, peak: float) -> list[Figure]:
+    """`sparse-plus` through the engine over `edsr-s` of the same shape, as fast as PyTorch runs it by itself."""
+    sparse, plain = folded("sparse-plus"), folded("edsr-s").to(place.device, place.dtype)
+    plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    executor = Executor(sparse, place.device, place.dtype)
+    x = torch.rand(3, height, width)
+    whole = channels_last(x[None].to(place.device, place.dtype))
+    works = {"sparse": lambda: executor(x, None, place.batch), "plain": lambda: run_plain(plain, whole)}
+    medians = place.time_in_turn(works)
+    flops = 2 * sparse.config.macs_per_pixel * height * width
+    size = f"{width}×{height} ×{SCALE}"
+    ratio, reached = medians["sparse"] / medians["plain"], flops / medians["sparse"] / 1e9
+    return [
+        Figure(f"sparse-plus, {size}", medians["sparse"], "s"),
+        Figure(f"plain edsr-s, {size}", medians["plain"], "s"),
+        Figure.at_most(1.1, f"sparse over plain network, {size}", ratio, "×"),
+        Figure.at_least(0.8, f"share of the convolution peak, {size}", reached / peak, ""),
+    ]
+
+
+def run_plain(network: Network, x: Tensor) -> Tensor:
+    """A network of plain convolutions with everything in place that can be; `x` channels last."""
+    centred = x - 0.5
+    features = _convolve(network.head, centred)
+    for block in network.blocks:
+        features += _convolve(block.second, _convolve(block.first, features).relu_())
+    out = _convolve(network.tail, features)
+    if network.skip is not None:
+        out += _convolve(network.skip, centred)
+    return F.pixel_shuffle(out, network.config.scale).add_(0.5)
+
+
+def _convolve(layer: Convolution | SparseConvolution, x: Tensor) -> Tensor:
+    return F.conv2d(x, layer.weight, layer.bias, padding=layer.size // 2)
+
+
+def authors_scheme(place: Place) -> list[Figure]:
+    """Overlapping patches as the authors run them, over the selection grid; same weights and picture."""
+    height, width = SIZE
+    network = folded("sparse-plus").to(place.device, place.dtype)
+    executor = Executor(network, place.device, place.dtype)
+    x = torch.rand(3, height, width)
+    patches = x.to(place.device, place.dtype)
+    once = dataclasses.replace(place, repeats=max(1, place.repeats // 2))
+    medians = once.time_in_turn(
+        {
+            "authors": lambda: overlapping_patches(network, patches),
+            "ours": lambda: executor(x, None, place.batch),
+        }
+    )
+    ratio = medians["authors"] / medians["ours"]
+    return [
+        Figure("authors' overlapping patches", medians["authors"], "s"),
+        Figure.at_least(7, "times faster on the selection grid", ratio, "×"),
+    ]
+
+
+def narrow_numbers(place: Place) -> list[Figure]:
+    """What bfloat16 saves where the device multiplies it natively."""
+    height, width = SIZE
+    network, x = folded("sparse-plus"), torch.rand(3, height, width)
+    works = {
+        name: partial(Executor(network, place.device, dtype), x, None, place.batch)
+        for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32))
+    }
+    medians = place.time_in_turn(works)
+    return [
+        Figure("sparse-plus in bf16", medians["bf16"], "s"),
+        Figure("times faster in bf16 than in fp32", medians["fp32"] / medians["bf16"], "×"),
+    ]
+
+
+def growth(place: Place, megapixels: tuple[float, ...] = MEGAPIXELS) -> Growth:
+    """Time of a small sparse network at ×2 with all that a real run does for large pictures, tiles included."""
+    torch.manual_seed(0)
+    config = dataclasses.replace(PRESETS["tiny"], scale=2)
+    network = Network(config).fold().eval().requires_grad_(False)
+    precision = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(place.dtype, "fp32")
+    runner = Runner(network, str(place.device), precision)
+    seconds = []
+    for size in megapixels:
+        side = round(math.sqrt(size * 1e6))
+        x = torch.rand(3, side, side)
+        seconds.append(place.time_in_turn({"run": partial(runner.run, x)})["run"])
+    return Growth(megapixels, tuple(seconds))
+
+
+def folded(preset: str) -> Network:
+    """A network of random weights, as a published file would hold it."""
+    torch.manual_seed(0)
+    config = dataclasses.replace(PRESETS[preset], scale=SCALE)
+    return Network(config).fold().eval().requires_grad_(False)

@@ -1,0 +1,149 @@
+"""Rows of a picture on demand, so that no step of a journey ever holds all of them.
+
+    source ◀── tap ── network ◀── tap ── resize ◀── tap ── whoever writes
+
+Each step is a `Bands`: asked for some rows, it makes the next blocks of its own picture from rows of the one
+before, and forgets what no tap will look at again. Rows are asked for from top to bottom.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nsr_cli.engine.tiles import Span
+from nsr_cli.imaging.color import to_unit
+from nsr_cli.imaging.resize import BLOCK
+from nsr_cli.imaging.resizerows import resize_rows, support
+
+Rows = NDArray[Any]
+_BLOCK_PIXELS = 1 << 20  # that are made at a time where nothing else decides
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size and channels of a picture."""
+
+    height: int
+    width: int
+    channels: int
+
+
+class Bands:
+    """A picture whose rows are made when they are needed.
+
+    Args:
+        shape: of the whole picture.
+        spans: the blocks in which rows are made, from the first row to the last, without gaps.
+        make: makes one block, (rows, width, channels).
+    """
+
+    def __init__(self, shape: Shape, spans: Iterator[Span], make: Callable[[Span], Rows]) -> None:
+        self.shape = shape
+        self._spans = spans
+        self._make = make
+        self._blocks: deque[tuple[int, Rows]] = deque()
+        self._end = 0
+        self._taps: list[Tap] = []
+
+    def tap(self) -> "Tap":
+        """A reader; all of them have to be taken before the first row is read."""
+        self._taps.append(Tap(self))
+        return self._taps[-1]
+
+    def read(self, top: int, bottom: int) -> Rows:
+        """Rows top…bottom, for a tap."""
+        self._forget()
+        while self._end < bottom:
+            span = next(self._spans)
+            self._blocks.append((span.start, self._make(span)))
+            self._end = span.stop
+        parts = [
+            rows[max(top - start, 0) : bottom - start]
+            for start, rows in self._blocks
+            if start < bottom and start + len(rows) > top
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _forget(self) -> None:
+        """Drop rows that every tap has passed; what is left of a large block is copied, so that it can go."""
+        low = min(tap.top for tap in self._taps)
+        while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= low:
+            self._blocks.popleft()
+        if self._blocks:
+            start, rows = self._blocks[0]
+            if low - start > len(rows) // 2:
+                self._blocks[0] = (low, rows[low - start :].copy())
+
+
+class Tap:
+    """One reader of a `Bands`; what lies above its last `top` is gone for it."""
+
+    def __init__(self, bands: Bands) -> None:
+        self.shape = bands.shape
+        self.top = 0
+        self._bands = bands
+
+    def read(self, top: int, bottom: int) -> Rows:
+        """Rows top…bottom, as they are; `top` never decreases. ValueError if it does."""
+        if top < self.top:
+            raise ValueError(f"row {top} is gone, {self.top} is the first that is left")
+        self.top = top
+        return self._bands.read(top, bottom)
+
+    def unit(self, top: int, bottom: int) -> NDArray[np.float32]:
+        """Rows top…bottom in float32 with black 0 and white 1; `top` never decreases."""
+        rows = self.read(top, bottom)
+        return rows if rows.dtype == np.float32 else to_unit(rows)
+
+
+def blocks(height: int, rows: int) -> Iterator[Span]:
+    """Spans of `rows` rows; the last one is as long as what is left."""
+    return (Span(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def rows_at_a_time(width: int, multiple: int = BLOCK) -> int:
+    """About a megapixel of rows, in a multiple."""
+    return max(1, _BLOCK_PIXELS // (width * multiple)) * multiple
+
+
+def picture_bands(pixels: Rows) -> Bands:
+    """The rows of an array (H, W, C)."""
+    height, width, channels = pixels.shape
+    spans = blocks(height, rows_at_a_time(width))
+    return Bands(Shape(height, width, channels), spans, lambda span: pixels[span.start : span.stop])
+
+
+def collect(bands: Bands, dtype: DTypeLike) -> Rows:
+    """The whole picture (H, W, C)."""
+    shape, tap = bands.shape, bands.tap()
+    out = np.empty((shape.height, shape.width, shape.channels), dtype)
+    for span in blocks(shape.height, rows_at_a_time(shape.width)):
+        out[span.start : span.stop] = tap.read(span.start, span.stop)
+    return out
+
+
+def resized_bands(source: Bands, height: int, width: int) -> Bands:
+    """Another size by bicubic resizing, equal to `imaging.resize.resize` of the whole."""
+    tap, size = source.tap(), (height, width)
+
+    def make(span: Span) -> Rows:
+        low, high = support(span.start, span.stop, tap.shape.height, height)
+        return resize_rows(tap.unit(low, high), low, (span.start, span.stop), tap.shape.height, size)
+
+    shape = Shape(height, width, source.shape.channels)
+    return Bands(shape, blocks(height, rows_at_a_time(max(width, source.shape.width))), make)
+
+
+def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
+    """Rows of several pictures of one size, in unit range, put together by `change`."""
+    taps = [source.tap() for source in sources]
+    shape = sources[0].shape
+
+    def make(span: Span) -> Rows:
+        return change(*(tap.unit(span.start, span.stop) for tap in taps))
+
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)

@@ -1,0 +1,108 @@
+"""Threads that share out the windows of a layer: every core convolves a window of its own.
+
+A convolution of one window is too short to be split between cores; several at once are not. PyTorch releases
+the interpreter while it computes, so plain threads do. Each window is computed by one thread alone, whichever it
+is, so the result does not depend on how many there are.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import torch
+
+_BEAT = 0.2  # seconds between two calls of `beat`
+
+
+class Crew:
+    """`size` threads, of which the caller is one, for the time of a `with` block.
+
+    While it lasts, an operation of PyTorch in any of these threads uses one core.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._barrier = threading.Barrier(size)
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(size - 1)]
+        self._stop = False
+        self._work: Callable[[int], None] = _nothing
+        self._items = iter(range(0))
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._cores = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError:  # the system has no more threads to give
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._stop = True
+        self._barrier.abort()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        # Last, since a new thread of the process starts with the number that was set last, by whatever thread.
+        torch.set_num_threads(self._cores)
+
+    def share(self, work: Callable[[int], None], items: int, beat: Callable[[], None] | None = None) -> None:
+        """Call `work` with 0 … items − 1, each once, in any thread and order; return when all are done.
+
+        Args:
+            work: computes one item; must not depend on the others.
+            items: how many there are.
+            beat: called in the caller's thread a few times a second.
+
+        Raises:
+            BaseException: the first that `work` or `beat` raised; items not yet begun are left out.
+        """
+        self._work, self._items = work, iter(range(items))
+        self._barrier.wait()
+        self._drain(beat)
+        self._barrier.wait()
+        self._work = _nothing
+        if self._error is not None:
+            error, self._error = self._error, None
+            try:
+                raise error
+            finally:
+                del error  # the traceback holds this frame, and with it the tensors of the failed attempt
+
+    def _serve(self) -> None:
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            try:
+                while True:
+                    self._barrier.wait()
+                    self._drain(None)
+                    self._barrier.wait()
+            except threading.BrokenBarrierError:
+                pass
+
+    def _drain(self, beat: Callable[[], None] | None) -> None:
+        last = time.monotonic()
+        try:
+            for item in self._items:  # shared: a range's iterator hands out every number once
+                if self._stop or self._error is not None:
+                    return
+                self._work(item)
+                if beat is not None and time.monotonic() - last > _BEAT:
+                    last = time.monotonic()
+                    beat()
+        except BaseException as error:  # noqa: BLE001 (it is raised again by `share`, in the caller's thread)
+            if self._error is None:
+                self._error = error
+
+
+def _nothing(_: int) -> None:
+    """There is no work."""

@@ -1,0 +1,129 @@
+"""Which networks a task needs, in which order, and where their weights come from."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from math import prod
+from pathlib import Path
+
+from nsr_cli.engine.runner import Runner
+from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.files import safe_text
+from nsr_cli.model.checkpoint import load_network
+from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.network import Network
+from nsr_cli.weights.store import WeightStore
+
+MAX_SCALE = 16.0
+TASKS = ("upscale", "denoise", "dejpeg")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights that are loaded: the name in the manifest or of the file, and the file's sha256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One network, loaded."""
+
+    weights: Weights
+    config: NetworkConfig
+    runner: Runner
+
+
+def load_stages(
+    task: str,
+    factor: float,
+    color: str,
+    model: str | None,
+    store: WeightStore,
+    run: Callable[[Network], Runner],
+) -> list[Stage]:
+    """The networks of a task in the order in which they run, one of them perhaps several times.
+
+    Args:
+        task, color, model, store: as for `Restorer.load`.
+        factor: of `upscale`, checked; 1 for the others.
+        run: makes the runner of a network.
+
+    Raises:
+        UsageError, WeightsError, FetchError: as for `Restorer.load`.
+    """
+    loaded: dict[int, Stage] = {}
+    for native in set(_native_steps(task, factor, model, store)):
+        weights, data = _read(store, model, task, native, color)
+        network = load_network(data, weights.name)
+        _check_fits(network.config, task, weights.name)
+        loaded[native] = Stage(weights, network.config, run(network))
+    by_scale = {stage.config.scale: stage for stage in loaded.values()}
+    return [by_scale[step] for step in compose(factor, list(by_scale))]
+
+
+def compose(factor: float, natives: Sequence[int]) -> list[int]:
+    """The native factors whose product reaches `factor` in the fewest steps, and then exceeds it least.
+
+    ×8 of 2, 3, 4 is 4·2, ×2.5 is 3, ×16 is 4·4. The larger steps come first: they see the original pixels.
+    """
+    if factor == 1:
+        return [1]
+    for length in range(1, 5):
+        fitting = [
+            c for c in combinations_with_replacement(sorted(natives), length) if prod(c) >= factor - 1e-9
+        ]
+        if fitting:
+            return sorted(min(fitting, key=prod), reverse=True)
+    raise UsageError(
+        f"×{factor:g} cannot be composed of ×{', ×'.join(map(str, natives))}; choose another --model"
+    )
+
+
+def checked_scale(task: str, scale: float | None) -> float:
+    """The factor of a task, 1 for those that have none; UsageError for one that is not possible."""
+    if task != "upscale":
+        return 1.0
+    if scale is None or not 1 < scale <= MAX_SCALE:
+        raise UsageError(
+            f"cannot upscale by {scale}; give a factor above 1 and up to {MAX_SCALE:g}, such as -s 2"
+        )
+    return float(scale)
+
+
+def _native_steps(task: str, factor: float, model: str | None, store: WeightStore) -> list[int]:
+    """Native factors that must be loaded: those of the manifest, or the one that a chosen model has."""
+    if task != "upscale":
+        return [1]
+    if model is not None:
+        chosen = None if model in ("base", "lite") else store.manifest.resolve(model, task)
+        if isinstance(chosen, Path):
+            return [0]  # known once the file is read
+        if chosen is not None and chosen.scale is not None:
+            return [chosen.scale]
+    natives = sorted({entry.scale for entry in store.manifest.entries if entry.task == task and entry.scale})
+    if not natives:
+        raise WeightsError("there are no weights for upscaling yet; give a file with --model")
+    return compose(factor, natives)
+
+
+def _read(store: WeightStore, model: str | None, task: str, native: int, color: str) -> tuple[Weights, bytes]:
+    chosen = store.manifest.resolve(model, task, native if task == "upscale" and native else None, color)
+    if isinstance(chosen, Path):
+        try:
+            data = chosen.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"cannot read the model {safe_text(chosen)}: {error.strerror or error}"
+            ) from error
+        return Weights(safe_text(chosen.stem), hashlib.sha256(data).hexdigest()), data
+    entry, data = store.read(chosen)
+    return Weights(entry.name, entry.sha256), data
+
+
+def _check_fits(config: NetworkConfig, task: str, name: str) -> None:
+    if (config.scale > 1) != (task == "upscale"):
+        made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
+        raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")

@@ -1,0 +1,187 @@
+"""Networks on pictures that never are in memory as a whole: row of tiles after row of tiles.
+
+The tiles are those of `tiles`, cut along the one selection grid of the whole picture, so the result is that of
+tiles in memory, whatever the size.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nsr_cli.engine.arrays import Progress, run_array
+from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands
+from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.runner import Runner
+from nsr_cli.engine.tiles import Span, Tile, best_shape, tile_rows
+from nsr_cli.errors import MemoryExhausted
+
+Finish = Callable[[NDArray[np.float32]], NDArray[Any]]
+
+_SHARE = 0.85  # of the memory goes to rows and tiles; the rest is for reading, packing and what was forgotten
+_FLOAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a picture goes through one network."""
+
+    runner: Runner
+    grid: Grid
+    tile: tuple[int, int]
+    """Own windows of a tile, down and across."""
+    channels: int
+
+    @property
+    def tiles(self) -> int:
+        """Tiles in all."""
+        return -(-self.grid.rows // self.tile[0]) * -(-self.grid.cols // self.tile[1])
+
+
+def plan(
+    runners: Sequence[Runner], shape: Shape, memory: int, finished: int = _FLOAT, *, strict: bool = True
+) -> list[Way]:
+    """The ways through several networks, one after the other, in `memory` bytes all together.
+
+    Args:
+        runners: the networks; each enlarges what the one before made.
+        shape: of the picture.
+        memory: for everything but what the process has already.
+        finished: bytes of a sample of the last network's result, once it is finished.
+        strict: rather fail than take more.
+
+    Raises:
+        MemoryExhausted: it is too little for the smallest tiles.
+    """
+    ways = []
+    budget = int(_SHARE * memory) // len(runners)
+    height, width = shape.height, shape.width
+    for index, runner in enumerate(runners):
+        config = runner.network.config
+        grid = Grid(height, width, config.window)
+        after = finished if index == len(runners) - 1 else _FLOAT
+        row = _row_bytes(width, shape.channels, config.window, config.scale, after)
+        window = runner.bytes_per_window + config.window**2 * shape.channels * 2 * _FLOAT * config.scale**2
+        tile = best_shape(grid, runner.most_windows, budget, row, window if runner.shares_memory else 0)
+        if tile is None and strict:
+            needed = int((3 * row + 9 * window) * len(runners) / _SHARE)
+            raise MemoryExhausted(
+                f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
+                f"{memory >> 20} MiB are allowed; raise --max-memory"
+            )
+        ways.append(Way(runner, grid, tile or (1, 1), shape.channels))
+        height, width = height * config.scale, width * config.scale
+    return ways
+
+
+def _row_bytes(width: int, channels: int, window: int, scale: int, after: int) -> int:
+    """Of a row of windows: stored and in float before the network; after it, with as much of the row before."""
+    return width * window * channels * (2 * _FLOAT + int(1.5 * after * scale**2))
+
+
+def network_bands(
+    source: Bands, way: Way, level: Tensor | None, watch: Progress, finish: Finish | None = None
+) -> Bands:
+    """The picture behind a network.
+
+    Args:
+        source: before it.
+        way: how it goes.
+        level: as for `Runner.run`.
+        watch: told parts of tiles done and in all; what it raises ends the work.
+        finish: what becomes of each finished part of the picture, such as rounding; None: nothing.
+    """
+    tap, scale = source.tap(), way.runner.network.config.scale
+    shape = Shape(way.grid.height * scale, way.grid.width * scale, source.shape.channels)
+    rows = tile_rows(way.grid, *way.tile)
+    window = way.grid.window
+    spans = blocks(shape.height, way.tile[0] * window * scale)
+
+    def make(span: Span) -> NDArray[Any]:
+        tiles = next(rows)
+        outer = tiles[0].outer[0]
+        part = tap.unit(outer.start, outer.stop)
+        out: NDArray[Any] | None = None
+        for tile in tiles:
+            kept = _kept(way.runner, part, tile, level, watch)
+            kept = kept if finish is None else finish(kept)
+            if out is None:
+                out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
+            out[:, tile.own[1].scaled(scale)] = kept
+        if out is None:
+            raise RuntimeError("a row without tiles")
+        return out
+
+    return Bands(shape, spans, make)
+
+
+def _kept(
+    runner: Runner, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress
+) -> NDArray[np.float32]:
+    """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
+    scale = runner.network.config.scale
+    columns = tile.outer[1]
+    restored = run_array(runner, part[:, columns.start : columns.stop], level, watch)
+    rows, cols = tile.kept
+    return restored[rows.scaled(scale), cols.scaled(scale)]
+
+
+class TileWatch:
+    """Turns the progress of single tiles into that of the whole picture."""
+
+    def __init__(self, progress: Progress | None, tiles: int) -> None:
+        self._progress = progress
+        self._tiles = tiles
+        self._done = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` parts of the current tile are computed."""
+        if self._progress is not None:
+            self._progress(self._done * total + done, self._tiles * total)
+        self._done += done == total
+
+
+def restored_bands(
+    source: Bands,
+    ways: Sequence[Way],
+    level: Tensor | None,
+    sizes: Sequence[tuple[int, int]],
+    strength: float,
+    finish: Finish,
+    progress: Progress | None,
+) -> Bands:
+    """A picture through networks, to other sizes, blended with itself, and finished.
+
+    Args:
+        source: the picture.
+        ways: the networks and how it goes through them.
+        level: as for `Runner.run`.
+        sizes: heights and widths that the result is resized to, one after the other.
+        strength: 1 the networks' result, 0 the plain bicubic resize or the input, in between a blend.
+        finish: makes the samples that are wanted of float ones.
+        progress: told parts done and in all.
+    """
+    watch = TileWatch(progress, sum(way.tiles for way in ways))
+    bands, direct = source, strength == 1.0
+    last = (ways[-1].grid.height, ways[-1].grid.width)
+    scale = ways[-1].runner.network.config.scale
+    natural = (last[0] * scale, last[1] * scale)
+    direct = direct and all(size == natural for size in sizes)
+    for index, way in enumerate(ways):
+        final = direct and index == len(ways) - 1
+        bands = network_bands(bands, way, level, watch, finish if final else None)
+    if direct:
+        return bands
+    for size in sizes:
+        if (bands.shape.height, bands.shape.width) != size:
+            bands = resized_bands(bands, *size)
+    if strength != 1.0:
+        shape = bands.shape
+        same = (shape.height, shape.width) == (source.shape.height, source.shape.width)
+        base = source if same else resized_bands(source, shape.height, shape.width)
+        part = np.float32(strength)
+        return mapped_bands(lambda plain, made: finish(plain + part * (made - plain)), base, bands)
+    return mapped_bands(finish, bands)

@@ -1,0 +1,78 @@
+"""Rows on demand: every row once, in order, and no more of them kept than are needed."""
+
+import numpy as np
+import pytest
+
+from nsr_cli.engine.bands import (
+    Bands,
+    Shape,
+    blocks,
+    collect,
+    mapped_bands,
+    picture_bands,
+    resized_bands,
+)
+from nsr_cli.engine.tiles import Span
+from nsr_cli.imaging.resize import resize
+
+PIXELS = np.random.default_rng(4).integers(0, 256, (500, 20, 3), dtype=np.uint8)
+
+
+def counted(step: int) -> tuple[Bands, list[Span]]:
+    made: list[Span] = []
+
+    def make(span: Span) -> np.ndarray:
+        made.append(span)
+        return PIXELS[span.start : span.stop]
+
+    return Bands(Shape(500, 20, 3), blocks(500, step), make), made
+
+
+@pytest.mark.parametrize("step", [1, 7, 100, 500, 900])
+def test_rows_are_made_once_whatever_is_asked_for(step: int) -> None:
+    bands, made = counted(step)
+    tap = bands.tap()
+    for top in range(0, 500, 33):
+        assert np.array_equal(tap.read(top, min(top + 50, 500)), PIXELS[top : min(top + 50, 500)])
+    assert [(span.start, span.stop) for span in made] == [
+        (t, min(t + step, 500)) for t in range(0, 500, step)
+    ]
+
+
+def test_rows_that_every_tap_has_passed_are_forgotten() -> None:
+    bands, made = counted(10)
+    fast, slow = bands.tap(), bands.tap()
+    fast.read(100, 110)
+    assert np.array_equal(slow.read(0, 10), PIXELS[:10])  # still there, though the other is far ahead
+    fast.read(200, 210)
+    slow.read(195, 200)
+    fast.read(210, 220)
+    assert sum(len(rows) for _, rows in bands._blocks) <= 40
+    with pytest.raises(ValueError, match="row 100 is gone"):
+        slow.read(100, 110)
+    assert len(made) == 22
+
+
+def test_what_is_left_of_a_large_block_does_not_keep_all_of_it() -> None:
+    bands, _ = counted(400)
+    tap = bands.tap()
+    tap.read(0, 10)
+    tap.read(390, 410)
+    assert bands._blocks[0][1].base is None and len(bands._blocks[0][1]) == 10
+
+
+@pytest.mark.parametrize("size", [(777, 31), (260, 10), (500, 31), (1500, 60)])
+def test_resizing_in_bands_is_resizing(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsr_cli.engine.bands._BLOCK_PIXELS", 2000)
+    expected = resize(PIXELS.astype(np.float32) / 255, *size)
+    found = collect(resized_bands(picture_bands(PIXELS), *size), np.float32)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_two_pictures_become_one_from_rows_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsr_cli.engine.bands._BLOCK_PIXELS", 2000)
+    source = picture_bands(PIXELS)
+    there_and_back = resized_bands(resized_bands(source, 1000, 40), 500, 20)
+    found = collect(mapped_bands(lambda a, b: a - b, source, there_and_back), np.float32)
+    assert np.abs(found).max() < 0.5 and found.shape == PIXELS.shape
+    assert found.std() > 0
