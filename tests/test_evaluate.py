@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,20 @@ from PIL import Image
 
 from nsr_cli.datasets import PictureSet, load_registry
 from nsr_cli.errors import DataError
-from nsr_cli.evaluate import Baseline, Case, Row, degraded, evaluate, original, paper_scores, score
+from nsr_cli.evaluate import (
+    Baseline,
+    Case,
+    PerChannel,
+    Row,
+    degraded,
+    evaluate,
+    evaluate_set,
+    original,
+    paper_scores,
+    score,
+)
+from nsr_cli.imaging.degrade import jpeg
+from nsr_cli.metrics import psnr, ssim
 
 Unit = NDArray[np.float32]
 BICUBIC = {
@@ -39,11 +53,10 @@ CROPPED = replace(named("BSD100"), crop=(48, 32))
 class Fake:
     """A model whose output a test chooses."""
 
-    name = "fake"
     sha256 = "0" * 64
 
-    def __init__(self, output: Callable[[Unit], Unit]) -> None:
-        self.output = output
+    def __init__(self, output: Callable[[Unit], Unit], name: str = "fake") -> None:
+        self.output, self.name = output, name
         self.inputs: list[Unit] = []
         self.levels: list[tuple[float | None, int | None]] = []
 
@@ -170,6 +183,68 @@ def test_color_is_made_gray_for_jpeg_and_for_the_sets_that_denoising_papers_scor
     assert np.array_equal(original(photo, Case(named("LIVE1"), "dejpeg", quality=10))[..., 0], studio)
     assert np.array_equal(original(photo, Case(named("Urban100"), "denoise", sigma=15))[..., 0], full)
     assert original(photo, Case(named("CBSD68"), "denoise", sigma=15)).shape == (37, 41, 3)
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_color_jpeg_is_scored_on_rgb_and_on_y(photo: Path, subsampling: Any) -> None:
+    case = Case(named("LIVE1"), "dejpeg", quality=10, color="rgb", subsampling=subsampling)
+    color = np.asarray(Image.open(photo))
+    coded = jpeg(color, 10, subsampling)
+    on_y = tuple(
+        16 + pixels.astype(np.float64) @ [65.481, 128.553, 24.966] / 255 for pixels in (coded, color)
+    )
+    row = evaluate(case, [photo], Baseline("input"))
+    assert row.psnr == pytest.approx(psnr(coded, color)) and row.psnr_y == pytest.approx(
+        psnr(on_y[0], on_y[1])
+    )
+    assert row.ssim == pytest.approx(ssim(on_y[0], on_y[1]))
+    assert (row.color, row.subsampling, row.paper) == ("rgb", subsampling, None)
+
+
+def test_the_papers_figures_stand_beside_their_own_protocol_only() -> None:
+    assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10)) is not None
+    assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10, color="gray")) is not None
+    assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10, color="rgb")) is None
+    assert paper_scores(Case(named("Urban100"), "denoise", sigma=25, color="rgb")) is None
+    gray = replace(named("Classic5"), color="gray")
+    case = Case(gray, "dejpeg", quality=10, color="rgb")  # has no color to restore
+    assert case.on_gray and paper_scores(case) is not None
+
+
+def test_a_gray_network_sees_each_channel_of_color_by_itself(photo: Path) -> None:
+    model = Fake(lambda array: array * np.float32(0.5))
+    target = np.asarray(Image.open(photo))
+    case = Case(named("CBSD68"), "denoise", sigma=0.0)
+    (row,) = evaluate_set([(case, [PerChannel(model)])], [photo])
+    assert row.model == "fake, each channel" and row.model_sha256 == model.sha256
+    assert [array.shape for array in model.inputs] == [(37, 41, 1)] * 3
+    assert row.psnr == pytest.approx(psnr(np.rint(target / 2), target), abs=0.01)
+    assert model.levels == [(0.0, None)] * 3
+
+
+def test_models_and_cases_of_a_set_share_what_is_read_and_degraded(photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.open(photo).rotate(180).save(other)
+    cases = [Case(named("x"), "denoise", sigma=sigma) for sigma in (10.0, 20.0)]
+    models = [Fake(lambda array: array, "one"), Fake(np.zeros_like, "two")]
+    seen: list[tuple[int, int]] = []
+    rows = evaluate_set(
+        [(case, models) for case in cases], [photo, other], progress=lambda *at: seen.append(at)
+    )
+    assert [(row.sigma, row.model) for row in rows] == [(10, "one"), (10, "two"), (20, "one"), (20, "two")]
+    for first, second in zip(models[0].inputs, models[1].inputs, strict=True):
+        assert first is second
+    alone = [evaluate(case, [photo, other], model) for case in cases for model in models]
+    assert [(row.psnr, row.ssim) for row in rows] == [(row.psnr, row.ssim) for row in alone]
+    assert seen == [(i, 8) for i in range(9)]
+
+
+def test_a_part_of_a_set_is_no_set(photo: Path) -> None:
+    case = Case(named("Classic5"), "dejpeg", quality=10)
+    (part,) = evaluate_set([(case, [Baseline("input")])], [photo], set_images=5)
+    assert (part.images, part.set_images, part.is_partial, part.paper) == (1, 5, True, None)
+    (whole,) = evaluate_set([(case, [Baseline("input")])], [photo])
+    assert not whole.is_partial and whole.paper is not None
 
 
 def test_gray_pictures_stay_as_they_are(tmp_path: Path) -> None:

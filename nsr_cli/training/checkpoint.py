@@ -48,12 +48,14 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     root = run / "checkpoints"
     target = root / f"{_PREFIX}{step:08d}"
     partial = root / f".{target.name}.{os.getpid()}.part"
+    if _read(target) is not None:  # the last step, saved by the clock too: to replace it would risk it
+        return target
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_partial(root)
         partial.mkdir()
         _write_files(partial, checkpoint)
-        if target.exists():  # the same step again, after a resume: its content is the same too
+        if target.exists():  # damaged
             shutil.rmtree(target)
         partial.rename(target)
         sync_folder(root)
@@ -154,9 +156,14 @@ def _read(folder: Path) -> Checkpoint | None:
 
 
 def save_best(run: Path, saved: Checkpoint) -> None:
-    """Keep the best weights so far in RUN/best, the former ones until these are safe."""
+    """Keep the best weights so far in RUN/best, the former ones until these are safe.
+
+    Raises:
+        WriteError: they could not be written; the former ones are untouched.
+    """
     target, partial, old = run / "best", run / ".best.part", run / ".best.old"
     try:
+        _finish_best(target, partial, old)
         for left in (partial, old):
             shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -168,6 +175,16 @@ def save_best(run: Path, saved: Checkpoint) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise WriteError(f"{target}: {error.strerror or error}") from error
+
+
+def _finish_best(target: Path, partial: Path, old: Path) -> None:
+    """Do what a process that was killed between the two renames of `save_best` could not do."""
+    if target.exists():
+        return
+    for left in (partial, old):
+        if _read(left) is not None:
+            left.rename(target)
+            return
 
 
 def load_best(run: Path) -> Checkpoint | None:

@@ -1,6 +1,7 @@
-"""Which form of the sparse convolution trains faster on a device: mixed kernels or mixed outputs."""
+"""How a network trains fastest on a device: mixed kernels or mixed outputs, and in which order of memory."""
 
 import time
+from dataclasses import dataclass
 
 import torch
 
@@ -12,34 +13,63 @@ from nsr_cli.training.recipe import Recipe
 _REPEATS = 3
 
 
-def faster_form(network: Network, source: PatchSource, recipe: Recipe, device: torch.device) -> Form:
-    """Time a forward and backward pass of both forms on one batch and name the faster.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to compute the same step."""
+
+    form: Form = "grouped"
+    layout: torch.memory_format = torch.contiguous_format
+
+    def prepare(self, network: Network) -> None:
+        """Bring a network into this form and its kernels into this order."""
+        network.use_form(self.form)
+        network.to(memory_format=self.layout)  # type: ignore[call-overload]
+
+
+# Kernels of every window joined into one grouped convolution have no use for channels in the last place.
+WAYS = (Way(), Way("mixed"), Way("mixed", torch.channels_last))
+PLAIN_WAYS = (Way(), Way(layout=torch.channels_last))
+
+
+def fastest_way(
+    network: Network, source: PatchSource, recipe: Recipe, device: torch.device, autocast: torch.dtype | None
+) -> Way:
+    """Time a forward and backward pass of each way on one batch and name the fastest; the network is left as it was.
 
     Mixing outputs costs k times the multiplications, but as one ordinary convolution; grouped convolution is
     slow on some GPUs. On a CPU it never is: there kernels are mixed without a measurement.
     """
-    if device.type == "cpu" or recipe.network.selection == "none":
-        return "grouped"
+    if device.type == "cpu":
+        return Way()
     network.to(device)
-    times: dict[Form, float] = {
-        form: _seconds(network, source, recipe, device, form) for form in ("grouped", "mixed")
-    }
+    ways = PLAIN_WAYS if recipe.network.selection == "none" else WAYS
+    times = {way: seconds_of(way, network, source, recipe, autocast) for way in ways}
     network.zero_grad(set_to_none=True)
-    return min(times, key=lambda form: times[form])
+    Way().prepare(network)
+    return min(times, key=lambda way: times[way])
 
 
-def _seconds(
-    network: Network, source: PatchSource, recipe: Recipe, device: torch.device, form: Form
+def seconds_of(
+    way: Way, network: Network, source: PatchSource, recipe: Recipe, autocast: torch.dtype | None
 ) -> float:
-    network.use_form(form)
-    batch = source.batch(0, recipe.batch)
+    """The fastest of a few steps, the first of which also warms up; the network stays prepared for the way."""
+    way.prepare(network)
+    batch, device = source.batch(0, recipe.batch), source.device
     fastest = float("inf")
     for _ in range(_REPEATS):
+        _wait(device)
         start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = (network(batch.input, batch.level) - batch.target).abs().mean()
-        loss.backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        with torch.autocast(device.type, autocast, enabled=autocast is not None):
+            restored = network(batch.input.contiguous(memory_format=way.layout), batch.level)
+        (restored.float() - batch.target).abs().mean().backward()
+        _wait(device)
         fastest = min(fastest, time.perf_counter() - start)
     return fastest
+
+
+def _wait(device: torch.device) -> None:
+    """Until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -19,8 +19,8 @@ _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 def append(run: Path, moment: Moment) -> None:
     """Add one line to RUN/metrics.csv; a line is complete or, after a crash, the last one and ignored."""
     path = run / "metrics.csv"
-    new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
+        new = not file.tell()  # a disk that was full may have left it empty
         writer = csv.writer(file)
         if new:
             writer.writerow(_COLUMNS)
@@ -42,7 +42,7 @@ def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
         text = (run / "metrics.csv").read_text(encoding="utf-8")
     except OSError:
         return []
-    for line in csv.DictReader(io.StringIO(text)):
+    for line in csv.DictReader(io.StringIO(text), _COLUMNS):
         try:
             row = {name: float(value) for name, value in line.items() if value}
         except (TypeError, ValueError):

@@ -16,6 +16,7 @@ from nsr_cli.errors import TrainingError
 from nsr_cli.imaging import degrade
 from nsr_cli.imaging.resize import downscale8
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+from nsr_cli.training.jpegcoder import JpegCoder
 from nsr_cli.training.recipe import Task
 
 Pixels = npt.NDArray[np.uint8]
@@ -75,6 +76,8 @@ class PatchSource:
         self._low = self._high
         if task.kind == "upscale":
             self._low = _Plane.pack([downscale8(p, task.scale) for p in pictures], device)
+        # Coding on the host starves an accelerator; on a CPU it is libjpeg itself.
+        self._coder = JpegCoder.on(device) if task.kind == "dejpeg" and device.type != "cpu" else None
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -122,14 +125,23 @@ class PatchSource:
         spread = levels[:, 0] * (high - low + 1)
         qualities = low + spread.astype(int)
         halved = (spread % 1.0) < 0.5
+        level = torch.from_numpy(qualities / 100).float()[:, None].to(self.device)
+        if self._coder is not None:
+            chosen, small = (torch.from_numpy(numbers).to(self.device) for numbers in (qualities, halved))
+            degraded = self._coder.recompress(target, chosen, small)
+        else:
+            degraded = self._coded_by_libjpeg(target, qualities, halved)
+        return Batch(degraded.float() / 255, target.float() / 255, level)
+
+    def _coded_by_libjpeg(
+        self, target: Tensor, qualities: npt.NDArray[np.int64], halved: npt.NDArray[np.bool_]
+    ) -> Tensor:
         patches = target.permute(0, 2, 3, 1).cpu().numpy()
         coded = [
             degrade.jpeg(patch, int(quality), "4:2:0" if half else "4:4:4")
             for patch, quality, half in zip(patches, qualities, halved, strict=True)
         ]
-        degraded = torch.from_numpy(np.stack(coded)).permute(0, 3, 1, 2).to(self.device)
-        level = torch.from_numpy(qualities / 100).float()[:, None].to(self.device)
-        return Batch(degraded.float() / 255, target.float() / 255, level)
+        return torch.from_numpy(np.stack(coded)).permute(0, 3, 1, 2).to(self.device)
 
 
 def require_size(pictures: Sequence[Pixels], side: int) -> list[Pixels]:

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nsr_cli.datasets.pictures import list_pictures
-from nsr_cli.engine.device import usable_threads
 from nsr_cli.errors import NsrError, TrainingError
-from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
+from nsr_cli.machine import usable_threads
+from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.training.recipe import Color
+
+_MOST_READERS = 8
+_FILES_FOR_A_READER = 32  # fewer take less time than starting a process for them
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Path]:
@@ -30,17 +33,20 @@ def load_pictures(
 ) -> list[npt.NDArray[np.uint8]]:
     """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `skipped` hears of files that cannot be read.
 
+    They come from strangers too, so they are decoded in processes of their own.
+
     Raises:
         TrainingError: not one file could be read.
     """
 
     def load(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
-            return _to_color(decode(path.read_bytes()).pixels, color)
+            return _to_color(decoder.first(path.read_bytes()).pixels, color)
         except (NsrError, OSError) as error:
             return str(error)
 
-    with ThreadPoolExecutor(usable_threads()) as pool:
+    readers = min(usable_threads(), _MOST_READERS, 1 + len(files) // _FILES_FOR_A_READER)
+    with Decoder() as decoder, ThreadPoolExecutor(readers) as pool:
         loaded = list(pool.map(load, files))
     pictures = []
     for path, result in zip(files, loaded, strict=True):

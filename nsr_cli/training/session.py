@@ -11,15 +11,15 @@ import torch
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.errors import TrainingError, UsageError, WriteError
 from nsr_cli.files import write_atomic
-from nsr_cli.model.checkpoint import fitting
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.distributed import join, leave
-from nsr_cli.training.forms import faster_form
+from nsr_cli.training.forms import fastest_way
 from nsr_cli.training.loop import Moment, Report, Trainer, Validate
 from nsr_cli.training.patches import PatchSource, Pixels, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.training.start import initial
 from nsr_cli.training.validate import mean_psnr
 
 VALIDATION_BATCHES = 4
@@ -55,7 +55,7 @@ def run_training(
         listeners: told of progress, on the leading process only.
         device: where to train.
         resume: go on from the last checkpoint; starts anew where there is none yet.
-        init: weights to start from; parts that do not fit (head and tail of another scale) start afresh.
+        init: weights to start from as far as they fit; those of a plain network are split into groups.
         validate: PSNR in dB of a network; default: on the held-out pictures.
         autocast: number type of the forward pass, None for float32.
 
@@ -72,8 +72,11 @@ def run_training(
     source = PatchSource(task, training, recipe.patch, recipe.seed, device)
     aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
     fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
-    network = _initial(recipe, init)
-    network.use_form(faster_form(network, source, recipe, device))
+    network = initial(recipe, init)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+    way = fastest_way(network, source, recipe, device, autocast)
+    way.prepare(network)
     processes = join(device)
     try:
         trainer = Trainer(
@@ -85,6 +88,7 @@ def run_training(
             report=lambda moment: _record(run, moment, listeners.report),
             processes=processes,
             autocast=autocast,
+            layout=way.layout,
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
@@ -134,30 +138,6 @@ def _find_saved(recipe: Recipe, run: Path, *, resume: bool) -> tuple[int, checkp
             f"{run} was started with other settings; see its config.json, or choose another --out"
         )
     return saved
-
-
-def _initial(recipe: Recipe, init: Network | None) -> Network:
-    torch.manual_seed(recipe.seed)
-    network = Network(recipe.network)
-    if init is not None:
-        network.load_state_dict(fitting(unfolded(init).state_dict(), network), strict=False)
-    return network
-
-
-def unfolded(network: Network) -> Network:
-    """The same network with weight normalisation: plain kernels become directions with their norm as gain."""
-    if network.head.weight_g is not None:
-        return network
-    copy = Network(network.config)
-    state = {}
-    for name, tensor in network.state_dict().items():
-        state[name] = tensor
-        if name.endswith("weight_v"):
-            state[name.removesuffix("v") + "g"] = torch.linalg.vector_norm(
-                tensor, dim=(1, 2, 3), keepdim=True
-            )
-    copy.load_state_dict(state)
-    return copy
 
 
 def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) -> None:

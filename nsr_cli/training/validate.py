@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
+from nsr_cli.engine.arrays import Watch, run_array
 from nsr_cli.engine.runner import Runner
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.model.levels import noise_level, quality_level
@@ -46,9 +47,16 @@ class InTraining:
         if self.runner.network.config.levels:
             value = noise_level(sigma) if sigma is not None else quality_level(quality or QUALITY)
             level = torch.tensor([value])
-        x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
-        out: NDArray[np.float32] = self.runner.run(x, level).permute(1, 2, 0).numpy()
-        return out
+        return run_array(self.runner, array, level, Watch(None, 1))
+
+
+def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:
+    """How a network of the task is scored on a set: in color what restores color. `level` is sigma or quality."""
+    if task.kind == "upscale":
+        return Case(pictures, task.kind, scale=task.scale)
+    if task.kind == "denoise":
+        return Case(pictures, task.kind, sigma=SIGMA if level is None else level, color=task.color)
+    return Case(pictures, task.kind, quality=QUALITY if level is None else int(level), color=task.color)
 
 
 def set_psnr(network: Network, task: Task, pictures: PictureSet, files: Sequence[Path], device: str) -> float:
@@ -57,11 +65,5 @@ def set_psnr(network: Network, task: Task, pictures: PictureSet, files: Sequence
     Raises:
         DataError: a picture of the set cannot be read or does not fit the task.
     """
-    case = Case(
-        pictures,
-        task.kind,
-        scale=task.scale,
-        sigma=SIGMA if task.kind == "denoise" else None,
-        quality=QUALITY if task.kind == "dejpeg" else None,
-    )
-    return evaluate(case, files, InTraining(Runner(network, device, "fp32"))).psnr
+    model = InTraining(Runner(network, device, "fp32"))
+    return evaluate(case_of(task, pictures), files, model).psnr

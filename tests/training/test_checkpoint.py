@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -96,3 +97,47 @@ def test_the_best_is_kept_until_a_better_one_is_safe(tmp_path: Path) -> None:
     (tmp_path / "best").rename(tmp_path / ".best.old")  # killed between the two renames
     best = checkpoint.load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
+
+
+def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two renames, resumed, and the next save fails: the newest whole one is still there."""
+    for value in (1.0, 2.0):
+        checkpoint.save_best(tmp_path, make(value))
+    shutil.copytree(tmp_path / "best", tmp_path / ".best.part")
+    (tmp_path / "best").rename(tmp_path / ".best.old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError):
+            checkpoint.save_best(tmp_path, make(3.0))
+    best = checkpoint.load_best(tmp_path)
+    assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
+    checkpoint.save_best(tmp_path, make(4.0))
+    assert [p.name for p in tmp_path.iterdir()] == ["best"]
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_step_saved_again_is_there_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, left: bool
+) -> None:
+    """The last step is saved by the clock and at the end: in between, the one of before must stay whole."""
+    folder = checkpoint.save(tmp_path, 7, make(7))
+    if left:  # of a save that was killed between its two renames
+        shutil.copytree(folder, folder.with_name(".step-00000007.77.part"))
+    seen: list[bool] = []
+    real = shutil.rmtree
+
+    def look(path: Path, **options: Any) -> None:
+        real(path, **options)
+        seen.append(latest(tmp_path) == (7, 7.0))
+
+    monkeypatch.setattr(shutil, "rmtree", look)
+    checkpoint.save(tmp_path, 7, make(7))
+    assert all(seen) and latest(tmp_path) == (7, 7.0)
+    checkpoint.save(tmp_path, 8, make(8))
+    assert sorted(p.name for p in folder.parent.iterdir()) == [folder.name, "step-00000008"]

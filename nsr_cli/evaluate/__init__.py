@@ -1,0 +1,26 @@
+"""Picture sets and models to scores: the measuring protocol, stated once.
+
+    file -> original, 8 bit -> degraded, in [0, 1] -> model -> restored, 8 bit -> PSNR, SSIM
+            crop, gray?        bicubic | noise | JPEG                            shave, Y?
+
+| task         | degraded by                               | scored on                           | shaved        |
+|--------------|-------------------------------------------|-------------------------------------|---------------|
+| upscale      | MATLAB bicubic, rounded to 8 bit          | Y; DIV2K on RGB                     | scale; +6 RGB |
+| denoise      | noise in float, not clipped, seed by name | RGB; gray sets and Urban100 on gray | none          |
+| dejpeg       | libjpeg's standard tables                 | gray, which is Y rounded to 8 bit   | none          |
+| color dejpeg | the same, chroma at 4:2:0 or 4:4:4        | PSNR on RGB and on Y, SSIM on Y     | none          |
+
+Y is BT.601 studio range and not rounded after restoration; gray pictures are scored as they are stored. The
+mean over a set is the mean of its pictures' figures. What the papers score on gray pictures can be scored in
+color, and the other way round (`Case.color`); the paper's figures then do not stand beside.
+"""
+
+from nsr_cli.evaluate.models import Baseline, Model, PerChannel
+from nsr_cli.evaluate.protocol import Case, Color, Score, Task, degraded, original, read, score
+from nsr_cli.evaluate.rows import Row, paper_scores
+from nsr_cli.evaluate.scoring import Job, Progress, evaluate, evaluate_set
+
+__all__ = [
+    "Baseline", "Case", "Color", "Job", "Model", "PerChannel", "Progress", "Row", "Score", "Task", "degraded",
+    "evaluate", "evaluate_set", "original", "paper_scores", "read", "score",
+]  # fmt: skip

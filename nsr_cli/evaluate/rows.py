@@ -1,0 +1,65 @@
+"""The lines of a benchmark, with what the paper prints for them."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+from nsr_cli.evaluate.protocol import Case, Color, Task
+
+# The column of the paper's tables that a baseline is compared with.
+PAPER_BASELINE: Mapping[Task, str] = {"upscale": "Bicubic", "dejpeg": "JPEG", "denoise": "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The scores of one model in one case. `psnr` in dB; `paper` maps a column's name to its figures."""
+
+    set: str
+    task: Task
+    scale: int | None
+    sigma: float | None
+    quality: int | None
+    model: str
+    model_sha256: str | None
+    images: int
+    psnr: float
+    ssim: float
+    seconds_per_image: float
+    paper: Mapping[str, Mapping[str, float | None]] | None
+    color: Color | None = None  # of the pictures that were restored; None for upscale
+    subsampling: str | None = None  # of a color JPEG
+    psnr_y: float | None = None  # dB, of a color JPEG, whose `psnr` is on RGB
+    set_images: int | None = None  # pictures of the set; more than `images` where only the first were scored
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only the first pictures of the set were scored."""
+        return self.set_images is not None and self.set_images > self.images
+
+    def as_json(self) -> dict[str, Any]:
+        """The row with JSON's types only: an infinite PSNR becomes null."""
+        finite = {
+            name: value if value is not None and math.isfinite(value) else None
+            for name, value in (("psnr", self.psnr), ("psnr_y", self.psnr_y))
+        }
+        return asdict(self) | finite
+
+
+def paper_scores(case: Case, *, baseline: bool = False) -> Mapping[str, Mapping[str, float | None]] | None:
+    """What the paper prints for this case, by column: networks, or only the baseline; None if nothing.
+
+    An SSIM that the paper measured in another way is None.
+    """
+    if not case.is_usual:
+        return None
+    text = (resources.files("nsr_cli") / "paper_scores.json").read_text(encoding="utf-8")
+    columns = json.loads(text)[case.task].get(case.set.name, {}).get(f"{case.level:g}", {})
+    kept = {
+        name: {"psnr": figures[0], "ssim": figures[1]}
+        for name, figures in columns.items()
+        if (name == PAPER_BASELINE[case.task]) == baseline
+    }
+    return kept or None

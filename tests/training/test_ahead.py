@@ -1,0 +1,67 @@
+"""Batches ahead: in order, bounded, the same with any number of threads."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+import torch
+
+from nsr_cli.training.ahead import Ahead, threads_for
+
+
+class Draws:
+    """Remembers what was drawn; even steps take longer, so that threads overtake each other."""
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+        self.threads: set[str] = set()
+
+    def __call__(self, step: int) -> Any:
+        self.started.append(step)
+        self.threads.add(threading.current_thread().name)
+        time.sleep(0.02 if step % 2 == 0 else 0.001)
+        return step
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_batches_come_in_order_and_no_more_than_agreed_are_made_ahead(threads: int) -> None:
+    draws = Draws()
+    with Ahead(draws, 7, threads) as ahead:
+        taken: list[Any] = [ahead.take() for _ in range(12)]
+        assert max(draws.started) <= 18 + threads + 1
+    assert taken == list(range(7, 19))
+    assert len(draws.threads) == threads
+    assert sorted(draws.started) == list(range(7, 7 + len(draws.started)))
+
+
+def test_what_fails_in_a_thread_is_raised_where_the_batch_is_taken() -> None:
+    def draw(step: int) -> Any:
+        if step == 2:
+            raise ValueError("step 2")
+        return step
+
+    with Ahead(draw, 0, 3) as ahead:
+        first: list[Any] = [ahead.take(), ahead.take()]
+        assert first == [0, 1]
+        with pytest.raises(ValueError, match="step 2"):
+            ahead.take()
+
+
+def test_leaving_does_not_wait_for_batches_that_nobody_will_take() -> None:
+    gate, begun = threading.Event(), []
+
+    def draw(step: int) -> Any:
+        begun.append(step)
+        gate.wait(5)
+
+    with Ahead(draw, 0, 2):
+        time.sleep(0.05)
+        gate.set()
+    assert begun in ([0, 1], [0, 1, 2])
+
+
+def test_a_cpu_that_trains_draws_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsr_cli.training.ahead.usable_threads", lambda: 64)
+    assert threads_for(torch.device("cpu")) == 1
+    assert threads_for(torch.device("cuda")) == 8

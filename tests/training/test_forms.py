@@ -1,0 +1,46 @@
+"""Ways to compute a step: all give the same gradients. Which one is fastest is a matter of the device."""
+
+import numpy as np
+import pytest
+import torch
+
+from nsr_cli.model.network import Network
+from nsr_cli.training.forms import PLAIN_WAYS, WAYS, Way, fastest_way, seconds_of
+from nsr_cli.training.patches import PatchSource
+from nsr_cli.training.recipe import TASKS, Recipe
+from tests.training.helpers import tiny_recipe
+
+CPU = torch.device("cpu")
+SPARSE = tiny_recipe(changes={"groups": 4})
+PLAIN = tiny_recipe(changes={"selection": "none", "groups": 1, "cardinality": 1})
+
+
+def source_of(recipe: Recipe) -> PatchSource:
+    pictures = [np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)]
+    return PatchSource(TASKS["upscale-x2"], pictures, recipe.patch, 1, CPU)
+
+
+def gradients(recipe: Recipe, way: Way) -> dict[str, torch.Tensor]:
+    torch.manual_seed(4)
+    network = Network(recipe.network)
+    seconds = seconds_of(way, network, source_of(recipe), recipe, None)
+    assert 0 < seconds < 10
+    kernel = network.blocks[0].first.weight_v
+    assert kernel.is_contiguous(memory_format=way.layout)
+    return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize(("recipe", "ways"), [(SPARSE, WAYS), (PLAIN, PLAIN_WAYS)])
+def test_every_way_gives_the_same_gradients(recipe: Recipe, ways: tuple[Way, ...]) -> None:
+    expected, *others = (gradients(recipe, way) for way in ways)
+    assert expected
+    for other in others:
+        assert other.keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(other[name], gradient, atol=1e-5, rtol=1e-3)
+
+
+def test_on_a_cpu_nothing_is_measured() -> None:
+    network = Network(SPARSE.network)
+    assert fastest_way(network, source_of(SPARSE), SPARSE, CPU, None) == Way()
+    assert all(parameter.grad is None for parameter in network.parameters())

@@ -1,0 +1,49 @@
+"""Training pictures are decoded where they can do no harm, in their order, and what fails is said and left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nsr_cli.errors import TrainingError
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.training.pictures import find_pictures, load_pictures
+
+
+def fill(folder: Path, count: int) -> list[Path]:
+    for index in range(count):
+        pixels = np.full((4, 5, 1 if index % 3 else 3), index, np.uint8 if index % 2 else np.uint16)
+        (folder / f"{index:02}.png").write_bytes(codec.encode(Picture(pixels), "PNG"))
+    return find_pictures([folder])
+
+
+def test_pictures_come_in_order_in_the_colors_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fill(tmp_path, 40)
+    monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
+    for color, channels in (("rgb", 3), ("gray", 1)):
+        found = load_pictures(files, color, skipped=lambda *args: pytest.fail("skipped"))  # type: ignore[arg-type]
+        assert [pixels.shape for pixels in found] == [(4, 5, channels)] * 40
+        assert all(pixels.dtype == np.uint8 for pixels in found)
+        assert [int(pixels[0, 0, 0]) for pixels in found[1::2]] == list(range(1, 40, 2))
+
+
+def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None:
+    files = fill(tmp_path, 4)
+    files[1].write_bytes(b"no picture")
+    files[2].unlink()
+    said: list[tuple[Path, str]] = []
+    found = load_pictures(files, "rgb", skipped=lambda path, why: said.append((path, why)))
+    assert [int(pixels.max()) for pixels in found] == [0, 3]
+    assert [path for path, _ in said] == files[1:3]
+    assert "not a picture in a format that is read here" in said[0][1] and "No such file" in said[1][1]
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
+    files = fill(tmp_path, 2)
+    for path in files:
+        path.write_bytes(b"no picture")
+    with pytest.raises(TrainingError, match="none of the 2 training pictures could be read"):
+        load_pictures(files, "gray", skipped=lambda *args: None)

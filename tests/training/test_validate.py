@@ -1,0 +1,42 @@
+"""Scores while training: networks meet sets of either color."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nsr_cli.datasets import PictureSet
+from nsr_cli.training.recipe import TASKS
+from nsr_cli.training.validate import QUALITY, SIGMA, case_of, set_psnr
+from tests.tiny import tiny_network
+
+COLOR, GRAY = PictureSet("LIVE1", "benchmark", "rgb", 1), PictureSet("Classic5", "benchmark", "gray", 1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(3).integers(0, 256, (30, 26, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+@pytest.mark.parametrize("name", ["dejpeg-gray", "dejpeg-rgb", "denoise-gray", "denoise-rgb", "upscale-x2"])
+@pytest.mark.parametrize("pictures", [COLOR, GRAY], ids=["color", "gray"])
+def test_every_network_can_be_scored_on_every_set(name: str, pictures: PictureSet, file: Path) -> None:
+    task = TASKS[name]
+    network = tiny_network(task.scale, task.channels, 0 if task.kind == "upscale" else 1)
+    assert math.isfinite(set_psnr(network, task, pictures, [file], "cpu"))
+
+
+def test_networks_for_color_are_scored_in_color_where_there_is_some() -> None:
+    assert case_of(TASKS["dejpeg-rgb"], COLOR).on_rgb
+    assert not case_of(TASKS["dejpeg-rgb"], GRAY).on_rgb
+    assert not case_of(TASKS["dejpeg-gray"], COLOR).on_rgb
+    assert (case_of(TASKS["dejpeg-gray"], GRAY).quality, case_of(TASKS["denoise-gray"], GRAY).sigma) == (
+        QUALITY,
+        SIGMA,
+    )
+    assert case_of(TASKS["dejpeg-rgb"], COLOR, 35).quality == 35
+    assert case_of(TASKS["denoise-rgb"], COLOR, 0.0).sigma == 0

@@ -1,0 +1,126 @@
+"""Write docs/results.md from docs/results/*.json: figures in it are only ever what a command printed.
+
+    NSR_DATA=… nsr eval --set Set5 -s 2 -s 3 -s 4 --model bicubic --model lite --json > docs/results/10-set5-lite.json
+    python tools/ablation.py …  and  cp runs/ablation/1500-steps/ablation.json docs/results/90-ablation.json
+    python tools/make_results.py
+
+A file is the output of `nsr eval --json`, or tables of text ("kind": "tables"). The order is that of the files' names;
+a number in front of a name is left out of the heading.
+"""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nsr_cli.cli import scores
+from nsr_cli.evaluate import Row
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "docs" / "results"
+TARGET = ROOT / "docs" / "results.md"
+# Options that say where things are on one machine, each with its value, and those without one.
+_PRIVATE, _PRIVATE_FLAGS = frozenset({"--data"}), frozenset({"--json", "--offline", "--quiet"})
+
+HEAD = """# Results
+
+Written by `python tools/make_results.py` from what the commands above the tables printed (`docs/results/*.json`); edit
+those. `nsr eval --help` states the protocol. "paper" is *Neural Sparse Representation for Image Restoration* (2020),
+tables 4 to 6. Seconds a picture are those of the machine that ran the command, other work on it included.
+"""
+
+
+def main() -> None:
+    TARGET.write_text(document(SOURCES), encoding="utf-8")
+    print(TARGET)
+
+
+def document(folder: Path) -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts.append(_tables(content) if content.get("kind") == "tables" else _benchmark(path.stem, content))
+    return "\n".join(parts)
+
+
+def _benchmark(stem: str, answer: Mapping[str, Any]) -> str:
+    """A section of one `nsr eval --json`."""
+    rows = [_row(values) for values in answer["rows"]]
+    heading = re.sub(r"^\d+-", "", stem).replace("-", " ")
+    machine = f"nsr {answer['version']}, torch {answer['torch']}, {answer['device']}, {answer['precision']}."
+    return "\n".join(
+        [
+            f"## {heading[:1].upper()}{heading[1:]}",
+            "",
+            _block(public(answer["command"])),
+            "",
+            scores.as_markdown(rows),
+            "",
+            *_against_paper(rows),
+            machine,
+            "",
+        ]
+    )
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    """The inverse of `Row.as_json`: null for PSNR is infinity."""
+    return Row(**{**values, "psnr": math.inf if values["psnr"] is None else values["psnr"]})
+
+
+def public(command: str) -> str:
+    """The command without what holds on one machine alone; weights and folders by their names."""
+    words = iter(shlex.split(command))
+    kept = []
+    for word in words:
+        if word in _PRIVATE:
+            next(words, None)
+        elif word not in _PRIVATE_FLAGS and not word.startswith(tuple(f"{name}=" for name in _PRIVATE)):
+            kept.append(Path(word).name if "/" in word else word)
+    return shlex.join(kept)
+
+
+def _against_paper(rows: Iterable[Row]) -> list[str]:
+    """How far the networks are from the paper's, in words."""
+    lines = []
+    for row in rows:
+        theirs = {
+            name: figures["psnr"]
+            for name, figures in (row.paper or {}).items()
+            if name.startswith("Sparse") and figures["psnr"] is not None
+        }
+        if row.model_sha256 is None or not theirs:
+            continue
+        best = max(theirs, key=lambda name: theirs[name] or 0)
+        gap = row.psnr - (theirs[best] or 0)
+        word = "above" if gap >= 0 else "below"
+        lines.append(
+            f"- {row.set} {scores.level(row)}, {row.model}: {abs(gap):.2f} dB {word} the paper's {best}."
+        )
+    return [*lines, ""] if lines else []
+
+
+def _tables(content: Mapping[str, Any]) -> str:
+    """A section of tables that a tool of this repository wrote as text."""
+    parts = [f"## {content['title']}", "", _block(content["command"]), "", content["about"], ""]
+    for table in content["tables"]:
+        parts += [f"### {table['title']}", "", _markdown(table["header"], table["rows"]), ""]
+        parts += [*(f"- {note}" for note in table["notes"]), ""]
+    return "\n".join(parts)
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def _block(command: str) -> str:
+    return f"```sh\n{command}\n```"
+
+
+if __name__ == "__main__":
+    main()
