@@ -38,9 +38,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `args` (without the program's name; default sys.argv) and exit with its code."""
     console = Console()
     code = _flushed(_guarded(list(sys.argv[1:] if args is None else args), console), console)
-    if threading.active_count() > 1:
-        # A thread may be deep in a computation or in a read that nobody waits for any more; everything that
-        # must survive is already renamed into place.
+    if threading.active_count() > 1 or code > _SIGNALED or "torch" in sys.modules:
+        # A thread may be deep in a computation or in a read that nobody waits for any more, and Python takes
+        # most of a second to take torch apart; everything that must survive is already renamed into place.
         os._exit(code)
     raise SystemExit(code)
 

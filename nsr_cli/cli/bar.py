@@ -1,4 +1,4 @@
-"""The progress bar on a terminal: finished pictures, and the parts of the one in work.
+"""The progress bar on a terminal: finished pictures, the parts of the one in work, and downloads below it.
 
 This module loads Rich, so it is imported only where there is a bar to draw.
 """
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from rich.console import Console as RichConsole
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -22,6 +23,7 @@ from rich.progress import Progress as RichBar
 from rich.text import Text
 
 from nsr_cli.cli.console import Progress
+from nsr_cli.cli.texts import human_bytes
 from nsr_cli.files import safe_text
 
 _NAME_LENGTH = 32
@@ -34,12 +36,10 @@ class _Bar(Progress):
         self._bar = bar
         self._task = task
         self._done = 0
+        self._downloads: dict[str, TaskID] = {}
 
     def picture(self, name: str) -> None:
-        shown = safe_text(name)
-        if len(shown) > _NAME_LENGTH:
-            shown = "…" + shown[1 - _NAME_LENGTH :]
-        self._bar.update(self._task, description=shown)
+        self._bar.update(self._task, description=_short(name))
 
     def parts(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=self._done + min(done / max(total, 1), 1.0) * 0.99)
@@ -48,21 +48,43 @@ class _Bar(Progress):
         self._done += 1
         self._bar.update(self._task, completed=self._done)
 
+    def loaded(self, name: str, done: int, total: int) -> bool:
+        if name not in self._downloads:
+            self._downloads[name] = self._bar.add_task(_short(name), total=total, bytes=True)
+        task = self._downloads[name]
+        self._bar.update(task, completed=done, visible=done < total)
+        return True
+
     def line(self, text: str) -> bool:
         self._bar.console.print(Text(text), soft_wrap=True)
         return True
 
 
+class _Amount(ProgressColumn):
+    """How many pictures, or bytes of a download, of how many."""
+
+    def render(self, task: Task) -> Text:
+        if task.fields.get("bytes"):
+            return Text(f"{human_bytes(int(task.completed))} of {human_bytes(int(task.total or 0))}")
+        return Text(f"{int(task.completed)}/{'?' if task.total is None else int(task.total)}")
+
+
+def _short(name: str) -> str:
+    """The name without what could move the cursor, and with its end where it is long."""
+    shown = safe_text(name)
+    return shown if len(shown) <= _NAME_LENGTH else "…" + shown[1 - _NAME_LENGTH :]
+
+
 @contextmanager
 def rich_progress(total: int | None, what: str, color: bool) -> Iterator[Progress]:
-    """Show a bar on stderr while the body runs; it vanishes afterwards."""
+    """Show a bar on stderr while the body runs, none for pictures if `what` is empty; it vanishes afterwards."""
     console = RichConsole(file=sys.stderr, no_color=not color, highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Amount(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with RichBar(*columns, console=console, transient=True) as bar:
-        yield _Bar(bar, bar.add_task(what, total=total))
+        yield _Bar(bar, bar.add_task(what, total=total, visible=bool(what)))

@@ -1,6 +1,7 @@
 """`nsr bench`: how fast this machine runs the networks, as ratios taken in one run."""
 
 import dataclasses
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,11 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.options import Device, PrecisionChoice
 from nsr_cli.cli.texts import aligned
+from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text, write_atomic
+from nsr_cli.imaging.chart import line_chart
+from nsr_cli.imaging.codec import encode
+from nsr_cli.imaging.picture import Picture
 
 app = typer.Typer()
 
@@ -15,9 +21,12 @@ app = typer.Typer()
 @app.command("bench")
 def bench(
     ctx: typer.Context,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD and 16 megapixels.")] = False,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs behind each median.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw time against megapixels as PNG.")
+    ] = None,
     device: Device = "auto",
     precision: PrecisionChoice = "auto",
 ) -> None:
@@ -27,6 +36,7 @@ def bench(
     Examples:
       nsr bench --quick
       nsr bench --device cuda --precision bf16 --json
+      nsr bench --plot growth.png
 
     What is compared is run in turn and the medians are divided: on a machine that does other things too, the
     ratios hold where times do not. The sparse network runs in nsr's engine; the plain one of equal shape as PyTorch
@@ -34,11 +44,14 @@ def bench(
     """
     import torch
 
-    from nsr_cli.bench import Place, run_all
+    from nsr_cli.bench.figures import Place
+    from nsr_cli.bench.runs import run_all
 
+    if plot is not None:
+        _check(plot)
     console = console_of(ctx)
     place = Place.choose(device, precision, repeats)
-    figures = run_all(place, quick=quick, notify=console.note)
+    figures, grown = run_all(place, quick=quick, notify=console.note)
     about = {
         "torch": torch.__version__,
         "device": str(place.device),
@@ -46,13 +59,36 @@ def bench(
         "threads": torch.get_num_threads(),
         "repeats": repeats,
     }
+    if plot is not None:
+        _draw(plot, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
     if json or console.json:
         console.json_line(
             {"schema": 1, **about, "figures": [dataclasses.asdict(figure) for figure in figures]}
         )
         return
     console.data(", ".join(f"{name} {value}" for name, value in about.items()))
-    rows = [("figure", "value", "", "target")]
-    rows += [(figure.name, f"{figure.value:.3f}", figure.unit, figure.target) for figure in figures]
+    rows = [("figure", "value", "", "target", "met")]
+    words = {True: "yes", False: "no", None: ""}
+    rows += [(one.name, f"{one.value:.3f}", one.unit, one.target, words[one.met]) for one in figures]
     for line in aligned(rows, right=(1,)):
         console.data(line)
+
+
+def _check(plot: Path) -> None:
+    """Before minutes of measuring: can the drawing be written?"""
+    if plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot {safe_text(plot)}: the drawing is a PNG; give it a name that ends in .png")
+    if not plot.parent.is_dir():
+        raise UsageError(
+            f"--plot {safe_text(plot)}: there is no folder {safe_text(plot.parent)}; make it first"
+        )
+
+
+def _draw(plot: Path, points: list[tuple[float, float]], device: str) -> None:
+    pixels = line_chart(
+        points,
+        title=f"Time for one picture, tiny sparse network at scale 2, {device}",
+        across="megapixels of the input",
+        up="seconds",
+    )
+    write_atomic(plot, encode(Picture(pixels), "PNG"))

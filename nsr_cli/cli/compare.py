@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import (
-    Batch,
-    Device,
-    Exists,
-    JpegQuality,
-    MaxPixels,
-    Mirror,
-    Offline,
-    PrecisionChoice,
-    Scale,
-    Sigma,
-)
-from nsr_cli.cli.tasks import Task
+from nsr_cli.cli.options import Batch, PrecisionChoice
+from nsr_cli.cli.shared import Showing, takes
 from nsr_cli.cli.values import parse_strength
 from nsr_cli.cli.variants import Machine, Request, list_variants, restored
 from nsr_cli.errors import UsageError
@@ -66,8 +55,10 @@ def parse_point(text: str) -> str:
     return text
 
 
+@takes(Showing)
 def compare(
     ctx: typer.Context,
+    shared: Showing,
     image: Annotated[
         str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
     ],
@@ -81,7 +72,6 @@ def compare(
             rich_help_panel=_WHERE,
         ),
     ] = None,
-    if_exists: Exists = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=_WHERE)
     ] = False,
@@ -117,16 +107,8 @@ def compare(
             rich_help_panel=_WHAT,
         ),
     ] = None,
-    task: Task = None,
-    scale: Scale = None,
-    sigma: Sigma = None,
-    jpeg_quality: JpegQuality = None,
-    device: Device = "auto",
     precision: PrecisionChoice = "auto",
     batch: Batch = None,
-    max_pixels: MaxPixels = 1 << 29,
-    offline: Offline = False,
-    mirror: Mirror = None,
 ) -> None:
     """Show the results of models and strengths side by side, in the region where they differ most.
 
@@ -144,17 +126,19 @@ def compare(
 
     console = console_of(ctx)
     console.json |= json
-    target = place(image, output, "_compare", _FORMS, if_exists)
+    target = place(image, output, "_compare", _FORMS, shared.if_exists)
     if target.path is None and console.json:
         raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
     if skips(target, image, console):
         return
-    chosen = choose_task(ctx, task)
+    chosen = choose_task(ctx, shared.task)
     variants = list_variants(chosen, models or [], [parse_strength(part) for part in strengths.split(",")])
-    machine = Machine(device, precision, batch, offline, mirror)
-    request = Request(chosen, (scale or DEFAULT_SCALE) if chosen == "upscale" else 1.0, variants, machine)
-    source = read(image, max_pixels, console)
-    level = find_level(chosen, source, sigma, jpeg_quality, console)
+    machine = Machine(shared.device, precision, batch, shared.offline, shared.mirror)
+    request = Request(
+        chosen, (shared.scale or DEFAULT_SCALE) if chosen == "upscale" else 1.0, variants, machine
+    )
+    source = read(image, shared.max_pixels, console)
+    level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     start = time.perf_counter()
     results = restored(request, source.picture, level, console)
     shown = _choose_region(source, request, level, results, (size, at), target.form)

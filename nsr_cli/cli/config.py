@@ -20,7 +20,9 @@ from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
 
 PROJECT_FILE = "nsr.toml"
-COMMANDS = ("upscale", "denoise", "dejpeg")
+RESTORING = ("upscale", "denoise", "dejpeg", "auto")
+SHOWING = ("compare", "explain")
+COMMANDS = (*RESTORING, *SHOWING)
 
 Value = str | int | float | bool
 
@@ -32,9 +34,10 @@ class Setting:
     name: str
     default: str
     switch: bool = False  # on or off, rather than a value
-    commands: tuple[str, ...] = COMMANDS
+    commands: tuple[str, ...] = RESTORING
     variable: str = ""  # where the environment's name is not NSR_NAME
     in_files: bool = True
+    lists: tuple[str, ...] = ()  # the commands that take several values, here with spaces between them
 
     @property
     def env(self) -> str:
@@ -48,28 +51,28 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("scale", "4", commands=("upscale",)),
-    Setting("fit", "contain", commands=("upscale",)),
-    Setting("sigma", "auto", commands=("denoise",)),
-    Setting("jpeg-quality", "auto", commands=("dejpeg",)),
-    Setting("model", "the best for the task"),
-    Setting("device", "auto"),
-    Setting("precision", "auto"),
-    Setting("batch", "auto"),
+    Setting("scale", "4", commands=("upscale", *SHOWING)),
+    Setting("fit", "contain", commands=("upscale", "auto")),
+    Setting("sigma", "auto", commands=("denoise", *SHOWING)),
+    Setting("jpeg-quality", "auto", commands=("dejpeg", *SHOWING)),
+    Setting("model", "the best for the task", commands=(*RESTORING, "explain"), lists=("auto",)),
+    Setting("device", "auto", commands=COMMANDS),
+    Setting("precision", "auto", commands=(*RESTORING, "compare")),
+    Setting("batch", "auto", commands=(*RESTORING, "compare")),
     Setting("tile", "auto"),
     Setting("max-memory", "no limit"),
-    Setting("max-pixels", "536870912"),
+    Setting("max-pixels", "536870912", commands=COMMANDS),
     Setting("strength", "1"),
     Setting("tta", "no", switch=True),
     Setting("recursive", "no", switch=True),
     Setting("all-frames", "no", switch=True),
     Setting("format", "as the input"),
     Setting("quality", "95"),
-    Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg"),
-    Setting("if-exists", "skip; error for -o FILE"),
+    Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
+    Setting("if-exists", "skip; error for -o FILE", commands=COMMANDS),
     Setting("strip", "no", switch=True),
-    Setting("offline", "no", switch=True),
-    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR"),
+    Setting("offline", "no", switch=True, commands=COMMANDS),
+    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR", commands=COMMANDS),
     Setting("cache", "the user's cache folder", commands=(), in_files=False),
     Setting("data", "the cache", commands=(), in_files=False),
 )
@@ -113,7 +116,8 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
         for setting in SETTINGS:
             value = file.find(setting.key, command) if command in setting.commands else None
             if value is not None:
-                defaults[setting.key] = value if setting.switch else _text(value)
+                text = _text(value).split() if command in setting.lists else _text(value)
+                defaults[setting.key] = value if setting.switch else text
     return {command: defaults}
 
 

@@ -7,10 +7,11 @@ Rich draws only the bar, and only on a terminal, and never sees the text of a li
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
+from nsr_cli.cli.texts import human_bytes
 from nsr_cli.files import safe_text
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -45,6 +46,10 @@ class Progress:
     def finished(self) -> None:
         """One more picture is done, whether well or not."""
 
+    def loaded(self, name: str, done: int, total: int) -> bool:  # noqa: ARG002 (for a bar that draws)
+        """`done` of `total` bytes of the download `name` are here; False where nothing shows that."""
+        return False
+
     def line(self, text: str) -> bool:  # noqa: ARG002 (for a bar that draws)
         """Print a line above the bar; False where there is no bar and the caller should print it."""
         return False
@@ -58,7 +63,7 @@ class Console:
         self.verbose = False
         self.debug = False
         self.json = False
-        self._progress = Progress()
+        self._none = self._progress = Progress()
         self._lock = threading.Lock()
 
     def error(self, text: str) -> None:
@@ -111,7 +116,26 @@ class Console:
             try:
                 yield bar
             finally:
-                self._progress = Progress()
+                self._progress = self._none
+
+    @contextmanager
+    def download(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Give what is to be called with the bytes done and in total of a download, should there be one.
+
+        A terminal shows a bar, within the one of `progress` if there is one; elsewhere a line says it once.
+        """
+        told = False
+
+        def show(done: int, total: int) -> None:
+            nonlocal told
+            if not told and self._progress is self._none:
+                stack.enter_context(self.progress(None, ""))
+            if not self._progress.loaded(name, done, total) and not told:
+                self.note(f"downloading {name} ({human_bytes(total)})")
+            told = True
+
+        with ExitStack() as stack:
+            yield show
 
     def _say(self, text: str, color: str = "") -> None:
         line = safe_text(text)

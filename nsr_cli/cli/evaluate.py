@@ -1,14 +1,16 @@
 """`nsr eval`: scores of models on benchmark sets, with the paper's figures beside them."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nsr_cli.cli import scores
+from nsr_cli.cli.benchmark import Plan, choose_color, choose_levels
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress, colored, is_terminal
 from nsr_cli.cli.options import Batch, Device, Mirror, Offline, PrecisionChoice
@@ -25,13 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 BASELINES = ("bicubic", "input")
-# The strengths of the paper's tables, taken where none is asked for.
-PAPER_LEVELS: dict[str, tuple[int, ...]] = {
-    "upscale": (2, 3, 4),
-    "denoise": (15, 25, 50),
-    "dejpeg": (10, 20, 30, 40),
-}
-_LEVEL_OPTIONS = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +38,6 @@ class Machine:
     batch: int | None = None
     offline: bool = False
     mirror: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What was asked for: every set with every level with every model; None is the manifest's choice."""
-
-    sets: tuple[str, ...]
-    task: "Task"
-    levels: tuple[float, ...]
-    models: tuple[str | None, ...]
-
-    def case(self, one: "PictureSet", level: float) -> "Case":
-        """One set at one level."""
-        from nsr_cli.evaluate import Case
-
-        if self.task == "upscale":
-            return Case(one, self.task, scale=int(level))
-        if self.task == "denoise":
-            return Case(one, self.task, sigma=level)
-        return Case(one, self.task, quality=int(level))
 
 
 @app.command("eval")
@@ -92,6 +67,20 @@ def evaluate(
             "-m", "--model", metavar="NAME|FILE", help="Weights, or bicubic, or input (the degraded input)."
         ),
     ] = None,
+    color: Annotated[
+        Literal["gray", "rgb"] | None,
+        typer.Option(help="Denoise and dejpeg color pictures so.  [default: as the papers]"),
+    ] = None,
+    subsampling: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="4:2:0|4:2:2|4:4:4",
+            help="Chroma of dejpeg's JPEG in color; one or several. Means --color rgb.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N pictures of each set, by name.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that holds NAME/*, to look in first.")
     ] = None,
@@ -112,40 +101,25 @@ def evaluate(
       nsr eval --set BSD100 -s 2 --model bicubic --model base --markdown
       nsr eval --set BSD68 --sigma 25 --data benchmarks/
       nsr eval --set Classic5 -q 10 -q 40 --model input --json
+      nsr eval --set BSD100 -q 10 --color rgb --subsampling 4:2:0 --subsampling 4:4:4
 
     Several sets, levels and models make one table. Pictures are cropped to a multiple of the scale and shrunk
     as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K on RGB) without
     a border of as many pixels as the scale. Noise is added in float, with a seed from the file's name. JPEG
-    is scored on the gray picture.
+    is scored on the gray picture; with --color rgb on RGB and Y, its SSIM on Y. A gray network restores the Y
+    of a color JPEG, and each channel of a noisy color picture by itself.
     """
     console = console_of(ctx)
     console.json = json = json or console.json
     if json + markdown + csv > 1:
         raise UsageError("--json, --markdown and --csv exclude each other: choose one")
     chosen, levels = choose_levels(task, scale or (), sigma or (), quality or ())
+    painted, chroma = choose_color(chosen, color, subsampling or ())
     machine = Machine(device, precision, batch, offline, mirror)
-    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, tuple(dict.fromkeys(model or ())) or (None,))
+    models = tuple(dict.fromkeys(model or ())) or (None,)
+    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, models, painted, chroma, limit)
     rows, ran_on = run(plan, data, machine, console)
     _show(rows, ran_on, "json" if json else "markdown" if markdown else "csv" if csv else "table", console)
-
-
-def choose_levels(
-    task: str | None, scale: Sequence[float], sigma: Sequence[float], quality: Sequence[float]
-) -> "tuple[Task, tuple[float, ...]]":
-    """Find the task and its levels from the options; UsageError where they do not go together."""
-    given: dict[Task, Sequence[float]] = {"upscale": scale, "denoise": sigma, "dejpeg": quality}
-    named = [name for name, levels in given.items() if levels]
-    if task is None and len(named) > 1:
-        options = " and ".join(_LEVEL_OPTIONS[name] for name in named)
-        raise UsageError(f"{options} belong to different tasks: give one of them")
-    wanted = task or (named[0] if named else "upscale")
-    chosen = next((name for name in given if name == wanted), None)
-    if chosen is None:
-        raise UsageError(f"--task: there is no {wanted!r}; use upscale, denoise or dejpeg")
-    foreign = [_LEVEL_OPTIONS[name] for name in named if name != chosen]
-    if foreign:
-        raise UsageError(f"{foreign[0]} does not belong to --task {chosen}: use {_LEVEL_OPTIONS[chosen]}")
-    return chosen, tuple(dict.fromkeys(given[chosen])) or PAPER_LEVELS[chosen]
 
 
 def run(
@@ -155,20 +129,24 @@ def run(
 
     Sets and models are all found before the first picture is scored, so that a wrong name costs no time.
     """
-    from nsr_cli.evaluate import evaluate as score
+    from nsr_cli.evaluate import evaluate_set
 
     models = Models(machine, console)
     for name in plan.models:
         models.check(name, plan.task)
-    sets = _find_sets(plan.sets, data, machine, console)
-    cases = [(plan.case(one, level), images) for one, images in sets for level in plan.levels]
-    jobs = [(case, images, models.get(name, case)) for case, images in cases for name in plan.models]
+    work = []
+    for one, images in _find_sets(plan.sets, data, machine, console):
+        jobs = [(case, [models.get(name, case) for name in plan.models]) for case in plan.cases(one)]
+        work.append((jobs, images[: plan.limit], max(one.images, len(images))))
     rows: list[Row] = []
-    with console.progress(sum(len(images) for _, images, _ in jobs), "scoring") as bar:
-        for case, images, model in jobs:
-            bar.picture(f"{case.set.name} {model.name}")
-            rows.append(score(case, images, model, progress=_steps(bar)))
-            console.detail(scores.one_line(rows[-1]))
+    total = sum(len(jobs) * len(images) for jobs, images, _ in work) * len(plan.models)
+    with console.progress(total, "scoring") as bar:
+        for jobs, images, complete in work:
+            bar.picture(jobs[0][0].set.name)
+            scored = evaluate_set(jobs, images, set_images=complete, progress=_steps(bar))
+            for row in scored:
+                console.detail(scores.one_line(row))
+            rows += scored
     return rows, models.ran_on
 
 
@@ -222,15 +200,16 @@ class Models:
 
     def get(self, name: str | None, case: "Case") -> "Model":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline
+        from nsr_cli.evaluate import Baseline, PerChannel
 
         if name in BASELINES:
             return Baseline(str(name), case.scale)
-        gray = case.on_gray or (case.set.color == "gray" and case.task != "upscale")
-        key = (name, case.task, case.scale, gray)
+        key = (name, case.task, case.scale, case.on_gray)
         if key not in self._known:
-            self._known[key] = self._load(name, case, "gray" if gray else "rgb")
-        return self._known[key]
+            self._known[key] = self._load(name, case, "gray" if case.on_gray else "rgb")
+        restorer = self._known[key]
+        by_channel = case.task == "denoise" and not case.on_gray and restorer.channels == 1
+        return PerChannel(restorer) if by_channel else restorer
 
     def _load(self, name: str | None, case: "Case", color: str) -> "Restorer":
         from nsr_cli.engine.runner import Limits  # only now: torch loads slowly
@@ -252,7 +231,7 @@ class Models:
 
 def _show(rows: "Sequence[Row]", ran_on: tuple[str, str], form: str, console: Console) -> None:
     if form == "json":
-        console.json_line(scores.as_json(rows, *ran_on))
+        console.json_line(scores.as_json(rows, *ran_on, shlex.join(["nsr", *sys.argv[1:]])))
     elif form == "csv":
         _print_lines(console, scores.as_csv(rows))
     elif form == "table" and is_terminal(sys.stdout):

@@ -9,8 +9,8 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.options import Device, Exists, JpegQuality, MaxPixels, Mirror, Model, Offline, Sigma
-from nsr_cli.cli.tasks import Task
+from nsr_cli.cli.options import Model
+from nsr_cli.cli.shared import Showing, takes
 from nsr_cli.cli.values import parse_scale
 from nsr_cli.errors import UsageError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nsr_cli.engine.trace import Trace
     from nsr_cli.explain.choices import Choice
     from nsr_cli.explain.subject import Subject
+    from nsr_cli.weights.store import WeightStore
 
 _WHERE, _WHICH = "What and where", "Which choices"
 
@@ -39,8 +40,10 @@ class _Run:
     seconds: float
 
 
+@takes(Showing)
 def explain(
     ctx: typer.Context,
+    shared: Showing,
     image: Annotated[
         str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
     ],
@@ -54,7 +57,6 @@ def explain(
             rich_help_panel=_WHERE,
         ),
     ] = None,
-    if_exists: Exists = None,
     json: Annotated[
         bool,
         typer.Option(
@@ -78,7 +80,6 @@ def explain(
             rich_help_panel=_WHICH,
         ),
     ] = None,
-    task: Task = None,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -86,17 +87,13 @@ def explain(
             "--scale",
             parser=parse_scale,
             metavar="N",
+            envvar="NSR_SCALE",
+            show_envvar=False,
             rich_help_panel="How",
             help="Factor of upscale; of several networks the first.  [default: the model's own]",
         ),
     ] = None,
-    sigma: Sigma = None,
-    jpeg_quality: JpegQuality = None,
     model: Model = None,
-    device: Device = "auto",
-    max_pixels: MaxPixels = 1 << 29,
-    offline: Offline = False,
-    mirror: Mirror = None,
 ) -> None:
     """Show which kernels a network chooses for each window of a picture.
 
@@ -119,19 +116,19 @@ def explain(
     console.json |= json
     target: Target | None = None
     if output is not None or not console.json:
-        target = place(image, output, "_explain", {".png": "PNG"}, if_exists)
+        target = place(image, output, "_explain", {".png": "PNG"}, shared.if_exists)
         if target.path is None and console.json:
             raise UsageError(
                 "--json and the picture would both go to stdout: write the picture to a file with -o"
             )
         if skips(target, image, console):
             return
-    chosen = choose_task(ctx, task)
-    source = read(image, max_pixels, console)
-    level = find_level(chosen, source, sigma, jpeg_quality, console)
-    subject = _load(chosen, source, scale, model, mirror, offline)
+    chosen = choose_task(ctx, shared.task)
+    source = read(image, shared.max_pixels, console)
+    level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
+    subject = _load(chosen, source, scale, model, _store(shared, console))
     _check_choice(subject, layer, cardinal)
-    run = _observe(source, chosen, level, subject, device, console)
+    run = _observe(source, chosen, level, subject, shared.device, console)
     if target is not None:
         _draw(run, target, layer, cardinal)
     if console.json:
@@ -139,16 +136,21 @@ def explain(
     _summarize(run, target, layer, console)
 
 
+def _store(shared: Showing, console: Console) -> "WeightStore":
+    from nsr_cli.cli.downloads import ShownStore
+
+    return ShownStore(console, mirror=shared.mirror, offline=shared.offline)
+
+
 def _load(
-    task: str, source: "Source", scale: float | None, model: str | None, mirror: str | None, offline: bool
+    task: str, source: "Source", scale: float | None, model: str | None, store: "WeightStore"
 ) -> "Subject":
     from nsr_cli.cli.restore import check_model
     from nsr_cli.explain.subject import load
-    from nsr_cli.weights.store import WeightStore
 
     check_model(model, task)
     color = "gray" if source.picture.is_gray and task != "upscale" else "rgb"
-    return load(task, WeightStore(mirror=mirror, offline=offline), scale, color, model)
+    return load(task, store, scale, color, model)
 
 
 def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:

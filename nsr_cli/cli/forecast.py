@@ -1,28 +1,31 @@
 """What a run will take, from the pictures' headers alone: sizes, disk space, memory."""
 
-import math
 import shutil
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.outcome import Outcome, as_json, never_read
+from nsr_cli.cli.features import features
+from nsr_cli.cli.levels import level_of
+from nsr_cli.cli.outcome import Outcome, as_json, never_read, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
-from nsr_cli.errors import PictureError, WriteError
+from nsr_cli.errors import DecodeError, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
+from nsr_cli.imaging.heads import Head, read_head
+from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.sandbox.decoder import Decoder
 
 # Bytes of a compressed file for each byte of samples, at the least that photographs come to.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
 _SURELY_ENOUGH = 60  # times the bytes of the inputs and the factor squared
-_COMPUTING = 600  # bytes for each pixel of the input: two layers of 64 features in fp32, and some more
-_RESULT = 36  # bytes for each pixel of the result: three colors in float, three times
-_SWAPPED = range(5, 9)  # EXIF orientations that turn the picture on its side
-_ORIENTATION = 0x0112
+# Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
+_SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,8 @@ class Forecast:
     out_size: tuple[int, int]
     least: int
     """Bytes that the result will surely take on the disk."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the picture takes while it is restored, about."""
-        return math.prod(self.size) * _COMPUTING + math.prod(self.out_size) * _RESULT
+    memory: int
+    """Bytes that the picture takes while it is restored, about; the libraries and the weights are not counted."""
 
 
 def forecast(job: Job, settings: Settings) -> Forecast | None:
@@ -49,13 +49,19 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
     header = _header(job.source) if job.source is not None else None
     if header is None or job.source is None:
         return None
-    width, height, depth = header
+    width, height, depth = header.width, header.height, header.depth
     out = settings.result_size(width, height)
     samples = out[0] * out[1] * depth
     # A drawing that packs well as an input packs well as a result.
     packed = job.source.stat().st_size / (width * height * depth)
     rate = _LEAST.get(job.format or "PNG")
-    return Forecast((width, height), out, int(samples * min(rate, packed / 2)) if rate else samples)
+    least = int(samples * min(rate, packed / 2)) if rate else samples
+    tiff = job.source.suffix.lower() in (".tif", ".tiff")
+    form = job.format or ("TIFF" if tiff else "PNG")
+    sizes = memory.Sizes((width, height), out, *_SAMPLES.get(depth, (3, -(-depth // 3))))
+    bands = tiff and form == "TIFF" and job.target is not None and not settings.tta
+    taken = memory.peak(sizes, form, features(settings, width, height), settings, bands=bands)
+    return Forecast((width, height), out, least, taken)
 
 
 def check_space(plan: Plan, settings: Settings) -> None:
@@ -79,33 +85,68 @@ def check_space(plan: Plan, settings: Settings) -> None:
 
 
 def show(plan: Plan, settings: Settings, console: Console) -> None:
-    """Say what a run would do, one line or JSON object for each picture, and what it would take."""
-    pixels, most, disk = 0, 0, 0
+    """Say what a run would do, one line or JSON object for each picture, and what it would take.
+
+    For `auto` the pictures are read and looked at.
+    """
+    pixels, most, disk, alone, impossible = 0, 0, 0, 0, 0
     sizes: list[tuple[int, int]] = []
-    for job in plan.jobs:
-        outcome = Outcome(job, job.label, status="planned")
-        try:
-            found = forecast(job, settings)
-        except PictureError as error:
-            outcome.fail(error)
-            found = None
-        if found is not None:
-            outcome.size, outcome.out_size = found.size, found.out_size
+    for outcome, found in _planned(plan, settings):
+        _show_one(outcome, settings, console)
+        alone += outcome.status == "skipped"
+        impossible += outcome.status == "failed"
+        if found is not None and outcome.status == "planned":
             sizes.append(found.size)
             pixels += found.out_size[0] * found.out_size[1]
             most, disk = max(most, found.memory), disk + found.least
-        _show_one(outcome, settings, console)
     for remark in plan.failed:
         _show_one(never_read(remark), settings, console)
     for job in plan.existing:
         _show_one(Outcome(job, job.label, status="skipped"), settings, console)
     for remark in plan.skipped:
         console.note(f"{remark.path}: to be skipped, {remark.reason}")
+    if plan.others:
+        console.note(plan.ignored)
+    better = f"{alone} better left alone, " if alone else ""
+    better += f"{impossible} not possible, " if impossible else ""
+    left = len(plan.jobs) - alone - impossible
     console.note(
-        f"{len(plan.jobs)} to restore, {len(plan.existing)} there already, {len(plan.failed)} not readable; "
-        f"{pixels / 1e6:.1f} megapixels, {_bytes(disk)} of disk at least, about {_bytes(most)} of memory "
+        f"{left} to restore, {better}{len(plan.existing)} there already, {len(plan.failed)} not "
+        f"readable; {pixels / 1e6:.1f} megapixels, {_bytes(disk)} of disk at least, about {_bytes(most)} of memory "
         f"for the largest picture{_time(sizes, settings)}"
     )
+
+
+def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast | None]]:
+    """What each job of the plan would come to."""
+    with ExitStack() as stack:
+        auto = settings.task == "auto" and any(job.source is not None for job in plan.jobs)
+        decoder = stack.enter_context(Decoder(settings.max_pixels)) if auto else None
+        for job in plan.jobs:
+            outcome, found = Outcome(job, job.label, status="planned"), None
+            try:
+                found = forecast(job, settings)
+                if decoder is not None and job.source is not None:
+                    _look(outcome, job.source, decoder, settings)
+            except (NsrError, OSError) as error:
+                outcome.fail(
+                    error if isinstance(error, NsrError) else DecodeError(f"cannot be read: {error}")
+                )
+            if found is not None:
+                outcome.size, outcome.out_size = found.size, found.out_size
+                outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+            yield outcome, found
+
+
+def _look(outcome: Outcome, source: Path, decoder: Decoder, settings: Settings) -> None:
+    """Note the steps that `auto` would take with a picture, or that it would take none."""
+    data = source.read_bytes()
+    page = decoder.pages(data)[0]
+    steps = level_of(settings, page, data).steps
+    factor = settings.factor(page.width, page.height) if settings.enlarges else None
+    outcome.take_steps(step_record(step, factor) for step in steps)
+    if not steps:
+        outcome.leave_alone()
 
 
 def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
@@ -124,11 +165,12 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     sizes = ""
     if outcome.size and outcome.out_size:
         sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
-    there = "  (there already: skipped)" if outcome.status == "skipped" else ""
+    there = f"  ({outcome.reason or 'there already'}: skipped)" if outcome.status == "skipped" else ""
     there = (
         "  (made with other settings: made again, unless it was changed)" if outcome.job.outdated else there
     )
-    console.data(f"{outcome.label} -> {outcome.job.target_label}{sizes}{there}")
+    steps = f"  {outcome.found}" if outcome.found else ""
+    console.data(f"{outcome.label} -> {outcome.job.target_label}{sizes}{steps}{there}")
 
 
 def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
@@ -143,27 +185,11 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
     return found
 
 
-def _header(path: Path) -> tuple[int, int, int] | None:
-    """Width and height, upright, and bytes for a pixel; None if the header is not understood."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about large pictures; the decoder has its own limit
-            with Image.open(path, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")) as image:
-                width, height = image.size
-                # Looking for EXIF behind the pixels of a PNG would decode them.
-                has_exif = image.format != "PNG" or "exif" in image.info
-                if has_exif and image.getexif().get(_ORIENTATION) in _SWAPPED:
-                    width, height = height, width
-                deep = 2 if image.mode.startswith("I;16") else 1
-                return (
-                    width,
-                    height,
-                    deep * (1 if image.mode in ("1", "L", "I;16") else len(image.getbands())),
-                )
-    except Exception:  # noqa: BLE001 (a header that cannot be read is the decoder's to explain)
-        return None
+def _header(path: Path) -> Head | None:
+    """What a file says of its size; None if that is not enough, which is the decoder's to explain."""
+    with suppress(OSError), FileBytes(path) as data:
+        return read_head(data)
+    return None
 
 
 def _existing(path: Path) -> Path:

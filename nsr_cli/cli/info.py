@@ -102,6 +102,8 @@ def _places() -> dict[str, Any]:
 def _explain(files: list[Path], console: Console) -> None:
     failed = 0
     for path, record, problem in _records(files):
+        if problem and len(files) == 1:
+            raise PictureError(problem)
         if problem:
             failed += 1
             console.error(problem)
@@ -109,6 +111,8 @@ def _explain(files: list[Path], console: Console) -> None:
             console.json_line({"schema": 1, "file": str(path), "made_by": record})
         else:
             console.data(f"{path}: {record['command']}")
+            if "steps" in record:
+                console.data(f"  steps {record['steps']}")
             console.data(
                 f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}"
             )

@@ -52,6 +52,8 @@ class Gathered:
     """Inputs that were named and cannot be had."""
     others: int = 0
     """Files in folders that are not named like pictures."""
+    other_suffixes: set[str] = field(default_factory=set)
+    """Theirs, lower case, with dot."""
     unvisited: int = 0
     """Subfolders that were not looked into."""
 
@@ -133,6 +135,7 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
                 yield Found(path, root)
             else:
                 gathered.others += 1
+                gathered.other_suffixes |= {path.suffix.lower()} - {""}
         gathered.unvisited += 0 if recursive else len(below)
         waiting += reversed(_not_visited(below, visited, gathered) if recursive else [])
 

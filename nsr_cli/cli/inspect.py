@@ -7,18 +7,15 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.errors import DecodeError, NsrError, PartialFailure, PictureError
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure, PictureError, UsageError
 from nsr_cli.files import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.imaging.inspect import Findings
     from nsr_cli.imaging.picture import Picture
+    from nsr_cli.sandbox.decoder import Decoder
 
 app = typer.Typer()
-
-# Below these a picture is better left alone: a JPEG of this quality and noise of this level hardly show.
-GOOD_QUALITY = 90
-LITTLE_NOISE = 3.0
 
 
 @app.command("inspect")
@@ -39,29 +36,33 @@ def inspect(
     """
     console = console_of(ctx)
     console.json |= json
+    from nsr_cli.sandbox.decoder import Decoder  # numpy and the codecs: not for --help
+
     failed = 0
-    for path in files:
-        try:
-            _report(path, console)
-        except NsrError as error:
-            if len(files) == 1:
-                raise type(error)(f"{safe_text(path)}: {error}") from error
-            failed += 1
-            console.error(f"{safe_text(path)}: {error}")
+    with Decoder(notice=console.warning) as decoder:
+        for path in files:
+            try:
+                _report(path, decoder, console)
+            except NsrError as error:
+                if len(files) == 1:
+                    raise type(error)(f"{safe_text(path)}: {error}") from error
+                failed += 1
+                console.error(f"{safe_text(path)}: {error}")
     if failed:
         kind = PartialFailure if failed < len(files) else PictureError
         raise kind(f"{failed} of {len(files)} pictures could not be inspected")
 
 
-def _report(path: Path, console: Console) -> None:
-    from nsr_cli.imaging.codec import decode
+def _report(path: Path, decoder: "Decoder", console: Console) -> None:
     from nsr_cli.imaging.inspect import inspect as look
 
     try:
         data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise UsageError(f"it is a folder: give the pictures in it, such as {_quoted(path)}/*") from error
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
-    picture = decode(data)
+    picture = decoder.first(data)
     findings = look(data, picture)
     advice = recommend(path, findings)
     if console.json:
@@ -95,6 +96,8 @@ def facts(picture: "Picture", findings: "Findings") -> dict[str, Any]:
 
 def describe(picture: "Picture", findings: "Findings") -> str:
     """The findings in one line."""
+    from nsr_cli.cli.remedy import is_picture
+
     parts = [picture.source, f"{picture.width}x{picture.height}", f"{picture.bits}-bit"]
     parts.append("gray" if picture.is_gray else "color")
     if picture.alpha is not None:
@@ -104,23 +107,26 @@ def describe(picture: "Picture", findings: "Findings") -> str:
         parts.append(f"quality {about}{findings.jpeg.quality}, {findings.jpeg.subsampling}")
     if findings.earlier_quality is not None:
         parts.append(f"was a JPEG of quality {findings.earlier_quality}")
-    parts.append(f"noise {max(findings.noise):.1f}")
+    parts.append(
+        f"noise {max(findings.noise):.1f}" + ("" if is_picture(findings) else " and nothing beneath it")
+    )
     if findings.upscaled is not None:
         parts.append(f"enlarged before, about {findings.upscaled:g} times")
     return ", ".join(parts)
 
 
 def recommend(path: Path, findings: "Findings") -> str | None:
-    """The command for what is worst, None where nothing is bad enough.
+    """The command that does what would help, None where nothing is bad enough."""
+    from nsr_cli.cli.remedy import remedies
 
-    Compression comes first: a network against noise would take blocks for detail.
-    """
-    quality = findings.jpeg.quality if findings.jpeg else findings.earlier_quality
-    name = _quoted(path)
-    if quality is not None and quality < GOOD_QUALITY:
-        return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {quality} {name}"
-    noise = max(findings.noise)
-    return f"nsr denoise --sigma {noise:.0f} {name}" if noise > LITTLE_NOISE else None
+    steps, name = remedies(findings), _quoted(path)
+    if len(steps) > 1:
+        return f"nsr auto {name}"
+    for step in steps:
+        if step.sigma is not None:
+            return f"nsr denoise --sigma {step.sigma:.0f} {name}"
+        return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
+    return None
 
 
 def _quoted(path: Path) -> str:

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nsr_cli.cli import provenance
+from nsr_cli.cli.chain import Chain, Link
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pipeline import Budget, Cancelled
 from nsr_cli.cli.plan import Job
-from nsr_cli.cli.redo import Stamp, is_untouched, stamp_of
-from nsr_cli.cli.restorers import Loader, Restorers, Unstartable
+from nsr_cli.cli.reading import read_file
+from nsr_cli.cli.redo import is_untouched, stamp_of
+from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import DecodeError, EncodeError, MemoryExhausted, NsrError, WriteError
+from nsr_cli.cli.streamed import Streamed, Streams, check_fits
+from nsr_cli.errors import EncodeError, MemoryExhausted, NsrError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -50,6 +53,8 @@ class Passing:
     levels: list[Level] = field(default_factory=list)
     format: str = ""
     held: int = 0
+    streamed: Streamed | None = None
+    """In place of pages: a picture that is too large for them."""
 
 
 class Journey:
@@ -76,6 +81,8 @@ class Journey:
         self._replaces = replaces
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
+        self._streams = Streams(settings, decoder, stop, self._make_room)
+        self._idle_since = time.perf_counter()
 
     def decode(self, item: Item) -> Passing:
         """Read a file and decode every page that will be restored."""
@@ -86,17 +93,25 @@ class Journey:
                 raise item.problem
             if self._keeps(passing.outcome):
                 return passing
-            data = item.data if item.data is not None else _read(item.job.source, self._settings.max_pixels)
+            passing.streamed = self._streams.open(item.job, passing.outcome)
+            if passing.streamed is not None:
+                return passing
+            data = (
+                item.data if item.data is not None else read_file(item.job.source, self._settings.max_pixels)
+            )
             passing.pages = self._decoder.pages(data)
             first = passing.pages[0]
             passing.outcome.size = (first.width, first.height)
-            passing.outcome.notes += first.notes
-            passing.format = item.job.format or (first.source if first.source in codec.LOSSLESS else "PNG")
+            passing.outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
+            passing.format = item.job.format or _own_format(first)
             _check_pages(passing)
+            check_fits(first, passing.format, self._settings)
             passing.levels = [level_of(self._settings, page, data) for page in passing.pages]
             passing.outcome.sigma = passing.levels[0].sigma
             passing.outcome.quality = passing.levels[0].quality
             passing.outcome.found = passing.levels[0].note
+            if self._settings.task == "auto" and not any(level.steps for level in passing.levels):
+                passing.outcome.leave_alone()
         return passing
 
     def restore(self, passing: Passing) -> Passing:
@@ -105,20 +120,27 @@ class Journey:
         if outcome.status != "ok":
             return passing
         self._progress.picture(outcome.label)
-        before = self._restorers.seconds
+        before, asked = self._restorers.seconds, time.perf_counter()
         with self._step(outcome, "infer"):
-            passing.held = sum(self._result_bytes(page) for page in passing.pages)
+            passing.held = self._most_bytes(passing)
             self._budget.take(passing.held)
-            pairs = zip(passing.pages, passing.levels, strict=True)
-            passing.pages = [self._restored(page, level, passing) for page, level in pairs]
-            outcome.out_size = (passing.pages[0].width, passing.pages[0].height)
+            outcome.wait = time.perf_counter() - self._idle_since
+            if passing.streamed is not None:
+                self._stream(passing.streamed, outcome)
+            else:
+                pairs = zip(passing.pages, passing.levels, strict=True)
+                passing.pages = [self._restored(page, level, passing) for page, level in pairs]
+                outcome.out_size = (passing.pages[0].width, passing.pages[0].height)
         outcome.seconds["infer"] -= self._restorers.seconds - before
+        if outcome.wait:  # what it waited for room is no work
+            outcome.seconds["infer"] -= self._idle_since + outcome.wait - asked
+        self._idle_since = time.perf_counter()
         return passing
 
     def write(self, passing: Passing) -> Outcome:
         """Encode the pages and put the file in its place, complete or not at all."""
         outcome = passing.outcome
-        if outcome.status == "ok":
+        if outcome.status == "ok" and passing.streamed is None:
             with self._step(outcome, "encode"):
                 lost = codec.losses(passing.pages[0], passing.format, self._settings.write_quality)
                 outcome.notes += [f"{passing.format}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
@@ -128,7 +150,8 @@ class Journey:
                 if outcome.job.target is None:
                     outcome.data = data
                 else:
-                    self._put(outcome.job.target, data, outcome.job.outdated)
+                    self._make_room(outcome.job)
+                    write_atomic(outcome.job.target, data)
         passing.pages = []
         self._budget.give(passing.held)
         return outcome
@@ -161,6 +184,22 @@ class Journey:
         outcome.status, outcome.there = "skipped", "was made with other settings, but changed since"
         return True
 
+    def _most_bytes(self, passing: Passing) -> int:
+        """What the results take until they are written; a picture that is streamed has the memory to itself."""
+        if passing.streamed is not None:
+            return self._settings.bytes_in_flight
+        return sum(self._result_bytes(page) for page in passing.pages)
+
+    def _stream(self, streamed: Streamed, outcome: Outcome) -> None:
+        """Restore and write a picture in bands."""
+        page, settings = streamed.source.page, self._settings
+        with streamed.source.file:
+            restorer = self._restorers.get(page, settings.task)
+            width, _ = settings.result_size(page.width, page.height)
+            outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+            outcome.note_weights(restorer)
+            self._streams.restore(streamed, outcome, restorer, self._watch)
+
     def _result_bytes(self, page: Picture) -> int:
         width, height = self._settings.result_size(page.width, page.height)
         samples = page.channels + (page.alpha is not None)
@@ -170,11 +209,11 @@ class Journey:
         settings, outcome = self._settings, passing.outcome
         width, height = settings.result_size(page.width, page.height)
         codec.check_encodable(passing.format, width, height, page.bits, page.alpha is not None)
-        restorer = self._restorers.get(page)
-        outcome.model = "+".join(entry.name for entry in restorer.entries)
-        outcome.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
-        outcome.device, outcome.precision = restorer.device, restorer.precision
-        outcome.scale = settings.scale or round(width / page.width, 4) if settings.task == "upscale" else None
+        if settings.task == "auto" and not level.steps:
+            return page
+        restorer = self._restorer(page, level)
+        outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+        outcome.note_weights(restorer)
         result = restorer(
             page,
             sigma=level.sigma,
@@ -185,7 +224,15 @@ class Journey:
             progress=self._watch,
         )
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
+        if isinstance(restorer, Chain):
+            outcome.note_chain(restorer)
         return result
+
+    def _restorer(self, page: Picture, level: Level) -> RestorerLike:
+        """What restores a page: the task's restorer, or those of the steps that were found for it."""
+        if self._settings.task != "auto":
+            return self._restorers.get(page, self._settings.task)
+        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps])
 
     def _watch(self, done: int, total: int) -> None:
         if self._stop.is_set():
@@ -201,22 +248,34 @@ class Journey:
         pixels = provenance.digest_as_written(pages, form, quality, lambda: self._encoded(pages, form))
         command = provenance.arguments_of(self._settings, form)
         made_by = (outcome.model or "", outcome.model_sha256 or "")
-        return [provenance.mark(page, command, *made_by, pixels) for page in pages]
+        steps = outcome.found if self._settings.task == "auto" else None
+        return [provenance.mark(page, command, *made_by, pixels, steps) for page in pages]
 
     def _encoded(self, pages: list[Picture], form: str) -> bytes:
         if len(pages) == 1:
             return codec.encode(pages[0], form, quality=self._settings.write_quality)
         return codec.encode_pages(pages, form, quality=self._settings.write_quality)
 
-    def _put(self, target: Path, data: bytes, outdated: Stamp | None) -> None:
-        if not self._replaces and target.is_file() and (outdated is None or stamp_of(target) != outdated):
-            what = "appeared" if outdated is None else "changed"
+    def _make_room(self, job: Job) -> None:
+        """Make the folder of the target. WriteError if that cannot be, or something is there that should stay."""
+        target = job.target or Path()
+        if (
+            not self._replaces
+            and target.is_file()
+            and (job.outdated is None or stamp_of(target) != job.outdated)
+        ):
+            what = "appeared" if job.outdated is None else "changed"
             raise WriteError(f"{safe_text(target)} has {what} meanwhile; --if-exists overwrite replaces it")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(target, error) from error
-        write_atomic(target, data)
+
+
+def _own_format(first: Picture) -> str:
+    """The format of the file, if that holds the picture as it is."""
+    kept = first.source in codec.LOSSLESS and (first.alpha is None or first.source not in codec.OPAQUE)
+    return first.source if kept else "PNG"
 
 
 def _check_pages(passing: Passing) -> None:
@@ -228,22 +287,3 @@ def _check_pages(passing: Passing) -> None:
         raise EncodeError(
             f"it has {count} frames, which {passing.format} cannot hold; choose PNG, WebP, GIF or TIFF"
         )
-
-
-def _read(path: Path | None, max_pixels: int) -> bytes:
-    """The bytes of a file that is not larger than any picture within the limit.
-
-    Raises:
-        DecodeError: it cannot be read, or is too large to be a picture.
-    """
-    if path is None:
-        raise DecodeError("stdin holds no picture")
-    try:
-        stored = path.stat().st_size
-        if stored > max_pixels * 16 + (1 << 26):  # four float samples a pixel, and room for metadata
-            raise DecodeError(
-                f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from nsr_cli.cli.remedy import Step, remedies
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.values import MAX_SIGMA
 from nsr_cli.errors import PictureError
-from nsr_cli.imaging.inspect import jpeg_tables
+from nsr_cli.imaging.inspect import inspect, jpeg_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
@@ -18,6 +19,8 @@ class Level:
     sigma: float | None = None
     quality: float | None = None
     note: str | None = None
+    steps: tuple[Step, ...] = ()
+    """For `auto`: what is to be done; empty where the picture is better left alone."""
 
 
 def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
@@ -35,6 +38,8 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
         if settings.jpeg_quality is not None:
             return Level(quality=settings.jpeg_quality)
         return _jpeg_level(page, data)
+    if settings.task == "auto":
+        return Level(steps=remedies(inspect(data, page)) + ((Step("upscale"),) if settings.enlarges else ()))
     return Level()
 
 

@@ -2,12 +2,15 @@
 
 import string
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
-from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+from nsr_cli.imaging.codec import LOSSLESS, OPAQUE, SUFFIXES
+from nsr_cli.imaging.heads import read_head
+from nsr_cli.imaging.tiffparts import FileBytes
 
 FIELDS = ("stem", "ext", "scale", "task", "model", "sigma", "quality", "index")
 
@@ -21,6 +24,7 @@ _SUFFIX_OF = {
     "GIF": ".gif",
 }
 _NOT_KEPT = frozenset({".apng", ".pbm", ".pam"})  # they promise more about the content than the format does
+_MAY_HAVE_ALPHA = frozenset({".bmp", ".dib", ".pam", ".pnm"})  # though the format is written without
 _NAME_LIMIT = 255  # bytes, on every common file system
 
 
@@ -34,10 +38,12 @@ class Namer:
     fields: Mapping[str, str]
 
     def format_for(self, path: Path | None) -> str:
-        """The format of the result of `path`: the one asked for, else the input's if that is lossless."""
+        """The format of the result of `path`: the one asked for, else the input's if that is lossless and holds it."""
         if self.format:
             return self.format
         own = format_of(path.suffix) if path else None
+        if path is not None and own in OPAQUE and path.suffix.lower() in _MAY_HAVE_ALPHA and _has_alpha(path):
+            return "PNG"
         return own if own in LOSSLESS else "PNG"
 
     def name(self, path: Path | None, index: int, keep: bool) -> str:
@@ -57,6 +63,14 @@ class Namer:
         if name in ("", ".", "..") or set(name) & set("/\\\0"):
             raise UsageError(f"--name gives {safe_text(name)!r}: it must name a file; -o chooses the folder")
         return name if format_of(Path(name).suffix) == form else name + suffix
+
+
+def _has_alpha(path: Path) -> bool:
+    """Whether a picture's header says that it has transparency."""
+    with suppress(OSError, ValueError), FileBytes(path) as data:
+        head = read_head(data)
+        return head is not None and head.alpha
+    return False
 
 
 def format_of(suffix: str) -> str | None:

@@ -1,13 +1,9 @@
-"""The options that `upscale`, `denoise` and `dejpeg` share, and how their values are read.
+"""The options that several commands share, and how their values are read.
 
-Each alias is a type for a command's parameter. Every option that can also come from the environment or from a
-settings file has its line in `config.SETTINGS`.
+Each alias is a type for a command's parameter; `shared` puts them together. Every option that can also come
+from the environment or from a settings file has its line in `config.SETTINGS`.
 """
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from functools import wraps
 from typing import Annotated, Any, Literal
 
 import typer
@@ -27,7 +23,6 @@ Fit = Literal["contain", "cover", "stretch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 _WHERE, _SHAPE, _HOW, _MACHINE = "What and where", "Size", "How", "Machine"
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def _complete_device() -> list[str]:
@@ -43,6 +38,12 @@ def _complete_model() -> list[str]:
         return [*TIERS, *(entry.name for entry in load_manifest().entries)]
     except NsrError:
         return list(TIERS)
+
+
+def _complete_step_model() -> list[str]:
+    from nsr_cli.weights.entry import TASKS, TIERS
+
+    return [*TIERS, *(f"{task}=" for task in TASKS)]
 
 
 def _option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
@@ -72,15 +73,22 @@ Name = Annotated[
         "{index}.",
     ),
 ]
-Exists = Annotated[
-    IfExists | None,
-    _option(
+
+
+def _exists(more: str) -> Any:
+    return _option(
         "--if-exists",
         metavar="skip|overwrite|error",
         panel=_WHERE,
-        help="What to do with a result that is there already.  [default: skip; error for -o FILE]",
-    ),
+        help=f"What to do with a result that is there already{more}.  [default: skip; error for -o FILE]",
+    )
+
+
+Exists = Annotated[
+    IfExists | None,
+    _exists("; skip makes it again if nsr made it with other settings and nobody has changed it since"),
 ]
+SheetExists = Annotated[IfExists | None, _exists("")]
 Format = Annotated[
     str | None,
     _option(
@@ -167,6 +175,17 @@ Model = Annotated[
         help="Weights: a name of nsr weights list, base, lite, or a file.",
     ),
 ]
+StepModels = Annotated[
+    list[str] | None,
+    _option(
+        "-m",
+        "--model",
+        metavar="STEP=NAME|FILE",
+        panel=_HOW,
+        autocompletion=_complete_step_model,
+        help="Weights of one step, such as denoise=own.safetensors; base or lite alone is for every step. Repeatable.",
+    ),
+]
 Strength = Annotated[
     float,
     _option(
@@ -226,7 +245,7 @@ MaxMemory = Annotated[
         parser=parse_amount,
         metavar="BYTES",
         panel=_MACHINE,
-        help="What the network may use, such as 2G.  [default: half of what is free]",
+        help="What a picture may take on its way, such as 2G.  [default: half of what is free]",
     ),
 ]
 MaxPixels = Annotated[
@@ -251,49 +270,3 @@ Mirror = Annotated[
         help="Address to try first for weights.",
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The options that every restoring command has."""
-
-    output: Output = None
-    recursive: Recursive = False
-    name: Name = None
-    if_exists: Exists = None
-    format: Format = None
-    quality: Quality = None
-    strip: Strip = False
-    all_frames: AllFrames = False
-    dry_run: DryRun = False
-    json: Json = False
-    model: Model = None
-    strength: Strength = 1.0
-    tta: Tta = False
-    device: Device = "auto"
-    precision: PrecisionChoice = "auto"
-    batch: Batch = None
-    tile: Tile = None
-    max_memory: MaxMemory = None
-    max_pixels: MaxPixels = 1 << 29
-    offline: Offline = False
-    mirror: Mirror = None
-
-
-def takes_shared(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command every option of `Shared`; it gets them in one, as its parameter `shared`."""
-    names = [field.name for field in fields(Shared)]
-
-    @wraps(command)
-    def expanded(**values: Any) -> int:
-        return command(shared=Shared(**{name: values.pop(name) for name in names}), **values)
-
-    own = inspect.signature(command, eval_str=True).parameters
-    parameters = [parameter for name, parameter in own.items() if name != "shared"]
-    for field in fields(Shared):
-        default = inspect.Parameter.empty if field.default is MISSING else field.default
-        parameters.append(inspect.Parameter(field.name, _KEYWORD, default=default, annotation=field.type))
-    # Typer learns a command's parameters from these two.
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return expanded

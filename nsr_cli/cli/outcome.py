@@ -1,12 +1,15 @@
 """How one picture fared, and how that is told: a line on stderr, a JSON object on stdout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job
+from nsr_cli.cli.remedy import Step
+from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.errors import DecodeError, NsrError
 
 SCHEMA = 1
@@ -29,6 +32,8 @@ class Outcome:
     """Whether the job says where the result goes."""
     there: str = "is there already"
     """Of a skipped picture: why its result stays."""
+    reason: str | None = None
+    """Of a picture that is skipped for another reason: which."""
     size: tuple[int, int] | None = None
     """Width and height of the input, once known."""
     out_size: tuple[int, int] | None = None
@@ -40,16 +45,60 @@ class Outcome:
     device: str | None = None
     precision: str | None = None
     found: str | None = None
-    """What was found out about the input, such as its noise level."""
+    """What was found out about the input, such as its noise level; for `auto` the steps that were taken."""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """For `auto`: one `step_record` for each step."""
     notes: list[str] = field(default_factory=list)
     """What the user should know about the result."""
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
+    wait: float = 0.0
+    """Seconds that the network stood still before this picture: it was not decoded yet, or there was no room."""
     data: bytes | None = None
     """The finished file, where it goes to stdout."""
 
     def fail(self, error: NsrError) -> None:
         """Note why there is no result."""
         self.status, self.error, self.data = "failed", error, None
+
+    def leave_alone(self) -> None:
+        """Note that the picture needs nothing: no result, but a stream must not lose one of its pictures."""
+        what = "nothing to repair was found for sure"
+        if self.job.target is None:
+            self.notes.append(f"{what}; passed on as it is")
+        else:
+            self.status, self.reason = "skipped", what
+
+    def note_weights(self, restorer: RestorerLike) -> None:
+        """Note what restores the picture."""
+        self.model = "+".join(entry.name for entry in restorer.entries)
+        self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
+        self.device, self.precision = restorer.device, restorer.precision
+
+    def note_chain(self, chain: Chain) -> None:
+        """Note which steps were taken, and with what; those of a first page stand for all."""
+        self.note_weights(chain)
+        if not self.steps:
+            self.take_steps(step_record(link.step, self.scale, link.restorer.entries) for link in chain.taken)
+
+    def take_steps(self, records: Iterable[dict[str, Any]]) -> None:
+        """Note the steps of `auto` and the levels that they bring."""
+        self.steps = list(records)
+        self.found = ", ".join(map(_step_text, self.steps)) or None
+        for step in self.steps:
+            self.sigma = self.sigma if step["sigma"] is None else step["sigma"]
+            self.quality = self.quality if step["quality"] is None else step["quality"]
+
+
+def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()) -> dict[str, Any]:
+    """A step as `--json` has it; `scale` is that of the whole chain, `weights` those that did it."""
+    return {
+        "task": step.task,
+        "sigma": step.sigma,
+        "quality": step.quality,
+        "scale": scale if step.task == "upscale" else None,
+        "model": "+".join(entry.name for entry in weights) or None,
+        "model_sha256": "+".join(entry.sha256 for entry in weights) or None,
+    }
 
 
 def never_read(remark: Remark) -> Outcome:
@@ -63,12 +112,13 @@ def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
     """The object of `--json`; what is not known is null."""
     job = outcome.job
     seconds = {step: round(outcome.seconds[step], 4) for step in STEPS}
-    return {
+    record = {
         "schema": SCHEMA,
         "input": "-" if job.source is None else str(job.source),
         "output": _output(outcome),
         "status": outcome.status,
         "error": str(outcome.error) if outcome.error else None,
+        "reason": _reason(outcome),
         "task": task,
         "model": outcome.model,
         "model_sha256": outcome.model_sha256,
@@ -79,8 +129,19 @@ def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
         "out_size": outcome.out_size,
         "device": outcome.device,
         "precision": outcome.precision,
-        "seconds": {**seconds, "total": round(sum(outcome.seconds.values()), 4)},
+        "seconds": {
+            **seconds,
+            "total": round(sum(outcome.seconds.values()), 4),
+            "wait": round(outcome.wait, 4),
+        },
     }
+    return {**record, "steps": outcome.steps} if task == "auto" else record
+
+
+def skipped_line(outcome: Outcome) -> str:
+    """One line about a picture that was left alone."""
+    hint = "" if outcome.reason else " (--if-exists overwrite replaces it)"
+    return f"{outcome.label}: skipped, {_reason(outcome)}{hint}"
 
 
 def as_line(outcome: Outcome) -> str:
@@ -96,7 +157,20 @@ def as_line(outcome: Outcome) -> str:
 
 def timings(outcome: Outcome) -> str:
     """How long each step took."""
-    return "  " + ", ".join(f"{step} {outcome.seconds[step]:.3f} s" for step in STEPS)
+    parts = [f"{step} {outcome.seconds[step]:.3f} s" for step in STEPS]
+    return "  " + ", ".join([*parts, f"waited {outcome.wait:.3f} s"])
+
+
+def _reason(outcome: Outcome) -> str | None:
+    """Why a picture was skipped."""
+    if outcome.status != "skipped":
+        return None
+    return outcome.reason or f"{outcome.job.target_label} {outcome.there}"
+
+
+def _step_text(record: Mapping[str, Any]) -> str:
+    step = Step(record["task"], record["sigma"], record["quality"])
+    return step.text + (f" x{record['scale']:g}" if record["scale"] else "")
 
 
 def _output(outcome: Outcome) -> str | None:

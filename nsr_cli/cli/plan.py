@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, mode_of
-from nsr_cli.cli.naming import name_too_long
+from nsr_cli.cli.naming import format_of, name_too_long
 from nsr_cli.cli.places import Placer, Request
 from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import safe_text
-from nsr_cli.imaging.codec import SUFFIXES
+from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+
+_SHOWN = 6  # suffixes of files that are no pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Job:
     """The format to write; None: as what is read, if that is lossless, else PNG."""
     outdated: Stamp | None = None
     """What `target` is, where it is a result made with other settings: it may be replaced if it stays that."""
+    note: str = ""
+    """What the user should know about the format."""
 
     @property
     def label(self) -> str:
@@ -57,6 +61,18 @@ class Plan:
     """Things in folders that are no files to read."""
     others: int
     """Files in folders that are no pictures."""
+    other_suffixes: tuple[str, ...] = ()
+    """Theirs, sorted."""
+
+    @property
+    def ignored(self) -> str:
+        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
+        if not self.others:
+            return ""
+        shown = ", ".join(
+            [*self.other_suffixes[:_SHOWN], *(["..."] if len(self.other_suffixes) > _SHOWN else [])]
+        )
+        return f"{self.others} other file{'s' * (self.others > 1)} ignored" + (f" ({shown})" if shown else "")
 
     @property
     def inputs(self) -> int:
@@ -79,8 +95,11 @@ def make_plan(request: Request) -> Plan:
     jobs, too_long = [], []
     for index, found in enumerate(gathered.found, 1):
         job = Job(found.path, place(found, index), namer.format_for(found.path))
+        own = format_of(found.path.suffix) if found.path is not None else None
         if found.path is None and namer.format is None:
             job = replace(job, format=None)
+        elif namer.format is None and own in LOSSLESS and job.format != own:
+            job = replace(job, note=f"{own} cannot hold its transparency: it becomes {job.format}")
         if job.target is not None and name_too_long(job.target.name):
             too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
         else:
@@ -94,7 +113,8 @@ def make_plan(request: Request) -> Plan:
     left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
     _check_folders(left)
     failed = (*gathered.failed, *too_long)
-    return Plan(tuple(left), tuple(existing), failed, tuple(gathered.skipped), gathered.others)
+    skipped, suffixes = tuple(gathered.skipped), tuple(sorted(gathered.other_suffixes))
+    return Plan(tuple(left), tuple(existing), failed, skipped, gathered.others, suffixes)
 
 
 def _nothing_found(gathered: Gathered) -> str:

@@ -5,17 +5,15 @@ formats. It names the weights by their hash, the command that makes the same pic
 they were written, so that a result which somebody has edited is known from one that is still ours.
 """
 
-import hashlib
 import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import nsr_cli
 from nsr_cli.cli import texts_of_file
+from nsr_cli.cli.seal import Seal
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -26,16 +24,24 @@ _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
 _LOSSY = frozenset({"JPEG", "WEBP"})
 _GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
-_BLOCK = 1 << 20  # pixels that are hashed at a time
 
 
 def mark(
-    picture: Picture, arguments: Sequence[str], model: str, sha256: str, pixels: str | None = None
+    picture: Picture,
+    arguments: Sequence[str],
+    model: str,
+    sha256: str,
+    pixels: str | None = None,
+    steps: str | None = None,
 ) -> Picture:
-    """A copy of `picture` that remembers the arguments, in shell form, the weights that made it, and its digest."""
+    """A copy of `picture` that remembers how it was made.
+
+    That is: the arguments, in shell form, the weights, the digest of the pixels, and of `auto` the steps.
+    """
     record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
     record |= {"model": model, "model_sha256": sha256}
-    text = json.dumps(record if pixels is None else {**record, "pixels": pixels})
+    record |= {key: value for key, value in (("steps", steps), ("pixels", pixels)) if value is not None}
+    text = json.dumps(record)
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
 
 
@@ -67,23 +73,15 @@ def read(path: Path) -> dict[str, str] | None:
     wanted = ("version", "command", "model", "model_sha256")
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in wanted):
         return None
-    return {key: record[key] for key in (*wanted, "pixels") if isinstance(record.get(key), str)}
+    return {key: record[key] for key in (*wanted, "steps", "pixels") if isinstance(record.get(key), str)}
 
 
 def digest(pages: Sequence[Picture]) -> str:
     """sha256 of pictures as one sees them: gray is RGB of equal parts, and opaque is alpha at its peak."""
-    found = hashlib.sha256()
+    found = Seal()
     for page in pages:
-        dtype = page.pixels.dtype.newbyteorder("<")
-        found.update(f"{page.width}x{page.height}{dtype.str}".encode())
-        rows = max(1, _BLOCK // page.width)
-        for top in range(0, page.height, rows):
-            part = page.pixels[top : top + rows]
-            block = np.empty((*part.shape[:2], 4), dtype)
-            block[..., :3] = part
-            peak = 1 if page.is_float else np.iinfo(dtype).max
-            block[..., 3] = peak if page.alpha is None else page.alpha[top : top + rows]
-            found.update(block.data)
+        found.begin(page)
+        found.add(page.pixels, page.alpha)
     return found.hexdigest()
 
 

@@ -68,10 +68,10 @@ def _scores(
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
     from nsr_cli.engine.runner import Runner
-    from nsr_cli.evaluate import Case, evaluate
+    from nsr_cli.evaluate import evaluate
     from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
-    from nsr_cli.training.validate import InTraining
+    from nsr_cli.training.validate import InTraining, case_of
 
     task = find_task(trained.recipe.task)
     stored = load_network(save_network(trained.network))
@@ -80,13 +80,10 @@ def _scores(
     for one in sets:
         pictures, files = load_registry().get(one), find_images(one, data)
         for level in LEVELS.get(task.kind, (task.scale,)):
-            case = {
-                "upscale": Case(pictures, "upscale", scale=level),
-                "denoise": Case(pictures, "denoise", sigma=level),
-                "dejpeg": Case(pictures, "dejpeg", quality=level),
-            }[task.kind]
-            row = evaluate(case, files, model)
+            row = evaluate(case_of(task, pictures, level), files, model)
             figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
+            if row.psnr_y is not None:
+                figures["psnr_y"] = round(row.psnr_y, 3)
             console.note(f"{pictures.name} at {level}: {row.psnr:.2f} dB, {row.ssim:.4f}")
             if task.kind == "upscale":
                 scores[pictures.name] = figures

@@ -8,13 +8,14 @@ import hashlib
 import threading
 from contextlib import suppress
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from nsr_cli.cli import provenance
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError, NsrError
 from nsr_cli.sandbox.decoder import Decoder
-from nsr_cli.weights.entry import COLORS
+from nsr_cli.weights.entry import COLORS, TASKS
 from nsr_cli.weights.manifest import load_manifest
 
 Stamp = tuple[int, int, int, int]
@@ -69,13 +70,15 @@ class Earlier:
             manifest = load_manifest()
         except NsrError:
             return set()
-        scales = {entry.scale for entry in manifest.entries if entry.task == self._settings.task} or {None}
+        tasks = TASKS if self._settings.task == "auto" else (self._settings.task,)
         found: set[str] = set()
-        for scale in scales:
-            for color in COLORS:
+        for task in tasks:
+            scales = {entry.scale for entry in manifest.entries if entry.task == task} or {None}
+            for scale, color in product(scales, COLORS):
                 with suppress(OSError, NsrError):
-                    chosen = manifest.resolve(self._settings.model, self._settings.task, scale, color)
-                    if isinstance(chosen, Path):  # the same for all
-                        return {hashlib.sha256(chosen.read_bytes()).hexdigest()}
+                    chosen = manifest.resolve(self._settings.model_for(task), task, scale, color)
+                    if isinstance(chosen, Path):
+                        found.add(hashlib.sha256(chosen.read_bytes()).hexdigest())
+                        break  # the same for all
                     found.add(chosen.sha256)
         return found

@@ -18,13 +18,12 @@ from nsr_cli.cli.options import (
     Inputs,
     JpegQuality,
     Scale,
-    Shared,
     Sigma,
     Width,
-    takes_shared,
 )
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import UsageError
+from nsr_cli.cli.shared import Shared, takes
+from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
 
 if TYPE_CHECKING:
@@ -33,11 +32,12 @@ if TYPE_CHECKING:
     from nsr_cli.cli.restorers import Loader, RestorerLike
 
 DEFAULT_SCALE = 4.0
+TASKS = ("upscale", "denoise", "dejpeg")
 
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
-@takes_shared
+@takes(Shared)
 def upscale(
     ctx: typer.Context,
     inputs: Inputs,
@@ -59,13 +59,12 @@ def upscale(
     2, 3 and 4 are what the networks do; other factors are composed of them and resized.
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
-    if scale is not None and (width or height):
-        raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
+    check_size(scale, width, height)
     factor = None if width or height else scale or DEFAULT_SCALE
-    return _start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
+    return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
 
-@takes_shared
+@takes(Shared)
 def denoise(ctx: typer.Context, inputs: Inputs, shared: Shared, sigma: Sigma = None) -> int:
     """Remove noise from pictures, gray or color.
 
@@ -77,10 +76,10 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: Shared, sigma: Sigma = N
 
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
-    return _start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
+    return start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
 
 
-@takes_shared
+@takes(Shared)
 def dejpeg(ctx: typer.Context, inputs: Inputs, shared: Shared, jpeg_quality: JpegQuality = None) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
@@ -92,10 +91,16 @@ def dejpeg(ctx: typer.Context, inputs: Inputs, shared: Shared, jpeg_quality: Jpe
 
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
-    return _start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
+    return start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
 
 
-def _start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) -> int:
+def check_size(scale: float | None, width: int | None, height: int | None) -> None:
+    """UsageError if both a factor and a size were asked for."""
+    if scale is not None and (width or height):
+        raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
+
+
+def start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
     from nsr_cli.cli.pace import Pace
@@ -124,7 +129,7 @@ def _start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings)
         show(plan, settings, console)
         return 0
     _check_streams(plan, shared, console)
-    check_model(settings.model, settings.task)
+    check_models(settings)
     check_space(plan, settings)
     replaces, pace = shared.if_exists == "overwrite", Pace(settings)
     if plan.jobs:
@@ -167,6 +172,13 @@ def _check_streams(plan: "Plan", shared: Shared, console: Console) -> None:
         raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
 
 
+def check_models(settings: Settings) -> None:
+    """UsageError if a model of the run is not for its task, or is none."""
+    tasks = TASKS if settings.task == "auto" else (settings.task,)
+    for task in tasks:
+        check_model(settings.model_for(task), task)
+
+
 def check_model(model: str | None, task: str) -> None:
     """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
     if model is None:
@@ -195,22 +207,28 @@ def _load_torch() -> None:
 def _loader(settings: Settings, shared: Shared, console: Console) -> "Loader":
     """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
 
-    def load(color: str, factor: float | None) -> "RestorerLike":
+    def load(color: str, factor: float | None, task: str) -> "RestorerLike":
+        from nsr_cli.cli.downloads import ShownStore
         from nsr_cli.engine.runner import Limits
         from nsr_cli.restore import Restorer
         from nsr_cli.weights.manifest import load_manifest
-        from nsr_cli.weights.store import WeightStore
 
-        return Restorer.load(
-            settings.task,
-            scale=factor,
-            color=color,
-            model=settings.model,
-            device=settings.device,
-            precision=settings.precision,
-            limits=Limits(settings.batch, settings.tile, settings.max_memory),
-            store=WeightStore(load_manifest(), mirror=shared.mirror, offline=shared.offline),
-            notice=console.warning,
-        )
+        try:
+            return Restorer.load(
+                task,
+                scale=factor,
+                color=color,
+                model=settings.model_for(task),
+                device=settings.device,
+                precision=settings.precision,
+                limits=Limits(settings.batch, settings.tile, settings.max_memory),
+                store=ShownStore(console, load_manifest(), mirror=shared.mirror, offline=shared.offline),
+                notice=console.warning,
+            )
+        except WeightsError as error:
+            if settings.task == "auto":  # where a model has to say for which step it is
+                told = str(error).replace("a file with --model", f"a file with --model {task}=FILE")
+                raise WeightsError(told) from error
+            raise
 
     return load

@@ -51,8 +51,10 @@ class RestorerLike(Protocol):
         """Restore one picture."""
 
 
-Loader = Callable[[str, float | None], RestorerLike]
-"""Loads a restorer for `"rgb"` or `"gray"` pictures and a factor (None: the task has none)."""
+Loader = Callable[[str, float | None, str], RestorerLike]
+"""Loads a restorer for `"rgb"` or `"gray"` pictures, a factor (None: the task has none) and a task."""
+
+_Kind = tuple[str, float | None, str]
 
 
 class Unstartable(Exception):
@@ -66,20 +68,20 @@ class Restorers:
         self._settings = settings
         self._load = load
         self._console = console
-        self._known: dict[tuple[str, float | None], RestorerLike | NsrError] = {}
+        self._known: dict[_Kind, RestorerLike | NsrError] = {}
         self.seconds = 0.0
         """Time spent on loading so far."""
 
-    def get(self, page: Picture) -> RestorerLike:
+    def get(self, page: Picture, task: str) -> RestorerLike:
         """The restorer for pictures of this kind: color or gray where the task tells them apart, and factor.
 
         Raises:
             Unstartable: it cannot be loaded, nor could any other.
             NsrError: it cannot be loaded, but others could.
         """
-        upscale = self._settings.task == "upscale"
+        upscale = task == "upscale"
         color = "gray" if page.is_gray and not upscale else "rgb"
-        key = (color, self._settings.factor(page.width, page.height) if upscale else None)
+        key = (color, self._settings.factor(page.width, page.height) if upscale else None, task)
         if key not in self._known:
             started = time.perf_counter()
             self._known[key] = self._loaded(key)
@@ -91,11 +93,11 @@ class Restorers:
             raise Unstartable(found)
         raise found
 
-    def _loaded(self, key: tuple[str, float | None]) -> RestorerLike | NsrError:
+    def _loaded(self, key: _Kind) -> RestorerLike | NsrError:
         try:
             restorer = self._load(*key)
         except NsrError as error:
             return error
         names = " + ".join(entry.name for entry in restorer.entries)
-        self._console.note(f"{self._settings.task} with {names} on {restorer.device}, {restorer.precision}")
+        self._console.note(f"{key[2]} with {names} on {restorer.device}, {restorer.precision}")
         return restorer

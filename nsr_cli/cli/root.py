@@ -31,6 +31,7 @@ def _root(
       nsr upscale photo.png -s 4            writes photo_x4.png beside it
       nsr denoise scans/ -r                 writes the folder scans_denoised/
       nsr dejpeg old.jpg -o new.png
+      nsr auto album/                       repairs what nsr inspect finds, in the folder album_auto/
       cat a.png | nsr upscale - -s 2 > b.png
     """
     console = console_of(ctx)

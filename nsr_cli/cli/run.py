@@ -1,6 +1,5 @@
 """Carrying out a plan: pictures through the pipeline, results told in order, one summary, one exit code."""
 
-import os
 import sys
 import threading
 import time
@@ -11,7 +10,7 @@ from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Item, Journey, Passing
-from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, timings
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, skipped_line, timings
 from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
@@ -20,9 +19,11 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
+from nsr_cli.machine import usable_threads
 from nsr_cli.sandbox.decoder import Decoder
 
 _MOST_ENCODERS = 6
+_MANY = 10  # pictures after which the start no longer decides how long the device waited
 
 
 @dataclass(slots=True)
@@ -34,6 +35,10 @@ class Tally:
     failed: int = 0
     again: int = 0
     """Of those done: how many took the place of results that were made with other settings."""
+    seconds: float = 0.0
+    """Of computing."""
+    wait: float = 0.0
+    """Seconds in which the network stood still."""
     worst: NsrError | None = None
     """A failure whose exit code stands for the run if there was nothing else."""
 
@@ -123,10 +128,7 @@ class _Reporter:
             self._console.error(f"{outcome.label}: {outcome.error}")
             return
         if outcome.status == "skipped":
-            self._console.note(
-                f"{outcome.label}: skipped, {outcome.job.target_label} {outcome.there} "
-                "(--if-exists overwrite replaces it)"
-            )
+            self._console.note(skipped_line(outcome))
             return
         for note in outcome.notes:
             hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
@@ -145,6 +147,8 @@ class _Reporter:
             self.tally.skipped += 1
         else:
             self.tally.done += 1
+            self.tally.seconds += outcome.seconds["infer"]
+            self.tally.wait += outcome.wait
             if self._pace is not None and outcome.size is not None:
                 self._pace.add(outcome.size, outcome.seconds["infer"])
             self.tally.again += outcome.job.outdated is not None
@@ -182,7 +186,7 @@ def _to_stdout(outcome: Outcome) -> None:
 
 def _threads() -> tuple[int, int]:
     """How many decoders and encoders: a fast device waits for writing, a small machine for the network."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_threads()
     return (1 if usable < 4 else 2), max(1, min(_MOST_ENCODERS, usable // 2))
 
 
@@ -201,8 +205,10 @@ def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
         parts += [f"{tally.again} of them again, made with other settings before"] if tally.again else []
         parts += [f"{tally.skipped} skipped"] if tally.skipped else []
         parts += [f"{tally.failed} failed"] if tally.failed else []
-        parts += [f"{plan.others} other file{'s' * (plan.others > 1)} ignored"] if plan.others else []
-        console.note(f"{', '.join(parts)} in {human_duration(seconds)}")
+        parts += [plan.ignored] if plan.others else []
+        whole = tally.seconds + tally.wait
+        waited = f"; the device waited {tally.wait / whole:.0%} of its time" if tally.done >= _MANY else ""
+        console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}")
     if tally.worst is None:
         return 0
     return tally.worst.exit_code if tally.total == 1 else PartialFailure.exit_code

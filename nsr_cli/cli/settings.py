@@ -9,13 +9,13 @@ from nsr_cli.errors import PictureError
 NATIVE = (2.0, 3.0, 4.0, 8.0, 16.0)
 """Factors from which a target size is reached by shrinking: the networks' own and their compositions."""
 
-_TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg"}
+_TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg", "auto": "_auto"}
 _PIXELS_IN_FLIGHT = 1 << 30  # bytes of results on their way to the disk, where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of one run of `upscale`, `denoise` or `dejpeg`; None is "auto" or "not asked for"."""
+    """The options of one run of `upscale`, `denoise`, `dejpeg` or `auto`; None is "auto" or "not asked for"."""
 
     task: str
     scale: float | None = None
@@ -25,6 +25,8 @@ class Settings:
     sigma: float | None = None
     jpeg_quality: float | None = None
     model: str | None = None
+    models: tuple[tuple[str, str], ...] = ()
+    """For `auto`: task and model of the steps that do not get `model`."""
     strength: float = 1.0
     tta: bool = False
     write_quality: int | None = None
@@ -38,8 +40,19 @@ class Settings:
     max_memory: int | None = None
 
     @property
+    def enlarges(self) -> bool:
+        """Whether results are larger than their inputs."""
+        return self.task == "upscale" or bool(
+            self.task == "auto" and (self.scale or self.width or self.height)
+        )
+
+    def model_for(self, task: str) -> str | None:
+        """The weights that were chosen for a task; None for the best there are."""
+        return dict(self.models).get(task, self.model)
+
+    @property
     def tag(self) -> str:
-        """What tells a result's name from its input's, such as `_x4`, `_1920x1080`, `_1920w`, `_denoised`."""
+        """What tells a result's name from its input's: `_x4`, `_1920x1080`, `_1920w`, `_denoised`, `_auto`."""
         if self.task != "upscale":
             return _TAGS[self.task]
         if self.width and self.height:
@@ -59,7 +72,7 @@ class Settings:
     @property
     def largest_factor(self) -> float:
         """The most that any picture grows in each direction."""
-        if self.task != "upscale":
+        if not self.enlarges:
             return 1.0
         return self.scale or NATIVE[-1]
 
@@ -74,7 +87,7 @@ class Settings:
         Raises:
             PictureError: the picture is that large already, or would have to grow more than 16 times.
         """
-        if self.task != "upscale" or not (self.width or self.height):
+        if not self.enlarges or not (self.width or self.height):
             return None
         size = self._fitted(width, height)
         factor = max(size[0] / width, size[1] / height)
@@ -92,7 +105,7 @@ class Settings:
         """The factor to compute with: the one asked for, or the next that reaches the target size."""
         size = self.target_size(width, height)
         if size is None:
-            return self.scale if self.scale and self.task == "upscale" else 1.0
+            return self.scale if self.scale and self.enlarges else 1.0
         needed = max(size[0] / width, size[1] / height)
         return next(factor for factor in NATIVE if factor >= needed)
 
@@ -117,8 +130,11 @@ class Settings:
             parts += ["--fit", self.fit]
         if self.strength != 1:
             parts += ["--strength", f"{self.strength:g}"]
+        # Other people's folders are nobody's business.
         if self.model:
-            parts += ["--model", Path(self.model).name]  # other people's folders are nobody's business
+            parts += ["--model", Path(self.model).name]
+        for task, model in self.models:
+            parts += ["--model", f"{task}={Path(model).name}"]
         return parts + (["--tta"] if self.tta else [])
 
     def _fitted(self, width: int, height: int) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
 from nsr_cli.errors import PictureError, UsageError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
-from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.sandbox.decoder import Decoder
 
 STDOUT = "-"
 
@@ -133,7 +133,8 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
             reason = getattr(error, "strerror", None) or "it is no path"
             raise PictureError(f"{safe_text(image)}: cannot be read: {reason}") from error
     try:
-        picture = decode(data, max_pixels=max_pixels)
+        with Decoder(max_pixels, notice=console.warning) as decoder:
+            picture = decoder.first(data)
     except PictureError as error:
         raise type(error)(f"{safe_text(label)}: {error}") from error
     for note in picture.notes:

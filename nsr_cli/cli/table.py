@@ -19,6 +19,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "upscale": Lazy("nsr_cli.cli.restore:upscale", "Enlarge pictures by any factor up to 16."),
     "denoise": Lazy("nsr_cli.cli.restore:denoise", "Remove noise from pictures."),
     "dejpeg": Lazy("nsr_cli.cli.restore:dejpeg", "Remove JPEG artifacts from pictures."),
+    "auto": Lazy(
+        "nsr_cli.cli.auto:auto", "Repair pictures as nsr inspect advises, and enlarge them if asked."
+    ),
     "inspect": Lazy("nsr_cli.cli.inspect:app", "Tell what ails a picture and what would help."),
     "eval": Lazy("nsr_cli.cli.evaluate:app", "Score models on benchmark sets."),
     "train": Lazy("nsr_cli.cli.train:app", "Train a network on your pictures."),

@@ -48,7 +48,12 @@ def train(
     resume: Annotated[bool, _in(_RUN, "--resume", help="Go on from the last checkpoint in --out.")] = False,
     init: Annotated[
         str | None,
-        _in(_RUN, "--init", metavar="NAME|FILE", help="Start from these weights, as far as they fit."),
+        _in(
+            _RUN,
+            "--init",
+            metavar="NAME|FILE",
+            help="Start from these weights, as far as they fit; plain kernels become groups.",
+        ),
     ] = None,
     validate: Annotated[
         str | None,
@@ -81,7 +86,7 @@ def train(
     ] = None,
     groups: Annotated[int | None, _in(_NETWORK, "--groups", min=1, help="Sparsity groups [k].")] = None,
     cardinality: Annotated[
-        int | None, _in(_NETWORK, "--cardinality", min=1, help="Cardinal groups [d].")
+        int | None, _in(_NETWORK, "--cardinality", min=0, help="Cardinal groups [d]; 0: each channel is one.")
     ] = None,
     selection: Annotated[
         Literal["none", "softmax", "sigmoid", "gumbel"] | None,

@@ -115,9 +115,9 @@ def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
 
 
 def _load(request: Request, model: str | None, color: str, console: Console) -> "Restorer":
-    from nsr_cli.engine.runner import Limits  # only now: torch loads slowly
+    from nsr_cli.cli.downloads import ShownStore  # only now: torch loads slowly
+    from nsr_cli.engine.runner import Limits
     from nsr_cli.restore import Restorer
-    from nsr_cli.weights.store import WeightStore
 
     machine = request.machine
     return Restorer.load(
@@ -128,7 +128,7 @@ def _load(request: Request, model: str | None, color: str, console: Console) -> 
         device=machine.device,
         precision=machine.precision,
         limits=Limits(batch=machine.batch),
-        store=WeightStore(mirror=machine.mirror, offline=machine.offline),
+        store=ShownStore(console, mirror=machine.mirror, offline=machine.offline),
         notice=console.warning,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nsr_cli.errors import WeightsError
+from nsr_cli.errors import WeightsError, WriteError
 from nsr_cli.fetch import (
     Progress,
     Source,
@@ -172,7 +172,10 @@ class WeightStore:
                 f"{entry.file} is not on this machine and the manifest has no address for it; "
                 "give a --mirror or a file with --model"
             )
-        fetch(Source(urls, entry.bytes, entry.sha256), self.folder / entry.file, progress=progress)
+        try:
+            fetch(Source(urls, entry.bytes, entry.sha256), self.folder / entry.file, progress=progress)
+        except WriteError as error:
+            raise WriteError(f"{error}, or set NSR_CACHE to another folder for downloads") from error
 
     def _finding(self, entry: WeightEntry) -> Finding:
         path, place = self._places(entry)[0]

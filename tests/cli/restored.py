@@ -46,7 +46,7 @@ class Harvest:
     said: str
     """What that run said."""
     results: dict[str, Path]
-    """By the name of the case; where there was none, the one made with `--format png`."""
+    """By the name of the case."""
     several: dict[str, tuple[Path, Path]]
     """By the name of a film: what is made of it by default and with `--all-frames`."""
 
@@ -63,9 +63,6 @@ def harvest(folder: Path) -> Harvest:
     options = (*PLAIN, "--model", str(model))
     code, said = run(folder, *options, "in", "-o", "out")
     results = {case.name: _made(folder / "out", case.name) for case in cases()}
-    for name in [name for name, path in results.items() if not path.exists()]:
-        run(folder, *options, f"in/{name}", "--format", "png", "-o", "asked/")
-        results[name] = _made(folder / "asked", name)
     _, first = run(folder, *options, "several", "-o", "first")
     run(folder, *options, "several", "-o", "every", "--all-frames")
     several = {name: (_made(folder / "first", name), _made(folder / "every", name)) for name in films()}
@@ -165,9 +162,6 @@ def _split(samples: Samples) -> tuple[Samples, Samples | None]:
 
 
 def described(case: Case, found: Harvest) -> str:
-    """The cell of the table: what the result is, and what had to be asked for."""
-    failure = next(
-        (line for line in found.said.splitlines() if line.startswith(f"nsr: in/{case.name}: ")), None
-    )
+    """The cell of the table: what the result is."""
     made = read(found.results[case.name])
-    return f"{made.form}, {made.text}" + ("" if failure is None else " with `--format png`, else an error")
+    return f"{made.form}, {made.text}"

@@ -140,6 +140,23 @@ def test_debug_shows_where_an_error_came_from(nsr: Run, tmp_path: Path) -> None:
     assert debug.stderr.endswith(plain.stderr)
 
 
+@pytest.mark.parametrize(("before", "said"), [("", True), ("sys.modules['torch'] = sys", False)])
+def test_the_interpreter_is_not_taken_apart_once_torch_is_loaded(
+    before: str, said: bool, environment: dict[str, str]
+) -> None:
+    """That takes most of a second, in which nothing of use happens; what was said is said all the same."""
+    code = (
+        "import atexit, sys\natexit.register(lambda: print('end', file=sys.stderr))\n"
+        f"{before}\nfrom nsr_cli.cli.app import main\nmain(['--version'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("nsr ")
+    assert (done.stderr == "end\n") == said
+
+
+@pytest.mark.promise("Signals: a reader of stdout that has gone: nothing is said, exit code 141", count=3)
 @pytest.mark.parametrize("args", [["config", "show"], ["--help"], ["config", "show", "--json"]])
 def test_a_reader_that_has_gone_ends_the_command_quietly(
     args: list[str], command: list[str], environment: dict[str, str]

@@ -35,7 +35,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
 
 def restoring_options() -> dict[str, dict[str, Any]]:
-    """Environment variable -> parameter, of each restoring command."""
+    """Environment variable -> parameter, of each command that has settings."""
     found = {}
     for name in config.COMMANDS:
         command = load(name, COMMANDS[name])
@@ -111,6 +111,19 @@ def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: 
     assert "(from NSR_SCALE): '98'" in nsr("upscale", "x.png", NSR_SCALE="98").stderr.decode()
     assert "--scale: '97'" in nsr("upscale", "x.png", "-s", "97", NSR_SCALE="98").stderr.decode()
     assert "x.png: no such file" in nsr("upscale", "x.png", "-s", "2", NSR_SCALE="98").stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["compare", "explain"])
+def test_the_commands_that_show_read_the_files_too(
+    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("sigma = 99", f"[{command}]\nsigma = 99"):
+        Path("nsr.toml").write_text(text)
+        assert inside(command, "x.png") == 2
+        assert "--sigma (from nsr.toml): '99' is not possible" in capsys.readouterr().err
+    Path("nsr.toml").write_text(f"[{command}]\ntta = true")
+    assert inside(command, "x.png") == 2
+    assert "no such setting 'tta'" in capsys.readouterr().err
 
 
 def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) -> None:

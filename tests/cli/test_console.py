@@ -1,5 +1,6 @@
 """What reaches the terminal: lines by loudness, data on stdout, a bar that does not swallow text."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -96,6 +97,43 @@ def test_lines_stand_above_the_bar_as_they_are(terminal: Terminal, monkeypatch: 
     assert "[bold]a.png[/bold] -> \\x1b[2Jb.png" in shown
     assert "\x1b[2J" not in shown
     assert shown.endswith("after\n")
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_a_download_is_a_bar_of_bytes_on_a_terminal(
+    within: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("rich.progress.Progress.refresh", lambda self: self.live.refresh())
+    console = Console()
+    with contextlib.ExitStack() as stack:
+        if within:
+            stack.enter_context(console.progress(3, "upscale"))
+        with console.download("net") as show:
+            show(0, 4_600_000)
+            show(1_500_000, 4_600_000)
+        console.note("after")
+    shown = terminal.getvalue()
+    assert "net" in shown and "1.5 MB of 4.6 MB" in shown and "after" in shown
+    assert "downloading" not in shown
+    assert ("0/3" in shown) == within
+
+
+def test_a_download_is_one_line_elsewhere_and_none_where_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = Console()
+    with console.download("net"):
+        pass
+    assert capsys.readouterr().err == ""
+    with console.download("net") as show:
+        for done in (0, 10, 20):
+            show(done, 20)
+    assert capsys.readouterr().err == "downloading net (20 B)\n"
+    console.quiet = True
+    with console.download("net") as show:
+        show(0, 20)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("switch", ["quiet", None])

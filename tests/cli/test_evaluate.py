@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from nsr_cli.cli import scores
-from nsr_cli.cli.evaluate import choose_levels
+from nsr_cli.cli.benchmark import choose_color, choose_levels
 from nsr_cli.errors import UsageError
 from nsr_cli.evaluate import Row
 from tests.tiny import tiny_weights
@@ -98,19 +98,78 @@ def test_csv_keeps_full_precision_and_every_column_of_the_paper() -> None:
     assert records[1]["model"] == 'odd,"name"' and records[1]["paper Sparse + psnr"] == ""
 
 
+def test_color_jpeg_has_a_column_for_y_and_parts_of_sets_are_marked() -> None:
+    jpeg = row(task="dejpeg", scale=None, quality=10, color="rgb", subsampling="4:2:0", psnr=25.389, psnr_y=27.62,
+               images=3, set_images=100, paper=None)  # fmt: skip
+    gray = row(task="denoise", scale=None, sigma=25.0, color="gray", set_images=5)
+    color = row(task="denoise", scale=None, sigma=25.0, color="rgb", psnr_y=math.inf)
+    lines = [line.split("|")[1:-1] for line in scores.as_markdown([jpeg, gray, color]).splitlines()]
+    header, _, *table = ([cell.strip() for cell in line] for line in lines)
+    assert header[4:7] == ["PSNR dB", "PSNR Y dB", "SSIM"]
+    assert table[0] == [
+        "Set5",
+        "q 10 4:2:0",
+        "upscale-x2",
+        "3 of 100",
+        "25.39",
+        "27.62",
+        "0.9604",
+        "0.250",
+        "-",
+    ]
+    assert [line[1] for line in table[1:]] == ["sigma 25", "sigma 25 RGB"]
+    assert [line[3] for line in table[1:]] == ["5", "5"] and [line[5] for line in table[1:]] == ["-", "inf"]
+    assert "(Y 27.62 dB)" in scores.one_line(jpeg)
+
+
+def test_color_follows_from_the_options() -> None:
+    assert choose_color("dejpeg", None, ()) == (None, ("4:2:0",))
+    assert choose_color("dejpeg", None, ("4:4:4", "4:2:0", "4:4:4")) == ("rgb", ("4:4:4", "4:2:0"))
+    assert choose_color("denoise", "gray", ()) == ("gray", ("4:2:0",))
+    for arguments, said in [
+        (("upscale", "rgb", ()), "--color is for"),
+        (("denoise", None, ("4:2:0",)), "--subsampling is for"),
+        (("dejpeg", "gray", ("4:2:0",)), "--subsampling is for"),
+        (("dejpeg", None, ("4:1:1",)), "4:2:2"),
+    ]:
+        with pytest.raises(UsageError, match=said):
+            choose_color(*arguments)  # type: ignore[arg-type]
+
+
+def test_color_networks_stand_beside_gray_ones_in_one_table(data: Path, tmp_path: Path) -> None:
+    for name, channels in (("gray", 1), ("rgb", 3)):
+        tiny_weights(tmp_path / f"{name}.safetensors", scale=1, channels=channels, levels=1)
+    both = [
+        option for name in ("gray", "rgb") for option in ("--model", str(tmp_path / f"{name}.safetensors"))
+    ]
+    common = ["--set", "Set5", *both, "--model", "input", "--data", str(data), "--json", "--device", "cpu"]
+    for options, gray in (
+        (["-q", "10", "--color", "rgb", "--limit", "2"], "gray"),
+        (["--sigma", "25"], "gray, each channel"),
+    ):
+        done = nsr(data, "eval", *common, *options)
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)["rows"]
+        assert [row["model"] for row in rows] == [gray, "rgb", "input"]
+        assert {row["color"] for row in rows} == {"rgb"}
+        assert {(row["images"], row["set_images"]) for row in rows} == {(2 if "-q" in options else 5, 5)}
+        assert all((row["psnr_y"] is not None) == ("-q" in options) for row in rows)
+
+
 def test_json_holds_what_is_needed_to_repeat_the_run(data: Path) -> None:
     done = nsr(data, "eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
                "--data", str(data), "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert list(answer) == ["schema", "version", "torch", "device", "precision", "rows"]
+    assert list(answer) == ["schema", "version", "torch", "device", "precision", "command", "rows"]
+    assert answer["command"].startswith("nsr eval --set Set5 -s 2 -s 3 --model bicubic")
     assert [(r["scale"], r["model"]) for r in answer["rows"]] == [
         (2, "bicubic"), (2, "input"), (3, "bicubic"), (3, "input"),
     ]  # fmt: skip
     first, second = answer["rows"][:2]
     assert set(first) == {
         "set", "task", "scale", "sigma", "quality", "model", "model_sha256", "images", "psnr", "ssim",
-        "seconds_per_image", "paper",
+        "seconds_per_image", "paper", "color", "subsampling", "psnr_y", "set_images",
     }  # fmt: skip
     assert first["psnr"] == second["psnr"] and first["images"] == 5
     assert first["paper"] == {"Bicubic": {"psnr": 33.66, "ssim": 0.9299}}

@@ -49,6 +49,28 @@ def test_a_clean_picture_is_left_alone(nsr: Run, photo: Image.Image, tmp_path: P
     assert b"nothing to repair" in nsr("inspect", "clean.png").stdout
 
 
+def test_random_pixels_have_nothing_beneath_the_noise(nsr: Run, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "random.jpg", quality=95)
+    found = json.loads(nsr("inspect", "random.jpg", "--json").stdout)
+    assert max(found["noise"]) > 40 and found["recommended"] is None
+    assert b" and nothing beneath it" in nsr("inspect", "random.jpg").stdout
+
+
+def test_several_ailments_are_for_auto(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    noisy = np.asarray(photo) + np.random.default_rng(0).normal(0, 25, (480, 640, 3))
+    Image.fromarray(noisy.clip(0, 255).round().astype(np.uint8)).save(
+        tmp_path / "old.jpg", quality=85, subsampling=0
+    )
+    assert b"  nsr auto old.jpg" in nsr("inspect", "old.jpg").stdout
+
+
+def test_a_folder_is_not_a_picture(nsr: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    done = nsr("inspect", "d")
+    assert done.returncode == 2 and b"it is a folder: give the pictures in it, such as d/*" in done.stderr
+
+
 def test_one_bad_file_does_not_hide_the_others(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
     photo.save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"no picture")

@@ -42,18 +42,16 @@ def test_metadata_goes_on_and_the_picture_is_upright(case: Case, harvested: Harv
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_format_follows_the_input_where_it_is_lossless(case: Case, harvested: Harvest) -> None:
-    fails = (
-        f"nsr: in/{case.name}: BMP cannot hold transparency; choose PNG, WebP or TIFF"
-        in harvested.said.splitlines()
-    )
-    assert fails == (case.name == "bmp-rgba.bmp")
-    assert result_of(case, harvested).form == ("PNG" if fails else LOSSLESS.get(case.form, "PNG"))
+    remark = f"{case.name}: BMP cannot hold its transparency: it becomes PNG"
+    moves = any(line.endswith(remark) for line in harvested.said.splitlines())
+    assert moves == (case.name == "bmp-rgba.bmp")
+    assert result_of(case, harvested).form == ("PNG" if moves else LOSSLESS.get(case.form, "PNG"))
 
 
-def test_one_file_that_fails_does_not_stop_the_others(harvested: Harvest) -> None:
-    assert harvested.code == 3
-    assert sum(line.startswith("nsr: ") for line in harvested.said.splitlines()) == 1
-    assert f"{len(CASES) - 1} restored, 1 failed" in harvested.said
+def test_every_file_becomes_something(harvested: Harvest) -> None:
+    assert harvested.code == 0
+    assert not any(line.startswith("nsr: ") for line in harvested.said.splitlines())
+    assert f"{len(CASES)} restored" in harvested.said
 
 
 @pytest.mark.parametrize("name", films())

@@ -10,6 +10,7 @@ from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Plan, make_plan
 from nsr_cli.errors import UsageError, WriteError
+from tests.cli.kinds import cases
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +208,25 @@ def test_planning_changes_nothing() -> None:
     before = sorted(map(str, Path().rglob("*")))
     plan("a.png", "d", output="new/deep", recursive=True)
     assert sorted(map(str, Path().rglob("*"))) == before
+
+
+def test_what_its_own_format_cannot_hold_becomes_png_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("bmp-rgba.bmp", "bmp-rgb.bmp", "png-la.png"):
+        data = next(case.data for case in cases() if case.name == name)
+        (tmp_path / "d" / name).write_bytes(data)
+    pam = b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 2\nMAXVAL 255\nENDHDR\n" + bytes(8)
+    (tmp_path / "d" / "a.pam").write_bytes(pam)
+    found = {
+        job.source.name: (job.target.name, job.format, job.note)
+        for job in make_plan(Request((str(tmp_path / "d"),), Namer("_x2", None, None, {}))).jobs
+        if job.source and job.target
+    }
+    assert found == {
+        "a.pam": ("a.png", "PNG", "PPM cannot hold its transparency: it becomes PNG"),
+        "bmp-rgb.bmp": ("bmp-rgb.bmp", "BMP", ""),
+        "bmp-rgba.bmp": ("bmp-rgba.png", "PNG", "BMP cannot hold its transparency: it becomes PNG"),
+        "png-la.png": ("png-la.png", "PNG", ""),
+    }
+    asked = make_plan(Request((str(tmp_path / "d" / "bmp-rgba.bmp"),), Namer("_x2", None, "BMP", {})))
+    assert [(job.format, job.note) for job in asked.jobs] == [("BMP", "")]

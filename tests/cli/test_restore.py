@@ -217,6 +217,7 @@ def test_a_stopped_run_leaves_whole_files_and_the_next_one_does_the_rest(
     assert f"5 restored, {len(made)} skipped" in capfd.readouterr().err
 
 
+@pytest.mark.promise("Signals: a reader that leaves in the middle of a stream of pictures: the same")
 def test_a_reader_that_leaves_in_the_middle_of_a_stream_is_no_error(
     command: list[str], environment: dict[str, str], tiny_model: Path
 ) -> None:

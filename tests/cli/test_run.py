@@ -16,7 +16,7 @@ from nsr_cli.cli.console import Console
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import make_plan
-from nsr_cli.cli.run import run
+from nsr_cli.cli.run import _threads, run
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
@@ -30,13 +30,15 @@ class Bench:
     def __init__(self, fake: type[Any]) -> None:
         self.fake = fake
         self.loaded: list[tuple[str, float | None]] = []
+        self.tasks: list[str] = []
         self.restorers: list[Any] = []
         self.fail: BaseException | None = None
         self.refuse: dict[str, Exception] = {}
         self.console = Console()
 
-    def load(self, color: str, scale: float | None) -> Any:
+    def load(self, color: str, scale: float | None, task: str) -> Any:
         self.loaded.append((color, scale))
+        self.tasks.append(task)
         if color in self.refuse:
             raise self.refuse[color]
         self.restorers.append(self.fake(scale=scale or 1.0, fail=self.fail))
@@ -78,7 +80,7 @@ def test_a_folder_is_restored_with_one_restorer_and_a_summary(
     assert said.out == ""
     assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
     assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
-    assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored in ")
+    assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored (.txt) in ")
 
 
 def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
@@ -107,6 +109,7 @@ def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
     assert bench("a.jpg", task="dejpeg", strength=0.5, tta=True) == 0
     call = bench.restorers[0].calls[0]
     assert (call["quality"], call["strength"], call["tta"], call["sigma"]) == (40, 0.5, True, None)
+    assert bench.tasks == ["dejpeg"]
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -177,9 +180,9 @@ def test_what_appears_during_the_run_is_not_replaced(bench: Bench, paint: Paint)
     paint(Path("a.png"))
     original = bench.load
 
-    def load(color: str, scale: float | None) -> Any:
+    def load(color: str, scale: float | None, task: str) -> Any:
         Path("a_x2.png").write_text("someone else's")
-        return original(color, scale)
+        return original(color, scale, task)
 
     bench.load = load  # type: ignore[method-assign]
     assert bench("a.png") == 1
@@ -201,16 +204,18 @@ def test_json_is_one_object_a_line_with_every_field(
     }  # fmt: skip
     done = records["a.png"]
     assert list(done) == [
-        "schema", "input", "output", "status", "error", "task", "model", "model_sha256", "scale", "sigma",
+        "schema", "input", "output", "status", "error", "reason", "task", "model", "model_sha256", "scale", "sigma",
         "quality", "size", "out_size", "device", "precision", "seconds",
     ]  # fmt: skip
-    assert done["seconds"].keys() == {"decode", "infer", "encode", "total"}
+    assert done["seconds"].keys() == {"decode", "infer", "encode", "total", "wait"}
     total = sum(done["seconds"][step] for step in ("decode", "infer", "encode"))
     assert done["seconds"]["total"] == pytest.approx(total, abs=1e-3)
     assert (done["output"], done["size"], done["out_size"]) == ("a_x2.png", [12, 8], [24, 16])
     assert (done["scale"], done["model"], done["model_sha256"]) == (2, "fake", "ab" * 32)
     assert records["no.png"]["output"] is None and records["no.png"]["error"] == "no such file"
     assert records["bad.png"]["model"] is None
+    reasons = {name: record["reason"] for name, record in records.items() if record["reason"]}
+    assert reasons == {"b.png": "b_x2.png is there already"}
 
 
 def test_results_remember_how_they_were_made_unless_stripped(bench: Bench, paint: Paint) -> None:
@@ -334,3 +339,13 @@ def test_too_large_a_file_is_not_even_read(bench: Bench, capsys: pytest.CaptureF
         sparse.truncate(1 << 40)
     assert bench("huge.png", max_pixels=1000) == 1
     assert "too many for a picture within --max-pixels 1000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("usable", "expected"), [(1, (1, 1)), (2, (1, 1)), (3, (1, 1)), (8, (2, 4)), (64, (2, 6))]
+)
+def test_decoders_and_encoders_together_stay_within_the_usable_threads(
+    usable: int, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsr_cli.cli.run.usable_threads", lambda: usable)
+    assert _threads() == expected

@@ -81,6 +81,7 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
         (["upscale-x5"], 2, b"upscale-x4"),
         (["upscale-x2", "--network", "huge"], 2, b"sparse-plus"),
         (["upscale-x2", "--cardinality", "7"], 2, b"does not divide"),
+        (["upscale-x2", "--network", "lite", "--cardinality", "0", "--shared"], 2, b"cannot share"),
         (["upscale-x2", "--time-budget", "soon"], 2, b"25m"),
         (["upscale-x2", "--init", "none.safetensors"], 2, b"no such file"),
         (["upscale-x2", "--validate", "Set6"], 2, b"Set5"),

@@ -1,0 +1,79 @@
+"""`nsr auto`: for each picture what `nsr inspect` would advise, in one go and without rounding in between."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsr_cli.cli.options import FitChoice, Height, Inputs, StepModels, Width
+from nsr_cli.cli.restore import TASKS, check_size, start
+from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.shared import Shared, takes
+from nsr_cli.cli.values import parse_scale
+from nsr_cli.errors import UsageError
+from nsr_cli.files import did_you_mean, safe_text
+
+_TIERS = ("base", "lite")
+
+
+@takes(Shared)
+def auto(
+    ctx: typer.Context,
+    inputs: Inputs,
+    shared: Shared,
+    model: StepModels = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "-s",
+            "--scale",
+            parser=parse_scale,
+            metavar="N",
+            rich_help_panel="Size",
+            help="Enlarge by this factor at the end, above 1 and up to 16.  [default: not at all]",
+        ),
+    ] = None,
+    width: Width = None,
+    height: Height = None,
+    fit: FitChoice = "contain",
+) -> int:
+    """Repair pictures as nsr inspect advises: JPEG artifacts, then noise; with -s enlarge them too.
+
+    \b
+    Examples:
+      nsr auto photo.jpg                         writes photo_auto.png, or says that nothing is to be done
+      nsr auto album/ -r -s 2                    writes the folder album_auto/
+      nsr auto scans/ --dry-run                  shows for each picture which steps it would take
+      nsr auto old.jpg --model dejpeg=own.safetensors --model denoise=lite
+
+    The steps run in one process on full-precision pixels, and are rounded once. A picture is repaired only where
+    the finding is sure, and skipped where nothing is to be done; in a pipe it is passed on instead.
+    """
+    check_size(scale, width, height)
+    tier, models = _models(model or [])
+    settings = Settings("auto", scale=scale, width=width, height=height, fit=fit, models=models)
+    return start(ctx, inputs, replace(shared, model=tier), settings)
+
+
+def _models(texts: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """The tier for every step, if one was given, and the models of single steps; the last of each counts.
+
+    Raises:
+        UsageError: a model without the step that it is for, or a step that does not exist.
+    """
+    tier, models = None, dict[str, str]()
+    for text in texts:
+        if text in _TIERS:
+            tier = text
+            continue
+        task, equals, name = text.partition("=")
+        if not equals or (task not in TASKS and Path(text).exists()):
+            raise UsageError(
+                f"--model {safe_text(text)}: say for which step, such as --model denoise={safe_text(text)}"
+            )
+        if task not in TASKS or not name:
+            hint = did_you_mean(task, TASKS) or f"; there are {', '.join(TASKS)}"
+            raise UsageError(f"--model {safe_text(text)}: no such step{hint}")
+        models[task] = name
+    return tier, tuple(sorted(models.items()))

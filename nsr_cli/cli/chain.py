@@ -1,0 +1,122 @@
+"""Several restorers in a row that look like one: `dejpeg`, `denoise`, `upscale`, without rounding in between.
+
+picture ─ color spread under transparency ─> float ─> step ─> step ─> ... ─> blend by strength ─┐
+        └ alpha ─────────────────────────────────────> bicubic ─────────────────────────────────┴─> picture
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.cli.remedy import Step, level_of_noise
+from nsr_cli.cli.restorers import RestorerLike, Weights
+from nsr_cli.imaging.alpha import bleed, resized_alpha
+from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.resize import resize
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A step and the restorer that does it."""
+
+    step: Step
+    restorer: RestorerLike
+
+
+class Chain:
+    """The steps of one picture; `taken` says afterwards which of them were done, and at which level.
+
+    Noise is measured again behind `dejpeg`, which may have taken it away with the rest: the lower level counts,
+    and a step that has nothing left to do is left out.
+    """
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self._links = tuple(links)
+        self.taken: tuple[Link, ...] = ()
+
+    @property
+    def entries(self) -> Sequence[Weights]:
+        """The weights of all steps, each once; those taken, once that is known."""
+        found = [entry for link in self.taken or self._links for entry in link.restorer.entries]
+        return list({entry.sha256: entry for entry in found}.values())
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._links[0].restorer.device
+
+    @property
+    def precision(self) -> str:
+        """The number type it computes in."""
+        return self._links[0].restorer.precision
+
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        sigma: float | None = None,  # noqa: ARG002 (each step has its own)
+        quality: float | None = None,  # noqa: ARG002
+        strength: float = 1.0,
+        tta: bool = False,
+        size: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Picture:
+        """Restore one picture; `strength` blends the end of the chain with its beginning, resized.
+
+        Raises:
+            MemoryExhausted, PictureError: as for `Restorer.run`.
+        """
+        pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
+        plain = Picture(to_unit(pixels))
+        made = plain
+        taken: list[Link] = []
+        for number, link in enumerate(self._links):
+            step = _remeasured(link.step, made) if taken else link.step
+            if step is None:
+                continue
+            made = link.restorer(
+                made,
+                sigma=step.sigma,
+                quality=step.quality,
+                strength=1.0,
+                tta=tta,
+                size=size if step.task == "upscale" else None,
+                progress=_part(progress, number, len(self._links)),
+            )
+            taken.append(replace(link, step=step))
+        self.taken = tuple(taken)
+        out = _blend(plain, made, strength)
+        alpha = resized_alpha(picture.alpha, made.height, made.width)
+        return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha).with_notes(*made.notes)
+
+
+def _remeasured(step: Step, picture: Picture) -> Step | None:
+    """The step at the level that is left in a picture; None if there is nothing left to do."""
+    if step.sigma is None:
+        return step
+    left = level_of_noise(estimate_noise(picture.pixels))
+    return None if left is None else replace(step, sigma=min(step.sigma, left))
+
+
+def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """A progress for one of `count` steps that tells that of all."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(number * total + done, count * total)
+
+
+def _blend(plain: Picture, made: Picture, strength: float) -> NDArray[np.float32]:
+    """The end of the chain, mixed with the resized beginning if `strength` is less than 1."""
+    out: NDArray[np.float32] = made.pixels
+    if strength == 1:
+        return out
+    base: NDArray[np.float32] = plain.pixels
+    if base.shape != out.shape:
+        base = resize(base, made.height, made.width)
+    return base + np.float32(strength) * (out - base)

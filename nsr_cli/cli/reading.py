@@ -1,0 +1,24 @@
+"""Reading a file that ought to be a picture."""
+
+from pathlib import Path
+
+from nsr_cli.errors import DecodeError
+
+
+def read_file(path: Path | None, max_pixels: int) -> bytes:
+    """The bytes of a file that is not larger than any picture within the limit.
+
+    Raises:
+        DecodeError: it cannot be read, or is too large to be a picture.
+    """
+    if path is None:
+        raise DecodeError("stdin holds no picture")
+    try:
+        stored = path.stat().st_size
+        if stored > max_pixels * 16 + (1 << 26):  # four float samples a pixel, and room for metadata
+            raise DecodeError(
+                f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,77 @@
+"""A chain of stand-ins: what each step is told, and what is left out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsr_cli.cli.chain import Chain, Link
+from nsr_cli.cli.remedy import Step, remedies
+from nsr_cli.imaging.inspect import Findings
+from nsr_cli.imaging.jpegtables import JpegTables
+from nsr_cli.imaging.picture import Picture
+
+CHAIN = (Step("dejpeg", quality=40), Step("denoise", sigma=20), Step("upscale"))
+
+
+def noisy(sigma: float) -> Picture:
+    y, x = np.mgrid[:96, :128]
+    pixels = (64 + x + y * 0.5)[..., None] + np.random.default_rng(0).normal(0, sigma, (96, 128, 3))
+    return Picture(pixels.clip(0, 255).round().astype(np.uint8))
+
+
+@pytest.fixture
+def chain(fake_restorer: type[Any]) -> Callable[..., tuple[Chain, list[Any]]]:
+    def make(*steps: Step) -> tuple[Chain, list[Any]]:
+        fakes = [fake_restorer(scale=2.0 if step.task == "upscale" else 1.0) for step in steps]
+        return Chain([Link(step, fake) for step, fake in zip(steps, fakes, strict=True)]), fakes
+
+    return make
+
+
+def test_each_step_gets_its_own_level_and_the_last_the_size(chain: Any) -> None:
+    made, fakes = chain(*CHAIN)
+    parts: list[tuple[int, int]] = []
+    result = made(
+        noisy(30), tta=True, size=(300, 200), progress=lambda done, total: parts.append((done, total))
+    )
+    first, second, third = (fake.calls[0] for fake in fakes)
+    assert (first["quality"], first["sigma"], first["size"], first["tta"]) == (40, None, None, True)
+    assert (second["quality"], second["sigma"], second["size"]) == (None, 20, None)
+    assert (third["quality"], third["sigma"], third["size"]) == (None, None, (300, 200))
+    assert (result.width, result.height, result.bits) == (300, 200, 8)
+    assert parts == [(1, 3), (2, 3), (3, 3)]
+    assert [link.step.task for link in made.taken] == ["dejpeg", "denoise", "upscale"]
+
+
+def test_noise_that_went_with_the_artifacts_is_not_taken_away_twice(chain: Any) -> None:
+    made, fakes = chain(*CHAIN)
+    made(noisy(0))  # what dejpeg gives back has no noise left
+    assert fakes[1].calls == []
+    assert [link.step.task for link in made.taken] == ["dejpeg", "upscale"]
+    made, fakes = chain(*CHAIN)
+    made(noisy(10))
+    assert fakes[1].calls[0]["sigma"] == pytest.approx(10, rel=0.1)
+    assert made.taken[1].step.sigma == fakes[1].calls[0]["sigma"]
+
+
+def findings(quality: int | None = None, noise: float = 0.0, over: float = 50.0) -> Findings:
+    jpeg = JpegTables(quality, True, "4:2:0") if quality else None
+    return Findings(jpeg, None, (noise, noise / 2), None, over)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (findings(), ()),
+        (findings(95, 2.9), ()),
+        (findings(40), (Step("dejpeg", quality=40),)),
+        (findings(95, 12), (Step("denoise", sigma=12),)),
+        (findings(89, 12), (Step("dejpeg", quality=89), Step("denoise", sigma=12))),
+        (findings(None, 90), (Step("denoise", sigma=75),)),
+        (findings(None, 50, over=1.3), ()),
+    ],
+)
+def test_only_what_is_sure_and_matters_is_repaired(found: Findings, expected: tuple[Step, ...]) -> None:
+    assert remedies(found) == expected

@@ -1,0 +1,153 @@
+"""Really large TIFF files by the real command, in a process of its own whose greatest memory is read afterwards."""
+
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from nsr_cli.cli.forecast import forecast
+from nsr_cli.cli.plan import Job
+from nsr_cli.cli.settings import Settings
+from nsr_cli.imaging import tiff
+from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.restore import Restorer
+from nsr_cli.weights.manifest import Manifest
+from nsr_cli.weights.store import WeightStore
+
+MIB = 1 << 20
+ROWS = 250  # of a strip
+
+# Loads and computes what every run needs, notes the memory, runs the command, and prints how much more it took.
+MEASURE = """
+import sys
+import tifffile, torch
+from nsr_cli.cli.app import _guarded
+from nsr_cli.cli.console import Console
+from nsr_cli.restore import Restorer
+
+def most():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+torch.nn.functional.conv2d(torch.zeros(1, 16, 50, 50), torch.zeros(32, 16, 3, 3))
+base = most()
+code = _guarded(sys.argv[1:], Console())
+print(code, most() - base)
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
+
+
+def make(path: Path, width: int, height: int) -> Path:
+    """A smooth picture with some noise, in packed strips; never in memory as a whole."""
+    random, x = np.random.default_rng(0), np.arange(width)
+
+    def strips() -> Iterator[bytes]:
+        for top in range(0, height, ROWS):
+            y = np.arange(top, min(top + ROWS, height))[:, np.newaxis]
+            waves = [127 + 100 * np.sin(y / (37 + c)) * np.cos(x / (53 + 7 * c)) for c in range(3)]
+            rows = np.stack(waves, axis=2).astype(np.uint8)
+            yield zlib.compress((rows + random.integers(0, 12, rows.shape, dtype=np.uint8)).tobytes(), 1)
+
+    shape = (height, width, 3)
+    tifffile.imwrite(
+        path, strips(), shape=shape, dtype=np.uint8, photometric="rgb", rowsperstrip=ROWS, compression="zlib"
+    )
+    return path
+
+
+def rows(path: Path, top: int, bottom: int) -> np.ndarray:
+    """Some rows of a TIFF file."""
+    with FileBytes(path) as file:
+        parts = open_parts(file, 1 << 40)
+        assert parts is not None
+        first, last = parts.whole(top, bottom)
+        return tiff.decode(parts.cut(first, last), 1 << 40).pixels[top - first : bottom - first]
+
+
+def measured(folder: Path, environment: dict[str, str], *args: str | Path) -> int:
+    """Bytes that `nsr ARGS` takes beyond what the libraries take."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *map(str, args)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    code, taken = map(int, done.stdout.split())
+    assert code == 0, done.stderr
+    return taken
+
+
+def test_100_megapixels_become_400_in_a_gigabyte(
+    environment: dict[str, str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """Takes four minutes on one core of a machine that does nothing else."""
+    source = make(tmp_path / "large.tif", 10_000, 10_000)
+    options = (
+        "-s",
+        "2",
+        "--model",
+        tiny_model,
+        "--max-memory",
+        "1G",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
+    taken = measured(tmp_path, environment, "upscale", source, *options)
+    assert taken <= 1.1e9, f"{taken / 1e6:.0f} MB"
+    foreseen = forecast(
+        Job(source, tmp_path / "a.tif", None), Settings("upscale", scale=2.0, max_memory=10**9)
+    )
+    assert foreseen is not None
+    assert 1 / 1.3 <= taken / foreseen.memory <= 1.3, (
+        f"{foreseen.memory / 1e6:.0f} MB foreseen, {taken / 1e6:.0f} taken"
+    )
+    store = WeightStore(Manifest((), "file:///nowhere"), cache=tmp_path, offline=True)
+    restorer = Restorer.load(
+        "upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32", store=store
+    )
+    # The network in one piece over the first 14 rows of windows; the last of them would see those below.
+    part = rows(source, 0, 672)[:, :4800].astype(np.float32) / np.float32(255)
+    expected = np.clip(np.rint(restorer.run(part) * 255), 0, 255)
+    found = rows(tmp_path / "large_x2.tif", 0, 1200)
+    assert found.shape[1] == 20_000
+    error = found[:, :9400] - expected[:1200, :9400]
+    assert np.abs(error).max() <= 1
+    assert (error**2).mean() < 255**2 / 1e6
+
+
+def test_memory_does_not_grow_with_the_height(
+    environment: dict[str, str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """Takes a minute on one core of a machine that does nothing else."""
+    options = (
+        "-s",
+        "2",
+        "--model",
+        tiny_model,
+        "--max-memory",
+        "150M",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
+    low, high = (
+        measured(tmp_path, environment, "upscale", make(tmp_path / f"{height}.tif", 2000, height), *options)
+        for height in (2400, 9600)
+    )
+    assert high <= 1.06 * low, f"{low / MIB:.0f} MiB, then {high / MIB:.0f}"
+    assert high <= 1.1 * 150e6 + 16 * MIB, f"{high / MIB:.0f} MiB"
