@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow check format bench sample clean
+.PHONY: help demo test slow stress check format bench sample clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -25,6 +25,9 @@ test: $(STAMP)  ## all tests but the slow ones
 
 slow: $(STAMP)  ## the slow tests: large benchmark sets, long runs
 	$(BIN)/python -m pytest -m slow
+
+stress: $(STAMP)  ## test every promise with its number; writes docs/reliability.md (up to 40 minutes)
+	$(BIN)/python tools/write_reliability.py
 
 check: $(STAMP)  ## lint, formatting, types, import order, tests
 	$(BIN)/ruff check .
