@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 
@@ -157,3 +158,103 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
 
     step = measure.make_step(network, 2, torch.device("cpu"))
     assert set(measure.in_turn({"sparse": step}, 1)) == {"sparse"}
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Loads a tool that measures speed; they share code beside them."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return tool
+
+
+def section(**changes: Any) -> dict[str, Any]:
+    machine = {
+        "processor": "CPU",
+        "flags": ["avx2"],
+        "cores": 2,
+        "torch": "2",
+        "date": "2026-01-02",
+        "others": 0.01,
+    }
+    figures = [
+        {"name": "start", "value": 0.3124, "unit": "s", "target": "≤ 0.25", "met": False},
+        {"name": "throughput", "value": 0.95, "unit": "×", "target": "≥ 0.9", "met": True},
+    ]
+    given = {
+        "title": "Start",
+        "command": "python tools/measure_speed.py start",
+        "machine": machine,
+        "plot": None,
+    }
+    return {"schema": 1, "figures": figures, "notes": ["Medians."], **given, **changes}
+
+
+def test_the_page_of_speed_says_by_how_much_a_target_is_missed(speed: Any, tmp_path: Path) -> None:
+    page = speed("speed_page")
+    (tmp_path / "20-start.json").write_text(json.dumps(section()), encoding="utf-8")
+    (tmp_path / "10-bench.json").write_text(
+        json.dumps(section(title="First", plot="a.png")), encoding="utf-8"
+    )
+    text = page.document(tmp_path)
+    assert "2 of 4 targets are met." in text and text.index("## First") < text.index("## Start")
+    assert "| start | 0.312 s | ≤ 0.25 | no, by 0.062 s |" in text
+    assert "| throughput | 0.950 × | ≥ 0.9 | yes |" in text
+    assert f"({tmp_path.name}/a.png)" in text and "others used 1% of it" in text
+
+
+def test_the_page_of_speed_in_the_repository_is_that_of_its_sources(speed: Any) -> None:
+    page = speed("speed_page")
+    assert page.TARGET.read_text(encoding="utf-8") == page.document(page.SOURCES)
+
+
+def test_a_measured_command_is_shown_without_the_places_of_one_machine(speed: Any) -> None:
+    words = ["/w/tools/measure_speed.py", "folder", "--photos", "/home/me/photos", "--plot", "docs/a.png"]
+    shown = speed("speed_report").public(words)
+    assert shown == "python tools/measure_speed.py folder --photos photos --plot docs/a.png"
+
+
+def test_one_picture_holds_the_pixels_of_the_small_ones(speed: Any, tmp_path: Path) -> None:
+    measure = speed("measure_speed")
+    random = np.random.default_rng(0)
+    for name, side in (("a", 20), ("b", 9), ("c", 12)):  # the second is too small
+        measure.write(tmp_path / f"{name}.png", random.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    crops = measure.small_pictures(tmp_path, 2, side=10)
+    assert np.array_equal(measure.mosaic(crops, 1), np.concatenate(crops, axis=1))
+    assert measure.mosaic(crops, 2).shape == (20, 10, 3)
+    with pytest.raises(SystemExit, match="fewer than 3"):
+        measure.small_pictures(tmp_path, 3, side=10)
+
+
+def test_the_memory_of_children_counts(speed: Any) -> None:
+    memory = speed("speed_memory")
+    child = "x = bytearray(60_000_000); import time; time.sleep(0.3)"
+    taken, seconds = memory.peak_memory(
+        [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"]
+    )
+    assert 60_000_000 < taken < 200_000_000 and seconds > 0.3
+
+
+def test_a_rival_in_another_process_is_scored_and_timed_beside_ours(
+    speed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rivals = speed("speed_rivals")
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import json, sys, numpy as np\n"
+        "print(json.dumps({'program': 'same 1.0'}), flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    wanted = json.loads(line)\n"
+        "    np.save(wanted['out'], np.load(wanted['in']))\n"
+        "    print(json.dumps({'seconds': 2.0}), flush=True)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(rivals, "WORKER", worker)
+    picture = tmp_path / "01.png"
+    speed("measure_speed").write(picture, np.full((32, 32, 3), 128, np.uint8))
+    case = rivals.Case(rivals.load_registry().get("Set12"), "denoise", sigma=25)
+    with rivals.Rival(sys.executable, "same", whole_levels=False) as rival:
+        assert rival.name == "same 1.0"
+        same = lambda array: (rivals.from_unit(array, np.uint8), 0.5)  # noqa: E731
+        ours, theirs = rivals.compare(case, [picture], [same, rival], 2)
+    assert (ours.seconds, theirs.seconds) == (0.5, 2.0)
+    assert ours.psnr == theirs.psnr == pytest.approx(20.3, abs=0.5)
