@@ -123,7 +123,7 @@ class Restorer:
             UsageError: the level that the task needs is missing.
             MemoryExhausted, PictureError: as for `Runner.run`.
         """
-        level = self._level(sigma, quality)
+        level = self._level(sigma, quality, array.shape[2])
         height, width = (round(side * self.scale) for side in array.shape[:2])
         count = len(self._stages) * (8 if tta else 1)
         watch = Watch(progress, count)
@@ -210,7 +210,7 @@ class Restorer:
         sizes = [natural] if size is None else [natural, (size[1], size[0])]
         runners = [stage.runner for stage in self._stages]
         ways = plan(runners, shape, memory or self.memory, finished if strength == 1.0 else 4, strict=strict)
-        level = self._level(sigma, quality)
+        level = self._level(sigma, quality, shape.channels)
         return restored_bands(
             source, ways, level, sizes, strength, lambda rows: from_unit(rows, dtype), progress
         )
@@ -232,14 +232,17 @@ class Restorer:
         """Bytes that one picture may take: what the limits say, else half of what is free."""
         return self._stages[0].runner.memory
 
-    def _level(self, sigma: float | None, quality: float | None) -> torch.Tensor | None:
-        """The level for the networks, (1,) in [0, 1], or None where they take none."""
+    def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
+        """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
         if self._stages[0].config.levels == 0:
             return None
         if self.task == "denoise":
             if sigma is None:
                 raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
-            return torch.tensor([noise_level(sigma)])
+            # A gray picture is three equal channels to a color network, with one noise in all three. Independent
+            # noise, which the network knows, would be √3 times weaker in their mean.
+            shared = 3**0.5 if channels < self.channels else 1.0
+            return torch.tensor([noise_level(sigma * shared)])
         if quality is None:
             raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
         return torch.tensor([quality_level(quality)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.checkpoint import save_network
@@ -179,3 +179,17 @@ def test_weights_are_identified(tmp_path: Path, store: WeightStore) -> None:
     restorer = load(tmp_path, store, factor=4)
     assert restorer.name == "tiny" and len(restorer.sha256) == 64 and len(restorer.entries) == 1
     assert (restorer.device, restorer.precision, restorer.scale) == ("cpu", "fp32", 4.0)
+
+
+def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    """Three equal channels have one noise: √3 times as strong in their mean as independent noise would be."""
+    restorer = load(tmp_path, store, "denoise", 1, scale=1, levels=1)
+    gray = RANDOM.random((20, 30, 1), dtype=np.float32)
+    equal = np.repeat(gray, 3, axis=2)
+    stronger = rgb_to_ycc(restorer.run(equal, sigma=10 * 3**0.5))[..., :1]
+    same = rgb_to_ycc(restorer.run(equal, sigma=10))[..., :1]
+    found = restorer.run(gray, sigma=10)
+    np.testing.assert_allclose(found, stronger, atol=1e-6)
+    assert np.abs(found - same).max() > 1e-4
