@@ -1,0 +1,232 @@
+"""How fast the command is: one JSON object on stdout, for docs/performance/*.json.
+
+    python tools/measure_speed.py bench --quick --repeats 3 --plot docs/performance/growth.png
+    python tools/measure_speed.py start [--repeats 7]
+    python tools/measure_speed.py folder --photos DIR [--repeats 3]
+
+`start` and `folder` time the whole command as a user runs it, each time as a new process. tools/speed_rivals.py
+compares it with other programs, tools/speed_memory.py says what it takes.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from speed_report import Measured, report  # type: ignore[import-not-found, unused-ignore]
+
+from nsr_cli.bench.figures import Figure
+from nsr_cli.datasets.pictures import list_pictures
+from nsr_cli.imaging.codec import decode, encode
+from nsr_cli.imaging.picture import Picture
+
+NSR = (sys.executable, "-m", "nsr_cli")
+CROP, ROWS = 128, 10  # a folder of ROWS² pictures of CROP² pixels, and one of the same pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process took, its children's time included."""
+
+    wall: float
+    cpu: float
+    text: str
+
+
+def run(command: Sequence[str | Path]) -> Run:
+    """Run a command to its end; SystemExit where it fails."""
+    start = time.perf_counter()
+    before = os.times()
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+    wall, after = time.perf_counter() - start, os.times()
+    if done.returncode:
+        raise SystemExit(f"{command}: exit code {done.returncode}: {done.stderr}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Run(wall, cpu, done.stdout + done.stderr)
+
+
+def in_turn(commands: Mapping[str, Callable[[], Run]], repeats: int) -> dict[str, list[Run]]:
+    """Each command `repeats` times, one after the other, after one round that does not count."""
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for number in range(repeats + 1):
+        for name, command in commands.items():
+            done = command()
+            runs[name] += [done] if number else []
+    return runs
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
+    """`nsr bench` with the options given."""
+    plot = folder / "growth.png"
+    drawing: list[str | Path] = ["--plot", plot] if arguments.plot else []
+    quick = ["--quick"] if arguments.quick else []
+    words: list[str | Path] = ["bench", "--repeats", str(arguments.repeats), *quick, *drawing, "--json"]
+    lines = run([*NSR, *words]).text.splitlines()
+    answer = json.loads(next(line for line in lines if line.startswith("{")))
+    if arguments.plot:
+        shutil.copyfile(plot, arguments.plot)
+    about = ", ".join(f"{name} {answer[name]}" for name in ("device", "precision", "threads", "repeats"))
+    notes = [f"`nsr bench`: {about}."]
+    notes += ["Full HD and 16 megapixels were left out (`--quick`)."] if arguments.quick else []
+    figures = [Figure(**values) for values in answer["figures"]]
+    return Measured("The networks", figures, notes, arguments.plot and Path(arguments.plot).name)
+
+
+def start(arguments: argparse.Namespace, folder: Path) -> Measured:
+    """How long the command takes to be there."""
+    small = write(folder / "small.png", np.full((64, 64, 3), 128, np.uint8))
+    commands = {
+        "python": [sys.executable, "-c", "pass"],
+        "torch": [sys.executable, "-c", "import torch"],
+        "help": [*NSR, "--help"],
+        "upscale": upscale(small, folder / "out.png"),
+    }
+    works = {name: (lambda words=words: run(words)) for name, words in commands.items()}
+    runs = in_turn(works, arguments.repeats)
+    wall = {name: median([one.wall for one in each]) for name, each in runs.items()}
+    cpu = {name: median([one.cpu for one in each]) for name, each in runs.items()}
+    beyond = wall["upscale"] - wall["torch"]
+    figures = [
+        Figure("`python -c pass`", wall["python"], "s"),
+        Figure('`python -c "import torch"`', wall["torch"], "s"),
+        Figure.at_most(0.2, "`nsr --help`, wall", wall["help"], "s"),
+        Figure.at_most(0.2, "`nsr --help`, processor", cpu["help"], "s"),
+        Figure("`nsr upscale` of 64×64 ×2, wall", wall["upscale"], "s"),
+        Figure.at_most(0.25, "`nsr upscale` of 64×64 ×2 beyond `import torch`, wall", beyond, "s"),
+        Figure("the same, processor", cpu["upscale"] - cpu["torch"], "s"),
+    ]
+    return Measured("Start", figures, [f"Medians of {arguments.repeats} new processes each, run in turn."])
+
+
+def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
+    """Many small pictures against one of the same pixels."""
+    crops = small_pictures(Path(arguments.photos), ROWS**2)
+    for number, crop in enumerate(crops):
+        write(folder / "many" / f"{number:03}.png", crop)
+    one = write(folder / "one.png", mosaic(crops, ROWS))
+    tiny = write(folder / "tiny.png", crops[0][:64, :64])
+    commands = {
+        "one": upscale(one, folder / "one_x2.png"),
+        "many": upscale(folder / "many", folder / "many_x2"),
+        "start": upscale(tiny, folder / "tiny_x2.png"),
+    }
+    works = {name: (lambda words=words: run(words)) for name, words in commands.items()}
+    runs = in_turn(works, arguments.repeats)
+    infer = {name: median([seconds(one.text, "infer") for one in each]) for name, each in runs.items()}
+    wall = {name: median([one.wall for one in each]) for name, each in runs.items()}
+    wait = median([seconds(one.text, "wait") for one in runs["many"]])
+    count, size, whole = ROWS**2, f"{CROP}×{CROP}", f"{CROP * ROWS}×{CROP * ROWS}"
+    beyond = (wall["one"] - wall["start"]) / (wall["many"] - wall["start"])
+    figures = [
+        Figure(f"one picture of {whole}, the device", infer["one"], "s"),
+        Figure(f"{count} pictures of {size}, the device, all together", infer["many"], "s"),
+        Figure.at_least(
+            0.9, "throughput, small pictures over one, the device", infer["one"] / infer["many"], "×"
+        ),
+        Figure("the device waited for pictures, first one's start included", wait, "s"),
+        Figure(f"one picture of {whole}, whole command", wall["one"], "s"),
+        Figure(f"{count} pictures of {size}, whole command", wall["many"], "s"),
+        Figure.at_least(0.9, "throughput, small pictures over one, beyond start-up", beyond, "×"),
+    ]
+    padded = (CROP + 12) ** 2 / CROP**2 - 1
+    notes = [
+        f"`nsr upscale -s 2 --json` with `upscale-x2-lite`, medians of {arguments.repeats} runs in turn.",
+        "The device's seconds are those of `infer`. Start-up is the whole command for 64×64 pixels.",
+        f"Every picture gets a border of 6 pixels: {padded:.0%} more arithmetic for {size}.",
+    ]
+    return Measured("Many small pictures", figures, notes)
+
+
+def upscale(source: Path, target: Path) -> list[str | Path]:
+    """The command that writes `target` whether it is there or not."""
+    return [
+        *NSR,
+        "upscale",
+        source,
+        "-s",
+        "2",
+        "-o",
+        target,
+        "--if-exists",
+        "overwrite",
+        "--json",
+        "--device",
+        "cpu",
+    ]
+
+
+def seconds(text: str, step: str) -> float:
+    """The sum of a step's seconds over the objects of `--json`."""
+    records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    if not records or any(record["status"] != "ok" for record in records):
+        raise SystemExit(f"not every picture was restored: {text}")
+    return float(sum(record["seconds"][step] for record in records))
+
+
+def small_pictures(photos: Path, count: int, side: int = CROP) -> list[NDArray[np.uint8]]:
+    """The middles of the first photographs that are large enough."""
+    crops: list[NDArray[np.uint8]] = []
+    for path in list_pictures(photos):
+        pixels = decode(path.read_bytes()).pixels
+        top, left = ((length - side) // 2 for length in pixels.shape[:2])
+        if min(top, left) >= 0 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
+            crops.append(pixels[top : top + side, left : left + side])
+        if len(crops) == count:
+            return crops
+    raise SystemExit(f"{photos}: fewer than {count} pictures of at least {side}×{side} pixels")
+
+
+def mosaic(crops: Sequence[NDArray[np.uint8]], rows: int) -> NDArray[np.uint8]:
+    """Pictures of one size side by side, in `rows` rows."""
+    cols = len(crops) // rows
+    lines = [np.concatenate(crops[row * cols : (row + 1) * cols], axis=1) for row in range(rows)]
+    return np.concatenate(lines)
+
+
+def write(path: Path, pixels: NDArray[np.uint8], form: str = "PNG") -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(encode(Picture(pixels), form))
+    return path
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("bench")
+    one.set_defaults(work=bench)
+    one.add_argument("--quick", action="store_true")
+    one.add_argument("--repeats", type=int, default=5)
+    one.add_argument("--plot", metavar="FILE")
+    one = commands.add_parser("start")
+    one.set_defaults(work=start)
+    one.add_argument("--repeats", type=int, default=7)
+    one = commands.add_parser("folder")
+    one.set_defaults(work=folder_of_many)
+    one.add_argument("--photos", required=True)
+    one.add_argument("--repeats", type=int, default=3)
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report(lambda: arguments.work(arguments, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
