@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from nsr_cli.engine.arrays import Progress, Unit, Watch, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
@@ -18,7 +18,7 @@ from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import TASKS, Stage, checked_scale, compose, load_stages
 from nsr_cli.engine.stream import plan, restored_bands
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.alpha import bleed
+from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
@@ -168,7 +168,7 @@ class Restorer:
             base = plain if plain.shape == restored.shape else resize(plain, height, width)
             restored = base + np.float32(strength) * (restored - base)
         return picture.with_pixels(
-            from_unit(restored, pixels.dtype), _resized_alpha(picture.alpha, height, width)
+            from_unit(restored, pixels.dtype), resized_alpha(picture.alpha, height, width)
         )
 
     def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
@@ -176,7 +176,7 @@ class Restorer:
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 4)
         bands = self.bands(picture_bands(pixels), pixels.dtype, memory=memory, strict=False, **options)
-        alpha = _resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
+        alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
     def bands(
@@ -246,10 +246,3 @@ class Restorer:
         if quality is None:
             raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
         return torch.tensor([quality_level(quality)])
-
-
-def _resized_alpha(alpha: NDArray[Any] | None, height: int, width: int) -> NDArray[Any] | None:
-    """Alpha on its own path: bicubic, and exactly opaque where it was."""
-    if alpha is None or alpha.shape == (height, width):
-        return alpha
-    return from_unit(resize(to_unit(alpha[..., None]), height, width).clip(0, 1), alpha.dtype)[..., 0]

@@ -23,7 +23,7 @@ _BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
 _SMALLEST = 9  # windows: a tile of one with its margin
 # Pixels by which a picture's edges are repeated before the network and cut off after it. Networks see zeros outside,
-# which is middle gray: without this, flat colors get a frame that is off by up to 100 levels. More changes nothing.
+# which is middle gray: without this, flat colors get a frame that is off by tens of levels. More changes nothing.
 _BORDER = 6
 
 

@@ -134,7 +134,7 @@ def test_mean_colors_stay(name: str, shared_data: Path, reached: Reached) -> Non
         worst = max(worst, moved)
         reached(moved < 0.5)
     reached.note(f"{name}: at most {worst:.3f} levels")
-    assert worst < 2.0  # what is known of dejpeg-rgb-lite; worse would be a new fault
+    assert worst < 1.0  # worse would be a new fault
     if worst >= 0.5:
         pytest.xfail(f"{name} moves a mean color by up to {worst:.2f} levels")
 
