@@ -112,6 +112,16 @@ def train(
     ] = None,
     batch: Annotated[int, _in(_SCHEDULE, "--batch", min=1, help="Patches a step, over all processes.")] = 16,
     windows: Annotated[int, _in(_SCHEDULE, "--windows", min=1, help="Patch of N×N windows, with halos.")] = 1,
+    flat: Annotated[
+        float,
+        _in(
+            _SCHEDULE,
+            "--flat",
+            min=0,
+            max=1,
+            help="Share of patches made nearly one color; 0.1 keeps flats flat.",
+        ),
+    ] = 0,
     learning_rate: Annotated[float, _in(_SCHEDULE, "--learning-rate", help="At the start.")] = 1e-3,
     schedule: Annotated[
         Literal["step", "cosine"],
@@ -154,6 +164,7 @@ def train(
         schedule=schedule,
         warmup=warmup,
         ema=ema,
+        flat=flat,
         seed=seed,
         holdout=holdout,
         validate_every=validate_every,

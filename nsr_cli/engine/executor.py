@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.device import window_threads
+from nsr_cli.engine.device import one_core, window_threads
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import FoldedBlock, PlainLayer
 from nsr_cli.engine.passage import Passage, Witness
-from nsr_cli.model.network import Network
+from nsr_cli.model.network import Network, shuffled, unshuffled
 
 Progress = Callable[[int, int], None]  # units of work done, units in all
 
@@ -42,14 +42,16 @@ class Executor:
         batched: bool | None = None,
         threads: int | None = None,
     ) -> None:
-        self.config = network.config
+        self.config = network.config.inner
+        self._unshuffle = network.config.unshuffle
         self.device, self.dtype = device, dtype
         self.batched = device.type != "cpu" if batched is None else batched
         self._threads = 1 if self.batched else threads or window_threads()
-        self._head = PlainLayer.of(network.head, device, dtype)
-        self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
-        self._tail = PlainLayer.of(network.tail, device, dtype)
-        self._skip = PlainLayer.of(network.skip, device, dtype) if network.skip is not None else None
+        with one_core():
+            self._head = PlainLayer.of(network.head, device, dtype)
+            self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
+            self._tail = PlainLayer.of(network.tail, device, dtype)
+            self._skip = PlainLayer.of(network.skip, device, dtype) if network.skip is not None else None
 
     @torch.inference_mode()
     def __call__(
@@ -76,6 +78,9 @@ class Executor:
         Raises:
             BaseException: what `progress` or `witness` raised; no thread is left running.
         """
+        height, width = x.shape[1:]
+        if self._unshuffle > 1:
+            x = unshuffled(x[None], self._unshuffle)[0]
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with Crew(min(self._threads, len(grid))) as crew:
@@ -91,7 +96,7 @@ class Executor:
             out = run.tail(self._tail, self._skip, picture)
         if progress is not None:
             progress(count, count)
-        return out
+        return shuffled(out[None], self._unshuffle, height, width)[0] if self._unshuffle > 1 else out
 
 
 def _beat(progress: Progress | None, done: int, count: int) -> Callable[[], None] | None:

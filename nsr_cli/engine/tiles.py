@@ -53,6 +53,7 @@ class Tile:
 
 def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
     """Memory that one selection window takes while the network runs, estimated from its feature buffers."""
+    config = config.inner
     pixels = (config.window + 2) ** 2
     features = pixels * (1 + config.expansion) * config.width * item_bytes
     picture = config.window**2 * config.channels * (item_bytes + 4 * config.scale**2)

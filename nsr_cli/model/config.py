@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 
 Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
 
+_SIZES = ("blocks", "width", "expansion", "groups", "scale", "channels", "window", "unshuffle")
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
@@ -27,12 +29,24 @@ class NetworkConfig:
     channels: int = 3  # channels of the picture: 3 RGB, 1 gray
     levels: int = 0  # extra input maps that hold a degradation level (noise or JPEG quality)
     window: int = 48  # side of a selection window in input pixels [P]
+    unshuffle: int = (
+        1  # pixels along each axis that become channels before the head (reversible downsampling)
+    )
 
     def __post_init__(self) -> None:
-        positive = ("blocks", "width", "expansion", "groups", "scale", "channels", "window")
-        for name in positive:
+        self._check_sizes()
+        self._check_selection()
+
+    def _check_sizes(self) -> None:
+        for name in _SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.levels < 0:
+            raise ValueError(f"levels must not be negative, not {self.levels}")
+        if self.unshuffle > 1 and (self.scale > 1 or self.window % self.unshuffle):
+            raise ValueError(f"unshuffle {self.unshuffle} needs scale 1 and a window that it divides")
+
+    def _check_selection(self) -> None:
         if self.selection not in get_args(Selection):
             raise ValueError(
                 f"selection must be one of {', '.join(get_args(Selection))}, not {self.selection!r}"
@@ -47,12 +61,22 @@ class NetworkConfig:
             raise ValueError('selection "none" has one group and one cardinal group')
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, not {self.temperature}")
-        if self.levels < 0:
-            raise ValueError(f"levels must not be negative, not {self.levels}")
+
+    @property
+    def inner(self) -> "NetworkConfig":
+        """The same network seen behind the unshuffling: smaller pictures of more channels, smaller windows."""
+        return dataclasses.replace(
+            self,
+            channels=self.channels * self.unshuffle**2,
+            window=self.window // self.unshuffle,
+            unshuffle=1,
+        )
 
     @property
     def macs_per_pixel(self) -> int:
         """Multiplications per input pixel of the convolutions (selection adds O(k·d·n / P²) more)."""
+        if self.unshuffle > 1:
+            return round(self.inner.macs_per_pixel / self.unshuffle**2)
         body = self.blocks * 2 * 9 * self.width * self.expansion * self.width
         head = 9 * (self.channels + self.levels) * self.width
         out = self.scale**2 * self.channels
@@ -94,5 +118,9 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "restore-plus": _sparse(blocks=16, width=32, expansion=2, groups=2),
     # Ours: the lite tier. Same layers at most 0.3 M multiplications a pixel, more groups (Table 3).
     "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
+    # The lite tier of denoising and JPEG: a quarter of the pixels, so that wide layers are cheap and see far.
+    "restore-lite": dataclasses.replace(
+        _sparse(blocks=8, width=64, expansion=1, groups=2), window=96, unshuffle=2
+    ),
     "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
 }

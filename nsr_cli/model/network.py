@@ -2,6 +2,9 @@
 
 x − 0.5 ─> head 3×3 ─> N × [conv n→w·n, ReLU, conv w·n→n, + identity] ─> tail 3×3 ─┐
    └────────────────> skip 5×5 (scale 1: the picture itself) ──────────────────── + ─> pixel shuffle ─> + 0.5
+
+With `unshuffle` f > 1 all of it happens on a picture of H/f × W/f whose channels are the f × f pixels of each place, so
+that a layer costs f² times less a pixel and sees f times farther (reversible downsampling, as in FFDNet, Sec. III-B).
 """
 
 import torch.nn.functional as F
@@ -51,8 +54,9 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        out_channels = config.channels * config.scale**2
-        self.head = Convolution(config.channels + config.levels, config.width, 3, gain=1.0)
+        channels = config.inner.channels
+        out_channels = channels * config.scale**2
+        self.head = Convolution(channels + config.levels, config.width, 3, gain=1.0)
         self.body = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.tail = Convolution(config.width, out_channels, 3, gain=1.0)
         self.skip = Convolution(config.channels, out_channels, 5, gain=1.0) if config.scale > 1 else None
@@ -73,6 +77,15 @@ class Network(nn.Module):
         config = self.config
         if (level is None) != (config.levels == 0):
             raise ValueError(f"this network takes {config.levels} degradation levels")
+        if config.unshuffle > 1:
+            height, width = x.shape[2:]
+            out = self._restore(unshuffled(x, config.unshuffle), level)
+            return shuffled(out, config.unshuffle, height, width)
+        return self._restore(x, level)
+
+    def _restore(self, x: Tensor, level: Tensor | None) -> Tensor:
+        """`forward` behind the unshuffling."""
+        config = self.config.inner
         centred = x - 0.5
         features = centred
         if level is not None:
@@ -106,3 +119,14 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, SparseConvolution):
                 module.form = form
+
+
+def unshuffled(x: Tensor, factor: int) -> Tensor:
+    """(B, C, H, W) -> (B, C·f², ⌈H/f⌉, ⌈W/f⌉); the last row and column are repeated where f does not divide."""
+    down, right = -x.shape[2] % factor, -x.shape[3] % factor
+    return F.pixel_unshuffle(F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x, factor)
+
+
+def shuffled(x: Tensor, factor: int, height: int, width: int) -> Tensor:
+    """Inverse of `unshuffled`: (B, C·f², ⌈H/f⌉, ⌈W/f⌉) -> (B, C, H, W)."""
+    return F.pixel_shuffle(x, factor)[..., :height, :width]

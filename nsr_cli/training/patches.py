@@ -4,7 +4,7 @@ Every step draws its crops from a generator seeded with (seed, step) alone. A re
 the crops it would have seen, batches can be made ahead, and W processes share one batch by taking every W-th patch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from nsr_cli.training.jpegcoder import JpegCoder
 from nsr_cli.training.recipe import Task
 
 Pixels = npt.NDArray[np.uint8]
+
+_CONTRAST = 0.5  # at most, of patches that are flattened; half of them keep none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,20 @@ class PatchSource:
     """The training set of one task, held in memory on `device`, and the batches cut from it."""
 
     def __init__(
-        self, task: Task, pictures: Sequence[Pixels], patch: int, seed: int, device: torch.device
+        self,
+        task: Task,
+        pictures: Sequence[Pixels],
+        patch: int,
+        seed: int,
+        device: torch.device,
+        flat: float = 0.0,
     ) -> None:
-        """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand."""
+        """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
+
+        `flat` is the share of patches that become nearly one color, see `_paint`.
+        """
         self.task, self.patch, self.seed, self.device = task, patch, seed, device
+        self.flat = flat
         pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
         self._high = _Plane.pack(pictures, device)
         self._low = self._high
@@ -91,12 +103,15 @@ class PatchSource:
         levels = random.random((size, 1))
         noise_seed = int(random.integers(1 << 62))
         mine = slice(rank, None, world)
+        paint = self._paint(random, size, mine)
         where, turned = self._place(draw[mine]), torch.from_numpy(turns[mine]).to(self.device)
         scale, channels = self.task.scale, self.task.channels
         picture, top, left = where
         target = self._high.cut(picture, top * scale, left * scale, self.patch * scale, turned, channels)
+        mean = target.float().mean(dim=(2, 3), keepdim=True)
+        target = paint(target, mean)
         if self.task.kind == "upscale":
-            low = self._low.cut(picture, top, left, self.patch, turned, channels)
+            low = paint(self._low.cut(picture, top, left, self.patch, turned, channels), mean)
             return Batch(low.float() / 255, target.float() / 255, None)
         if self.task.kind == "denoise":
             return self._noisy(target, levels, noise_seed, mine)
@@ -109,6 +124,29 @@ class PatchSource:
         room = self._low.sizes[picture] - self.patch + 1
         corner = (numbers[:, 1:] * room).long()
         return picture, corner[:, 0], corner[:, 1]
+
+    def _paint(
+        self, random: np.random.Generator, size: int, mine: slice
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """What flattens this step's patches: (patches uint8, their mean colors) -> patches uint8.
+
+        Photographs have few flat areas of strong colors, and a network that never saw any tints them. A chosen patch
+        moves to a random color and keeps none to `_CONTRAST` of its contrast.
+        """
+        if not self.flat:
+            return lambda patches, _: patches
+        chosen, contrast = random.random((size, 1, 1, 1)) < self.flat, random.random((size, 1, 1, 1))
+        colors = random.integers(0, 256, (size, self.task.channels, 1, 1))
+        flatten, left, color = (
+            torch.from_numpy(part[mine]).float().to(self.device)
+            for part in (chosen, np.maximum(2 * contrast - 1, 0) * _CONTRAST, colors)
+        )
+
+        def paint(patches: Tensor, mean: Tensor) -> Tensor:
+            flat = (color + left * (patches.float() - mean)).round().clamp(0, 255).to(torch.uint8)
+            return torch.where(flatten > 0, flat, patches)
+
+        return paint
 
     def _noisy(self, target: Tensor, levels: npt.NDArray[np.float64], seed: int, mine: slice) -> Batch:
         """Gaussian noise of a level drawn for each patch; not clipped, as in the evaluation."""

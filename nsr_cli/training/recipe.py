@@ -77,6 +77,7 @@ class Recipe:
     schedule: Schedule = "step"
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none
+    flat: float = 0.0  # share of patches that become nearly one color
     seed: int = 0
     holdout: int = 8  # training pictures kept aside for validation
     validate_every: int = 1000  # steps

@@ -39,6 +39,16 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("batched", [False, True])
+def test_equals_an_unshuffled_network_at_any_size(size: tuple[int, int], batched: bool) -> None:
+    network = Network(dataclasses.replace(PRESETS["tiny"], unshuffle=2, levels=1)).fold().eval()
+    x, level = torch.rand(3, *size), torch.tensor([0.3])
+    out = Executor(network, CPU, torch.float32, batched=batched)(x, level, 3)
+    assert out.shape == x.shape
+    torch.testing.assert_close(out, by_the_network(network, x, level), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("batch", [1, 2, 3, 7, 100])
 def test_whole_windows_together_equal_the_network_too(size: tuple[int, int], batch: int) -> None:
     """The form for GPUs: what whole windows reach beyond the picture must not be seen by any layer."""

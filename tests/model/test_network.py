@@ -28,7 +28,8 @@ def test_parameter_counts_are_those_the_authors_published(preset: str, scale: in
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_runs_and_folding_keeps_its_output(name: str) -> None:
-    config = dataclasses.replace(PRESETS[name], scale=2 if "s" in name else 1, window=8)
+    own = PRESETS[name]
+    config = dataclasses.replace(own, scale=2 if "s" in name and own.unshuffle == 1 else 1, window=8)
     network = Network(config).eval()
     x = torch.rand(2, 3, 8, 16)
     before = network(x)
@@ -119,3 +120,34 @@ def test_configuration_survives_a_round_trip_and_refuses_strange_fields() -> Non
             NetworkConfig.from_dict({**config.to_dict(), **damage})
     with pytest.raises(ValueError, match="incomplete"):
         NetworkConfig.from_dict({"blocks": 3})
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 16), (7, 16), (8, 9), (1, 1)])
+def test_unshuffled_network_is_the_plain_one_on_pixels_as_channels(height: int, width: int) -> None:
+    """At 2x2 pixels a place; what is added to fill the last place is dropped again."""
+    config = dataclasses.replace(PRESETS["tiny"], channels=1, levels=1, window=8, unshuffle=2)
+    network = Network(config).eval()
+    inner = Network(config.inner).eval()
+    inner.load_state_dict(network.state_dict())
+    x, level = torch.rand(1, 1, height, width), torch.tensor([[0.4]])
+    filled = x[:, :, [min(y, height - 1) for y in range(height + height % 2)]]
+    filled = filled[:, :, :, [min(c, width - 1) for c in range(width + width % 2)]]
+    places = torch.cat([filled[:, :, y::2, c::2] for y in (0, 1) for c in (0, 1)], dim=1)
+    made = inner(places, level)
+    out = network(x, level)
+    assert out.shape == x.shape
+    for index, (y, c) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        part = out[:, 0, y::2, c::2]
+        torch.testing.assert_close(part, made[:, index, : part.shape[1], : part.shape[2]])
+
+
+def test_multiplications_behind_an_unshuffling_are_a_quarter() -> None:
+    config = PRESETS["restore-lite"]
+    body = 8 * 2 * 9 * 64 * 64
+    assert config.macs_per_pixel == (body + 2 * 9 * 12 * 64) / 4
+
+
+@pytest.mark.parametrize("changes", [{"scale": 2}, {"window": 9}])
+def test_unshuffling_what_cannot_be_is_refused(changes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="unshuffle 2 needs scale 1"):
+        dataclasses.replace(PRESETS["tiny"], unshuffle=2, **changes)

@@ -140,3 +140,30 @@ def test_crops_reach_every_border() -> None:
 def test_batches_are_plain_data() -> None:
     source, _ = make("upscale-x2")
     assert isinstance(source.batch(0, 2), Batch) and source.batch(0, 2).level is None
+
+
+@pytest.mark.parametrize("task", ["upscale-x2", "denoise-rgb", "dejpeg-gray"])
+def test_flat_patches_lose_contrast_in_input_and_target_alike(task: str) -> None:
+    pictures = [np.random.default_rng(0).integers(0, 256, (64, 64, TASKS[task].channels), dtype=np.uint8)]
+    usual = PatchSource(TASKS[task], pictures, P, 1, CPU).batch(0, 64)
+    batch = PatchSource(TASKS[task], pictures, P, 1, CPU, flat=0.5).batch(0, 64)
+    changed = (batch.target != usual.target).flatten(1).any(dim=1)
+    assert 16 < int(changed.sum()) < 48
+    assert torch.equal(batch.input[~changed], usual.input[~changed])
+    contrast, before = batch.target.std(dim=(1, 2, 3)), usual.target.std(dim=(2, 3)).mean(dim=1)
+    within = batch.target[changed].std(dim=(2, 3)).amax(dim=1)
+    assert bool((within < 0.55 * before[changed]).all()) and int((within == 0).sum()) > 4
+    assert len({round(float(c), 3) for c in batch.target[changed].mean(dim=(1, 2, 3))}) > 10
+    assert bool((contrast[~changed] > 0.2).all())
+    if task == "upscale-x2":
+        torch.testing.assert_close(
+            batch.input[changed].mean(dim=(2, 3)), batch.target[changed].mean(dim=(2, 3)), atol=0.1, rtol=0
+        )
+
+
+def test_without_flat_patches_nothing_is_drawn_for_them() -> None:
+    """Runs of before must resume with the very batches they would have had."""
+    pictures = [np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)]
+    usual = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU).batch(0, 4)
+    rare = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU, flat=1e-12).batch(0, 4)
+    assert torch.equal(usual.input, rare.input)
