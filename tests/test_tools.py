@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -258,3 +260,102 @@ def test_a_rival_in_another_process_is_scored_and_timed_beside_ours(
         ours, theirs = rivals.compare(case, [picture], [same, rival], 2)
     assert (ours.seconds, theirs.seconds) == (0.5, 2.0)
     assert ours.psnr == theirs.psnr == pytest.approx(20.3, abs=0.5)
+
+
+PROMISES = """
+import pytest
+
+def promise(number, count=1):
+    return pytest.mark.promise(f"Writing: promise {number}", count=count)
+
+@promise(1, 2)
+@pytest.mark.parametrize("value", [1, 2])
+def test_kept(value): pass
+
+@promise(2)
+def test_broken(): assert 3 == 4, "it saw four"
+
+@promise(3)
+@pytest.mark.skipif(True, reason="no disk")
+def test_skipped(): pass
+
+@promise(4)
+@pytest.mark.xfail(reason="off by two")
+def test_known(): assert False
+
+@promise(5, 9)
+def test_short(): pass
+
+@promise(6, 2)
+@pytest.mark.parametrize("value", [1, 2])
+def test_half(value):
+    if value == 2:
+        pytest.skip("no root")
+
+@promise(7)
+def test_torn_down(torn): pass
+
+@pytest.fixture
+def torn():
+    yield
+    raise OSError("left over")
+
+@promise(8)
+@pytest.mark.xfail(reason="thought to be broken")
+def test_better(): pass
+"""
+
+
+@pytest.fixture
+def reliability(tmp_path: Path) -> Callable[..., Any]:
+    """Runs the tool in a process of its own over a small set of promises; gives its exit code and page."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests_promises']\n")
+    source = (ROOT / "tests" / "promises.py").read_text(encoding="utf-8")
+    register = "\n\ndef pytest_configure(config):\n    config.addinivalue_line('markers', MARKER)\n"
+    (tmp_path / "tests_promises.py").write_text(source + register, encoding="utf-8")
+    code = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import write_reliability as tool\n"
+        "top = pathlib.Path('.').resolve(); docs = top / 'docs'; tool.ROOT = top\n"
+        "tool.PAGE, tool.OUTCOMES, tool.LIMITS = docs / 'a.md', docs / 'a.json', docs / 'none'\n"
+        "sys.argv[1:] = sys.argv[2:]; sys.exit(tool.main())\n"
+    )
+
+    def run(*words: str, **files: str) -> tuple[int, str]:
+        for name, text in files.items():
+            (tmp_path / "tests" / f"test_{name}.py").write_text(text, encoding="utf-8")
+        command = [sys.executable, "-c", code, str(ROOT / "tools"), *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        page = tmp_path / "docs" / "a.md"
+        return done.returncode, page.read_text(encoding="utf-8") if page.exists() else ""
+
+    return run
+
+
+def test_a_promise_is_kept_only_if_all_its_tests_passed(reliability: Callable[..., Any]) -> None:
+    code, page = reliability(some=PROMISES)
+    said = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[2:4] for line in page.splitlines()}
+    assert code == 1 and "1 of 8 promises were kept" in page
+    assert said["promise 1"] == ["2 of 2", "kept"]
+    assert said["promise 2"] == ["0 of 1", "**not kept**: test_broken: it saw four"]
+    assert said["promise 3"] == ["0 of 1", "skipped: no disk"]
+    assert said["promise 4"] == ["0 of 1", "**not kept**: off by two"]
+    assert said["promise 5"] == ["1 of 9", "**not kept**: the tests reached 1 of 9"]
+    assert said["promise 6"] == ["1 of 2", "skipped: no root"]
+    assert said["promise 7"] == ["1 of 1", "**not kept**: test_torn_down: OSError: left over"]
+    assert said["promise 8"][1].startswith("**not kept**")
+
+
+def test_promises_of_a_file_that_cannot_be_imported_stay_on_the_page(reliability: Callable[..., Any]) -> None:
+    _, page = reliability(some=PROMISES, other=PROMISES.replace("promise {", "other {"))
+    code, after = reliability(other="import nowhere\n")
+    assert code != 0 and after == page and "other 1" in page
+
+
+def test_one_promise_is_tested_again_and_the_others_keep_their_outcome(
+    reliability: Callable[..., Any],
+) -> None:
+    reliability(some=PROMISES)
+    code, page = reliability("promise 2", some=PROMISES.replace("3 == 4", "4 == 4"))
+    assert code == 0 and "2 of 8 promises were kept" in page

@@ -30,6 +30,7 @@ INTRODUCTION = """\
 here is written by hand but the last section. *Count* is what the tests counted themselves, of what they have to
 reach; in parentheses stands what they noticed. Seconds are those of whatever machine it was, busy or not. A `+` behind
 a commit: with changes on top of it."""
+_LONGEST_SEEN = 160
 AREAS = (
     "Weights and data",
     "Reading",
@@ -55,6 +56,8 @@ class Record:
     skipped: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     """Where the tests know that it is not kept."""
+    seen: list[str] = field(default_factory=list)
+    """What tests that failed saw."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     when: str = ""
@@ -63,7 +66,7 @@ class Record:
     def begin(self, when: str, commit: str) -> None:
         """Forget what the last run reached."""
         self.reached, self.failed, self.seconds = 0, 0, 0.0
-        self.skipped, self.broken, self.notes = [], [], []
+        self.skipped, self.broken, self.notes, self.seen = [], [], [], []
         self.when, self.commit = when, commit
 
     @property
@@ -75,13 +78,13 @@ class Record:
         """What is to be said of it: `kept` only if no test failed or was left out and the number was reached."""
         if not self.when:
             return "not run"
-        if self.failed:
-            return "**broken**"
-        if self.broken:
-            return f"**not kept**: {'; '.join(self.broken)}"
+        if self.failed or self.broken:
+            return f"**not kept**: {'; '.join(dict.fromkeys([*self.broken, *self.seen]))}"
         if self.skipped:
             return f"skipped: {'; '.join(dict.fromkeys(self.skipped))}"
-        return "kept" if self.reached >= self.wanted else "**not reached**"
+        if self.reached < self.wanted:
+            return f"**not kept**: the tests reached {self.reached} of {self.wanted}"
+        return "kept"
 
 
 class Watcher:
@@ -92,6 +95,8 @@ class Watcher:
         self._of: dict[str, Record] = {}
         self.records: dict[str, Record] = {}
         self._begun: set[str] = set()
+        self.unread: list[str] = []
+        """Files whose tests could not be collected."""
         self._commit, self._now = commit(), datetime.now(UTC).strftime("%Y-%m-%d")
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -108,6 +113,10 @@ class Watcher:
         chosen = [item for item in items if item.nodeid in self._of and self._of[item.nodeid].text in wanted]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.unread.append(report.nodeid)
 
     def _record(self, mark: pytest.Mark) -> Record:
         text, wanted = str(mark.args[0]), int(mark.kwargs.get("count", 1))
@@ -129,8 +138,11 @@ class Watcher:
         record.seconds += report.duration
         if report.failed:
             record.failed += 1
+            record.seen.append(what_failed(report))
         if report.skipped and hasattr(report, "wasxfail"):
             record.broken.append(str(report.wasxfail).removeprefix("reason: "))
+        elif report.passed and hasattr(report, "wasxfail"):
+            record.broken.append(f"its tests passed against expectation ({report.wasxfail})")
         elif report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "it is said elsewhere"
             record.skipped.append(str(reason).removeprefix("Skipped: "))
@@ -143,6 +155,14 @@ class Watcher:
     def keep(self) -> None:
         """Write the outcomes so far: a run may be stopped."""
         OUTCOMES.write_text(json.dumps([asdict(one) for one in self.records.values()], indent=1) + "\n")
+
+
+def what_failed(report: pytest.TestReport) -> str:
+    """What a failed test saw, in one short line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else report.longrepr)
+    first = text.strip().partition("\n")[0].removeprefix("AssertionError: ")
+    return f"{report.nodeid.rpartition('::')[2]}: {first[:_LONGEST_SEEN]}"
 
 
 def commit() -> str:
@@ -205,6 +225,10 @@ def main() -> int:
         return 0
     watcher, started = Watcher(known(), options.words), time.monotonic()
     code = int(pytest.main(["tests", "-q", "--durations=0", "--durations-min=30"], plugins=[watcher]))
+    if watcher.unread or not watcher.records:
+        # The promises of a file that cannot be imported would vanish from the page.
+        print(f"nothing is written: {', '.join(watcher.unread) or 'no promise was found'}")
+        return code or 1
     watcher.keep()
     PAGE.write_text(page(watcher.records.values()), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written, after {time.monotonic() - started:.0f} s")
