@@ -41,6 +41,10 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         WeightsError: not such a file, an unknown format, or tensors that do not fit the configuration.
     """
     config = read_config(data, name)
+    if config.kernel_weights > len(data):  # before memory is taken for what cannot be there
+        raise WeightsError(
+            f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its configuration"
+        )
     network = Network(config).fold()
     try:
         tensors = {key: tensor.float() for key, tensor in load_tensors(data).items()}

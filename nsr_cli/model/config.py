@@ -83,6 +83,13 @@ class NetworkConfig:
         skip = 25 * self.channels * out if self.scale > 1 else 0
         return head + body + 9 * self.width * out + skip
 
+    @property
+    def kernel_weights(self) -> int:
+        """Weights of all kernels, those of selectors and biases left out."""
+        inner = self.inner
+        body = inner.blocks * 2 * 9 * inner.width * inner.expansion * inner.width
+        return inner.macs_per_pixel + (inner.groups - 1) * body
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in a weights file."""
         return dataclasses.asdict(self)
@@ -120,7 +127,7 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
     # The lite tier of denoising and JPEG: a quarter of the pixels, so that wide layers are cheap and see far.
     "restore-lite": dataclasses.replace(
-        _sparse(blocks=8, width=64, expansion=1, groups=2), window=96, unshuffle=2
+        _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2
     ),
     "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
 }

@@ -45,10 +45,21 @@ def test_other_files_are_refused_in_one_line(data: bytes) -> None:
 def test_tensors_that_do_not_fit_are_refused() -> None:
     data = save_network(tiny_network())
     description = read_description(data)
-    for change, message in (({"width": 32}, "do not fit"), ({"selection": "best"}, "configuration")):
+    for change, message in (({"width": 8}, "do not fit"), ({"selection": "best"}, "configuration")):
         metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
         with pytest.raises(WeightsError, match=message):
             load_network(save(load(data), metadata=metadata))
+
+
+@pytest.mark.parametrize("change", [{"blocks": 10**9}, {"groups": 10**9}, {"width": 4 * 10**6}])
+def test_a_configuration_of_more_weights_than_bytes_is_refused_before_it_is_built(
+    change: dict[str, int],
+) -> None:
+    data = save_network(tiny_network())
+    description = read_description(data)
+    metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
+    with pytest.raises(WeightsError, match="cannot hold"):
+        load_network(save(load(data), metadata=metadata))
 
 
 def test_future_formats_and_nan_are_refused() -> None:

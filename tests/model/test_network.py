@@ -7,7 +7,7 @@ import torch
 
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
-from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
+from nsr_cli.model.sparse_conv import Convolution, Kernels, SparseConvolution
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,8 @@ def test_every_preset_runs_and_folding_keeps_its_output(name: str) -> None:
     before = network(x)
     assert before.shape == (2, 3, 8 * config.scale, 16 * config.scale)
     torch.testing.assert_close(network.fold()(x), before, rtol=1e-4, atol=1e-5)
+    kernels = [m.weight_v for m in network.modules() if isinstance(m, Kernels)]
+    assert sum(kernel.numel() for kernel in kernels) == config.kernel_weights
     assert all(m.weight_g is None for m in network.modules() if isinstance(m, Convolution))
 
 
