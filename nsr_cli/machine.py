@@ -27,6 +27,15 @@ def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> in
     return max(1, allowed)
 
 
+def window_threads() -> int:
+    """Threads that each convolve a window: CPUs this process may use, or fewer where OMP_NUM_THREADS says so.
+
+    PyTorch's own number is not asked: a thread inherits it from whatever other thread set it last.
+    """
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
+
+
 def _folders(groups: Path, membership: Path) -> Iterator[Path]:
     """Folders of the control groups that this process is in, from the inside out; those of a container last."""
     try:

@@ -5,7 +5,10 @@ picture ─ color spread under transparency ─> [0, 1] ─> native networks ─
 """
 
 from collections.abc import Callable, Sequence
-from math import prod
+from dataclasses import replace
+from itertools import accumulate
+from math import ceil, prod
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,10 @@ from nsr_cli.model.network import Network
 from nsr_cli.weights.store import WeightStore
 
 __all__ = ["Restorer", "compose"]
+
+# Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
+# not matter much, and a single picture is not kept waiting for long.
+_FEW = 8
 
 
 class Restorer:
@@ -93,6 +100,28 @@ class Restorer:
         """Channels of the pictures that the networks were made for: 3 RGB, 1 gray; others work too."""
         return self._stages[0].config.channels
 
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "Restorer | None":
+        """The same on one core of the CPU, for a picture so small that it cannot be shared out well.
+
+        Args:
+            picture: the picture.
+            side_by_side: how many such pictures would be restored at the same time.
+
+        Returns:
+            None if it computes elsewhere, or if a picture of this size is sooner done by all cores.
+        """
+        side = max(accumulate((stage.config.scale for stage in self._stages[:-1]), mul, initial=1))
+        window = min(stage.config.window for stage in self._stages)
+        windows = ceil(picture.height * side / window) * ceil(picture.width * side / window)
+        memory = picture.pixels.nbytes + self.float_bytes(picture.pixels.shape)
+        fits = windows <= _FEW * side_by_side and memory * side_by_side <= self.memory
+        if not fits or not all(stage.runner.shares_memory for stage in self._stages):
+            return None
+        runners = {stage.runner: stage.runner.on_one_core() for stage in self._stages}
+        return Restorer(
+            self.task, self.scale, [replace(stage, runner=runners[stage.runner]) for stage in self._stages]
+        )
+
     @property
     def precision(self) -> str:
         """Number type of the arithmetic."""
@@ -155,7 +184,7 @@ class Restorer:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
         pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-        if not tta and self.float_bytes(pixels.shape) > self.memory:
+        if not tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
             return self._by_bands(
                 picture, pixels, sigma=sigma, quality=quality, strength=strength, size=size, progress=progress
             )
@@ -174,7 +203,7 @@ class Restorer:
     def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
         """A call for a picture that would take too much memory in float, with these pixels in place of its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
-        memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 4)
+        memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
         bands = self.bands(picture_bands(pixels), pixels.dtype, memory=memory, strict=False, **options)
         alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)

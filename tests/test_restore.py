@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nsr_cli.engine.runner import Limits
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -107,6 +108,28 @@ def test_strength_blends_with_the_plain_resize(tmp_path: Path, store: WeightStor
     half = restorer(picture, strength=0.5).pixels.astype(int)
     inside = (full > 0) & (full < 255) & (plain > 0) & (plain < 255)
     assert np.abs(half - (full.astype(int) + plain) / 2)[inside].max() <= 1
+
+
+def test_small_pictures_can_be_restored_on_one_core_with_the_same_result(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    restorer = load(tmp_path, store, factor=4)  # ×2 twice: the second step has four times the windows
+    picture = Picture(noise(70, 60, 3))
+    single = restorer.on_one_core(picture, 2)
+    assert single is not None
+    assert np.array_equal(single(picture).pixels, restorer(picture).pixels)
+    assert restorer.on_one_core(Picture(noise(200, 200, 3)), 2) is None
+    assert restorer.on_one_core(Picture(noise(200, 200, 3)), 16) is not None
+
+
+def test_pictures_are_not_restored_side_by_side_where_memory_is_short(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    model, picture = str(tiny_weights(tmp_path / "tiny.safetensors")), Picture(noise(70, 60, 3))
+    for memory, fits in ((1 << 20, False), (1 << 30, True)):
+        limits = Limits(max_memory=memory)
+        restorer = Restorer.load("upscale", scale=2, model=model, device="cpu", limits=limits, store=store)
+        assert (restorer.on_one_core(picture, 4) is not None) == fits
 
 
 def test_an_explicit_size_wins(tmp_path: Path, store: WeightStore) -> None:

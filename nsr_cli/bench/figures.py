@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nsr_cli.engine.device import choose_device, choose_precision, prepare_cpu, window_threads
+from nsr_cli.engine.device import choose_device, choose_precision, prepare_cpu
+from nsr_cli.machine import window_threads
 
 
 @dataclass(frozen=True, slots=True)

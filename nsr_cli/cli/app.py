@@ -6,6 +6,7 @@
 Typer and the commands are loaded inside `main`, so that an early Ctrl-C ends as quietly as a late one.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from nsr_cli.errors import MemoryExhausted, NsrError
 __all__ = ["COMMANDS", "Stopped", "main"]
 
 _BROKEN_PIPE, _SIGNALED = 141, 128
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _DEBUG = "; run with --debug for the traceback"
 _STOPPERS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -82,6 +84,8 @@ def _line_and_code(error: BaseException) -> tuple[str, int]:
         case MemoryError():
             return "out of memory; close other programs, or give a smaller picture", MemoryExhausted.exit_code
         case OSError():
+            if error.filename is None and error.errno in _FULL:  # of files there is a WriteError
+                return f"cannot write to stdout: {error.strerror}; results that are there are complete", 1
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}{_DEBUG}", 1
     return f"internal error: {type(error).__name__}: {error}{_DEBUG}", 1

@@ -2,15 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from nsr_cli.cli.options import FitChoice, Height, Inputs, StepModels, Width
+from nsr_cli.cli.options import FitChoice, Height, Inputs, ScaleAtEnd, StepModels, Width
 from nsr_cli.cli.restore import TASKS, check_size, start
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import Shared, takes
-from nsr_cli.cli.values import parse_scale
 from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
 
@@ -23,17 +21,7 @@ def auto(
     inputs: Inputs,
     shared: Shared,
     model: StepModels = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(
-            "-s",
-            "--scale",
-            parser=parse_scale,
-            metavar="N",
-            rich_help_panel="Size",
-            help="Enlarge by this factor at the end, above 1 and up to 16.  [default: not at all]",
-        ),
-    ] = None,
+    scale: ScaleAtEnd = None,
     width: Width = None,
     height: Height = None,
     fit: FitChoice = "contain",

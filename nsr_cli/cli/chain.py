@@ -56,6 +56,16 @@ class Chain:
         """The number type it computes in."""
         return self._links[0].restorer.precision
 
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
+        """As for `Restorer`, if that holds for every step."""
+        links: list[Link] = []
+        for link in self._links:
+            restorer = link.restorer.on_one_core(picture, side_by_side)
+            if restorer is None:
+                return None
+            links.append(replace(link, restorer=restorer))
+        return Chain(links)
+
     def __call__(
         self,
         picture: Picture,

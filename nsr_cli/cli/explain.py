@@ -9,9 +9,8 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.options import Model
+from nsr_cli.cli.options import Model, ScaleOfNetwork
 from nsr_cli.cli.shared import Showing, takes
-from nsr_cli.cli.values import parse_scale
 from nsr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,19 +79,7 @@ def explain(
             rich_help_panel=_WHICH,
         ),
     ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(
-            "-s",
-            "--scale",
-            parser=parse_scale,
-            metavar="N",
-            envvar="NSR_SCALE",
-            show_envvar=False,
-            rich_help_panel="How",
-            help="Factor of upscale; of several networks the first.  [default: the model's own]",
-        ),
-    ] = None,
+    scale: ScaleOfNetwork = None,
     model: Model = None,
 ) -> None:
     """Show which kernels a network chooses for each window of a picture.

@@ -1,6 +1,7 @@
 """What a run will take, from the pictures' headers alone: sizes, disk space, memory."""
 
 import shutil
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -8,17 +9,20 @@ from pathlib import Path
 
 from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.features import features
 from nsr_cli.cli.levels import level_of
+from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome, as_json, never_read, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.streamed import can_write_rows, most_rows
 from nsr_cli.cli.texts import human_duration
-from nsr_cli.errors import DecodeError, NsrError, PictureError, WriteError
+from nsr_cli.errors import DecodeError, MemoryExhausted, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.heads import Head, read_head
-from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.imaging.ifd import DirectoryError
+from nsr_cli.imaging.limits import check_size
+from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.sandbox.decoder import Decoder
 
 # Bytes of a compressed file for each byte of samples, at the least that photographs come to.
@@ -44,24 +48,41 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
     """Look at a picture's header; None if that does not say enough.
 
     Raises:
+        DecodeError: it has more pixels than may be read.
         PictureError: the result's size is not possible.
+        MemoryExhausted: it takes more memory than it may.
     """
-    header = _header(job.source) if job.source is not None else None
-    if header is None or job.source is None:
+    source = job.source if job.source is not None and job.source.is_file() else None
+    header = _header(source) if source is not None else None
+    if header is None or source is None:
         return None
     width, height, depth = header.width, header.height, header.depth
+    check_size(width, height, settings.max_pixels)
     out = settings.result_size(width, height)
     samples = out[0] * out[1] * depth
     # A drawing that packs well as an input packs well as a result.
-    packed = job.source.stat().st_size / (width * height * depth)
+    stored = source.stat().st_size
+    packed = stored / (width * height * depth)
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
-    tiff = job.source.suffix.lower() in (".tif", ".tiff")
+    tiff = source.suffix.lower() in (".tif", ".tiff")
     form = job.format or ("TIFF" if tiff else "PNG")
-    sizes = memory.Sizes((width, height), out, *_SAMPLES.get(depth, (3, -(-depth // 3))))
-    bands = tiff and form == "TIFF" and job.target is not None and not settings.tta
-    taken = memory.peak(sizes, form, features(settings, width, height), settings, bands=bands)
+    sizes = Sizes((width, height), out, *_SAMPLES.get(depth, (3, -(-depth // 3))), stored)
+    written = can_write_rows(job, form, settings)
+    ends = _ends(source, settings) if tiff and written else Ends(False, written)
+    taken = memory.route(sizes, form, settings, ends).peak
     return Forecast((width, height), out, least, taken)
+
+
+def _ends(path: Path, settings: Settings) -> Ends:
+    """How much of a TIFF file's way to a result that is written in rows can go in bands."""
+    from nsr_cli.cli.tiffsource import why_not
+
+    with suppress(OSError, DecodeError, DirectoryError, struct.error), FileBytes(path) as file:
+        parts = open_parts(file, settings.max_pixels)
+        why = "" if parts is None else why_not(parts, file, most_rows(settings))
+        return Ends(parts is not None and not why, parts is not None, why)  # several pages go through memory
+    return Ends(False, True)  # the decoder says what is wrong
 
 
 def check_space(plan: Plan, settings: Settings) -> None:
@@ -142,11 +163,12 @@ def _look(outcome: Outcome, source: Path, decoder: Decoder, settings: Settings) 
     """Note the steps that `auto` would take with a picture, or that it would take none."""
     data = source.read_bytes()
     page = decoder.pages(data)[0]
-    steps = level_of(settings, page, data).steps
+    level = level_of(settings, page, data)
+    steps = level.steps
     factor = settings.factor(page.width, page.height) if settings.enlarges else None
     outcome.take_steps(step_record(step, factor) for step in steps)
     if not steps:
-        outcome.leave_alone()
+        outcome.leave_alone(level.idle)
 
 
 def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
@@ -178,7 +200,7 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
     for job in jobs:
         try:
             one = forecast(job, settings)
-        except PictureError:
+        except (PictureError, MemoryExhausted):  # its own affair, when its turn comes
             continue
         if one is not None:
             found.append(one)

@@ -7,22 +7,25 @@ way; nothing is written for it, and the other pictures go on.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from nsr_cli.cli import provenance
 from nsr_cli.cli.chain import Chain, Link
 from nsr_cli.cli.console import Console, Progress
+from nsr_cli.cli.forecast import forecast as check_fits
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.pipeline import Budget, Cancelled
+from nsr_cli.cli.passing import Item, Passing
+from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.reading import read_file
 from nsr_cli.cli.redo import is_untouched, stamp_of
 from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.streamed import Streamed, Streams, check_fits
+from nsr_cli.cli.streamed import Streamed, Streams
+from nsr_cli.cli.turns import Turns
 from nsr_cli.errors import EncodeError, MemoryExhausted, NsrError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
@@ -33,34 +36,10 @@ _HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
 _EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A picture of a job: the file's, or one of those on stdin with its bytes."""
-
-    job: Job
-    number: int = 1
-    data: bytes | None = None
-    problem: NsrError | None = None
-    """Why it cannot be had, where that is known before it is read."""
-
-
-@dataclass(slots=True)
-class Passing:
-    """A picture between two steps: its pages with their levels, and what is held of the memory budget."""
-
-    outcome: Outcome
-    pages: list[Picture] = field(default_factory=list)
-    levels: list[Level] = field(default_factory=list)
-    format: str = ""
-    held: int = 0
-    streamed: Streamed | None = None
-    """In place of pages: a picture that is too large for them."""
-
-
 class Journey:
-    """The three steps, for the threads of a pipeline; only `restore` calls `load`.
+    """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
 
-    With `replaces` a result may replace a file that is there already.
+    With `replaces` a result may replace a file that is there already; `turns` says when the device is free.
     """
 
     def __init__(
@@ -72,6 +51,7 @@ class Journey:
         stop: threading.Event,
         replaces: bool,
         decoder: Decoder,
+        turns: Turns,
     ) -> None:
         self._settings = settings
         self._restorers = Restorers(settings, load, console)
@@ -82,7 +62,7 @@ class Journey:
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop, self._make_room)
-        self._idle_since = time.perf_counter()
+        self._turns = turns
 
     def decode(self, item: Item) -> Passing:
         """Read a file and decode every page that will be restored."""
@@ -93,8 +73,12 @@ class Journey:
                 raise item.problem
             if self._keeps(passing.outcome):
                 return passing
+            check_fits(item.job, self._settings)
             passing.streamed = self._streams.open(item.job, passing.outcome)
             if passing.streamed is not None:
+                if passing.streamed.level.idle:
+                    passing.streamed.source.close()
+                    passing.outcome.leave_alone(passing.streamed.level.idle)
                 return passing
             data = (
                 item.data if item.data is not None else read_file(item.job.source, self._settings.max_pixels)
@@ -105,36 +89,38 @@ class Journey:
             passing.outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
             passing.format = item.job.format or _own_format(first)
             _check_pages(passing)
-            check_fits(first, passing.format, self._settings)
-            passing.levels = [level_of(self._settings, page, data) for page in passing.pages]
+            pages = passing.pages
+            streamed = passing.streamed = self._streams.hold(pages, passing.format, data, passing.outcome)
+            passing.levels = (
+                [streamed.level] if streamed else [level_of(self._settings, p, data) for p in pages]
+            )
             passing.outcome.sigma = passing.levels[0].sigma
             passing.outcome.quality = passing.levels[0].quality
             passing.outcome.found = passing.levels[0].note
-            if self._settings.task == "auto" and not any(level.steps for level in passing.levels):
-                passing.outcome.leave_alone()
+            if streamed:
+                passing.pages = []
+            if all(level.idle for level in passing.levels):
+                passing.outcome.leave_alone(passing.levels[0].idle)
         return passing
 
-    def restore(self, passing: Passing) -> Passing:
-        """Run every page through the network."""
+    def restore(self, passing: Passing, go_on: GoOn) -> Passing:
+        """Run every page through the network; with `go_on` the next picture may begin beside it."""
         outcome = passing.outcome
+        self._turns.come()
         if outcome.status != "ok":
             return passing
         self._progress.picture(outcome.label)
-        before, asked = self._restorers.seconds, time.perf_counter()
+        passing.loaded = self._restorers.seconds
         with self._step(outcome, "infer"):
             passing.held = self._most_bytes(passing)
             self._budget.take(passing.held)
-            outcome.wait = time.perf_counter() - self._idle_since
             if passing.streamed is not None:
-                self._stream(passing.streamed, outcome)
+                self._stream(passing.streamed, passing)
             else:
                 pairs = zip(passing.pages, passing.levels, strict=True)
-                passing.pages = [self._restored(page, level, passing) for page, level in pairs]
+                passing.pages = [self._restored(page, level, passing, go_on) for page, level in pairs]
                 outcome.out_size = (passing.pages[0].width, passing.pages[0].height)
-        outcome.seconds["infer"] -= self._restorers.seconds - before
-        if outcome.wait:  # what it waited for room is no work
-            outcome.seconds["infer"] -= self._idle_since + outcome.wait - asked
-        self._idle_since = time.perf_counter()
+        outcome.wait, outcome.seconds["infer"] = passing.turn.wait, passing.turn.seconds  # without loading
         return passing
 
     def write(self, passing: Passing) -> Outcome:
@@ -175,10 +161,14 @@ class Journey:
         outcome.seconds[name] = time.perf_counter() - started
 
     def _keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that was made with other settings stays all the same: it has been edited."""
+        """Whether a result that is there stays all the same: it has just appeared, or been edited."""
         job = outcome.job
-        if job.outdated is None or job.target is None:
+        if job.target is None:
             return False
+        if job.outdated is None:  # the plan knew of none: another run may be at the same folder
+            if not self._replaces and job.target.is_file():
+                outcome.status, outcome.there = "skipped", "has appeared meanwhile"
+            return outcome.status == "skipped"
         if is_untouched(job.target, self._settings.max_pixels, self._stop):
             return False
         outcome.status, outcome.there = "skipped", "was made with other settings, but changed since"
@@ -190,30 +180,51 @@ class Journey:
             return self._settings.bytes_in_flight
         return sum(self._result_bytes(page) for page in passing.pages)
 
-    def _stream(self, streamed: Streamed, outcome: Outcome) -> None:
+    def _turn(self, passing: Passing, cores: int) -> AbstractContextManager[None]:
+        """Hold the device, or one of its cores, for a picture."""
+        return self._turns.take(passing.turn, cores, self._restorers.seconds - passing.loaded)
+
+    def _stream(self, streamed: Streamed, passing: Passing) -> None:
         """Restore and write a picture in bands."""
-        page, settings = streamed.source.page, self._settings
-        with streamed.source.file:
+        page, settings, outcome = streamed.source.page, self._settings, passing.outcome
+        with closing(streamed.source):
             restorer = self._restorers.get(page, settings.task)
             width, _ = settings.result_size(page.width, page.height)
             outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
             outcome.note_weights(restorer)
-            self._streams.restore(streamed, outcome, restorer, self._watch)
+            with self._turn(passing, self._turns.cores):
+                self._streams.restore(streamed, outcome, restorer, self._watch)
 
     def _result_bytes(self, page: Picture) -> int:
         width, height = self._settings.result_size(page.width, page.height)
         samples = page.channels + (page.alpha is not None)
         return width * height * samples * page.bits // 8
 
-    def _restored(self, page: Picture, level: Level, passing: Passing) -> Picture:
+    def _restored(self, page: Picture, level: Level, passing: Passing, go_on: GoOn) -> Picture:
         settings, outcome = self._settings, passing.outcome
         width, height = settings.result_size(page.width, page.height)
         codec.check_encodable(passing.format, width, height, page.bits, page.alpha is not None)
-        if settings.task == "auto" and not level.steps:
+        if level.idle:
             return page
         restorer = self._restorer(page, level)
         outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
         outcome.note_weights(restorer)
+        beside = self._beside(restorer, page, passing)
+        if beside is not None:
+            with suppress(MemoryExhausted), self._turn(passing, 1):  # alone it may find room
+                go_on()
+                return self._computed(beside, page, level, passing)
+        with self._turn(passing, self._turns.cores):
+            return self._computed(restorer, page, level, passing)
+
+    def _beside(self, restorer: RestorerLike, page: Picture, passing: Passing) -> RestorerLike | None:
+        """What restores a small picture on one core while others are restored on the other ones."""
+        if len(passing.pages) > 1 or not self._turns.crowded:
+            return None
+        return restorer.on_one_core(page, self._turns.cores)
+
+    def _computed(self, restorer: RestorerLike, page: Picture, level: Level, passing: Passing) -> Picture:
+        settings, outcome = self._settings, passing.outcome
         result = restorer(
             page,
             sigma=level.sigma,
@@ -245,7 +256,7 @@ class Journey:
         if self._settings.strip:
             return [page.with_metadata(replace(page.metadata, exif=None, text=())) for page in pages]
         quality = self._settings.write_quality
-        pixels = provenance.digest_as_written(pages, form, quality, lambda: self._encoded(pages, form))
+        pixels = provenance.digest_as_written(pages, form, quality, lambda bare: self._encoded(bare, form))
         command = provenance.arguments_of(self._settings, form)
         made_by = (outcome.model or "", outcome.model_sha256 or "")
         steps = outcome.found if self._settings.task == "auto" else None

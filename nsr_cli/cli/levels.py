@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from nsr_cli.cli.remedy import Step, remedies
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.values import MAX_SIGMA
-from nsr_cli.errors import PictureError
 from nsr_cli.imaging.inspect import inspect, jpeg_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
+
+_NOTHING = "nothing to repair was found for sure"
+_NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +22,13 @@ class Level:
     quality: float | None = None
     note: str | None = None
     steps: tuple[Step, ...] = ()
-    """For `auto`: what is to be done; empty where the picture is better left alone."""
+    """For `auto`: what is to be done."""
+    idle: str | None = None
+    """Why the picture is better left alone, if it is."""
 
 
 def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
-    """The level that was asked for, or the one found in the picture and its file.
-
-    Raises:
-        PictureError: there is no trace of JPEG compression, whose quality was to be found.
-    """
+    """The level that was asked for, or the one found in the picture and its file; or that nothing is to be done."""
     if settings.task == "denoise":
         if settings.sigma is not None:
             return Level(sigma=settings.sigma)
@@ -39,7 +39,8 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
             return Level(quality=settings.jpeg_quality)
         return _jpeg_level(page, data)
     if settings.task == "auto":
-        return Level(steps=remedies(inspect(data, page)) + ((Step("upscale"),) if settings.enlarges else ()))
+        steps = remedies(inspect(data, page)) + ((Step("upscale"),) if settings.enlarges else ())
+        return Level(steps=steps, idle=None if steps else _NOTHING)
     return Level()
 
 
@@ -51,5 +52,5 @@ def _jpeg_level(page: Picture, data: bytes) -> Level:
         return Level(quality=tables.quality, note=f"quality {about}{tables.quality}, {tables.subsampling}")
     earlier = estimate_quality(page.pixels)
     if earlier is None:
-        raise PictureError("its pixels show no JPEG compression; if there was one, give its quality with -q")
+        return Level(idle=_NO_TRACES)
     return Level(quality=earlier, note=f"quality {earlier}, by its pixels")

@@ -1,17 +1,32 @@
-"""How much memory one picture takes on its way through a run, and how much it may."""
+"""How a picture goes through a run so that it keeps to the memory, how much that will be, and when it cannot be.
+
+What a run does, what it refuses and what a dry run foretells are all decided by `route`.
+
+             decoding                computing                   packing
+    whole    the file, the picture   the picture, the result     the result, its file
+    bands    the same, or some rows  the same, or some rows;     some rows
+                                     tiles
+"""
 
 from dataclasses import dataclass
 
+from nsr_cli.cli import features
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.machine import free_memory
 
+ROW_FORMATS = frozenset({"PNG", "TIFF"})
+"""Formats that are written row by row."""
+
 _SHARE, _UTMOST = 0.5, 0.9  # of the free memory is used without asking, and at the most
 _FLOAT = 4
-# Bytes of a finished file, and of what it is made of, for each byte of samples: stored once while it grows, once
-# when it is done. Photographs that are packed without loss come to about six tenths.
-_FILE = {"JPEG": 0.5, "PPM": 2.0, "BMP": 2.0}
+# Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
+# of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
+_FILE = {"JPEG": 1.9, "WEBP": 5.0, "BMP": 2.4, "GIF": 3.0, "PPM": 2.0}
 _PACKED_FILE = 1.3
+_WRITING = 48 << 20  # bytes for rows that are being packed, and the like
+_DECODED, _FILES = 4, 3  # times the picture, and its file, are in memory while the one is made of the other
+_CLEAR_ROWS = 192  # that are looked at to find the color of transparent pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,8 @@ class Sizes:
     """Of a pixel, alpha included."""
     depth: int
     """Bytes of a sample."""
+    file: int = 0
+    """Bytes of the picture's file."""
 
     @property
     def stored(self) -> int:
@@ -44,6 +61,30 @@ class Sizes:
         return size[0] * size[1] * self.samples
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Which ends of a picture's way can be had row by row."""
+
+    read: bool
+    """The file can be decoded in bands."""
+    written: bool
+    """The result can be packed in bands."""
+    why: str = ""
+    """What keeps the file from being read so, to follow "it has"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a picture goes."""
+
+    bands: bool
+    """Row by row from the network on; else the whole result is in memory."""
+    room: int
+    """Bytes for rows and tiles, if it goes in bands."""
+    peak: int
+    """Bytes that it takes at the most, about; the libraries and the weights are not counted."""
+
+
 def allowed(settings: Settings) -> int:
     """Bytes that a picture may take: what was asked for, or half of what is free."""
     return settings.max_memory or int(_SHARE * free_memory())
@@ -54,44 +95,77 @@ def in_one_piece(sizes: Sizes) -> int:
     return sizes.stored + sizes.result + sizes.floats
 
 
-def least(sizes: Sizes, form: str) -> int:
-    """Bytes that a picture takes at the least, if it and its result are in memory: computing, or packing."""
-    packing = int(_FILE.get(form, _PACKED_FILE) * sizes.result)
-    return sizes.result + max(sizes.stored, packing)
+def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
+    """How a picture goes to a result of format `form`.
 
-
-def peak(sizes: Sizes, form: str, features: int, settings: Settings, *, bands: bool) -> int:
-    """Bytes that a picture will take, the libraries and the weights left out.
-
-    Args:
-        sizes: of the picture and its result.
-        form: format of the result.
-        features: bytes of the network's features, if all of them are in memory; 0 if they are on a GPU.
-        settings: of the run.
-        bands: whether rows can be read and written without the others.
+    Raises:
+        MemoryExhausted: it takes more than it may, whatever is done.
     """
     budget = allowed(settings)
-    if bands and in_one_piece(sizes) > budget:
-        return budget
+    if in_one_piece(sizes) <= budget:
+        return Route(False, 0, max(_decoding(sizes), _whole(sizes, form, settings, budget)))
+    colors = 1 if sizes.samples < 3 else 3
+    tiles = features.least(settings, sizes.size, colors, sizes.depth)
+    if ends.written:
+        held = _clearing(sizes) + (0 if ends.read else sizes.stored)
+        room = max(budget - held - _WRITING, (budget - held) // 2)
+        decoding = 0 if ends.read else _decoding(sizes)
+        _check(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
+        return Route(True, room, max(budget, decoding))
+    computing = sizes.stored + sizes.result + tiles
+    if settings.tta or settings.task == "auto":
+        computing = sizes.stored + sizes.floats
+    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+    needed = max(_decoding(sizes), computing, packing)
+    _check(needed, sizes, form, settings, ends)
+    return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
+
+
+def _decoding(sizes: Sizes) -> int:
+    return _DECODED * sizes.stored + _FILES * sizes.file
+
+
+def _clearing(sizes: Sizes) -> int:
+    """Bytes for finding the color under transparency, rows together."""
+    if sizes.samples not in (2, 4):
+        return 0
+    return _CLEAR_ROWS * sizes.size[0] * sizes.samples * (6 + 2 * sizes.depth)
+
+
+def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
+    """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
     # In one piece: the picture in float, once more for the network, the features, and the result; then rounding.
     floats = sizes.floats // 2
     result = sizes.result // sizes.depth * _FLOAT
-    computing = max(features + 2 * (floats - result) + result, floats + result + sizes.result)
+    inside = features.features(settings, *sizes.size)
+    computing = sizes.stored + max(inside + 2 * (floats - result) + result, floats + result + sizes.result)
     if not settings.tta and computing > budget:
-        computing = max(budget - sizes.stored, budget // 4 + sizes.result)
-    return max(sizes.stored + computing, least(sizes, form))
+        computing = budget
+    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+    return max(computing, packing)
 
 
-def check(sizes: Sizes, form: str, settings: Settings, hint: str) -> None:
-    """MemoryExhausted if a picture that has to be in memory will not fit."""
-    needed = least(sizes, form)
+def _check(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends) -> None:
+    """MemoryExhausted if that is more than there is."""
     most = settings.max_memory or int(_UTMOST * free_memory())
-    if needed > most:
-        whose = "--max-memory allows" if settings.max_memory else "this machine has free"
-        raise MemoryExhausted(
-            f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {_mib(needed)} of memory, "
-            f"{whose} {_mib(most)}: {hint}"
-        )
+    if needed <= most:
+        return
+    whose = "--max-memory allows" if settings.max_memory else "this machine has free"
+    raise MemoryExhausted(
+        f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {_mib(needed)} of memory, "
+        f"{whose} {_mib(most)}: {_advice(form, settings, ends)}"
+    )
+
+
+def _advice(form: str, settings: Settings, ends: Ends) -> str:
+    if ends.why:
+        return f"it has {ends.why}, so that it cannot go through in bands; allow more, or cut it in parts"
+    if settings.task != "auto" and not settings.tta:
+        if form not in ROW_FORMATS:
+            return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
+        if ends.written and not ends.read:
+            return "allow more, or give it as TIFF, which is also read in bands"
+    return "allow more, or cut it in parts"
 
 
 def _mib(count: int) -> str:

@@ -116,16 +116,19 @@ Json = Annotated[
     bool, _option("--json", panel=_WHERE, env=False, help="Print one JSON object for each picture.")
 ]
 
-Scale = Annotated[
+
+def _scale(text: str, panel: str = _SHAPE, *, env: bool = True) -> Any:
+    return _option("-s", "--scale", parser=parse_scale, metavar="N", panel=panel, env=env, help=text)
+
+
+Scale = Annotated[float | None, _scale("Factor above 1, up to 16.  [default: 4]")]
+ScaleAtEnd = Annotated[
     float | None,
-    _option(
-        "-s",
-        "--scale",
-        parser=parse_scale,
-        metavar="N",
-        panel=_SHAPE,
-        help="Factor above 1, up to 16.  [default: 4]",
-    ),
+    _scale("Enlarge by this factor at the end, above 1 and up to 16.  [default: not at all]", env=False),
+]
+ScaleOfNetwork = Annotated[
+    float | None,
+    _scale("Factor of upscale; of several networks the first.  [default: the model's own]", panel=_HOW),
 ]
 Width = Annotated[
     int | None, _option("--width", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help="To reach.")

@@ -60,13 +60,12 @@ class Outcome:
         """Note why there is no result."""
         self.status, self.error, self.data = "failed", error, None
 
-    def leave_alone(self) -> None:
-        """Note that the picture needs nothing: no result, but a stream must not lose one of its pictures."""
-        what = "nothing to repair was found for sure"
+    def leave_alone(self, why: str | None) -> None:
+        """Note why the picture needs nothing: no result, but a stream must not lose one of its pictures."""
         if self.job.target is None:
-            self.notes.append(f"{what}; passed on as it is")
+            self.notes.append(f"{why}; passed on as it is")
         else:
-            self.status, self.reason = "skipped", what
+            self.status, self.reason = "skipped", why
 
     def note_weights(self, restorer: RestorerLike) -> None:
         """Note what restores the picture."""

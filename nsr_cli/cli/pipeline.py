@@ -1,9 +1,10 @@
 """Three stages that overlap, in order and in bounded memory: decode, compute, encode.
 
-    jobs ──▶ decoders ──▶ one computer ──▶ encoders ──▶ results, in the order of the jobs
+    jobs ──▶ decoders ──▶ computers ──▶ encoders ──▶ results, in the order of the jobs
 
-While the network works on one picture, the next is being read and the last ones written. A stage never runs
-ahead by more than a few pictures, and `Budget` holds back those that are too large to be in flight together.
+While the network works on one picture, the next is being read and the last ones written. One picture is computed at
+a time, unless it lets the next one begin. A stage never runs ahead by more than a few pictures, and `Budget` holds
+back those that are too large to be in flight together.
 """
 
 import threading
@@ -20,6 +21,8 @@ C = TypeVar("C")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A")
+
+GoOn = Callable[[], None]
 
 _TICK = 0.1  # seconds between looks at the stop event
 _PATIENCE = 1.2  # seconds that a stop waits for threads: a write in progress gets finished
@@ -71,26 +74,31 @@ class Budget:
 class Pipeline(Generic[J, D, C, R]):
     """Runs jobs through `decode`, `compute` and `encode`; an exception of a stage ends the run.
 
-    Failures of single pictures are the stages' own affair: they return them as values.
+    Failures of single pictures are the stages' own affair: they return them as values. `compute` is given a function
+    too; when it calls that, the next picture's computing may begin, by up to `computers` threads in all.
     """
 
     def __init__(
         self,
         decode: Callable[[J], D],
-        compute: Callable[[D], C],
+        compute: Callable[[D, GoOn], C],
         encode: Callable[[C], R],
         *,
         stop: threading.Event,
         decoders: int = 1,
+        computers: int = 1,
         encoders: int = 1,
     ) -> None:
         self._decode, self._compute, self._encode = decode, compute, encode
         self._stop = stop
-        self._decoders, self._encoders = decoders, encoders
+        self._decoders, self._computers, self._encoders = decoders, computers, encoders
+        self._turn = threading.Lock()  # of the computer whose picture does not let the next one begin
+        self._computing = computers  # how many of them have not seen the end
+        self._ended = False
         self._to_decode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
         self._to_compute: Queue[_Slot[J, D, C, R] | None] = Queue(max(1, decoders))
         self._to_encode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
-        self._to_deliver: Queue[_Slot[J, D, C, R] | None] = Queue(encoders + 1)
+        self._to_deliver: Queue[_Slot[J, D, C, R] | None] = Queue(computers + encoders)
 
     def run(self, jobs: Iterable[J]) -> Generator[R, None, None]:
         """Yield one result for each job, in order, as soon as it and all before it are done.
@@ -98,7 +106,8 @@ class Pipeline(Generic[J, D, C, R]):
         `jobs` is read in a thread of its own, a little ahead. Whatever ends the iteration (an exception of a
         stage, a signal, the caller closing the generator) also stops the threads.
         """
-        threads = [self._start(self._feed, jobs), self._start(self._compute_all)]
+        threads = [self._start(self._feed, jobs)]
+        threads += [self._start(self._compute_all) for _ in range(self._computers)]
         threads += [self._start(self._decode_all) for _ in range(self._decoders)]
         threads += [self._start(self._encode_all) for _ in range(self._encoders)]
         try:
@@ -134,17 +143,36 @@ class Pipeline(Generic[J, D, C, R]):
             _settle(slot.decoded, self._decode, slot.job)
 
     def _compute_all(self) -> None:
-        while (slot := self._get(self._to_compute)) is not None:
-            _settle(slot.computed, self._computed, slot)
-            slot.decoded = Future()  # lets go of the pixels
-            self._put(self._to_deliver, slot)
-            self._put(self._to_encode, slot)
-        self._put(self._to_deliver, None)
-        for _ in range(self._encoders):
-            self._put(self._to_encode, None)
+        while self._compute_next():
+            pass
+        self._computing -= 1
+        if not self._computing:
+            self._put(self._to_deliver, None)
+            for _ in range(self._encoders):
+                self._put(self._to_encode, None)
+        self._turn.release()
 
-    def _computed(self, slot: _Slot[J, D, C, R]) -> C:
-        return self._compute(self._wait(slot.decoded))
+    def _compute_next(self) -> bool:
+        """Compute the next picture when it is its turn; False at the end, where the turn is kept."""
+        while not self._turn.acquire(timeout=_TICK):
+            if self._stop.is_set():
+                raise Cancelled
+        slot = None if self._ended else self._get(self._to_compute)
+        if slot is None:
+            self._ended = True
+            return False
+        waiting = [self._turn]
+
+        def go_on() -> None:
+            if waiting:
+                waiting.pop().release()
+
+        self._put(self._to_deliver, slot)
+        _settle(slot.computed, lambda future: self._compute(self._wait(future), go_on), slot.decoded)
+        slot.decoded = Future()  # lets go of the pixels
+        go_on()
+        self._put(self._to_encode, slot)
+        return True
 
     def _encode_all(self) -> None:
         while (slot := self._get(self._to_encode)) is not None:

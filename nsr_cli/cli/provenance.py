@@ -16,7 +16,7 @@ from nsr_cli.cli import texts_of_file
 from nsr_cli.cli.seal import Seal
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
-from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.picture import Metadata, Picture
 
 KEYWORD = "nsr"
 
@@ -86,15 +86,17 @@ def digest(pages: Sequence[Picture]) -> str:
 
 
 def digest_as_written(
-    pages: Sequence[Picture], form: str, quality: int | None, encode: Callable[[], bytes]
+    pages: Sequence[Picture], form: str, quality: int | None, encode: Callable[[list[Picture]], bytes]
 ) -> str | None:
     """The `digest` that reading the file of these pages will give; None for formats that hold no note.
 
-    Where writing changes pixels, they are written by `encode` and read again.
+    Where writing changes pixels, they are written by `encode` and read again, without anything of a stranger's file
+    but them, since this is done in the program's own process.
     """
     if form not in _HOLD_NOTES:
         return None
     exact = form == "TIFF" or (len(pages) == 1 and (form == "PNG" or (form == "WEBP" and quality is None)))
     if exact and not (form == "TIFF" and any(page.is_float for page in pages)):
         return digest([codec.at_most(page, _GREATEST_BITS[form]) for page in pages])
-    return digest(list(codec.decode_all(encode(), max_pixels=1 << 62)))
+    bare = [page.with_metadata(Metadata(duration=page.metadata.duration)) for page in pages]
+    return digest(list(codec.decode_all(encode(bare), max_pixels=1 << 62)))

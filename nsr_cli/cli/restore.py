@@ -1,5 +1,6 @@
 """`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
 
+import gc
 import os
 import sys
 import threading
@@ -200,8 +201,14 @@ def check_model(model: str | None, task: str) -> None:
 
 
 def _load_torch() -> None:
-    with suppress(Exception):  # the loader meets the same error, and says it
-        import nsr_cli.restore  # noqa: F401
+    # The collector would look through half a million new objects again and again, and all of them stay.
+    gc.disable()
+    try:
+        with suppress(Exception):  # the loader meets the same error, and says it
+            import nsr_cli.restore  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _loader(settings: Settings, shared: Shared, console: Console) -> "Loader":

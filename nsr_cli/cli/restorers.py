@@ -37,6 +37,9 @@ class RestorerLike(Protocol):
     def precision(self) -> str:
         """The number type it computes in."""
 
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "RestorerLike | None":
+        """One for a picture so small that `side_by_side` such are sooner done with a core each; else None."""
+
     def __call__(
         self,
         picture: Picture,

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.journey import Item, Journey, Passing
+from nsr_cli.cli.journey import Journey
 from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, skipped_line, timings
 from nsr_cli.cli.pace import Pace
+from nsr_cli.cli.passing import Item, Passing
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.restorers import Loader, Unstartable
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
+from nsr_cli.cli.turns import Turns
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
@@ -97,10 +99,17 @@ def _restore_all(
     stop = threading.Event()
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
-        journey = Journey(settings, load, console, progress, stop, replaces, decoder)
+        turns = Turns(total, stop)
+        journey = Journey(settings, load, console, progress, stop, replaces, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Passing, Passing, Outcome](
-            journey.decode, journey.restore, journey.write, stop=stop, decoders=decoders, encoders=encoders
+            journey.decode,
+            journey.restore,
+            journey.write,
+            stop=stop,
+            decoders=decoders,
+            computers=turns.cores,
+            encoders=encoders,
         )
         with closing(pipeline.run(_items(plan.jobs, settings.max_pixels))) as outcomes:
             for outcome in outcomes:

@@ -1,6 +1,6 @@
-"""The way of a TIFF picture that is too large for the memory: rows in, rows through the networks, tiles out.
+"""The way of a picture that is too large for the memory: rows through the networks, and packed row by row.
 
-TiffSource ── bands ──▶ Restorer.bands ── rows ──▶ tiffbands.write ──▶ a file without a name ──▶ the result
+TiffSource | Held ── bands ──▶ Restorer.bands ── rows ──▶ tiffbands | pngrows ──▶ a file without a name ──▶ the result
 """
 
 import secrets
@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.cli import memory, provenance
 from nsr_cli.cli.levels import Level, level_of
+from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pipeline import Cancelled
 from nsr_cli.cli.plan import Job
@@ -23,26 +24,28 @@ from nsr_cli.cli.seal import Seal
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
-from nsr_cli.imaging import codec, tiffbands
+from nsr_cli.imaging import codec, pngrows, tiffbands
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_parts
 from nsr_cli.sandbox.decoder import Decoder
 
 if TYPE_CHECKING:
-    from nsr_cli.cli.tiffsource import TiffSource
+    from nsr_cli.cli.tiffsource import Held, TiffSource
     from nsr_cli.engine.bands import Bands
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
-_WRITING = 48 << 20  # bytes for tiles that are being packed, and the like
 
 
 @dataclass(slots=True)
 class Streamed:
-    """A picture that is not in memory, between two steps of its journey."""
+    """A picture whose result never is in memory, between two steps of its journey."""
 
-    source: "TiffSource"
+    source: "TiffSource | Held"
     level: Level
+    format: str
+    room: int
+    """Bytes for rows and tiles."""
 
 
 class Streams:
@@ -64,16 +67,14 @@ class Streams:
         self._make_room = make_room
 
     def open(self, job: Job, outcome: Outcome) -> Streamed | None:
-        """The picture of a job, if it is one for this way; None if it can go, or has to go, through memory.
+        """The picture of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
 
         Raises:
             DecodeError: it cannot be read.
-            MemoryExhausted: it would have to go through memory and does not fit.
+            MemoryExhausted: it does not fit, whatever is done.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
-        if job.source is None or job.target is None or job.format not in (None, "TIFF"):
-            return None
-        if self._settings.task == "auto" or (job.target.exists() and not job.target.is_file()):
+        if job.source is None or not can_write_rows(job, job.format or "TIFF", self._settings):
             return None
         try:
             if not _is_tiff(job.source):
@@ -89,6 +90,22 @@ class Streams:
                 file.close()
         return found
 
+    def hold(self, pages: list[Picture], form: str, data: bytes, outcome: Outcome) -> Streamed | None:
+        """The only picture of a file, which is in memory, if its result had better not be there too.
+
+        Raises:
+            MemoryExhausted: it does not fit, whatever is done.
+            PictureError: as for `Settings.result_size` and `level_of`.
+        """
+        from nsr_cli.cli.tiffsource import Held
+
+        rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
+        route = memory.route(_sizes(pages[0], self._settings), form, self._settings, Ends(False, rows))
+        if not route.bands:
+            return None
+        source = Held(pages[0])
+        return Streamed(source, self._level(source, data), form, route.room)
+
     def restore(
         self,
         streamed: Streamed,
@@ -97,87 +114,84 @@ class Streams:
         progress: Callable[[int, int], None],
     ) -> None:
         """Restore and write one picture; whatever goes wrong, there is no file then."""
+        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
         from nsr_cli.restore import Restorer
 
-        source, settings = streamed.source, self._settings
+        source, settings, form = streamed.source, self._settings, streamed.format
         if not isinstance(restorer, Restorer):
             raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
-        page, budget = source.page, memory.allowed(settings)
+        page, rows = source.page, source.bands()
+        dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
         bands = restorer.bands(
-            source.bands(),
-            page.pixels.dtype,
+            rows if page.alpha is None else color_bands(rows),
+            dtype,
             sigma=streamed.level.sigma,
             quality=streamed.level.quality,
             strength=settings.strength,
             size=settings.target_size(page.width, page.height),
-            memory=max(budget - _WRITING, budget // 2),
+            memory=streamed.room,
             progress=progress,
         )
+        if page.alpha is not None:
+            bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
         outcome.out_size = (bands.shape.width, bands.shape.height)
-        self._write(bands, page, outcome)
+        outcome.notes += [f"{form}: {loss}" for loss in codec.losses(page, form)]
+        self._write(bands, _result(bands, page, dtype), form, outcome)
 
-    def _write(self, bands: "Bands", page: Picture, outcome: Outcome) -> None:
-        about: dict[str, Any] = {"metadata": page.metadata, "source": page.source, "span": page.span}
-        width, height = bands.shape.width, bands.shape.height
-        result = tiffbands.hollow(width, height, page.channels, page.pixels.dtype, **about)
-        codec.check_encodable("TIFF", width, height, page.bits, False)
-        outcome.notes += [f"TIFF: {loss}" for loss in codec.losses(result, "TIFF")]
+    def _write(self, bands: "Bands", result: Picture, form: str, outcome: Outcome) -> None:
+        codec.check_encodable(form, result.width, result.height, result.bits, result.alpha is not None)
         tap, seal, token = bands.tap(), Seal(), secrets.token_hex(32)
         seal.begin(result)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:
             self._check()
             made = tap.read(top, bottom)
-            seal.add(made, None)
+            color = made[..., : result.channels]
+            seal.add(color, None if result.alpha is None else made[..., -1])
             return _as_stored(made, result)
 
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path()) as file:
-            tiffbands.write(file, self._signed(result, outcome, token), rows)
-            tiffbands.replace_text(file, token.encode(), seal.hexdigest().encode())
+            _pack(file, form, self._signed(result, form, outcome, token), rows)
+            if form == "TIFF":
+                tiffbands.replace_text(file, token.encode(), seal.hexdigest().encode())
+            else:
+                pngrows.replace_metadata(file, self._signed(result, form, outcome, seal.hexdigest()))
             self._check()
             self._make_room(outcome.job)
 
     def _opened(self, file: FileBytes, outcome: Outcome) -> Streamed | None:
         from nsr_cli.cli.tiffsource import Unsuitable, open_source
 
-        settings = self._settings
+        settings, form = self._settings, outcome.job.format or "TIFF"
         parts = open_parts(file, settings.max_pixels)
-        if parts is None:
-            return None
-        samples = min(parts.samples, 4)
-        size = (parts.width, parts.height)
-        sizes = memory.Sizes(size, settings.result_size(*size), samples, max(1, parts.bits // 8))
-        budget = memory.allowed(settings)
-        if memory.in_one_piece(sizes) <= budget:
+        if parts is None or memory.in_one_piece(sizes_of(parts, settings)) <= memory.allowed(settings):
             return None
         try:
-            if settings.tta:
-                raise Unsuitable("--tta, which turns the picture on its side")
-            source = open_source(parts, file, self._decoder, self._check, budget // _SOURCE_SHARE)
+            source = open_source(parts, file, self._decoder, self._check, most_rows(settings))
         except Unsuitable as reason:
-            hint = f"it has {reason}, so that it cannot go through in bands; allow more, or cut it in parts"
-            memory.check(sizes, "TIFF", settings, hint)
+            memory.route(sizes_of(parts, settings), form, settings, Ends(False, True, str(reason)))
             return None
+        route = memory.route(sizes_of(parts, settings), form, settings, Ends(True, True))
         outcome.size = (source.page.width, source.page.height)
         outcome.notes += source.page.notes
-        level = self._level(source)
+        level = self._level(source, b"")
         outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
-        return Streamed(source, level)
+        return Streamed(source, level, form, route.room)
 
-    def _level(self, source: "TiffSource") -> Level:
+    def _level(self, source: "TiffSource | Held", data: bytes) -> Level:
         """The level that was asked for, or the one found in parts of the picture."""
         settings = self._settings
         asked = settings.sigma if settings.task == "denoise" else settings.jpeg_quality
         if settings.task == "upscale" or asked is not None:
-            return level_of(settings, source.page, b"")
-        return level_of(settings, Picture(source.sample()), b"")
+            return level_of(settings, source.page, data)
+        return level_of(settings, Picture(source.sample()), data)
 
-    def _signed(self, page: Picture, outcome: Outcome, token: str) -> Picture:
+    def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
         """The page with the note of how it was made, where `token` stands for the digest of its pixels."""
         if self._settings.strip:
             return page.with_metadata(replace(page.metadata, exif=None, text=()))
-        command = provenance.arguments_of(self._settings, "TIFF")
+        command = provenance.arguments_of(self._settings, form)
         made_by = (outcome.model or "", outcome.model_sha256 or "")
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
         return provenance.mark(page, command, *made_by, None if page.is_float else token)
@@ -187,15 +201,41 @@ class Streams:
             raise Cancelled
 
 
-def check_fits(page: Picture, form: str, settings: Settings) -> None:
-    """MemoryExhausted if a decoded picture's result will not fit into memory beside it."""
-    samples = page.channels + (page.alpha is not None)
-    size = (page.width, page.height)
-    sizes = memory.Sizes(size, settings.result_size(*size), samples, page.bits // 8)
-    hint = "allow more, or cut it in parts"
-    if form != "TIFF":
-        hint = "allow more, or use TIFF, which is read and written in bands (--format tiff)"
-    memory.check(sizes, form, settings, hint)
+def can_write_rows(job: Job, form: str, settings: Settings) -> bool:
+    """Whether the result of a job can be made and written row by row."""
+    if form not in memory.ROW_FORMATS or settings.task == "auto" or settings.tta or job.target is None:
+        return False
+    return job.target.is_file() or not job.target.exists()
+
+
+def sizes_of(parts: Parts, settings: Settings) -> Sizes:
+    """The sizes of a TIFF file and its result; PictureError as for `Settings.result_size`."""
+    size = (parts.width, parts.height)
+    samples, depth = (3, 1) if parts.is_palette else (min(parts.samples, 4), max(1, parts.bits // 8))
+    return Sizes(size, settings.result_size(*size), samples, depth, len(parts.data))
+
+
+def most_rows(settings: Settings) -> int:
+    """Bytes of a file's rows that may be decoded at once."""
+    return memory.allowed(settings) // _SOURCE_SHARE
+
+
+def _sizes(picture: Picture, settings: Settings) -> Sizes:
+    samples = picture.channels + (picture.alpha is not None)
+    size = (picture.width, picture.height)
+    return Sizes(size, settings.result_size(*size), samples, picture.bits // 8)
+
+
+def _result(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
+    """What the result is like, without its pixels."""
+    about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
+    span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
+    size = (bands.shape.width, bands.shape.height)
+    return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
+
+
+def _pack(file: BinaryIO, form: str, page: Picture, rows: Callable[[int, int], NDArray[Any]]) -> None:
+    (tiffbands if form == "TIFF" else pngrows).write(file, page, rows)
 
 
 def _is_tiff(path: Path) -> bool:
@@ -209,5 +249,7 @@ def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:
     if page.is_float and page.span != (0.0, 1.0):
         black, white = (np.float32(value) for value in page.span)
         stored: NDArray[Any] = rows * (white - black) + black
+        if page.alpha is not None:
+            stored[..., -1] = rows[..., -1] * white
         return stored
     return rows

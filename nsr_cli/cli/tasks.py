@@ -62,10 +62,9 @@ def find_level(
     from nsr_cli.cli.levels import level_of  # numpy and the codecs: not for --help
     from nsr_cli.cli.settings import Settings
 
-    try:
-        level = level_of(Settings(task, sigma=sigma, jpeg_quality=quality), source.picture, source.data)
-    except PictureError as error:
-        raise type(error)(f"{safe_text(source.label)}: {error}") from error
+    level = level_of(Settings(task, sigma=sigma, jpeg_quality=quality), source.picture, source.data)
+    if level.idle:
+        raise PictureError(f"{safe_text(source.label)}: {level.idle}")
     if level.note:
         console.note(f"{source.label}: {level.note}")
     return level

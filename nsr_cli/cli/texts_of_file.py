@@ -1,16 +1,25 @@
-"""One text of a picture file, found without decoding its pixels, nor reading them where they can be passed over."""
+"""One text of a picture file, found without decoding its pixels, nor reading them where they can be passed over.
+
+This is done in the program's own process, so no library sees the file: every part is looked up here, in a bounded
+number of reads, whatever the file says.
+"""
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, png, xmp
+from nsr_cli.imaging import codec, ifd, png, xmp
+from nsr_cli.imaging.ifd import Layout, Readable
+from nsr_cli.imaging.tiffparts import FileBytes
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MOST = 1 << 24  # bytes of texts that are read of one file
+_MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 _XMP_TAG = 700  # of TIFF
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_APP1, _JPEG_LAST = 0xE1, (0xDA, 0xD9)  # the scan, the end
+_JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
 _HEAD = 64
 
 
@@ -21,73 +30,93 @@ def find(path: Path, keyword: str) -> str | None:
         OSError: the file cannot be read.
         DecodeError: it is no picture.
     """
-    with path.open("rb") as file:
-        kind = codec.sniff(file.read(_HEAD))
+    with FileBytes(path) as data:
+        kind = codec.sniff(data[:_HEAD])
         try:
-            texts = _texts(file, kind, keyword)
-        except OSError:
-            raise
-        except Exception as error:
+            texts = _texts(data, kind, keyword)
+        except (DecodeError, ValueError, IndexError, struct.error) as error:
             raise DecodeError(f"the {kind} file is damaged") from error
     return next((value for key, value in texts if key == keyword), None)
 
 
-def _texts(file: BinaryIO, kind: str, keyword: str) -> tuple[tuple[str, str], ...]:
+def _texts(data: Readable, kind: str, keyword: str) -> tuple[tuple[str, str], ...]:
     if kind == "PNG":
-        return _of_png(file, keyword.encode() + b"\0")
-    if kind == "JPEG":
-        from PIL import JpegImagePlugin
-
-        file.seek(0)
-        packet: Any = JpegImagePlugin.JpegImageFile(file).info.get("xmp")
-    elif kind == "WEBP":
-        packet = next((body for name, body in _riff(file) if name == b"XMP "), None)
-    elif kind == "TIFF":
-        packet = _of_tiff(file)
-    else:
+        return _of_png(data, keyword.encode() + b"\0")
+    if kind not in _PACKETS:
         return ()
-    text = xmp.decode(packet) if isinstance(packet, bytes) else None
+    packet = _PACKETS[kind](data)
+    text = xmp.decode(packet) if packet is not None else None
     return xmp.unpack(text) if text else ()
 
 
-def _of_png(file: BinaryIO, start: bytes) -> tuple[tuple[str, str], ...]:
+def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
     """The texts before the pixels, and after them if none of those begins with `start`.
 
     A file of these chunks alone goes to the ordinary reader.
     """
-    file.seek(len(png.SIGNATURE))
-    kept, total = [png.SIGNATURE], 0
-    while len(head := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        if kind == b"IDAT" and any(chunk.startswith(start, len(head)) for chunk in kept):
+    kept, room, found = [png.SIGNATURE], _MOST, False
+    for name, place, length in _chunks(data):
+        if name == b"IDAT" and found:
             break
-        total += length if kind in _TEXTS else 0
-        if kind not in (*_TEXTS, b"IHDR") or total > _MOST:
-            file.seek(length + 4, 1)
-        else:
-            kept.append(head + file.read(length + 4))
+        if name in (*_TEXTS, b"IHDR") and length <= room:
+            room -= length
+            kept.append(data[place - 8 : place + length + 4])
+            found = found or kept[-1].startswith(start, 8)
     end = struct.pack(">I4sI", 0, b"IEND", 0xAE426082)
     return png.read_metadata(b"".join(kept) + end)[0].text
 
 
-def _riff(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a WebP file that are no pixels, whole."""
-    file.seek(12)
-    while len(head := file.read(8)) == 8:
+def _chunks(data: Readable) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the chunks of a PNG file."""
+    place = len(png.SIGNATURE)
+    for _ in range(_MOST_PARTS):
+        if len(head := data[place : place + 8]) < 8:
+            return
+        length, name = struct.unpack(">I4s", head)
+        yield name, place + 8, length
+        place += 12 + length
+
+
+def _of_jpeg(data: Readable) -> bytes | None:
+    """The XMP packet, of several the last; an extended one has another head."""
+    place, packet = 2, None
+    for _ in range(_MOST_PARTS):
+        head = data[place : place + 4]
+        if len(head) < 4 or head[0] != 0xFF or head[1] in _JPEG_LAST:
+            break
+        if head[1] == 0xFF or head[1] in _JPEG_BARE:
+            place += 1 if head[1] == 0xFF else 2
+            continue
+        length = int.from_bytes(head[2:], "big")
+        if length < 2:
+            break
+        if head[1] == _JPEG_APP1:
+            content = data[place + 4 : place + 2 + length]
+            packet = content.removeprefix(_JPEG_XMP) if content.startswith(_JPEG_XMP) else packet
+        place += 2 + length
+    return packet
+
+
+def _of_webp(data: Readable) -> bytes | None:
+    """The XMP packet."""
+    place = 12
+    for _ in range(_MOST_PARTS):
+        if len(head := data[place : place + 8]) < 8:
+            break
         name, length = struct.unpack("<4sI", head)
         if name == b"XMP " and length <= _MOST:
-            yield name, file.read(length)
-            file.seek(length % 2, 1)
-        else:
-            file.seek(length + length % 2, 1)
+            return data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+    return None
 
 
-def _of_tiff(file: BinaryIO) -> object:
+def _of_tiff(data: Readable) -> bytes | None:
     """The XMP packet of the first page."""
-    import tifffile
+    layout = Layout.of(data)
+    for entry in ifd.entries(data, layout.first_directory(data), layout):
+        if entry.tag == _XMP_TAG:
+            return entry.raw(data) if entry.size <= _MOST else None
+    return None
 
-    file.seek(0)
-    with tifffile.TiffFile(file, _multifile=False) as tiff:
-        page: Any = tiff.pages[0]
-        tag = page.tags.get(_XMP_TAG)
-        return None if tag is None or tag.count > _MOST else tag.value
+
+_PACKETS = {"JPEG": _of_jpeg, "WEBP": _of_webp, "TIFF": _of_tiff}

@@ -18,10 +18,37 @@ from nsr_cli.imaging.tiffbands import hollow
 from nsr_cli.imaging.tiffparts import FileBytes, Parts
 from nsr_cli.sandbox.decoder import Decoder
 
-_PALETTE, _WHITE_IS_ZERO = 3, 0
+_WHITE_IS_ZERO = 0
+_COLORS = 6  # bytes of a pixel of a palette at the most
 _SIDEWAYS = 5  # orientations from here on turn rows into columns
 _SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
 _SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
+
+
+def sample_spans(page: Picture) -> list[Span]:
+    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread."""
+    count = max(1, _SAMPLE_PIXELS // (page.width * _SAMPLE_ROWS))
+    if count * _SAMPLE_ROWS >= page.height:
+        return [Span(0, page.height)]
+    step = max(_SAMPLE_ROWS, page.height // count // 8 * 8)
+    return [Span(top, top + _SAMPLE_ROWS) for top in range(0, page.height - _SAMPLE_ROWS + 1, step)]
+
+
+def samples_of(page: Picture) -> int:
+    """Values for a pixel, alpha included."""
+    return page.channels + (page.alpha is not None)
+
+
+def _rows(page: Picture, span: Span) -> Picture:
+    rows = slice(span.start, span.stop)
+    return page.with_pixels(page.pixels[rows], None if page.alpha is None else page.alpha[rows])
+
+
+def joined(picture: Picture) -> NDArray[Any]:
+    """Samples (H, W, S), alpha last."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2)
 
 
 class Unsuitable(Exception):
@@ -29,8 +56,31 @@ class Unsuitable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A picture that is in memory, as a source of rows."""
+
+    page: Picture
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def bands(self) -> Bands:
+        """All rows, from the top, alpha last."""
+        page, width = self.page, self.page.width
+        shape = Shape(page.height, width, samples_of(page))
+        return Bands(
+            shape, blocks(page.height, rows_at_a_time(width, 1)), lambda span: joined(_rows(page, span))
+        )
+
+    def sample(self) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread; all of it if it is small."""
+        spans = sample_spans(self.page)
+        return np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
+
+
+@dataclass(frozen=True, slots=True)
 class TiffSource:
-    """A TIFF file that is read in bands; nobody else closes its file."""
+    """A TIFF file that is read in bands; `close` closes it."""
 
     parts: Parts
     file: FileBytes
@@ -41,10 +91,14 @@ class TiffSource:
     check: Callable[[], None]
     """Called again and again; what it raises ends the reading."""
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
     def bands(self) -> Bands:
-        """All rows, from the top."""
+        """All rows, from the top, alpha last."""
         page = self.page
-        shape = Shape(page.height, page.width, page.channels)
+        shape = Shape(page.height, page.width, samples_of(page))
         step = rows_at_a_time(page.width, 1)
         if not self.parts.is_plain:
             step = -(-step // self.parts.rows) * self.parts.rows
@@ -59,13 +113,8 @@ class TiffSource:
 
     def sample(self) -> NDArray[Any]:
         """Pixels (N, W, C) of parts of the picture, evenly spread; all of it if it is small."""
-        height, width = self.page.height, self.page.width
-        count = max(1, _SAMPLE_PIXELS // (width * _SAMPLE_ROWS))
-        if count * _SAMPLE_ROWS >= height:
-            return self._made(Span(0, height))
-        step = max(_SAMPLE_ROWS, height // count // 8 * 8)
-        tops = range(0, height - _SAMPLE_ROWS + 1, step)
-        return np.concatenate([self._made(Span(top, top + _SAMPLE_ROWS)) for top in tops])
+        parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page)]
+        return np.concatenate(parts)
 
     @property
     def _is_upside_down(self) -> bool:
@@ -77,8 +126,13 @@ class TiffSource:
         if self._is_upside_down:
             low, high = self.page.height - high, self.page.height - low
         first, last = self.parts.whole(low, high)
-        found = _stored(_decoded(self.parts, self.decoder, first, last))[low - first : high - first]
-        if found.dtype != self.page.pixels.dtype or found.shape[1:] != (self.page.width, self.page.channels):
+        found = _stored(_decoded(self.parts, self.decoder, first, last), self.page)[
+            low - first : high - first
+        ]
+        if found.dtype != self.page.pixels.dtype or found.shape[1:] != (
+            self.page.width,
+            samples_of(self.page),
+        ):
             raise DecodeError("parts of the TIFF file differ in kind")
         if self.page.is_float and self.page.span != (0.0, 1.0):
             black, white = self.page.span
@@ -87,35 +141,47 @@ class TiffSource:
         return np.ascontiguousarray(found[:, ::-1] if self.orientation in (2, 3) else found)
 
 
+def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
+    """What keeps a file from being read in bands, as far as its directory tells; empty if nothing does.
+
+    Args:
+        parts: where its rows are.
+        file: the file.
+        largest: bytes of rows that may be decoded at once.
+    """
+    if tifftags.read(file, parts.place)[1] >= _SIDEWAYS:
+        return "a picture on its side"
+    step = 1 if parts.is_plain else parts.rows
+    unpacked = parts.row_bytes * (_COLORS if parts.is_palette else 1)
+    return f"strips or tiles of {step} rows" if 3 * step * unpacked > largest else ""
+
+
 def open_source(
     parts: Parts, file: FileBytes, decoder: Decoder, check: Callable[[], None], largest: int
 ) -> TiffSource:
-    """A source for the rows of a file; float samples are all looked at first.
+    """A source for the rows of a file; of float samples and palettes all is looked at first.
 
     Args:
         parts: where they are.
         file: the file, which the source closes when it is closed.
         decoder: what turns parts of files into pictures.
         check: as for `TiffSource`.
-        largest: bytes of rows that may be decoded at once.
+        largest: as for `why_not`.
 
     Raises:
         Unsuitable: it has to be decoded in one piece.
         DecodeError: it cannot be read, or samples are NaN or infinite.
     """
+    if reason := why_not(parts, file, largest):
+        raise Unsuitable(reason)
     metadata, orientation = tifftags.read(file, parts.place)
-    if orientation >= _SIDEWAYS:
-        raise Unsuitable("a picture on its side")
-    if parts.color == _PALETTE:
-        raise Unsuitable("a palette")
-    step = 1 if parts.is_plain else parts.rows
-    if 3 * step * parts.row_bytes > largest:
-        raise Unsuitable(f"strips or tiles of {step} rows")
     first = _decoded(parts, decoder, *parts.whole(0, 1))
-    if first.alpha is not None:
-        raise Unsuitable("transparency")
     if first.is_float and parts.color == _WHITE_IS_ZERO:
         raise Unsuitable("inverted float samples")
+    if first.is_float and first.alpha is not None:  # what is opaque depends on the greatest sample of all
+        raise Unsuitable("transparency in float samples")
+    if parts.is_palette:
+        first = _colored(parts, decoder, check, first)
     metadata = replace(metadata, icc=first.metadata.icc)
     metadata, _, notes = upright_metadata(metadata, orientation)
     page = hollow(
@@ -123,12 +189,25 @@ def open_source(
         parts.height,
         first.channels,
         first.pixels.dtype,
+        alpha=first.alpha is not None,
         metadata=metadata,
         source="TIFF",
         notes=(*first.notes, *notes),
     )
     source = TiffSource(parts, file, page, orientation, decoder, check)
     return replace(source, page=replace(page, span=_span(source))) if page.is_float else source
+
+
+def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
+    """Of a palette's bands the first that is not gray; `first` if the whole picture is gray."""
+    step = -(-rows_at_a_time(parts.width, 1) // parts.rows) * parts.rows
+    for span in blocks(parts.height, step):
+        if not first.is_gray:
+            break
+        check()
+        found = _decoded(parts, decoder, *parts.whole(span.start, span.stop))
+        first = first if found.is_gray else found
+    return first
 
 
 def _span(source: TiffSource) -> tuple[float, float]:
@@ -150,10 +229,12 @@ def _decoded(parts: Parts, decoder: Decoder, first: int, last: int) -> Picture:
         raise DecodeError(f"rows {first} to {last - 1}: {error}") from error
 
 
-def _stored(picture: Picture) -> NDArray[Any]:
-    """Pixels with the values that the file has."""
-    if not picture.is_float or picture.span == (0.0, 1.0):
-        return picture.pixels
-    black, white = (np.float32(value) for value in picture.span)
-    found: NDArray[Any] = picture.pixels * (white - black) + black
-    return found
+def _stored(picture: Picture, page: Picture) -> NDArray[Any]:
+    """Samples, alpha last, with the values that the file has; gray parts of a color palette in color."""
+    if picture.is_float and picture.span != (0.0, 1.0):
+        black, white = (np.float32(value) for value in picture.span)
+        found: NDArray[Any] = picture.pixels * (white - black) + black
+        return found
+    if picture.is_gray and not page.is_gray:
+        picture = picture.with_pixels(np.repeat(picture.pixels, 3, axis=2), picture.alpha)
+    return joined(picture)

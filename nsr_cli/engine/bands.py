@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nsr_cli.engine.tiles import Span
-from nsr_cli.imaging.color import to_unit
+from nsr_cli.imaging.alpha import bleed
+from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.resize import BLOCK
 from nsr_cli.imaging.resizerows import resize_rows, support
 
 Rows = NDArray[Any]
 _BLOCK_PIXELS = 1 << 20  # that are made at a time where nothing else decides
+_CLEAR = 64  # rows of which color under transparency is found together, and as many above and below them
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +149,46 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
         return change(*(tap.unit(span.start, span.stop) for tap in taps))
 
     return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
+
+
+def color_bands(source: Bands) -> Bands:
+    """The color of rows with alpha, in the same type, spread under what is transparent as `bleed` does.
+
+    It is that of `bleed` for the whole picture, but far inside of what is transparent: there it is that of colors up to
+    64 rows away, while `bleed` looks any distance.
+    """
+    tap, height = source.tap(), source.shape.height
+
+    def make(span: Span) -> Rows:
+        # From a multiple: the squares over which colors are averaged are then those of the whole picture.
+        low, high = max(span.start - _CLEAR, 0), min(span.stop + _CLEAR, height)
+        rows = tap.read(low, high)
+        return bleed(rows[..., :-1], rows[..., -1])[span.start - low : span.stop - low]
+
+    shape = Shape(height, source.shape.width, source.shape.channels - 1)
+    return Bands(shape, blocks(height, _CLEAR), make)
+
+
+def alpha_bands(source: Bands, height: int, width: int) -> Bands:
+    """The alpha of rows that have it last, (N, W, 1) in their own type, at another size; see `resized_alpha`."""
+    tap, shape = source.tap(), source.shape
+    own = Bands(
+        Shape(shape.height, shape.width, 1),
+        blocks(shape.height, rows_at_a_time(shape.width)),
+        lambda span: tap.read(span.start, span.stop)[..., -1:],
+    )
+    return own if (shape.height, shape.width) == (height, width) else resized_bands(own, height, width)
+
+
+def with_alpha(color: Bands, alpha: Bands) -> Bands:
+    """Rows of color, finished, and of alpha, of one size, together; alpha in unit range gets the type of the color."""
+    front, back, shape = color.tap(), alpha.tap(), color.shape
+
+    def make(span: Span) -> Rows:
+        rows, cover = front.read(span.start, span.stop), back.read(span.start, span.stop)
+        if cover.dtype == np.float32:
+            cover = from_unit(np.clip(cover, 0, 1), rows.dtype)
+        return np.concatenate([rows, cover], axis=2)
+
+    spans = blocks(shape.height, rows_at_a_time(shape.width, 1))
+    return Bands(Shape(shape.height, shape.width, shape.channels + 1), spans, make)

@@ -1,8 +1,9 @@
 """Where and how precisely a network runs: device, number type, threads and the C allocator."""
 
 import ctypes
-import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -79,13 +80,19 @@ def prepare_cpu() -> int:
     return torch.get_num_threads()
 
 
-def window_threads() -> int:
-    """Threads that each convolve a window: CPUs this process may use, or fewer where OMP_NUM_THREADS says so.
+@contextmanager
+def one_core() -> Iterator[None]:
+    """While it lasts, an operation of PyTorch in this thread uses one core.
 
-    PyTorch's own number is not asked: a thread inherits it from whatever other thread set it last.
+    For many small operations: to wake the other cores takes longer than to do without, much longer where other
+    programs use them.
     """
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:

@@ -6,15 +6,17 @@ passes the next; how many are convolved at once is a matter of memory and change
 """
 
 from collections.abc import Callable
+from copy import copy
 
 import torch
 from torch import Tensor
 
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.device import one_core, window_threads
+from nsr_cli.engine.device import one_core
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import FoldedBlock, PlainLayer
 from nsr_cli.engine.passage import Passage, Witness
+from nsr_cli.machine import window_threads
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
 Progress = Callable[[int, int], None]  # units of work done, units in all
@@ -46,12 +48,18 @@ class Executor:
         self._unshuffle = network.config.unshuffle
         self.device, self.dtype = device, dtype
         self.batched = device.type != "cpu" if batched is None else batched
-        self._threads = 1 if self.batched else threads or window_threads()
+        self.threads = 1 if self.batched else threads or window_threads()
         with one_core():
             self._head = PlainLayer.of(network.head, device, dtype)
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
             self._tail = PlainLayer.of(network.tail, device, dtype)
             self._skip = PlainLayer.of(network.skip, device, dtype) if network.skip is not None else None
+
+    def on(self, threads: int) -> "Executor":
+        """The same with another number of threads."""
+        other = copy(self)
+        other.threads = threads
+        return other
 
     @torch.inference_mode()
     def __call__(
@@ -83,7 +91,7 @@ class Executor:
             x = unshuffled(x[None], self._unshuffle)[0]
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
-        with Crew(min(self._threads, len(grid))) as crew:
+        with Crew(min(self.threads, len(grid))) as crew:
             run = Passage(self.config, grid, crew, self.device, self.dtype, batch if self.batched else None)
             picture = run.picture(x, level)
             run.beat = _beat(progress, 0, count)

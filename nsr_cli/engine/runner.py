@@ -2,13 +2,21 @@
 and more precision where a narrow number type overflows."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nsr_cli.engine.device import PRECISIONS, choose_device, choose_precision, free_memory, prepare_cpu
+from nsr_cli.engine.device import (
+    PRECISIONS,
+    choose_device,
+    choose_precision,
+    free_memory,
+    one_core,
+    prepare_cpu,
+)
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.tiles import Tile, bytes_per_window, plan_tiles
@@ -74,6 +82,15 @@ class Runner:
         self._executor = self._place(self.device, dtype)
         self._most_windows: int | None = None  # known to be too many are more than these
 
+    def on_one_core(self) -> "Runner":
+        """The same network for one core of the CPU, whose result is the same; several threads may share it."""
+        return self._with(self._executor.on(1))
+
+    def _with(self, executor: Executor) -> "Runner":
+        twin = copy(self)
+        twin._executor = executor  # noqa: SLF001 (one of its own kind)
+        return twin
+
     def run(self, x: Tensor, level: Tensor | None = None, progress: Progress | None = None) -> Tensor:
         """(C, H, W) float32 about [0, 1] -> (C, scale·H, scale·W) float32 on the CPU, finite, not clipped.
 
@@ -81,14 +98,17 @@ class Runner:
             MemoryExhausted: not even one window with its neighbours fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
+        with one_core():  # but for the layers, which have threads of their own
+            return self._run(x, level, progress)
+
+    def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
         x = F.pad(x[None], (_BORDER,) * 4, mode="replicate")[0]
         out = self._run_in_memory(x, level, progress)
         if self.precision != "fp32" and not bool(torch.isfinite(out).all()):
             self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
-            narrow = self._executor
-            self._executor = Executor(self.network, self.device, torch.float32)
-            out = self._run_in_memory(x, level, progress)
-            self._executor = narrow
+            wide = Executor(self.network, self.device, torch.float32, threads=self._executor.threads)
+            # A runner of its own, since other pictures may be running.
+            out = self._with(wide)._run_in_memory(x, level, progress)  # noqa: SLF001
         if not bool(torch.isfinite(out).all()):
             raise PictureError(
                 "the network's output is not finite; the picture or the weights hold unusable values"

@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 from math import prod
 from pathlib import Path
 
+from nsr_cli.engine.device import one_core
 from nsr_cli.engine.runner import Runner
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
@@ -57,7 +58,8 @@ def load_stages(
     loaded: dict[int, Stage] = {}
     for native in set(_native_steps(task, factor, model, store)):
         weights, data = _read(store, model, task, native, color)
-        network = load_network(data, weights.name)
+        with one_core():
+            network = load_network(data, weights.name)
         _check_fits(network.config, task, weights.name)
         loaded[native] = Stage(weights, network.config, run(network))
     by_scale = {stage.config.scale: stage for stage in loaded.values()}

@@ -16,8 +16,9 @@ from nsr_cli.engine.arrays import Progress, run_array
 from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Runner
-from nsr_cli.engine.tiles import Span, Tile, best_shape, tile_rows
+from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, tile_rows
 from nsr_cli.errors import MemoryExhausted
+from nsr_cli.model.config import NetworkConfig
 
 Finish = Callable[[NDArray[np.float32]], NDArray[Any]]
 
@@ -63,11 +64,12 @@ def plan(
         config = runner.network.config
         grid = Grid(height, width, config.window)
         after = finished if index == len(runners) - 1 else _FLOAT
-        row = _row_bytes(width, shape.channels, config.window, config.scale, after)
-        window = runner.bytes_per_window + config.window**2 * shape.channels * 2 * _FLOAT * config.scale**2
-        tile = best_shape(grid, runner.most_windows, budget, row, window if runner.shares_memory else 0)
+        row, window = _bytes(
+            config, width, shape.channels, after, runner.bytes_per_window if runner.shares_memory else 0
+        )
+        tile = best_shape(grid, runner.most_windows, budget, row, window)
         if tile is None and strict:
-            needed = int((3 * row + 9 * window) * len(runners) / _SHARE)
+            needed = _least(row, window, len(runners))
             raise MemoryExhausted(
                 f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
                 f"{memory >> 20} MiB are allowed; raise --max-memory"
@@ -77,9 +79,36 @@ def plan(
     return ways
 
 
-def _row_bytes(width: int, channels: int, window: int, scale: int, after: int) -> int:
-    """Of a row of windows: stored and in float before the network; after it, with as much of the row before."""
-    return width * window * channels * (2 * _FLOAT + int(1.5 * after * scale**2))
+def least_memory(
+    configs: Sequence[NetworkConfig], width: int, channels: int, finished: int, *, shares_memory: bool = True
+) -> int:
+    """Bytes from which on `plan` finds ways, for pictures of this width and any height, in float32.
+
+    Args:
+        configs: of the networks, in their order.
+        width, channels: of the picture.
+        finished: as for `plan`.
+        shares_memory: whether features are in the memory that is counted.
+    """
+    needed = 0
+    for index, config in enumerate(configs):
+        after = finished if index == len(configs) - 1 else _FLOAT
+        inside = bytes_per_window(config, _FLOAT) if shares_memory else 0
+        needed = max(needed, _least(*_bytes(config, width, channels, after, inside), len(configs)))
+        width *= config.scale
+    return needed
+
+
+def _bytes(config: NetworkConfig, width: int, channels: int, after: int, inside: int) -> tuple[int, int]:
+    """Of a row of windows, and of a window while the network runs; `inside` is for its features, 0 elsewhere."""
+    # Rows: stored and in float before the network; after it, with as much of the row before.
+    row = width * config.window * channels * (2 * _FLOAT + int(1.5 * after * config.scale**2))
+    return row, inside and inside + config.window**2 * channels * 2 * _FLOAT * config.scale**2
+
+
+def _least(row: int, window: int, networks: int) -> int:
+    """For one window and those around it, in each of so many networks."""
+    return int((3 * row + 9 * window) * networks / _SHARE) + networks
 
 
 def network_bands(

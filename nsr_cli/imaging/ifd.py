@@ -99,12 +99,13 @@ def entries(data: Readable, start: int, layout: Layout) -> Iterator[Entry]:
     total = layout.number(data, start, head)
     if total > _MOST_ENTRIES or start + head + total * row > len(data):
         raise DirectoryError("a directory is longer than the block")
-    for place in range(start + head, start + head + total * row, row):
-        tag, kind = struct.unpack(layout.order + "HH", data[place : place + 4])
-        count = layout.number(data, place + 4, wide)
-        slot = place + 4 + wide
+    rows = data[start + head : start + head + total * row]  # at once: `data` may be a file
+    for place in range(0, total * row, row):
+        tag, kind = struct.unpack(layout.order + "HH", rows[place : place + 4])
+        count = layout.number(rows, place + 4, wide)
+        slot = start + head + place + 4 + wide
         length = count * _TYPE_BYTES.get(kind, 0)
-        position = slot if length <= wide else layout.number(data, slot, wide)
+        position = slot if length <= wide else layout.number(rows, place + 4 + wide, wide)
         if length and position + length <= len(data):
             yield Entry(tag, kind, count, position, slot)
 

@@ -1,8 +1,10 @@
 """JPEG markers: the frame's size, the quantization tables, and the quality they stand for."""
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from nsr_cli.errors import DecodeError
 
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+_PADDING = re.compile(rb"\xff+(?=\xff)")
 _START_OF_SCAN, _END, _TABLES = 0xDA, 0xD9, 0xDB
 
 # The example tables of the JPEG standard (ITU-T T.81, Annex K.1), row by row.
@@ -66,8 +69,8 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if data[place] != 0xFF:
             raise DecodeError("the JPEG header is damaged")
         marker = data[place + 1]
-        if marker == 0xFF:
-            place += 1
+        if padding := _PADDING.match(data, place):
+            place = padding.end()
         elif marker in _BARE:
             place += 2
         else:
@@ -130,7 +133,7 @@ def _subsampling(components: list[tuple[int, int, int]]) -> str:
 
 def _tables(data: bytes) -> dict[int, Table]:
     """The quantization tables by number, (8, 8) in rows."""
-    found, order = {}, zigzag()  # once: a file may have a hundred thousand tables
+    found: dict[int, NDArray[Any]] = {}
     for marker, content in segments(data):
         place = 0
         while marker == _TABLES and place < len(content):
@@ -138,12 +141,17 @@ def _tables(data: bytes) -> dict[int, Table]:
             end = place + 1 + (128 if wide else 64)
             if end > len(content):
                 raise DecodeError("a quantization table of the JPEG data is cut off")
-            values = np.frombuffer(content[place + 1 : end], ">u2" if wide else np.uint8)
-            table = np.zeros(64, dtype=np.int64)
-            table[order] = values
-            found[number] = table.reshape(8, 8)
+            # Unpacked below, of each number the last: a file may have millions of tables.
+            found[number] = np.frombuffer(content[place + 1 : end], ">u2" if wide else np.uint8)
             place = end
-    return found
+    return {number: _in_rows(values) for number, values in found.items()}
+
+
+def _in_rows(values: NDArray[Any]) -> Table:
+    """The 64 values of a table in the order of files as (8, 8) in rows."""
+    table = np.zeros(64, dtype=np.int64)
+    table[zigzag()] = values
+    return table.reshape(8, 8)
 
 
 def zigzag() -> NDArray[np.int64]:

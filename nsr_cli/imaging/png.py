@@ -19,6 +19,7 @@ from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEADER = 25  # bytes of the chunk IHDR
 LEVEL = 5  # zlib's; 6 takes a third longer for 3 % less on photographs
 
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -192,13 +193,13 @@ def encode(picture: Picture) -> bytes:
 
     parts = [picture.pixels] + ([] if picture.alpha is None else [picture.alpha[..., np.newaxis]])
     samples = np.concatenate(parts, axis=2) if len(parts) > 1 else picture.pixels
-    plain = bytes(
+    plain = memoryview(
         imagecodecs.png_encode(
             np.ascontiguousarray(samples.squeeze(2) if samples.shape[2] == 1 else samples), level=LEVEL
         )
     )
-    end_of_header = len(SIGNATURE) + 25
-    return plain[:end_of_header] + write_metadata(picture) + plain[end_of_header:]
+    begin = len(SIGNATURE) + HEADER
+    return b"".join([plain[:begin], write_metadata(picture), plain[begin:]])
 
 
 def write_metadata(picture: Picture) -> bytes:
@@ -206,16 +207,17 @@ def write_metadata(picture: Picture) -> bytes:
     meta = picture.metadata
     found = []
     if meta.icc is not None:
-        found.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
+        found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
     if meta.dpi is not None:
-        found.append(_chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
     if meta.exif is not None:
-        found.append(_chunk(b"eXIf", exif.with_size(meta.exif, picture.width, picture.height)))
+        found.append(chunk(b"eXIf", exif.with_size(meta.exif, picture.width, picture.height)))
     found += [_text_chunk(key, value) for key, value in meta.text]
     return b"".join(found)
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
@@ -224,4 +226,4 @@ def _text_chunk(key: str, value: str) -> bytes:
     keyword = " ".join("".join(c if c.isprintable() else " " for c in key).split())
     name = keyword.encode("latin-1", "replace")[:79] or b"Comment"
     body = value.replace("\0", "").encode("utf-8", "replace")
-    return _chunk(b"iTXt", name + b"\0\0\0\0\0" + body)
+    return chunk(b"iTXt", name + b"\0\0\0\0\0" + body)

@@ -7,10 +7,11 @@ Nothing is unpacked here. The small file goes the way of any stranger's file, wi
 that is done, and gives the very samples that the large one would.
 """
 
+import itertools
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, entries
 
+_PALETTE = 3  # a color space
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
@@ -27,8 +29,8 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
 # samples, sample format, JPEG tables, YCbCr, and the profile, by which CMYK becomes RGB.
 _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
 _NOT_A_PICTURE = 1 | 4  # bits of the kind: a smaller copy, a mask
-_MOST_PAGES = 10_000
-_MOST_PARTS = 1 << 26
+_MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
+_MOST_PARTS = 1 << 22
 _MOST_VALUE = 1 << 26  # bytes of a tag that goes into every small file
 _MOST_SAMPLES = 32
 
@@ -91,6 +93,11 @@ class Parts:
     def is_plain(self) -> bool:
         """Whether the samples lie in the file row by row."""
         return self.tile is None and self.compression == 1
+
+    @property
+    def is_palette(self) -> bool:
+        """Whether samples are places in a table of colors."""
+        return self.color == _PALETTE
 
     @property
     def row_bytes(self) -> int:
@@ -160,7 +167,7 @@ def open_parts(data: Readable, max_pixels: int) -> Parts | None:
     """
     try:
         layout = Layout.of(data)
-        pages = list(_pages(data, layout))
+        pages = list(itertools.islice(_pages(data, layout), 2))
         return _parts(data, pages[0], layout, max_pixels) if len(pages) == 1 else None
     except (DirectoryError, struct.error) as error:
         raise DecodeError(f"the TIFF file is damaged: {error}") from error
@@ -172,11 +179,11 @@ def _pages(data: Readable, layout: Layout) -> Iterator[int]:
     seen: set[int] = set()
     place = layout.first_directory(data)
     while place:
-        if place in seen or len(seen) > _MOST_PAGES:
+        if place in seen:
             raise DirectoryError("its pages form a circle")
         seen.add(place)
-        kind = next((_numbers(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
-        if kind is None or not len(kind) or not int(kind[0]) & _NOT_A_PICTURE:
+        kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
+        if not (kind or 0) & _NOT_A_PICTURE or len(seen) > _MOST_SMALLER:
             yield place
         place = layout.number(data, place + head + row * layout.number(data, place, head), wide)
 
@@ -185,8 +192,8 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
     tags = {entry.tag: entry for entry in entries(data, place, layout)}
 
     def number(tag: int, default: int) -> int:
-        found = _numbers(data, tags[tag], layout) if tag in tags else None
-        return default if found is None or not len(found) else int(found[0])
+        found = _number(data, tags[tag], layout) if tag in tags else None
+        return default if found is None else found
 
     width, height, samples = number(_WIDTH, 0), number(_HEIGHT, 0), number(_SAMPLES, 1)
     limits.check_size(width, height, max_pixels)
@@ -238,6 +245,12 @@ def _is_whole(parts: Parts) -> bool:
     rows[-1] = last
     full = np.tile(rows * np.uint64(parts.row_bytes // parts.planes), parts.planes)
     return bool((counts[:needed] >= full).all())
+
+
+def _number(data: Readable, entry: Entry, layout: Layout) -> int | None:
+    """The first of the unsigned integers of a tag, alone: a tag may claim most of the file."""
+    found = _numbers(data, replace(entry, count=min(entry.count, 1)), layout)
+    return int(found[0]) if len(found) else None
 
 
 def _numbers(data: Readable, entry: Entry, layout: Layout) -> NDArray[np.uint64]:

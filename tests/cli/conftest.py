@@ -139,6 +139,11 @@ class FakeRestorer:
     device: str = "cpu"
     precision: str = "fp32"
     fail: BaseException | None = None
+    small: bool = False
+    """Whether every picture is a small one."""
+
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "FakeRestorer | None":  # noqa: ARG002
+        return self if self.small else None
 
     def __call__(self, picture: Picture, **options: Any) -> Picture:
         self.calls.append(options)

@@ -176,10 +176,13 @@ def test_a_reader_that_has_gone_ends_the_command_quietly(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_behind_stdout_is_an_error(command: list[str], environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("args", [("config", "show", "--quiet"), ("--version", "--json")])
+def test_a_full_disk_behind_stdout_is_an_error(
+    args: tuple[str, ...], command: list[str], environment: dict[str, str]
+) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [*command, "config", "show", "--quiet"],
+            [*command, *args],
             env=environment,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -187,7 +190,8 @@ def test_a_full_disk_behind_stdout_is_an_error(command: list[str], environment: 
             check=False,
         )
     assert done.returncode == 1
-    assert b"No space left on device" in done.stderr and b"Traceback" not in done.stderr
+    assert done.stderr.startswith(b"nsr: cannot write to stdout: No space left on device")
+    assert done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(

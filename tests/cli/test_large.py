@@ -13,7 +13,8 @@ import tifffile
 from nsr_cli.cli.forecast import forecast
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.settings import Settings
-from nsr_cli.imaging import tiff
+from nsr_cli.imaging import codec, tiff
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
@@ -151,3 +152,67 @@ def test_memory_does_not_grow_with_the_height(
     )
     assert high <= 1.06 * low, f"{low / MIB:.0f} MiB, then {high / MIB:.0f}"
     assert high <= 1.1 * 150e6 + 16 * MIB, f"{high / MIB:.0f} MiB"
+
+
+def test_a_gigapixel_in_a_gigabyte(environment: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
+    """Takes half an hour on one core of a machine that does nothing else, and 6 GB of disk."""
+    options = (
+        "-s",
+        "2",
+        "--model",
+        tiny_model,
+        "--max-memory",
+        "1G",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
+    taken, width = [], 13_000
+    for height in (width, 2 * width):
+        source, result = make(tmp_path / "in.tif", width, height), tmp_path / "out.tif"
+        result.unlink(missing_ok=True)
+        more = ("-o", result, "--max-pixels", str(1 << 40))
+        taken.append(measured(tmp_path, environment, "upscale", source, *options, *more))
+    assert max(taken) <= 1.1 * 1024 * MIB, [count / 1e6 for count in taken]
+    assert abs(taken[1] - taken[0]) <= 0.05 * taken[0], [count / 1e6 for count in taken]
+    with FileBytes(result) as file:
+        parts = open_parts(file, 1 << 40)
+        assert parts is not None and parts.layout.big and parts.tile is not None
+        assert parts.width * parts.height > 10**9
+    store = WeightStore(Manifest((), "file:///nowhere"), cache=tmp_path, offline=True)
+    restorer = Restorer.load(
+        "upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32", store=store
+    )
+    # The last rows of windows, from a picture that begins two windows above what is looked at.
+    first = (2 * width // 48 - 8) * 48
+    part = rows(source, first, 2 * width)[:, :2400].astype(np.float32) / np.float32(255)
+    expected = np.clip(np.rint(restorer.run(part) * 255), 0, 255)[192:, :4600]
+    found = rows(result, 2 * first + 192, 4 * width)[:, :4600]
+    assert np.abs(found - expected).max() <= 1
+    assert ((found - expected) ** 2).mean() < 255**2 / 1e6
+
+
+def test_pngs_keep_to_the_memory_as_long_as_they_fit(
+    environment: dict[str, str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """Takes a minute on one core of a machine that does nothing else."""
+    y, x = np.mgrid[:2000, :3000].astype(np.float32)
+    waves = [127 + 100 * np.sin(y / (37 + c)) * np.cos(x / (53 + 7 * c)) for c in range(3)]
+    pixels = np.stack(waves, axis=2).astype(np.uint8)
+    pixels += np.random.default_rng(0).integers(0, 12, pixels.shape, dtype=np.uint8)
+    (tmp_path / "in.png").write_bytes(codec.encode(Picture(pixels), "PNG"))
+    options = ("-s", "2", "--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    for limit in (150, 300):  # the picture and its result are 90 MB, in float 360
+        taken = measured(
+            tmp_path,
+            environment,
+            "upscale",
+            "in.png",
+            *options,
+            "--max-memory",
+            f"{limit}M",
+            "-o",
+            f"{limit}.png",
+        )
+        assert taken <= 1.1 * limit * 1e6, f"{taken / 1e6:.0f} MB of {limit}"

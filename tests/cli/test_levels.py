@@ -1,6 +1,9 @@
 """What "auto" finds out: the noise of a picture, the quality of a JPEG."""
 
 import io
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,9 @@ from PIL import Image
 
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import PictureError
 from nsr_cli.imaging.picture import Picture
+
+NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
 
 def ramp(height: int = 96, width: int = 128, channels: int = 3) -> np.ndarray[Any, Any]:
@@ -69,8 +73,82 @@ def test_what_was_asked_for_beats_what_is_found_and_what_is_found_is_told() -> N
     assert (nothing.sigma, nothing.quality, nothing.note) == (None, None, None)
 
 
-def test_a_picture_without_a_trace_of_jpeg_needs_its_quality_told() -> None:
+def test_a_picture_without_a_trace_of_jpeg_is_better_left_alone() -> None:
     stored = io.BytesIO()
     Image.new("L", (4, 4)).save(stored, "PNG")
-    with pytest.raises(PictureError, match="with -q"):
-        level_of(Settings("dejpeg"), Picture(ramp().astype(np.uint8)), stored.getvalue())
+    level = level_of(Settings("dejpeg"), Picture(ramp().astype(np.uint8)), stored.getvalue())
+    assert (level.quality, level.idle) == (None, NO_TRACES)
+    assert level_of(Settings("dejpeg", jpeg_quality=40.0), Picture(ramp().astype(np.uint8)), b"").idle is None
+
+
+@pytest.fixture
+def mixed(inside: Callable[..., int], level_model: Path) -> tuple[str, ...]:
+    """A folder `d` with a JPEG, and a TIFF and a PNG that never were one; returns the options of a run."""
+    picture = Image.fromarray(ramp().astype(np.uint8))
+    Path("d").mkdir()
+    picture.save("d/a.jpg", quality=40)
+    picture.save("d/b.png")
+    picture.save("d/c.tif")
+    return ("--model", str(level_model), "--device", "cpu")
+
+
+def test_a_folder_with_other_pictures_among_its_jpegs_goes_well(
+    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inside("dejpeg", "d", "--json", *mixed) == 0
+    told = capsys.readouterr()
+    assert f"d/b.png: skipped, {NO_TRACES}\n" in told.err and "1 restored, 2 skipped in " in told.err
+    records = [json.loads(line) for line in told.out.splitlines()]
+    assert [(one["status"], one["error"], one["reason"]) for one in records] == [
+        ("ok", None, None),
+        ("skipped", None, NO_TRACES),
+        ("skipped", None, NO_TRACES),
+    ]
+    assert [path.name for path in Path("d_dejpeg").iterdir()] == ["a.png"]
+    assert inside("dejpeg", "d", "-q", "40", *mixed) == 0
+    assert len(list(Path("d_dejpeg").iterdir())) == 3
+
+
+def test_a_single_picture_without_traces_is_skipped_too(
+    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inside("dejpeg", "d/b.png", "-o", "out.png", *mixed) == 0
+    assert f"d/b.png: skipped, {NO_TRACES}" in capsys.readouterr().err
+    assert not Path("out.png").exists()
+
+
+def test_a_page_without_traces_stays_as_it_is_among_others(
+    mixed: tuple[str, ...], inside: Callable[..., int]
+) -> None:
+    plain = Image.fromarray(ramp().astype(np.uint8))
+    texture = Image.fromarray(np.random.default_rng(3).integers(0, 256, (128, 128, 3), dtype=np.uint8))
+    stored = io.BytesIO()
+    texture.save(stored, "JPEG", quality=25)
+    with Image.open(stored) as found:
+        found.load()
+        found.save("pages.tif", save_all=True, append_images=[plain])
+    assert inside("dejpeg", "pages.tif", "-o", "made.tif", *mixed) == 0
+    with Image.open("pages.tif") as before, Image.open("made.tif") as after:
+        assert after.n_frames == 2  # type: ignore[attr-defined]
+        assert not np.array_equal(np.array(before), np.array(after))
+        before.seek(1)
+        after.seek(1)
+        assert np.array_equal(np.array(before), np.array(after))
+
+
+def test_a_large_picture_without_traces_is_skipped_before_it_is_read_in_bands(
+    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = np.tile(ramp(96, 128).astype(np.uint8), (12, 10, 1))
+    Image.fromarray(large).save("large.tif")
+    assert inside("dejpeg", "large.tif", "--max-memory", "60M", *mixed) == 0
+    assert f"large.tif: skipped, {NO_TRACES}" in capsys.readouterr().err
+    assert not Path("large_dejpeg.tif").exists()
+
+
+def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Callable[..., Any]) -> None:
+    data = Path("d/b.png").read_bytes()
+    done = nsr("dejpeg", "-", *mixed, stdin=data)
+    assert done.returncode == 0 and f"{NO_TRACES}; passed on as it is".encode() in done.stderr
+    with Image.open("d/b.png") as before, Image.open(io.BytesIO(done.stdout)) as after:
+        assert np.array_equal(np.array(before), np.array(after))

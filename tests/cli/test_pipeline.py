@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nsr_cli.cli.pipeline import Budget, Cancelled, Pipeline
+from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn, Pipeline
 
 
 def same(value: Any) -> Any:
@@ -17,7 +17,7 @@ def same(value: Any) -> Any:
 
 def pipeline(decode: Any = same, compute: Any = same, encode: Any = same, **options: Any) -> Any:
     options.setdefault("stop", threading.Event())
-    return Pipeline(decode, compute, encode, **options)
+    return Pipeline(decode, lambda value, _: compute(value), encode, **options)
 
 
 def threads() -> set[str]:
@@ -152,3 +152,25 @@ def test_the_budget_lets_in_what_fits_and_large_ones_alone() -> None:
     stop.set()
     with pytest.raises(Cancelled):
         budget.take(1)
+
+
+@pytest.mark.parametrize(("computers", "lets", "most"), [(3, True, 3), (3, False, 1), (1, True, 1)])
+def test_pictures_are_computed_side_by_side_only_where_one_lets_the_next_begin(
+    computers: int, lets: bool, most: int
+) -> None:
+    running: list[int] = []
+    together: list[int] = []
+
+    def compute(value: int, go_on: GoOn) -> int:
+        running.append(value)
+        together.append(len(running))
+        if lets:
+            go_on()
+        time.sleep(0.02 if value % 3 else 0.06)
+        running.remove(value)
+        return 2 * value
+
+    made = Pipeline(same, compute, same, stop=threading.Event(), computers=computers)
+    assert list(made.run(range(12))) == [2 * value for value in range(12)]
+    assert max(together) == most
+    assert threads() == set()

@@ -211,7 +211,7 @@ def test_the_digest_is_that_of_the_file_when_it_is_read_again(
     page = Picture(samples, alpha)
     for one in (page, Picture(samples, None, span=stored)):
         data = codec.encode(one, form, quality=quality)
-        noted = provenance.digest_as_written([one], form, quality, lambda data=data: data)  # type: ignore[misc]
+        noted = provenance.digest_as_written([one], form, quality, lambda bare, data=data: data)  # type: ignore[misc]
         assert noted == digest([codec.decode(data)])
     assert provenance.digest_as_written([page], "BMP", None, bytes) is None
     assert digest([page]) != digest([Picture(samples[::-1].copy(), alpha)])

@@ -34,6 +34,7 @@ class Bench:
         self.restorers: list[Any] = []
         self.fail: BaseException | None = None
         self.refuse: dict[str, Exception] = {}
+        self.small = False
         self.console = Console()
 
     def load(self, color: str, scale: float | None, task: str) -> Any:
@@ -41,7 +42,7 @@ class Bench:
         self.tasks.append(task)
         if color in self.refuse:
             raise self.refuse[color]
-        self.restorers.append(self.fake(scale=scale or 1.0, fail=self.fail))
+        self.restorers.append(self.fake(scale=scale or 1.0, fail=self.fail, small=self.small))
         return self.restorers[-1]
 
     def __call__(self, *inputs: str, task: str = "upscale", output: str | None = None, **options: Any) -> int:
@@ -81,6 +82,35 @@ def test_a_folder_is_restored_with_one_restorer_and_a_summary(
     assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
     assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
     assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored (.txt) in ")
+
+
+def test_small_pictures_get_a_core_each_and_are_told_of_in_order(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsr_cli.cli.turns.window_threads", lambda: 3)
+    bench.small = bench.console.json = True
+    names = [f"{number:02}.png" for number in range(12)]
+    for name in names:
+        paint(Path("d", name))
+    Path("d/05.png").write_bytes(b"no picture")
+    assert bench("d") == 3
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(one["input"]).name for one in told] == names
+    assert [one["status"] == "ok" for one in told] == [name != "05.png" for name in names]
+    assert len(bench.loaded) == 1
+
+
+def test_a_small_picture_that_finds_no_memory_is_tried_again_alone(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsr_cli.cli.turns.window_threads", lambda: 2)
+    fake = bench.fake()
+    monkeypatch.setattr(fake, "on_one_core", lambda *_: bench.fake(fail=MemoryExhausted("no room")))
+    monkeypatch.setattr(bench, "load", lambda *_: fake)
+    for number in range(4):
+        paint(Path(f"d/{number}.png"))
+    assert bench("d", task="denoise", sigma=5.0) == 0
+    assert len(fake.calls) == 4
 
 
 def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
@@ -349,3 +379,27 @@ def test_decoders_and_encoders_together_stay_within_the_usable_threads(
 ) -> None:
     monkeypatch.setattr("nsr_cli.cli.run.usable_threads", lambda: usable)
     assert _threads() == expected
+
+
+def test_a_result_that_appears_meanwhile_stays_and_costs_no_work(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a second run is at the same folder: one picture is there in time, one while it is computed."""
+    paint(Path("d/a.png"))
+    paint(Path("d/b.png"))
+    settings = Settings("upscale", scale=2.0)
+    plan = make_plan(Request(("d",), Namer(settings.tag, None, None, settings.name_fields()), None))
+    paint(Path("d_x2/a.png"), 5, 5)
+
+    def load(*key: Any) -> Any:
+        paint(Path("d_x2/b.png"), 6, 6)
+        return bench.load(*key)
+
+    assert run(plan, settings, load, bench.console, replaces=False) == 3
+    said = capsys.readouterr().err
+    assert "d/a.png: skipped, d_x2/a.png has appeared meanwhile" in said
+    assert "nsr: d/b.png: d_x2/b.png has appeared meanwhile; --if-exists overwrite replaces it" in said
+    assert [len(one.calls) for one in bench.restorers] == [1]
+    for name, side in (("a", 5), ("b", 6)):
+        with Image.open(f"d_x2/{name}.png") as image:
+            assert image.size == (side, side)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,8 @@ from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.imaging import codec, tiffbands
+from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.restore import Restorer
 
 Inside = Callable[..., int]
 RANDOM = np.random.default_rng(8)
@@ -34,7 +37,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         true(self, found, outcome, *more)
 
     monkeypatch.setattr(streamed.Streams, "restore", restore)
-    monkeypatch.setattr(streamed, "_WRITING", 0)
+    monkeypatch.setattr(memory, "_WRITING", 0)
     monkeypatch.setattr(memory, "in_one_piece", lambda sizes: 1 << 40)
     return gone
 
@@ -78,11 +81,11 @@ def test_the_result_is_that_of_the_whole(
     for name, options in kinds.items():
         save(tmp_path / f"{name}.tif", array, **options)
     asked = ("-s", "2", "--model", tiny_model)
-    assert inside("upscale", "strips.tif", *asked, "--format", "png", "-o", "whole.png") == 0
+    assert inside("upscale", "strips.tif", *asked, "--format", "bmp", "-o", "whole.bmp") == 0
     assert inside("upscale", *(f"{name}.tif" for name in kinds), *asked, "--max-memory", str(BUDGET)) == 0
     assert tight == [f"{name}.tif" for name in kinds]
     for name in kinds:
-        assert close(read(tmp_path / f"{name}_x2.tif"), read(tmp_path / "whole.png"))
+        assert close(read(tmp_path / f"{name}_x2.tif"), read(tmp_path / "whole.bmp"))
 
 
 @pytest.mark.parametrize(("dtype", "channels"), [(np.uint16, 1), (np.float32, 3)])
@@ -168,24 +171,108 @@ def test_the_note_knows_the_pixels_so_that_the_result_is_known_again(
     assert provenance.read(tmp_path / "bare.tif") is None
 
 
-def test_what_cannot_go_in_bands_goes_through_memory_or_says_why_it_does_not_fit(
+def test_what_cannot_be_read_in_bands_is_held_or_says_why_it_does_not_fit(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    side = picture(height=100)
-    save(tmp_path / "a.tif", side, extratags=[(274, 3, 1, 6, True)])
-    save(tmp_path / "b.tif", np.concatenate([side, side[..., :1]], axis=2), extrasamples=["unassalpha"])
-    options = ("-s", "2", "--model", tiny_model, "--max-memory")
-    assert inside("upscale", "a.tif", "b.tif", *options, "20M") == 0
-    assert tight == []
+    save(tmp_path / "a.tif", picture(height=100), extratags=[(274, 3, 1, 6, True)])
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    assert inside(*options, "--max-memory", "20M") == 0
+    assert tight == ["a.tif"]
+    assert inside(*options, "--format", "bmp") == 0
+    assert close(read(tmp_path / "a_x2.tif"), read(tmp_path / "a_x2.bmp"))
     capfd.readouterr()
-    assert inside("upscale", "a.tif", *options, "100000", "--if-exists", "overwrite") == 5
+    assert inside(*options, "--max-memory", "100000", "-o", "c.tif") == 5
     said = capfd.readouterr().err.splitlines()[-1]
-    assert "80x100 pixels and their result take at least" in said and "a picture on its side" in said
-    assert inside("upscale", "b.tif", *options, "100000", "-o", "c.tif") == 5
-    assert "transparency" in capfd.readouterr().err and not Path("c.tif").exists()
+    assert "100x80 pixels and their result take at least" in said and "a picture on its side" in said
+    assert not Path("c.tif").exists()
 
 
-def test_other_formats_that_do_not_fit_are_told_about_tiff(
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_transparency_goes_along(
+    dtype: type, kind: str, inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    array = picture(dtype, 4)
+    array[..., 3] = np.iinfo(dtype).max
+    array[100:140, 20:60, 3] = 0  # black under it, which must not be seen around it
+    array[100:140, 20:60, :3] = 0
+    array[200:250, :, 3] //= 3
+    array[200:250, :, :3] //= 3
+    save(tmp_path / "a.tif", array, extrasamples=[kind], compression="zlib")
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    assert inside(*options, "--max-memory", str(BUDGET)) == 0
+    assert inside(*options, "--max-memory", str(BUDGET), "--format", "png") == 0
+    assert tight == ["a.tif"] * 2
+    found, packed = (codec.decode(Path(name).read_bytes()) for name in ("a_x2.tif", "a_x2.png"))
+    assert np.array_equal(found.pixels, packed.pixels)
+    made = codec.decode(Path("a.tif").read_bytes())
+    whole = Restorer.load("upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32")(made)
+    assert close(found.pixels, whole.pixels)
+    assert np.array_equal(found.alpha, whole.alpha) and np.array_equal(found.alpha, packed.alpha)
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_palettes_become_colors_or_grays_as_a_whole(
+    gray: bool, inside: Inside, tight: list[str], level_model: Path, tmp_path: Path
+) -> None:
+    table = np.repeat(np.arange(256, dtype=np.uint16)[np.newaxis] * 257, 3, axis=0)
+    table[1:, 255] = 0  # one red, and only near the end
+    indices = RANDOM.integers(0, 255, (300, 80), dtype=np.uint8)
+    indices[290, 10] = 254 if gray else 255
+    options = {"rowsperstrip": 20, "metadata": None, "photometric": "palette", "colormap": table}
+    tifffile.imwrite(tmp_path / "a.tif", indices, **options)
+    expected = read(tmp_path / "a.tif")
+    assert expected.shape[2] == (1 if gray else 3)
+    command = ("dejpeg", "a.tif", "-q", "30", "--strength", "0", "--model", level_model)
+    assert inside(*command, "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.tif"]
+    assert np.array_equal(read(tmp_path / "a_dejpeg.tif"), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("samples", [1, 2, 3, 4])
+def test_pictures_of_other_formats_are_held_and_written_in_rows(
+    samples: int, dtype: type, inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    array = picture(dtype, samples)
+    alpha = None
+    if samples in (2, 4):
+        array[..., -1] = np.iinfo(dtype).max
+        array[60:90, 30:50, -1] = 0
+        alpha = array[..., -1]
+    about = Metadata(dpi=(300.0, 300.0), text=(("Title", "a picture"),))
+    made = Picture(array[..., : samples - (alpha is not None)], alpha, about)
+    (tmp_path / "a.png").write_bytes(codec.encode(made, "PNG"))
+    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model)
+    assert inside(*options, "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.png"]
+    assert inside(*options, "--format", "tiff", "--max-memory", str(BUDGET), "-o", "b.tif") == 0
+    found, other = (codec.decode(Path(name).read_bytes()) for name in ("a_x2.png", "b.tif"))
+    whole = Restorer.load("upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32")(made)
+    assert close(found.pixels, whole.pixels) and np.array_equal(found.pixels, other.pixels)
+    assert (found.alpha is None) == (alpha is None)
+    if alpha is not None:
+        assert np.array_equal(found.alpha, whole.alpha) and np.array_equal(found.alpha, other.alpha)
+    assert found.metadata.get_text("Title") == "a picture"
+    assert found.metadata.dpi == pytest.approx((300.0, 300.0), abs=0.01)
+    note = provenance.read(tmp_path / "a_x2.png")
+    assert note is not None and note["pixels"] == provenance.digest([found])
+
+
+def test_a_float_picture_becomes_a_16_bit_png(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "a.tif", picture(np.float32) * 700)
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    assert inside(*options, "--format", "png", "--max-memory", str(BUDGET)) == 0
+    assert "PNG: float samples become 16-bit" in capfd.readouterr().err
+    made = codec.decode((tmp_path / "a.tif").read_bytes())
+    whole = Restorer.load("upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32")(made)
+    assert tight == ["a.tif"]
+    assert close(read(tmp_path / "a_x2.png"), codec.at_most(whole, 16).pixels)
+
+
+def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
     inside: Inside,
     paint: Callable[..., Path],
     tiny_model: Path,
@@ -193,8 +280,17 @@ def test_other_formats_that_do_not_fit_are_told_about_tiff(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     paint(tmp_path / "a.png", 200, 100)
-    assert inside("upscale", "a.png", "-s", "2", "--model", tiny_model, "--max-memory", "300000") == 5
-    assert "--format tiff" in capfd.readouterr().err
+    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model, "--max-memory", "300000")
+    for more, advice in (
+        ((), "as TIFF, which is also read in bands"),
+        (("--format", "jpeg"), "--format tiff"),
+    ):
+        assert inside(*options, *more) == 5
+        refused = capfd.readouterr().err.splitlines()
+        assert len(refused) == 1 and advice in refused[0]
+        assert inside(*options, *more, "--dry-run") == 0
+        said = capfd.readouterr().err.splitlines()
+        assert said[0] == refused[0] and "1 not possible" in said[1]
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
 
 
@@ -300,9 +396,15 @@ def _written(process: int, folder: Path) -> int:
 
 
 def test_memory_that_is_needed_is_counted() -> None:
-    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1)
+    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
     assert sizes.stored == 3_000_000 and sizes.result == 12_000_000
     assert memory.in_one_piece(sizes) == 15_000_000 + 8 * 15_000_000
-    settings = Settings("upscale", scale=2.0, max_memory=20_000_000)
-    with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least 27 MiB .* --max-memory allows 20 MiB"):
-        memory.check(sizes, "PNG", settings, "do this")
+    tight, rows = Settings("upscale", scale=2.0, max_memory=20_000_000), memory.Ends(False, True)
+    with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least \d+ MiB .* --max-memory allows 20 MiB"):
+        memory.route(sizes, "PNG", tight, rows)
+    for limit in (100_000_000, 130_000_000):
+        found = memory.route(sizes, "PNG", replace(tight, max_memory=limit), rows)
+        assert found.bands and found.room < limit - sizes.stored and found.peak == limit
+    with pytest.raises(MemoryExhausted, match=r"use TIFF or PNG, which are written in bands"):
+        memory.route(sizes, "JPEG", tight, memory.Ends(False, False))
+    assert not memory.route(sizes, "PNG", replace(tight, max_memory=10**9), rows).bands

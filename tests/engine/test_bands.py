@@ -6,13 +6,17 @@ import pytest
 from nsr_cli.engine.bands import (
     Bands,
     Shape,
+    alpha_bands,
     blocks,
     collect,
+    color_bands,
     mapped_bands,
     picture_bands,
     resized_bands,
+    with_alpha,
 )
 from nsr_cli.engine.tiles import Span
+from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.resize import resize
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (500, 20, 3), dtype=np.uint8)
@@ -76,3 +80,33 @@ def test_two_pictures_become_one_from_rows_far_apart(monkeypatch: pytest.MonkeyP
     found = collect(mapped_bands(lambda a, b: a - b, source, there_and_back), np.float32)
     assert np.abs(found).max() < 0.5 and found.shape == PIXELS.shape
     assert found.std() > 0
+
+
+def see_through(height: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Color (H, 90, 3) and alpha with holes of many sizes, none of them wider than 64."""
+    random = np.random.default_rng(5)
+    color = random.integers(0, 256, (height, 90, 3), dtype=np.uint8)
+    alpha = np.full((height, 90), 255, np.uint8)
+    for side in (1, 5, 20, 60):
+        for top in random.integers(0, height - side, 4):
+            left = int(random.integers(0, 90 - side))
+            alpha[top : top + side, left : left + side] = 0
+    return color, alpha
+
+
+def test_color_under_transparency_is_that_of_the_whole() -> None:
+    color, alpha = see_through()
+    source = picture_bands(np.concatenate([color, alpha[..., np.newaxis]], axis=2))
+    found = collect(color_bands(source), np.uint8)
+    assert np.array_equal(found[alpha > 0], color[alpha > 0])
+    assert np.array_equal(found, bleed(color, alpha))
+
+
+@pytest.mark.parametrize("size", [(400, 90), (777, 200), (150, 30)])
+def test_alpha_is_resized_on_its_own_and_put_behind_the_color(size: tuple[int, int]) -> None:
+    color, alpha = see_through()
+    source = picture_bands(np.concatenate([color, alpha[..., np.newaxis]], axis=2))
+    other = np.random.default_rng(6).integers(0, 256, (*size, 3), dtype=np.uint8)
+    found = collect(with_alpha(picture_bands(other), alpha_bands(source, *size)), np.uint8)
+    assert np.array_equal(found[..., :3], other)
+    assert np.array_equal(found[..., 3], resized_alpha(alpha, *size))

@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from nsr_cli.engine.device import window_threads
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
-from nsr_cli.machine import usable_threads
+from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from tests.tiny import tiny_network

@@ -10,7 +10,7 @@ import pytest
 from nsr_cli.engine.bands import Shape, collect, picture_bands
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stream import plan
+from nsr_cli.engine.stream import least_memory, plan
 from nsr_cli.engine.tiles import best_shape, tile_rows
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.imaging.picture import Picture
@@ -123,6 +123,15 @@ def test_the_plan_is_the_same_for_every_height() -> None:
 def test_too_little_memory_is_said_before_anything_is_computed() -> None:
     with pytest.raises(MemoryExhausted, match=r"MiB of memory are needed for 100000 pixels across"):
         plan([runner()], Shape(100, 100_000, 3), 50 * MIB)
+
+
+@pytest.mark.parametrize("scales", [[2], [3, 2]])
+def test_the_least_memory_is_where_a_plan_begins(scales: list[int]) -> None:
+    runners, shape = [runner(scale) for scale in scales], Shape(5000, 1000, 3)
+    least = least_memory([one.network.config for one in runners], 1000, 3, 1)
+    assert plan(runners, shape, least, finished=1)[0].tile == (1, 1)
+    with pytest.raises(MemoryExhausted):
+        plan(runners, shape, int(0.99 * least), finished=1)
 
 
 def test_no_window_is_computed_twice_where_everything_fits() -> None:

@@ -1,0 +1,92 @@
+"""Who has the device when, and whose its time is."""
+
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from nsr_cli.cli.pipeline import Cancelled
+from nsr_cli.cli.turns import Turn, Turns
+
+
+def test_the_seconds_of_pictures_side_by_side_add_up_to_those_of_the_device() -> None:
+    turns = Turns(2, threading.Event(), cores=2)
+    first, second = Turn(), Turn()
+    started = time.perf_counter()
+    with ExitStack() as later:
+        with turns.take(first, 1):
+            time.sleep(0.05)
+            later.enter_context(turns.take(second, 1))
+            time.sleep(0.1)
+        time.sleep(0.05)
+    passed = time.perf_counter() - started
+    assert first.seconds + second.seconds == pytest.approx(passed, abs=0.01)
+    assert min(first.seconds, second.seconds) >= 0.09  # alone, and half of the time together
+
+
+def test_the_device_waits_only_while_nobody_has_it() -> None:
+    turns = Turns(3, threading.Event(), cores=2)
+    first, second, third = Turn(), Turn(), Turn()
+    time.sleep(0.05)
+    with turns.take(first, 1, ignored=0.02), turns.take(second, 1):
+        time.sleep(0.02)
+    time.sleep(0.03)
+    with turns.take(third, 2):
+        pass
+    assert first.wait >= 0.03
+    assert second.wait == 0
+    assert third.wait >= 0.03
+
+
+def test_all_cores_are_for_one_picture_alone() -> None:
+    turns = Turns(2, threading.Event(), cores=2)
+    entered = threading.Event()
+
+    def large() -> None:
+        with turns.take(Turn(), 2):
+            entered.set()
+
+    with turns.take(Turn(), 1):
+        other = threading.Thread(target=large)
+        other.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(5)
+    other.join()
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    stop = threading.Event()
+    turns = Turns(2, stop, cores=1)
+    with turns.take(Turn(), 1):
+        stop.set()
+        with pytest.raises(Cancelled), turns.take(Turn(), 1):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("pictures", "cores", "come", "crowded"),
+    [
+        (1, 2, 1, False),  # a single picture gets all cores
+        (2, 2, 1, True),
+        (2, 2, 2, False),  # the last one, and nobody is left beside it
+        (9, 1, 1, False),
+        (None, 2, 1, False),  # on stdin: perhaps the only one
+        (None, 2, 3, True),
+    ],
+)
+def test_pictures_get_a_core_each_where_there_are_enough_of_them(
+    pictures: int | None, cores: int, come: int, crowded: bool
+) -> None:
+    turns = Turns(pictures, threading.Event(), cores=cores)
+    for _ in range(come):
+        turns.come()
+    assert turns.crowded == crowded
+
+
+def test_the_last_picture_stays_beside_one_that_is_on_its_way() -> None:
+    turns = Turns(2, threading.Event(), cores=2)
+    turns.come()
+    with turns.take(Turn(), 1):
+        turns.come()
+        assert turns.crowded
