@@ -23,7 +23,7 @@ Written by `python tools/speed_page.py` from what the commands above the tables 
 edit those. What is compared was run in turn in one run, so that ratios hold where times do not. Below a table stands
 how much of the machine other processes used meanwhile: where it is much, seconds are too high and ratios less sure.
 A target is the project's own; where it is not met, the last column says how far the figure is from it. The networks on
-full HD, and memory with TIFF in bands, were not measured.
+full HD were not measured.
 """
 
 
