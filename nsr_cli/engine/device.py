@@ -81,18 +81,19 @@ def prepare_cpu() -> int:
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
+def one_core(after: int | None = None) -> Iterator[None]:
     """While it lasts, an operation of PyTorch in this thread uses one core.
 
     For many small operations: to wake the other cores takes longer than to do without, much longer where other
-    programs use them.
+    programs use them. `after` is the number of threads from then on, None the number of before: several threads that
+    do this at once must name it, since what one of them finds may be what another has set.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(after or before)
 
 
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:

@@ -31,7 +31,8 @@ _BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
 _SMALLEST = 9  # windows: a tile of one with its margin
 # Pixels by which a picture's edges are repeated before the network and cut off after it. Networks see zeros outside,
-# which is middle gray: without this, flat colors get a frame that is off by tens of levels. More changes nothing.
+# which is middle gray: without this, flat colors get a frame that is off by tens of levels. More changes nothing. It is
+# counted where the network computes, behind an unshuffling.
 _BORDER = 6
 
 
@@ -98,11 +99,11 @@ class Runner:
             MemoryExhausted: not even one window with its neighbours fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
-        with one_core():  # but for the layers, which have threads of their own
+        with one_core(self._threads):  # but for the layers, which have threads of their own
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
-        x = F.pad(x[None], (_BORDER,) * 4, mode="replicate")[0]
+        x = F.pad(x[None], (self._border,) * 4, mode="replicate")[0]
         out = self._run_in_memory(x, level, progress)
         if self.precision != "fp32" and not bool(torch.isfinite(out).all()):
             self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
@@ -113,8 +114,12 @@ class Runner:
             raise PictureError(
                 "the network's output is not finite; the picture or the weights hold unusable values"
             )
-        edge = _BORDER * self.network.config.scale
+        edge = self._border * self.network.config.scale
         return out[:, edge:-edge, edge:-edge]
+
+    @property
+    def _border(self) -> int:
+        return _BORDER * self.network.config.unshuffle
 
     @property
     def shares_memory(self) -> bool:
@@ -143,6 +148,7 @@ class Runner:
         self.batch = (self.limits.batch or _BATCHES[device.type]) if device.type in _BATCHES else 1
         if device.type == "cpu":
             prepare_cpu()
+        self._threads = torch.get_num_threads()
         return Executor(self.network, device, dtype)
 
     def _run_in_memory(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
@@ -179,7 +185,7 @@ class Runner:
             self._most_windows, self.precision = None, "fp32"
             self._executor = self._place(torch.device("cpu"), torch.float32)
         else:
-            size = f"{x.shape[2] - 2 * _BORDER}×{x.shape[1] - 2 * _BORDER}"
+            size = f"{x.shape[2] - 2 * self._border}×{x.shape[1] - 2 * self._border}"
             raise MemoryExhausted(
                 f"out of memory for a picture of {size} pixels; free some memory, or cut the picture"
             )

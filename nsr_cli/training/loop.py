@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsr_cli.errors import TrainingError, WriteError
@@ -136,7 +135,7 @@ class Trainer:
         )
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             restored = self.model(batch.input.contiguous(memory_format=self.layout), batch.level)
-        loss = F.l1_loss(restored.float(), batch.target)
+        loss = l1_within_range(restored.float(), batch.target)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -194,6 +193,16 @@ class Trainer:
     def _warn(self, error: WriteError) -> None:
         """Say that something was not saved: a full disk must not end days of work."""
         self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
+
+
+def l1_within_range(restored: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of pictures in [0, 1], where what lies beyond black or white costs nothing if that is right.
+
+    Results are clipped to that range. An error to both sides of black would become one to the brighter side alone, and
+    dark areas would get a tint: a network may stay below black there.
+    """
+    beyond = ((target <= 0) & (restored < 0)) | ((target >= 1) & (restored > 1))
+    return (restored - target).abs().masked_fill(beyond, 0.0).mean()
 
 
 class _Mean:

@@ -208,3 +208,14 @@ def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytes
     for first in range(0, calls, 5):
         with pytest.raises(MemoryExhausted):
             run(first, 1 << 30)
+
+
+@pytest.mark.parametrize(("unshuffle", "pixels"), [(1, 6), (2, 12)])
+def test_the_picture_is_repeated_around_itself_as_far_as_counts_for_the_network(
+    unshuffle: int, pixels: int
+) -> None:
+    network = Network(dataclasses.replace(tiny_config(scale=1), unshuffle=unshuffle)).eval()
+    x = torch.rand(3, 30, 41)
+    wide = torch.nn.functional.pad(x[None], (pixels,) * 4, mode="replicate")
+    expected = network.requires_grad_(False)(wide)[0, :, pixels:-pixels, pixels:-pixels]
+    torch.testing.assert_close(Runner(network, "cpu", "fp32").run(x), expected, atol=2e-6, rtol=1e-5)
