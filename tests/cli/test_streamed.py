@@ -208,6 +208,7 @@ def test_transparency_goes_along(
     made = codec.decode(Path("a.tif").read_bytes())
     whole = Restorer.load("upscale", scale=2, model=str(tiny_model), device="cpu", precision="fp32")(made)
     assert close(found.pixels, whole.pixels)
+    assert found.alpha is not None and whole.alpha is not None and packed.alpha is not None
     assert np.array_equal(found.alpha, whole.alpha) and np.array_equal(found.alpha, packed.alpha)
 
 
@@ -219,7 +220,12 @@ def test_palettes_become_colors_or_grays_as_a_whole(
     table[1:, 255] = 0  # one red, and only near the end
     indices = RANDOM.integers(0, 255, (300, 80), dtype=np.uint8)
     indices[290, 10] = 254 if gray else 255
-    options = {"rowsperstrip": 20, "metadata": None, "photometric": "palette", "colormap": table}
+    options: dict[str, Any] = {
+        "rowsperstrip": 20,
+        "metadata": None,
+        "photometric": "palette",
+        "colormap": table,
+    }
     tifffile.imwrite(tmp_path / "a.tif", indices, **options)
     expected = read(tmp_path / "a.tif")
     assert expected.shape[2] == (1 if gray else 3)
@@ -252,6 +258,7 @@ def test_pictures_of_other_formats_are_held_and_written_in_rows(
     assert close(found.pixels, whole.pixels) and np.array_equal(found.pixels, other.pixels)
     assert (found.alpha is None) == (alpha is None)
     if alpha is not None:
+        assert found.alpha is not None and whole.alpha is not None and other.alpha is not None
         assert np.array_equal(found.alpha, whole.alpha) and np.array_equal(found.alpha, other.alpha)
     assert found.metadata.get_text("Title") == "a picture"
     assert found.metadata.dpi == pytest.approx((300.0, 300.0), abs=0.01)

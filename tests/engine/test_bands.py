@@ -109,4 +109,5 @@ def test_alpha_is_resized_on_its_own_and_put_behind_the_color(size: tuple[int, i
     other = np.random.default_rng(6).integers(0, 256, (*size, 3), dtype=np.uint8)
     found = collect(with_alpha(picture_bands(other), alpha_bands(source, *size)), np.uint8)
     assert np.array_equal(found[..., :3], other)
-    assert np.array_equal(found[..., 3], resized_alpha(alpha, *size))
+    expected = resized_alpha(alpha, *size)
+    assert expected is not None and np.array_equal(found[..., 3], expected)

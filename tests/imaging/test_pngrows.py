@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from nsr_cli.imaging import codec, exif, png, pngrows, tiffbands
@@ -45,7 +46,7 @@ def test_libpng_and_pillow_read_the_same(
     monkeypatch.setattr(pngrows, "_BLOCK", block)
     monkeypatch.setattr(pngrows, "_PIECE", 700)
     smooth = np.cumsum(RANDOM.integers(-2, 3, (*size, samples)), axis=1) + 100
-    array = smooth.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    array: NDArray[Any] = smooth.astype(dtype) * (257 if dtype == np.uint16 else 1)
     data = written(array)
     assert np.array_equal(joined(codec.decode(data)), array)
     if dtype == np.uint8 or samples == 1:  # Pillow reads other 16-bit pictures as 8 bits

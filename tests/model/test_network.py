@@ -1,6 +1,7 @@
 """Sizes, folding and the forward pass of whole networks."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -150,6 +151,6 @@ def test_multiplications_behind_an_unshuffling_are_a_quarter() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"scale": 2}, {"window": 9}])
-def test_unshuffling_what_cannot_be_is_refused(changes: dict[str, int]) -> None:
+def test_unshuffling_what_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unshuffle 2 needs scale 1"):
         dataclasses.replace(PRESETS["tiny"], unshuffle=2, **changes)

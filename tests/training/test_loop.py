@@ -234,7 +234,7 @@ def test_errors_that_clipping_removes_cost_nothing_and_all_others_what_they_are(
     restored = torch.tensor([-0.2, 0.1, -0.1, 1.2, 1.3, 0.8, 0.5], requires_grad=True)
     loss = l1_within_range(restored, target)
     assert float(loss.detach()) == pytest.approx((0 + 0.1 + 0.6 + 0.7 + 0 + 0.2 + 0) / 7)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert restored.grad is not None
     assert torch.equal(restored.grad[:6].sign(), torch.tensor([0.0, 1, -1, 1, 0, -1]))
     assert math.isnan(float(l1_within_range(torch.tensor([math.nan]), torch.tensor([0.0]))))
