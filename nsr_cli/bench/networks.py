@@ -25,7 +25,7 @@ def whole_network(place: Place, height: int, width: int, peak: float) -> list[Fi
     """`sparse-plus` through the engine over `edsr-s` of the same shape, as fast as PyTorch runs it by itself."""
     sparse, plain = folded("sparse-plus"), folded("edsr-s").to(place.device, place.dtype)
     plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    executor = Executor(sparse, place.device, place.dtype)
+    executor = Executor(sparse, place.device, place.dtype, repeat=True)
     x = torch.rand(3, height, width)
     whole = channels_last(x[None].to(place.device, place.dtype))
     works = {"sparse": lambda: executor(x, None, place.batch), "plain": lambda: run_plain(plain, whole)}
@@ -61,7 +61,7 @@ def authors_scheme(place: Place) -> list[Figure]:
     """Overlapping patches as the authors run them, over the selection grid; same weights and picture."""
     height, width = SIZE
     network = folded("sparse-plus").to(place.device, place.dtype)
-    executor = Executor(network, place.device, place.dtype)
+    executor = Executor(network, place.device, place.dtype, repeat=True)
     x = torch.rand(3, height, width)
     patches = x.to(place.device, place.dtype)
     once = dataclasses.replace(place, repeats=max(1, place.repeats // 2))
@@ -83,7 +83,7 @@ def narrow_numbers(place: Place) -> list[Figure]:
     height, width = SIZE
     network, x = folded("sparse-plus"), torch.rand(3, height, width)
     works = {
-        name: partial(Executor(network, place.device, dtype), x, None, place.batch)
+        name: partial(Executor(network, place.device, dtype, repeat=True), x, None, place.batch)
         for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32))
     }
     medians = place.time_in_turn(works)

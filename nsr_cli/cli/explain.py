@@ -172,13 +172,16 @@ def _observe(
 
 
 def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) -> None:
+    import numpy as np
+
     from nsr_cli.cli.single import write
     from nsr_cli.explain.picture import draw, tiles
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
 
     heading = f"{Path(run.source.label).name} · {run.subject.name}"
-    drawn = draw(run.source.picture.pixels, run.trace.grid, tiles(run.choices, layer, cardinal), heading)
+    seen = np.pad(run.source.picture.pixels, ((run.trace.edge,) * 2, (run.trace.edge,) * 2, (0, 0)), "edge")
+    drawn = draw(seen, run.trace.grid, tiles(run.choices, layer, cardinal), heading)
     write(target, encode(Picture(drawn), "PNG"))
 
 
@@ -200,6 +203,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
         "selection": config.selection,
         "window": grid.window,
         "grid": [grid.cols, grid.rows],
+        "edge": run.trace.edge,
         "groups": config.groups,
         "cardinality": config.cardinality,
         "entropy": round(_entropy(run.choices), 5),

@@ -33,6 +33,8 @@ class Executor:
             and no more of it than lies in the picture. None: as the device wants it. Both give the same picture
             up to rounding.
         threads: cores to use for one window at a time; None: all that this process may use.
+        repeat: around the picture every layer sees the outermost pixels of its features again. Otherwise zeros, as
+            around a patch in training: then this computes what the network itself does.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Executor:
         *,
         batched: bool | None = None,
         threads: int | None = None,
+        repeat: bool = False,
     ) -> None:
         self.config = network.config.inner
         self._unshuffle = network.config.unshuffle
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.repeat = device, dtype, repeat
         self.batched = device.type != "cpu" if batched is None else batched
         self.threads = 1 if self.batched else threads or window_threads()
         with one_core():
@@ -92,7 +95,8 @@ class Executor:
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with Crew(min(self.threads, len(grid))) as crew:
-            run = Passage(self.config, grid, crew, self.device, self.dtype, batch if self.batched else None)
+            many = batch if self.batched else None
+            run = Passage(self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat)
             picture = run.picture(x, level)
             run.beat = _beat(progress, 0, count)
             run.head(self._head, picture)

@@ -4,16 +4,19 @@ window 0 ┌──────────┐┌─────┐ window 1     
          │          ││     │                 left of the picture. Features lie in strips with a rim: one for each
          │          ││     │                 column of windows, so that a window and its rim are contiguous, or a
          └──────────┘└─────┘                 single one for the whole picture. The rim is a copy of what lies across
-window 2 ┌──────────┐┌─────┐ window 3        the strip's border, and zero outside the picture, where a training
-         └──────────┘└─────┘                 patch's border has zeros too.
+window 2 ┌──────────┐┌─────┐ window 3        the strip's border. Outside the picture it is zero, as around a patch in
+         └──────────┘└─────┘                 training, or repeats the picture's outermost features.
          strip 0     strip 1
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
 
 Strips = list[Tensor]  # each (1, C, rim + H + rim, rim + width + rim), channels last
 
@@ -44,16 +47,6 @@ class Area:
             :, :, top : top + self.height + 2 * halo, left : left + self.width + 2 * halo
         ]
 
-    def views(self, strips: Strips) -> "Views":
-        """This area in strips with a rim of one pixel."""
-        own, borders = strips[self.strip], []
-        rows = slice(self.top + 1, self.top + 1 + self.height)
-        if self.strip > 0:
-            borders.append((strips[self.strip - 1][:, :, rows, -1], own[:, :, rows, 1]))
-        if self.strip + 1 < len(strips):
-            borders.append((strips[self.strip + 1][:, :, rows, 0], own[:, :, rows, -2]))
-        return Views(self, self.of(strips, 1), self.of(strips, 1, halo=1), tuple(borders))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
@@ -63,15 +56,12 @@ class Views:
     inside: Tensor  # (1, C, height, width)
     around: Tensor  # (1, C, height + 2, width + 2)
     borders: tuple[tuple[Tensor, Tensor], ...]
-    """Columns of neighbouring strips' rims, each with the same pixels of the area."""
+    """Parts of rims, each with what of the area belongs there, in the order in which they are to be copied."""
 
     def show_neighbours(self) -> None:
-        """Copy the outermost columns of the area into the rims of the strips beside it.
-
-        Rims above and below are rows of the same strip, and corners belong to the areas there.
-        """
-        for rim, column in self.borders:
-            rim.copy_(column)
+        """Copy the outermost pixels of the area into the rims around it; see `Grid.views`."""
+        for rim, pixels in self.borders:
+            rim.copy_(pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +114,35 @@ class Grid:
                 areas.append(Area(top, left, rows * side, cols * side, first, rows, cols, inset=left))
         return areas
 
+    def views(self, area: Area, strips: Strips, *, repeat: bool = False) -> Views:
+        """An area in strips with a rim of one pixel.
+
+        Its outermost columns belong into the rims of the strips beside it; rims above and below are rows of the
+        same strip, and corners belong to the areas there. With `repeat`, the rim outside the picture gets the
+        picture's outermost pixels. No two areas write to the same place.
+        """
+        own, borders = strips[area.strip], []
+        top, bottom = area.top + 1, 1 + min(area.top + area.height, self.height)
+        if repeat:
+            left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
+            if area.left == 0:
+                borders.append((own[:, :, top:bottom, 0], own[:, :, top:bottom, 1]))
+                left = 0
+            if area.left + area.width >= self.width:
+                borders.append((own[:, :, top:bottom, right], own[:, :, top:bottom, right - 1]))
+                right += 1
+            if area.top == 0:
+                borders.append((own[:, :, 0, left:right], own[:, :, 1, left:right]))
+                top = 0
+            if area.top + area.height >= self.height:
+                borders.append((own[:, :, bottom, left:right], own[:, :, bottom - 1, left:right]))
+                bottom += 1
+        if area.strip > 0:
+            borders.append((strips[area.strip - 1][:, :, top:bottom, -1], own[:, :, top:bottom, 1]))
+        if area.strip + 1 < len(strips):
+            borders.append((strips[area.strip + 1][:, :, top:bottom, 0], own[:, :, top:bottom, -2]))
+        return Views(area, area.of(strips, 1), area.of(strips, 1, halo=1), tuple(borders))
+
     def pixels(self, device: torch.device) -> Tensor:
         """How many pixels of the picture each window has: (M, 1) float32."""
         side = torch.tensor(float(self.window), device=device)
@@ -138,16 +157,21 @@ class Grid:
         """
         high = self.rows * self.window if whole else self.height
         widths = [min(self.window, self.width - left) for left in range(0, self.width, self.window)]
-        return [
-            torch.zeros(
-                1, high + 2 * rim, wide + 2 * rim, channels, device=like.device, dtype=like.dtype
-            ).permute(0, 3, 1, 2)
+        shapes = [
+            (1, high + 2 * rim, wide + 2 * rim, channels)
             for wide in ([self.cols * self.window] if whole else widths)
         ]
+        # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
+        sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
+        pieces = torch.zeros(sum(sizes), device=like.device, dtype=like.dtype).split(sizes)
+        return [
+            piece[: prod(shape)].view(shape).permute(0, 3, 1, 2)
+            for piece, shape in zip(pieces, shapes, strict=True)
+        ]
 
-    def fill(self, strips: Strips, rim: int, x: Tensor) -> None:
-        """Copy (C, height, width) into strips, rims included."""
-        padded = F.pad(x, (rim, rim, rim, rim))
+    def fill(self, strips: Strips, rim: int, x: Tensor, *, repeat: bool = False) -> None:
+        """Copy (C, height, width) into strips, rims included; `repeat` as for `views`."""
+        padded = F.pad(x[None], (rim, rim, rim, rim), mode="replicate" if repeat else "constant")[0]
         left = 0
         for strip in strips:
             wide = min(strip.shape[3], padded.shape[2] - left)

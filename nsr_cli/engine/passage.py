@@ -34,25 +34,34 @@ class Passage:
         device: torch.device,
         dtype: torch.dtype,
         batch: int | None,
+        *,
+        repeat: bool,
     ) -> None:
-        """`batch` whole windows are convolved at once; None: single windows, no more of them than the picture has."""
+        """Make what all layers need.
+
+        Args:
+            config, grid, crew, device, dtype: what is computed, and where.
+            batch: so many whole windows are convolved at once; None: single windows, no more of them than lies in
+                the picture.
+            repeat: every layer sees the outermost pixels of its features repeated around the picture, not zeros.
+        """
         self._config, self._device, self._dtype = config, device, dtype
         self._selects = config.selection != "none"
-        self._whole = batch is not None
+        self._whole, self._repeat = batch is not None, repeat
         self._grid, self._crew = grid, crew
         self._areas = grid.single() if batch is None else grid.batches(batch)
         self._pixels = grid.pixels(device)
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
-        """(C, H, W) -> strips of C + levels channels: centred on 0, level maps behind, zero outside the picture."""
+        """(C, H, W) -> strips of C + levels channels: centred on 0, level maps behind."""
         x = x.to(self._device, self._dtype)
         maps = x.new_empty(0, *x.shape[1:])
         if level is not None:
             maps = level.to(x)[:, None, None].expand(-1, *x.shape[1:])
         both = torch.cat((x - 0.5, maps))
         strips = self._grid.strips(len(both), _WIDE_RIM, x, whole=self._whole)
-        self._grid.fill(strips, _WIDE_RIM, both)
+        self._grid.fill(strips, _WIDE_RIM, both, repeat=self._repeat)
         return strips
 
     def head(self, layer: PlainLayer, picture: Strips) -> None:
@@ -84,9 +93,9 @@ class Passage:
         def first(index: int) -> None:
             to = self._inner[index]
             torch.clamp_min(self._clear(convolve(self._features[index]), to.area), 0, out=to.inside)
-            to.show_neighbours()
             if inner_sums is not None:
                 inner_sums[to.area.windows] = _sums(to.inside, to.area)
+            to.show_neighbours()
 
         self._share(first)
         if inner_sums is not None:
@@ -105,6 +114,7 @@ class Passage:
 
     def tail(self, layer: PlainLayer, skip: PlainLayer | None, picture: Strips) -> Tensor:
         """(C, scale·H, scale·W) float32."""
+        self._inner = []  # makes room for the result
         scale, channels = self._config.scale, self._config.channels
         result = torch.empty(
             channels,
@@ -132,7 +142,7 @@ class Passage:
 
     def _views(self, channels: int, like: Strips) -> list[Views]:
         strips = self._grid.strips(channels, 1, like[0], whole=self._whole)
-        return [area.views(strips) for area in self._areas]
+        return [self._grid.views(area, strips, repeat=self._repeat) for area in self._areas]
 
     def _no_sums(self, channels: int) -> Tensor:
         return torch.zeros(len(self._grid), channels, device=self._device)

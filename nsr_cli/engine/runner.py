@@ -21,6 +21,7 @@ from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.tiles import Tile, bytes_per_window, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
+from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 
 Notice = Callable[[str], None]
@@ -30,10 +31,11 @@ Notice = Callable[[str], None]
 _BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
 _SMALLEST = 9  # windows: a tile of one with its margin
-# Pixels by which a picture's edges are repeated before the network and cut off after it. Networks see zeros outside,
-# which is middle gray: without this, flat colors get a frame that is off by tens of levels. More changes nothing. It is
-# counted where the network computes, behind an unshuffling.
-_BORDER = 6
+# Pixels that are invented around a picture before the network and cut off after it, counted where the network
+# computes, behind an unshuffling. Zeros, as around a patch in training, are middle gray: flat colors would get a frame
+# that is off by tens of levels. Networks that enlarge see the outermost pixel again, those that restore see mirrored
+# pixels, since noise that is only repeated looks like a stripe. More pixels than these make no result better.
+_REPEATED, _MIRRORED = 1, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +105,21 @@ class Runner:
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
-        x = F.pad(x[None], (self._border,) * 4, mode="replicate")[0]
-        out = self._run_in_memory(x, level, progress)
-        if self.precision != "fp32" and not bool(torch.isfinite(out).all()):
+        x, edge = surrounded(x, self.network.config)
+        out = self._run_in_memory(x, edge, level, progress)
+        if self.precision != "fp32" and not _is_finite(out):
             self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
-            wide = Executor(self.network, self.device, torch.float32, threads=self._executor.threads)
+            wide = Executor(
+                self.network, self.device, torch.float32, threads=self._executor.threads, repeat=True
+            )
             # A runner of its own, since other pictures may be running.
-            out = self._with(wide)._run_in_memory(x, level, progress)  # noqa: SLF001
-        if not bool(torch.isfinite(out).all()):
+            out = self._with(wide)._run_in_memory(x, edge, level, progress)  # noqa: SLF001
+        if not _is_finite(out):
             raise PictureError(
                 "the network's output is not finite; the picture or the weights hold unusable values"
             )
-        edge = self._border * self.network.config.scale
+        edge *= self.network.config.scale
         return out[:, edge:-edge, edge:-edge]
-
-    @property
-    def _border(self) -> int:
-        return _BORDER * self.network.config.unshuffle
 
     @property
     def shares_memory(self) -> bool:
@@ -149,19 +149,24 @@ class Runner:
         if device.type == "cpu":
             prepare_cpu()
         self._threads = torch.get_num_threads()
-        return Executor(self.network, device, dtype)
+        return Executor(self.network, device, dtype, repeat=True)
 
-    def _run_in_memory(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
+    def _run_in_memory(self, x: Tensor, edge: int, level: Tensor | None, progress: Progress | None) -> Tensor:
+        """The network over x, `edge` pixels of which on each side are invented, in as large tiles as memory allows."""
+        height, width, window = *x.shape[1:], self.network.config.window
+        # What is invented does not count: a tile that was cut to be run at once is not cut again because of it.
+        count = len(Grid(height - 2 * edge, width - 2 * edge, window))
         while True:
-            grid = Grid(x.shape[1], x.shape[2], self.network.config.window)
-            windows = min(self._windows(), len(grid))
+            limit = self._windows()
+            grid = Grid(height, width, window)
             try:
-                return self._run_tiles(plan_tiles(grid, windows), x, level, progress)
+                tiles = plan_tiles(grid, len(grid) if count <= limit else limit)
+                return self._run_tiles(tiles, x, level, progress)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             # Outside the handler: the traceback of the failed attempt holds its tensors.
-            self._retreat(windows, x)
+            self._retreat(min(limit, count), f"{width - 2 * edge}×{height - 2 * edge}")
 
     def _windows(self) -> int:
         """How many windows may be in memory at once."""
@@ -172,7 +177,7 @@ class Runner:
         budget = self.limits.max_memory or int(_SHARE * free_memory(self.device))
         return max(_SMALLEST, budget // self.bytes_per_window)
 
-    def _retreat(self, windows: int, x: Tensor) -> None:
+    def _retreat(self, windows: int, size: str) -> None:
         """After running out of memory: half the batch, then half the tile, then the CPU, then an error."""
         if self.batch > 1:
             self.batch //= 2
@@ -185,7 +190,6 @@ class Runner:
             self._most_windows, self.precision = None, "fp32"
             self._executor = self._place(torch.device("cpu"), torch.float32)
         else:
-            size = f"{x.shape[2] - 2 * self._border}×{x.shape[1] - 2 * self._border}"
             raise MemoryExhausted(
                 f"out of memory for a picture of {size} pixels; free some memory, or cut the picture"
             )
@@ -195,6 +199,8 @@ class Runner:
     def _run_tiles(
         self, tiles: list[Tile], x: Tensor, level: Tensor | None, progress: Progress | None
     ) -> Tensor:
+        if len(tiles) == 1:
+            return self._executor(x, level, self.batch, progress).cpu()
         scale = self.network.config.scale
         out = torch.empty(x.shape[0], scale * x.shape[1], scale * x.shape[2])
         for index, tile in enumerate(tiles):
@@ -213,6 +219,13 @@ class Runner:
             self._tell(text)
 
 
+def surrounded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
+    """(C, H, W) with what a network is to see around a picture or a tile of it, and how many pixels that are."""
+    edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
+    mirror = config.scale == 1 and min(x.shape[1:]) > edge
+    return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
+
+
 def _share(progress: Progress | None, index: int, count: int) -> Progress | None:
     """Progress of one tile as a part of all."""
     if progress is None:
@@ -224,11 +237,16 @@ def _share(progress: Progress | None, index: int, count: int) -> Progress | None
     return watch
 
 
+def _is_finite(x: Tensor) -> bool:
+    """Whether all values are, found without another tensor of that size."""
+    return all(bool(torch.isfinite(end)) for end in torch.aminmax(x))  # NaN comes through
+
+
 def _ignore(_: str) -> None:
     """Nobody listens."""
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """CUDA and MPS raise OutOfMemoryError; the CPU's allocator a plain RuntimeError that only its text tells."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

@@ -10,6 +10,7 @@ from torch import Tensor
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.runner import is_out_of_memory, surrounded
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network
 
@@ -27,9 +28,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All selections of a run over one picture, in the order of the layers, and the grid they belong to."""
+    """All selections of a run over one picture, in the order of the layers."""
 
-    grid: Grid
+    grid: Grid  # of the picture with `edge` pixels around it, as the network saw it
+    edge: int
     device: str
     selections: tuple[Selection, ...]
 
@@ -62,22 +64,19 @@ def trace(
     def note(gamma: Tensor) -> None:
         gammas.append(gamma.cpu().numpy().copy())
 
-    executor = Executor(network, chosen, torch.float32)
-    x = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    executor = Executor(network, chosen, torch.float32, repeat=True)
+    x, edge = surrounded(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), network.config)
     levels = torch.tensor([level]) if level is not None else None
     try:
         executor(x, levels, 1 if chosen.type == "cpu" else _GPU_BATCH, progress, note)
     except (RuntimeError, MemoryError) as error:
-        # CUDA has an error of its own for it, the CPU's allocator only a text.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(
-            error
-        ):
+        if not is_out_of_memory(error):
             raise
         raise MemoryExhausted(
-            f"out of memory on {chosen} for a picture of {x.shape[2]}×{x.shape[1]}: "
+            f"out of memory on {chosen} for a picture of {array.shape[1]}×{array.shape[0]}: "
             "free some memory, use --device cpu, or cut the picture"
         ) from None
     each = 1 if network.config.shared else 2  # a shared selection is made once for the block
     selections = (Selection(i // each + 1, i % each + 1, gamma) for i, gamma in enumerate(gammas))
-    grid = Grid(array.shape[0], array.shape[1], network.config.window)
-    return Trace(grid, str(chosen), tuple(selections))
+    grid = Grid(x.shape[1], x.shape[2], network.config.window)
+    return Trace(grid, edge, str(chosen), tuple(selections))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nsr_cli.engine.executor import Executor
@@ -15,6 +16,7 @@ from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
+from tests.edges import repeated_edges
 from tests.tiny import tiny_network
 
 CPU = torch.device("cpu")
@@ -55,6 +57,33 @@ def test_whole_windows_together_equal_the_network_too(size: tuple[int, int], bat
     x = torch.rand(3, *size)
     out = Executor(network, CPU, torch.float32, batched=True)(x, None, batch)
     torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("batch", [None, 1, 3, 100])
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_edges_are_repeated_for_every_layer(size: tuple[int, int], batch: int | None, unshuffle: int) -> None:
+    config = dataclasses.replace(PRESETS["tiny"], unshuffle=unshuffle, levels=1)
+    network = Network(config).fold().eval().requires_grad_(False)
+    x, level = torch.rand(3, *size), torch.tensor([0.3])
+    executor = Executor(network, CPU, torch.float32, batched=batch is not None, repeat=True)
+    with repeated_edges():
+        expected = by_the_network(network, x, level)
+    torch.testing.assert_close(executor(x, level, batch or 1), expected, atol=2e-6, rtol=1e-5)
+    if min(size) > 1:  # otherwise a test of nothing
+        assert float((by_the_network(network, x, level) - expected).abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("batched", [False, True])
+def test_one_color_stays_one_color_where_edges_are_repeated(dtype: torch.dtype, batched: bool) -> None:
+    """Without it, a network's answer to a flat picture is another one at the picture's edges."""
+    network = tiny_network()
+    executor = Executor(network, CPU, dtype, batched=batched, repeat=True)
+    out = executor(torch.tensor([0.2, 0.9, 0.4]).view(3, 1, 1).expand(3, 50, 101), None, 2)
+    means = out.view(3, 50, network.config.scale, 101, -1).mean(dim=(1, 3), keepdim=True)
+    spread = (out.view(3, 50, network.config.scale, 101, -1) - means).abs().max()
+    assert float(spread) < (1e-5 if dtype == torch.float32 else 0.01)
 
 
 @pytest.mark.parametrize(
@@ -214,22 +243,28 @@ def test_the_authors_scheme_averages_what_overlaps() -> None:
     assert float(difference[64:96, 64:96].max()) > 1e-4
 
 
-@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7)])
-def test_strips_show_every_area_its_neighbours_and_zeros_outside(size: tuple[int, int]) -> None:
-    grid = Grid(*size, 3)
+@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7), (4, 3)])
+@pytest.mark.parametrize("mode", ["constant", "replicate"])
+@pytest.mark.parametrize("batch", [None, 1, 2, 100])
+def test_strips_show_every_area_what_is_around_it(
+    size: tuple[int, int], mode: str, batch: int | None
+) -> None:
+    grid, repeat, whole = Grid(*size, 3), mode == "replicate", batch is not None
+    areas = grid.single() if batch is None else grid.batches(batch)
     x = torch.rand(2, *size)
-    strips = grid.strips(2, 1, x, whole=False)
-    for area in grid.single():
-        views = area.views(strips)
-        views.inside[:] = x[:, area.top : area.top + area.height, area.left : area.left + area.width]
+    strips, filled = grid.strips(2, 1, x, whole=whole), grid.strips(2, 1, x, whole=whole)
+    beyond = F.pad(x, (0, 3, 0, 3))
+    for area in areas:
+        views = grid.views(area, strips, repeat=repeat)
+        views.inside[:] = beyond[:, area.top : area.top + area.height, area.left : area.left + area.width]
         views.show_neighbours()
-    filled = grid.strips(2, 1, x, whole=False)
-    grid.fill(filled, 1, x)
-    padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
-    for area in grid.single():
+    grid.fill(filled, 1, x, repeat=repeat)
+    padded = F.pad(x[None], (1, 1, 1, 1), mode=mode)[0]
+    for area in areas:
         around = padded[:, area.top : area.top + area.height + 2, area.left : area.left + area.width + 2]
-        assert torch.equal(area.views(strips).around[0], around)
-        assert torch.equal(area.of(filled, 1, halo=1)[0], around)
+        seen = (slice(None), slice(around.shape[1]), slice(around.shape[2]))
+        assert torch.equal(grid.views(area, strips).around[0][seen], around)
+        assert torch.equal(area.of(filled, 1, halo=1)[0][seen], around)
 
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 12)])

@@ -13,6 +13,7 @@ from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
 from nsr_cli.model.network import Network
+from tests.edges import repeated_edges
 from tests.tiny import tiny_config, tiny_network
 
 MEMORY_ERRORS = [
@@ -42,7 +43,7 @@ def make(
     said: list[str] | None = None, limits: Limits | None = None, **stingy: object
 ) -> tuple[Runner, Stingy]:
     runner = Runner(tiny_network(), "cpu", "fp32", limits, (said if said is not None else []).append)
-    executor = Stingy(tiny_network(), runner.device, torch.float32)
+    executor = Stingy(tiny_network(), runner.device, torch.float32, repeat=True)
     for name, value in stingy.items():
         setattr(executor, name, value)
     runner._executor = executor
@@ -179,7 +180,7 @@ def small_windows() -> Network:
     return Network(dataclasses.replace(tiny_config(), window=12)).fold().eval().requires_grad_(False)
 
 
-WINDOWS = 6 * 3  # of 60×22 pixels and the border that the runner puts around them
+WINDOWS = 6 * 2  # of 60×22 pixels and what is invented around them
 CALLS = WINDOWS * (1 + 2 * 2 + 2)  # head, two blocks of two, tail and skip
 
 
@@ -191,7 +192,9 @@ def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytes
     def run(first: int, times: int) -> tuple[Tensor, list[str], int]:
         said: list[str] = []
         runner = Runner(network, "cpu", "fp32", notice=said.append)
-        runner._executor = Executor(network, runner.device, torch.float32, batched=batched, threads=1)
+        runner._executor = Executor(
+            network, runner.device, torch.float32, batched=batched, threads=1, repeat=True
+        )
         runner.batch = 4 if batched else 1
         faulty = Faulty(monkeypatch, first, times)
         try:
@@ -210,12 +213,39 @@ def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytes
             run(first, 1 << 30)
 
 
-@pytest.mark.parametrize(("unshuffle", "pixels"), [(1, 6), (2, 12)])
-def test_the_picture_is_repeated_around_itself_as_far_as_counts_for_the_network(
-    unshuffle: int, pixels: int
+@pytest.mark.parametrize(
+    ("scale", "unshuffle", "pixels", "mode"),
+    [(2, 1, 1, "replicate"), (1, 1, 3, "reflect"), (1, 2, 6, "reflect")],
+)
+def test_what_is_invented_around_a_picture_is_cut_off_again(
+    scale: int, unshuffle: int, pixels: int, mode: str
 ) -> None:
-    network = Network(dataclasses.replace(tiny_config(scale=1), unshuffle=unshuffle)).eval()
-    x = torch.rand(3, 30, 41)
-    wide = torch.nn.functional.pad(x[None], (pixels,) * 4, mode="replicate")
-    expected = network.requires_grad_(False)(wide)[0, :, pixels:-pixels, pixels:-pixels]
-    torch.testing.assert_close(Runner(network, "cpu", "fp32").run(x), expected, atol=2e-6, rtol=1e-5)
+    """As much of it as counts for the network."""
+    config = dataclasses.replace(tiny_config(scale=scale), unshuffle=unshuffle)
+    network = Network(config).eval().requires_grad_(False)
+    x, edge = torch.rand(3, 30, 41), scale * pixels
+    with repeated_edges():
+        wide = network(torch.nn.functional.pad(x[None], (pixels,) * 4, mode=mode))[0]
+    out = Runner(network, "cpu", "fp32").run(x)
+    torch.testing.assert_close(out, wide[:, edge:-edge, edge:-edge], atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (6, 7), (7, 7), (50, 2)])
+def test_pictures_too_small_to_be_mirrored_are_repeated(size: tuple[int, int]) -> None:
+    network = Network(dataclasses.replace(tiny_config(scale=1), unshuffle=2)).eval().requires_grad_(False)
+    x = torch.rand(3, *size)
+    wide = torch.nn.functional.pad(x[None], (6,) * 4, mode="reflect" if min(size) > 6 else "replicate")
+    with repeated_edges():
+        expected = network(wide)[0, :, 6:-6, 6:-6]
+    out = Runner(network, "cpu", "fp32").run(x)
+    assert out.shape == x.shape
+    torch.testing.assert_close(out, expected, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "calls"), [((144, 144), 1), ((100, 140), 1), ((144, 145), 4)])
+def test_a_tile_that_fits_is_not_cut_again(size: tuple[int, int], calls: int) -> None:
+    """What is invented around it must not make it too large: nine windows of it would be computed for each kept."""
+    runner, executor = make(limits=Limits(tile=144))
+    runner.run(torch.rand(3, *size))
+    assert (executor.calls == 1) == (calls == 1)
+    assert executor.calls >= calls

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from nsr_cli.engine.executor import Executor
+from nsr_cli.engine.runner import surrounded
 from nsr_cli.engine.trace import trace
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
+from tests.edges import repeated_edges
 from tests.tiny import tiny_network
 
 
@@ -23,8 +25,8 @@ def by_the_network(network: Network, array: np.ndarray, level: float | None = No
         seen.append(gamma.transpose(1, 2).numpy())
 
     hooks = [one.register_forward_hook(note) for one in network.modules() if isinstance(one, Selector)]
-    x = torch.from_numpy(array.transpose(2, 0, 1).copy())[None]
-    with torch.inference_mode():
+    x = surrounded(torch.from_numpy(array.transpose(2, 0, 1).copy()), network.config)[0][None]
+    with torch.inference_mode(), repeated_edges():
         network(x, None if level is None else torch.tensor([[level]]))
     for hook in hooks:
         hook.remove()
@@ -61,7 +63,7 @@ def test_the_level_reaches_the_selection() -> None:
 
 
 def test_watching_changes_nothing_and_a_plain_network_chooses_nothing() -> None:
-    executor = Executor(tiny_network(), torch.device("cpu"), torch.float32)
+    executor = Executor(tiny_network(), torch.device("cpu"), torch.float32, repeat=True)
     x = torch.rand(3, 60, 100)
     seen: list[Tensor] = []
     assert torch.equal(executor(x, None, 1, None, seen.append), executor(x, None, 1))
