@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## restore the sample picture and say where it is
-	@$(BIN)/nsr demo --output demo
+	@$(BIN)/nsr demo --output demo --if-exists overwrite
 
 test: $(STAMP)  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"

@@ -76,11 +76,12 @@ def part_name(name: str, token: str, limit: int = _NAME_MAX) -> str:
     return f".{kept}.{token}{PART_SUFFIX}"
 
 
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
+def write_atomic(path: Path, data: bytes | memoryview, *, devices: bool = True) -> None:
     """Make `data` the whole content of the file `path`, or leave what was there untouched.
 
     A new file gets the mode that the umask asks for, an existing one keeps its own. A symbolic link is
-    followed; a device or a pipe is written to directly. The folder must exist.
+    followed; a device or a pipe is written to directly, or refused without `devices`: where the user did not
+    name it, nobody may be at its other end. The folder must exist.
 
     Raises:
         WriteError: one line with the path, the reason and what to do; no temporary file is left.
@@ -88,6 +89,8 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
     try:
         target = _final_target(path)
         if _is_special(target):
+            if not devices:
+                raise OSError(errno.EINVAL, "a pipe or a device is in its place")
             with target.open("wb") as stream:
                 stream.write(data)
         else:

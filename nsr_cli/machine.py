@@ -3,11 +3,18 @@
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _DEFAULT_MEMORY = 4 << 30
+# Of control groups, versions 2 and 1: the limit, what is used, and the line of memory.stat with what is only cached.
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+_M_ARENA_MAX = -8  # glibc's mallopt parameter (malloc.h)
 
 
 def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
@@ -20,7 +27,7 @@ def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> in
         membership: the file that says which of them this process is in.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for folder in _folders(groups, membership):
+    for folder in _folders(groups, membership, "cpu"):
         quota = _quota(folder)
         if quota is not None:
             allowed = min(allowed, math.floor(quota))
@@ -36,7 +43,7 @@ def window_threads() -> int:
     return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
 
 
-def _folders(groups: Path, membership: Path) -> Iterator[Path]:
+def _folders(groups: Path, membership: Path, controller: str) -> Iterator[Path]:
     """Folders of the control groups that this process is in, from the inside out; those of a container last."""
     try:
         lines = membership.read_text().splitlines()
@@ -45,7 +52,7 @@ def _folders(groups: Path, membership: Path) -> Iterator[Path]:
     for line in ["0::/", *lines]:
         number, _, rest = line.partition(":")
         kinds, _, path = rest.partition(":")
-        if number == "0" or "cpu" in kinds.split(","):
+        if number == "0" or controller in kinds.split(","):
             top = groups if number == "0" else groups / kinds
             inside = PurePosixPath("/", path).relative_to("/")
             if ".." not in inside.parts:  # a group outside of what this container may see
@@ -66,18 +73,45 @@ def _quota(folder: Path) -> float | None:
         return None
 
 
-def free_memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = _GROUPS) -> int:
-    """Bytes of memory that are free now, within the control group's limit; 4 GiB where nothing tells."""
+def free_memory(
+    meminfo: Path = Path("/proc/meminfo"), groups: Path = _GROUPS, membership: Path = _MEMBERSHIP
+) -> int:
+    """Bytes of memory that are free now, within the limits of the control groups; 4 GiB where nothing tells."""
     known = [_DEFAULT_MEMORY]
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         known = [int(lines["MemAvailable"].split()[0]) * 1024]
     except (OSError, KeyError, ValueError, IndexError):
         pass
-    try:
-        limit, used = ((groups / name).read_text() for name in ("memory.max", "memory.current"))
-        if limit.strip() != "max":
-            known.append(int(limit) - int(used))
-    except (OSError, ValueError):
-        pass
+    for folder in _folders(groups, membership, "memory"):
+        for names in _MEMORY_FILES:
+            with suppress(OSError, ValueError):
+                known.append(_left(folder, *names))
     return max(min(known), 0)
+
+
+def _left(folder: Path, limit: str, used: str, cached: str) -> int:
+    """What a control group's processes may still take. Files that the kernel only keeps cached make room.
+
+    Raises:
+        OSError, ValueError: there is no limit.
+    """
+    room = int((folder / limit).read_text()) - int((folder / used).read_text())
+    for line in (folder / "memory.stat").read_text().splitlines():
+        name, _, value = line.partition(" ")
+        if name == cached:
+            room += int(value)
+    return room
+
+
+def one_heap() -> None:
+    """Let all threads that start from now on take memory from one heap, where the C library is glibc.
+
+    In a heap of each thread's own, what a thread has let go of is lost to the others, and in the pieces of 64 MB that
+    such heaps are made of no large picture finds room.
+    """
+    import ctypes
+    import platform
+
+    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

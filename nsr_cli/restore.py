@@ -18,18 +18,19 @@ from numpy.typing import DTypeLike
 from nsr_cli.engine.arrays import Progress, Unit, Watch, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stages import TASKS, Stage, checked_scale, compose, load_stages
+from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import plan, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed, resized_alpha
-from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
+from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore
 
-__all__ = ["Restorer", "compose"]
+__all__ = ["Restorer"]
 
 # Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
 # not matter much, and a single picture is not kept waiting for long.
@@ -44,7 +45,6 @@ class Restorer:
         self._stages = tuple(stages)
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
         self.entries = tuple(distinct)
-        self.device = str(self._stages[0].runner.device)
 
     @classmethod
     def load(
@@ -123,6 +123,11 @@ class Restorer:
         )
 
     @property
+    def device(self) -> str:
+        """Where it computes now: out of memory elsewhere, it goes on with the CPU."""
+        return str(self._stages[0].runner.device)
+
+    @property
     def precision(self) -> str:
         """Number type of the arithmetic."""
         return self._stages[0].runner.precision
@@ -154,11 +159,12 @@ class Restorer:
         """
         level = self._level(sigma, quality, array.shape[2])
         height, width = (round(side * self.scale) for side in array.shape[:2])
-        count = len(self._stages) * (8 if tta else 1)
+        by_channel = self._by_channel(array.shape[2])
+        count = len(self._stages) * (8 if tta else 1) * (array.shape[2] if by_channel else 1)
         watch = Watch(progress, count)
         out = array
         for stage in self._stages:
-            out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch)
+            out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch, by_channel=by_channel)
         return out if out.shape[:2] == (height, width) else resize(out, height, width)
 
     def __call__(
@@ -188,14 +194,17 @@ class Restorer:
             return self._by_bands(
                 picture, pixels, sigma=sigma, quality=quality, strength=strength, size=size, progress=progress
             )
-        plain = to_unit(pixels)
+        # Plane by plane, as networks read it, there is no need for a copy.
+        plain = to_unit(planar(pixels))
         restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, progress=progress)
         width, height = size or (restored.shape[1], restored.shape[0])
         if restored.shape[:2] != (height, width):
             restored = resize(restored, height, width)
         if strength != 1.0:
             base = plain if plain.shape == restored.shape else resize(plain, height, width)
-            restored = base + np.float32(strength) * (restored - base)
+            restored -= base
+            restored *= np.float32(strength)
+            restored += base
         return picture.with_pixels(
             from_unit(restored, pixels.dtype), resized_alpha(picture.alpha, height, width)
         )
@@ -238,7 +247,14 @@ class Restorer:
         natural = (round(shape.height * self.scale), round(shape.width * self.scale))
         sizes = [natural] if size is None else [natural, (size[1], size[0])]
         runners = [stage.runner for stage in self._stages]
-        ways = plan(runners, shape, memory or self.memory, finished if strength == 1.0 else 4, strict=strict)
+        ways = plan(
+            runners,
+            shape,
+            memory or self.memory,
+            finished if strength == 1.0 else 4,
+            strict=strict,
+            by_channel=self._by_channel(shape.channels),
+        )
         level = self._level(sigma, quality, shape.channels)
         return restored_bands(
             source, ways, level, sizes, strength, lambda rows: from_unit(rows, dtype), progress
@@ -260,6 +276,10 @@ class Restorer:
     def memory(self) -> int:
         """Bytes that one picture may take: what the limits say, else half of what is free."""
         return self._stages[0].runner.memory
+
+    def _by_channel(self, channels: int) -> bool:
+        """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""
+        return self.task == "denoise" and channels > self.channels
 
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""

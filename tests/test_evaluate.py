@@ -21,7 +21,6 @@ from nsr_cli.errors import DataError
 from nsr_cli.evaluate import (
     Baseline,
     Case,
-    PerChannel,
     Row,
     degraded,
     evaluate,
@@ -211,17 +210,6 @@ def test_the_papers_figures_stand_beside_their_own_protocol_only() -> None:
     assert case.on_gray and paper_scores(case) is not None
 
 
-def test_a_gray_network_sees_each_channel_of_color_by_itself(photo: Path) -> None:
-    model = Fake(lambda array: array * np.float32(0.5))
-    target = np.asarray(Image.open(photo))
-    case = Case(named("CBSD68"), "denoise", sigma=0.0)
-    (row,) = evaluate_set([(case, [PerChannel(model)])], [photo])
-    assert row.model == "fake, each channel" and row.model_sha256 == model.sha256
-    assert [array.shape for array in model.inputs] == [(37, 41, 1)] * 3
-    assert row.psnr == pytest.approx(psnr(np.rint(target / 2), target), abs=0.01)
-    assert model.levels == [(0.0, None)] * 3
-
-
 def test_models_and_cases_of_a_set_share_what_is_read_and_degraded(photo: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.open(photo).rotate(180).save(other)
@@ -281,10 +269,17 @@ def test_the_mean_is_over_pictures_and_progress_is_told(photo: Path, tmp_path: P
     assert seen == [(0, 2), (1, 2), (2, 2)]
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture at all"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"no picture at all", "not a picture"),
+        (b"P6 100000 100000 255\n" + bytes(10), "limit of 537; cut it into smaller ones$"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "broken.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.png"):
+    with pytest.raises(DataError, match=rf"broken\.png.*{said}"):
         evaluate(Case(named("x"), "upscale", 2), [tmp_path / "broken.png"], Baseline("bicubic", 2))
 
 

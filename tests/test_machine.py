@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.machine import usable_threads
+from nsr_cli.machine import free_memory, usable_threads
 
 
 @pytest.fixture
@@ -64,3 +64,49 @@ def test_without_control_groups_the_affinity_decides(tmp_path: Path, eight: None
     assert usable_threads(tmp_path / "absent", tmp_path / "none") == 8
     (tmp_path / "none").write_text("0::/../../outside\ngarbage\n\n:::\n")
     assert usable_threads(tmp_path / "absent", tmp_path / "none") == 8
+
+
+def memory(folder: Path, limit: str, used: int, cached: int) -> None:
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 7\ninactive_file {cached}\nactive_file 9\n")
+
+
+def free(groups: Path) -> int:
+    (groups.parent / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    8000 kB\n")
+    return free_memory(groups.parent / "meminfo", groups, groups.with_name("membership"))
+
+
+def test_files_that_are_only_cached_do_not_fill_a_control_group(groups: Path) -> None:
+    memory(groups, "4000000", 3_900_000, 3_000_000)
+    assert free(groups) == 3_100_000
+
+
+@pytest.mark.parametrize("where", [".", "a.slice", "a.slice/b.scope"])
+def test_the_limit_of_any_enclosing_group_counts(groups: Path, where: str) -> None:
+    for each in (".", "a.slice", "a.slice/b.scope"):
+        memory(groups / each, "max", 10, 5)
+    memory(groups / where, "1000000", 300_000, 0)
+    assert free(groups) == 700_000
+
+
+def test_the_memory_limit_of_version_one(groups: Path) -> None:
+    groups.with_name("membership").write_text("4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n")
+    folder = groups / "memory" / "docker" / "1"
+    folder.mkdir(parents=True)
+    for name, text in (
+        ("limit_in_bytes", "1000"),
+        ("usage_in_bytes", "900"),
+        ("stat", "total_inactive_file 50"),
+    ):
+        (folder / f"memory.{name}").write_text(text)
+    assert free(groups) == 150
+
+
+def test_what_is_free_without_limits(groups: Path) -> None:
+    assert free(groups) == 8000 * 1024
+    memory(groups, "max", 10, 5)
+    assert free(groups) == 8000 * 1024
+    memory(groups, "100", 300, 5)
+    assert free(groups) == 0
+    assert free_memory(groups / "none", groups.parent / "none", groups / "none") == 4 << 30

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.runner import Limits
+from nsr_cli.engine.stages import compose
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.checkpoint import save_network
-from nsr_cli.restore import Restorer, compose
+from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import tiny_network, tiny_weights
@@ -216,3 +218,20 @@ def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
     found = restorer.run(gray, sigma=10)
     np.testing.assert_allclose(found, stronger, atol=1e-6)
     assert np.abs(found - same).max() > 1e-4
+
+
+def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: WeightStore) -> None:
+    """Each has noise of its own; JPEG's loss of detail is in the luma."""
+    array = RANDOM.random((50, 60, 3), dtype=np.float32)
+    planes = np.split(array, 3, axis=2)
+    seen: list[tuple[int, int]] = []
+    restorer = load(tmp_path, store, "denoise", 1, scale=1, channels=1, levels=1)
+    found = restorer.run(array, sigma=20, progress=lambda *now: seen.append(now))
+    apart = np.concatenate([restorer.run(plane, sigma=20) for plane in planes], axis=2)
+    np.testing.assert_allclose(found, apart, atol=1e-6)
+    assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
+    bands = restorer.bands(picture_bands(array), np.float32, sigma=20, progress=lambda *now: seen.append(now))
+    np.testing.assert_allclose(collect(bands, np.float32), apart, atol=1e-6)
+    assert seen[-1][0] == seen[-1][1]
+    luma = load(tmp_path, store, "dejpeg", 1, scale=1, channels=1, levels=1).run(array, quality=20)
+    np.testing.assert_allclose(rgb_to_ycc(luma)[..., 1:], rgb_to_ycc(array)[..., 1:], atol=1e-5)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nsr_cli.engine.device import choose_device, choose_precision, prepare_cpu
+from nsr_cli.engine.device import choose_device, choose_precision, prepare_cpu, wait_for
+from nsr_cli.engine.runner import BATCHES
 from nsr_cli.machine import window_threads
 
 
@@ -77,19 +78,19 @@ class Place:
         with torch.inference_mode():
             for work in works.values():
                 work()
+            wait_for(self.device)
             for _ in range(self.repeats):
                 for name, work in works.items():
                     start = time.perf_counter()
                     work()
-                    if self.device.type == "cuda":
-                        torch.cuda.synchronize(self.device)
+                    wait_for(self.device)
                     seconds[name].append(time.perf_counter() - start)
         return {name: statistics.median(each) for name, each in seconds.items()}
 
     @property
     def batch(self) -> int:
         """Windows that the engine convolves at once here."""
-        return 64 if self.device.type == "cuda" else 1
+        return BATCHES.get(self.device.type, 1)
 
     @property
     def cores(self) -> int:

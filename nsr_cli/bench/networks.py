@@ -64,7 +64,7 @@ def authors_scheme(place: Place) -> list[Figure]:
     executor = Executor(network, place.device, place.dtype, repeat=True)
     x = torch.rand(3, height, width)
     patches = x.to(place.device, place.dtype)
-    once = dataclasses.replace(place, repeats=max(1, place.repeats // 2))
+    once = dataclasses.replace(place, repeats=(place.repeats + 1) // 2)
     medians = once.time_in_turn(
         {
             "authors": lambda: overlapping_patches(network, patches),

@@ -6,13 +6,11 @@ from pathlib import Path
 import typer
 
 from nsr_cli.cli.options import FitChoice, Height, Inputs, ScaleAtEnd, StepModels, Width
-from nsr_cli.cli.restore import TASKS, check_size, start
+from nsr_cli.cli.restore import check_size, start
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import Shared, takes
 from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
-
-_TIERS = ("base", "lite")
 
 
 @takes(Shared)
@@ -50,9 +48,11 @@ def _models(texts: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     Raises:
         UsageError: a model without the step that it is for, or a step that does not exist.
     """
+    from nsr_cli.weights.entry import TASKS, TIERS  # and the room of weights: not for --help
+
     tier, models = None, dict[str, str]()
     for text in texts:
-        if text in _TIERS:
+        if text in TIERS:
             tier = text
             continue
         task, equals, name = text.partition("=")

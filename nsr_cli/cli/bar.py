@@ -7,7 +7,8 @@ This module loads Rich, so it is imported only where there is a bar to draw.
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
 
 from rich.console import Console as RichConsole
 from rich.progress import (
@@ -60,6 +61,25 @@ class _Bar(Progress):
         return True
 
 
+class _Patient:
+    """Where Rich draws: a terminal that is closed meanwhile must not turn a good run into a failed one."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _Amount(ProgressColumn):
     """How many pictures, or bytes of a download, of how many."""
 
@@ -78,7 +98,7 @@ def _short(name: str) -> str:
 @contextmanager
 def rich_progress(total: int | None, what: str, color: bool) -> Iterator[Progress]:
     """Show a bar on stderr while the body runs, none for pictures if `what` is empty; it vanishes afterwards."""
-    console = RichConsole(file=sys.stderr, no_color=not color, highlight=False)
+    console = RichConsole(file=cast(IO[str], _Patient(sys.stderr)), no_color=not color, highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

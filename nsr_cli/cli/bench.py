@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Device, PrecisionChoice
+from nsr_cli.cli.options import Device, PlotExists, PrecisionChoice
+from nsr_cli.cli.single import Target, checked, skips, write
 from nsr_cli.cli.texts import aligned
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text, write_atomic
+from nsr_cli.files import safe_text
 from nsr_cli.imaging.chart import line_chart
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
@@ -27,6 +28,7 @@ def bench(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw time against megapixels as PNG.")
     ] = None,
+    if_exists: PlotExists = None,
     device: Device = "auto",
     precision: PrecisionChoice = "auto",
 ) -> None:
@@ -47,9 +49,10 @@ def bench(
     from nsr_cli.bench.figures import Place
     from nsr_cli.bench.runs import run_all
 
-    if plot is not None:
-        _check(plot)
     console = console_of(ctx)
+    target = None if plot is None else _target(plot, if_exists or "error")
+    if target is not None and skips(target, "--plot", console):
+        target = None
     place = Place.choose(device, precision, repeats)
     figures, grown = run_all(place, quick=quick, notify=console.note)
     about = {
@@ -59,8 +62,8 @@ def bench(
         "threads": torch.get_num_threads(),
         "repeats": repeats,
     }
-    if plot is not None:
-        _draw(plot, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
+    if target is not None:
+        _draw(target, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
     if json or console.json:
         console.json_line(
             {"schema": 1, **about, "figures": [dataclasses.asdict(figure) for figure in figures]}
@@ -74,7 +77,7 @@ def bench(
         console.data(line)
 
 
-def _check(plot: Path) -> None:
+def _target(plot: Path, rule: str) -> Target:
     """Before minutes of measuring: can the drawing be written?"""
     if plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {safe_text(plot)}: the drawing is a PNG; give it a name that ends in .png")
@@ -82,13 +85,14 @@ def _check(plot: Path) -> None:
         raise UsageError(
             f"--plot {safe_text(plot)}: there is no folder {safe_text(plot.parent)}; make it first"
         )
+    return checked(Target(plot, "PNG"), rule, option="--plot")
 
 
-def _draw(plot: Path, points: list[tuple[float, float]], device: str) -> None:
+def _draw(target: Target, points: list[tuple[float, float]], device: str) -> None:
     pixels = line_chart(
         points,
         title=f"Time for one picture, tiny sparse network at scale 2, {device}",
         across="megapixels of the input",
         up="seconds",
     )
-    write_atomic(plot, encode(Picture(pixels), "PNG"))
+    write(target, encode(Picture(pixels), "PNG"))

@@ -37,29 +37,29 @@ class Chain:
     """
 
     def __init__(self, links: Sequence[Link]) -> None:
-        self._links = tuple(links)
+        self.links = tuple(links)
         self.taken: tuple[Link, ...] = ()
 
     @property
     def entries(self) -> Sequence[Weights]:
         """The weights of all steps, each once; those taken, once that is known."""
-        found = [entry for link in self.taken or self._links for entry in link.restorer.entries]
+        found = [entry for link in self.taken or self.links for entry in link.restorer.entries]
         return list({entry.sha256: entry for entry in found}.values())
 
     @property
     def device(self) -> str:
         """Where it computes."""
-        return self._links[0].restorer.device
+        return self.links[0].restorer.device
 
     @property
     def precision(self) -> str:
         """The number type it computes in."""
-        return self._links[0].restorer.precision
+        return self.links[0].restorer.precision
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
         """As for `Restorer`, if that holds for every step."""
         links: list[Link] = []
-        for link in self._links:
+        for link in self.links:
             restorer = link.restorer.on_one_core(picture, side_by_side)
             if restorer is None:
                 return None
@@ -86,8 +86,8 @@ class Chain:
         plain = Picture(to_unit(pixels))
         made = plain
         taken: list[Link] = []
-        for number, link in enumerate(self._links):
-            step = _remeasured(link.step, made) if taken else link.step
+        for number, link in enumerate(self.links):
+            step = remeasured(link.step, made) if taken else link.step
             if step is None:
                 continue
             made = link.restorer(
@@ -97,7 +97,7 @@ class Chain:
                 strength=1.0,
                 tta=tta,
                 size=size if step.task == "upscale" else None,
-                progress=_part(progress, number, len(self._links)),
+                progress=_part(progress, number, len(self.links)),
             )
             taken.append(replace(link, step=step))
         self.taken = tuple(taken)
@@ -106,7 +106,7 @@ class Chain:
         return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha).with_notes(*made.notes)
 
 
-def _remeasured(step: Step, picture: Picture) -> Step | None:
+def remeasured(step: Step, picture: Picture) -> Step | None:
     """The step at the level that is left in a picture; None if there is nothing left to do."""
     if step.sigma is None:
         return step

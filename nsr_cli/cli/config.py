@@ -18,8 +18,11 @@ from typing import Any
 
 from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.reads import read_regular
 
 PROJECT_FILE = "nsr.toml"
+_MOST = 1 << 20  # bytes of a file
 RESTORING = ("upscale", "denoise", "dejpeg", "auto")
 SHOWING = ("compare", "explain")
 COMMANDS = (*RESTORING, *SHOWING)
@@ -60,8 +63,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("precision", "auto", commands=(*RESTORING, "compare")),
     Setting("batch", "auto", commands=(*RESTORING, "compare")),
     Setting("tile", "auto"),
-    Setting("max-memory", "no limit"),
-    Setting("max-pixels", "536870912", commands=COMMANDS),
+    Setting("max-memory", "half of what is free"),
+    Setting("max-pixels", str(DEFAULT_MAX_PIXELS), commands=COMMANDS),
     Setting("strength", "1"),
     Setting("tta", "no", switch=True),
     Setting("recursive", "no", switch=True),
@@ -92,11 +95,15 @@ class ConfigFile:
         return own.get(key, self.shared.get(key))
 
 
-def user_file() -> Path:
-    """Where the user's own settings are looked for."""
+def user_file() -> Path | None:
+    """Where the user's own settings are looked for; None for users without a home."""
     from platformdirs import user_config_path
 
-    return user_config_path("nsr", appauthor=False) / "config.toml"
+    try:
+        folder = user_config_path("nsr", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder / "config.toml" if folder.is_absolute() else None  # else a `~` that led nowhere
 
 
 def read_files() -> tuple[ConfigFile, ...]:
@@ -105,7 +112,7 @@ def read_files() -> tuple[ConfigFile, ...]:
     Raises:
         UsageError: a file cannot be read, or holds a key that no command has.
     """
-    found = (_read(path) for path in (Path(PROJECT_FILE), user_file()))
+    found = (_read(path) for path in (Path(PROJECT_FILE), user_file()) if path is not None)
     return tuple(file for file in found if file is not None)
 
 
@@ -155,7 +162,7 @@ def _read(path: Path) -> ConfigFile | None:
     import tomllib  # only where there may be a file to read
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -39,8 +39,9 @@ def show(
     files = config.read_files()
     if not (json or console.json):
         for path in (config.PROJECT_FILE, config.user_file()):
+            there = any(str(file.path) == str(path) for file in files)
             console.note(
-                f"settings file: {path}{'' if any(str(f.path) == str(path) for f in files) else ' (absent)'}"
+                f"settings file: {path or 'none, for want of a home folder'}{'' if there else ' (absent)'}"
             )
     for name, value, source in _rows(files):
         if json or console.json:

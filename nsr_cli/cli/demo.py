@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.options import DemoExists, Device, PrecisionChoice
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nsr_cli.cli.single import Target
+
 app = typer.Typer()
 
 SCALE = 2
+NAMES = ("input", "bicubic", "restored", "compare")
 LABEL_HEIGHT = 24  # pixels above the pictures that stand side by side
 
 
@@ -25,8 +29,9 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
         "nsr-demo"
     ),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    if_exists: DemoExists = None,
+    device: Device = "auto",
+    precision: PrecisionChoice = "auto",
 ) -> None:
     """Shrink the sample picture, enlarge it again, and compare with bicubic interpolation.
 
@@ -35,7 +40,8 @@ def demo(
       nsr demo
       nsr demo -o /tmp/look
 
-    Writes input.png (the small picture), bicubic.png, restored.png and compare.png (both side by side).
+    Writes input.png (the small picture), bicubic.png, restored.png and compare.png (both side by side). They
+    belong together: where one of them is there already, none is written unless --if-exists says so.
     """
     from nsr_cli.datasets.registry import PictureSet
     from nsr_cli.evaluate import Baseline, Case, degraded, score
@@ -43,6 +49,15 @@ def demo(
     from nsr_cli.imaging.color import from_unit
     from nsr_cli.restore import Restorer
 
+    console = console_of(ctx)
+    targets = _targets(output, if_exists or "skip")
+    there = [target for target in targets.values() if target.there]
+    if there:
+        console.note(
+            f"skipped, {there[0].label} is there already: choose another folder with -o, or replace it with "
+            "--if-exists overwrite"
+        )
+        return
     original = decode((resources.files("nsr_cli") / "sample" / "sample.png").read_bytes()).pixels
     case = Case(PictureSet("sample", "benchmark", "rgb", 1), "upscale", SCALE)
     small = degraded(original, case, "sample")
@@ -54,29 +69,30 @@ def demo(
 
     pictures = {"input": from_unit(small, original.dtype), "bicubic": bicubic, "restored": restored}
     pictures["compare"] = side_by_side({"bicubic": bicubic, "nsr": restored})
-    paths = save(pictures, output)
+    save(pictures, targets)
     before, after = score(bicubic, original, case)[0], score(restored, original, case)[0]
     height, width = restored.shape[:2]
-    console_of(ctx).data(
-        f"wrote {paths['restored']} ({width}x{height}, x{SCALE}) in {seconds:.2f} s, {after - before:+.2f} dB"
-        f" over bicubic ({before:.2f} to {after:.2f} dB); side by side: {paths['compare']}"
+    console.data(
+        f"wrote {targets['restored'].label} ({width}x{height}, x{SCALE}) in {seconds:.2f} s, {after - before:+.2f} dB"
+        f" over bicubic ({before:.2f} to {after:.2f} dB); side by side: {targets['compare'].label}"
     )
 
 
-def save(pictures: "dict[str, NDArray[np.uint8]]", folder: Path) -> dict[str, Path]:
-    """Write each (H, W, 3) as `folder/NAME.png`; WriteError if that cannot be done."""
-    from nsr_cli.files import write_atomic, write_error
+def _targets(folder: Path, rule: str) -> "dict[str, Target]":
+    """Where the pictures go; UsageError or WriteError, as of `single.place`, if they cannot be written there."""
+    from nsr_cli.cli.single import Target, checked
+
+    return {name: checked(Target(folder / f"{name}.png", "PNG"), rule) for name in NAMES}
+
+
+def save(pictures: "dict[str, NDArray[np.uint8]]", targets: "dict[str, Target]") -> None:
+    """Write each (H, W, 3) where it is to go; WriteError if that cannot be done."""
+    from nsr_cli.cli.single import write
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    paths = {name: folder / f"{name}.png" for name in pictures}
     for name, pixels in pictures.items():
-        write_atomic(paths[name], encode(Picture(pixels), "PNG"))
-    return paths
+        write(targets[name], encode(Picture(pixels), "PNG"))
 
 
 def side_by_side(pictures: "dict[str, NDArray[np.uint8]]") -> "NDArray[np.uint8]":

@@ -200,16 +200,14 @@ class Models:
 
     def get(self, name: str | None, case: "Case") -> "Model":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline, PerChannel
+        from nsr_cli.evaluate import Baseline
 
         if name in BASELINES:
             return Baseline(str(name), case.scale)
         key = (name, case.task, case.scale, case.on_gray)
         if key not in self._known:
             self._known[key] = self._load(name, case, "gray" if case.on_gray else "rgb")
-        restorer = self._known[key]
-        by_channel = case.task == "denoise" and not case.on_gray and restorer.channels == 1
-        return PerChannel(restorer) if by_channel else restorer
+        return self._known[key]
 
     def _load(self, name: str | None, case: "Case", color: str) -> "Restorer":
         from nsr_cli.engine.runner import Limits  # only now: torch loads slowly

@@ -141,14 +141,16 @@ def _load(
 
 
 def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:
-    config = subject.network.config
-    layers = config.blocks * (1 if config.shared else 2)
-    for name, value, most, what in (
-        ("--layer", layer, layers, "layers that choose"),
-        ("--cardinal", cardinal, config.cardinality, "cardinal groups"),
-    ):
-        if value is not None and value > most:
-            raise UsageError(f"{name} {value}: {subject.name} has {most} {what}; give 1 to {most}")
+    counts = subject.cardinal_groups
+    if layer is not None and layer > len(counts):
+        raise UsageError(
+            f"--layer {layer}: {subject.name} has {len(counts)} layers that choose; give 1 to {len(counts)}"
+        )
+    # Where each channel chooses, wide layers have more groups than narrow ones.
+    most = min(counts) if layer is None else counts[layer - 1]
+    if cardinal is not None and cardinal > most:
+        where = subject.name if layer is None else f"layer {layer} of {subject.name}"
+        raise UsageError(f"--cardinal {cardinal}: {where} has {most} cardinal groups; give 1 to {most}")
 
 
 def _observe(

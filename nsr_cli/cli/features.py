@@ -4,30 +4,59 @@ import dataclasses
 import json
 import struct
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError, UsageError
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.weights.manifest import load_manifest
+from nsr_cli.weights.store import WeightStore
 
 _LARGEST_NATIVE = 4
 _LONGEST_HEADER = 1 << 20
 _FLOAT = 4
-_OVERHEAD = 1.1
+_GAPS = 2
 
 
-def features(settings: Settings, width: int, height: int) -> int:
-    """Bytes of the features of a picture of this size, all of them in memory; 0 if a GPU holds them for sure."""
-    if settings.device.startswith(("cuda", "mps")):
-        return 0
-    factor = settings.factor(width, height)
-    config = _config(settings, min(int(-(-factor // 1)), _LARGEST_NATIVE))
-    per_pixel = (1 + config.expansion) * config.width * _FLOAT * _OVERHEAD
-    stages = 1.0
-    while factor > max(config.scale, 2) ** stages and config.scale > 1:
-        stages += 1
-    return int(width * height * per_pixel * config.scale ** (2 * (stages - 1)))
+def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
+    """Bytes that a picture takes at the most while it goes through the networks in one piece, in float.
+
+    Args:
+        settings: of the run.
+        size: width and height.
+        colors: channels of the picture, without alpha.
+    """
+    inside = not settings.device.startswith(("cuda", "mps"))
+    most, begin = 0.0, float(prod(size))
+    pixels = begin
+    for task in _tasks(settings):
+        pixels = begin
+        for config in _configs(settings, task, *size):
+            averaged = config.channels * (1 + config.scale**2) if settings.tta else 0
+            most = max(most, _FLOAT * pixels * (_per_pixel(config, colors, inside=inside) + averaged))
+            pixels *= config.scale**2
+    made, wanted = _FLOAT * pixels * colors, _FLOAT * prod(settings.result_size(*size)) * colors
+    finishing = max(made, wanted) + (wanted if made != wanted or settings.strength != 1.0 else 0)
+    beside = 2 * _FLOAT * begin * colors if settings.task == "auto" else 0  # see `Chain`
+    return int(max(most, finishing) + beside)
+
+
+def _per_pixel(config: NetworkConfig, colors: int, *, inside: bool) -> float:
+    """Floats for each pixel that comes to a network, its features counted only if they are `inside` this memory."""
+    seen, inner = config.channels, config.inner
+    # What comes in, as the network wants it; and the same with a border, and behind an unshuffling.
+    before = seen + (0 if colors == seen else colors + seen) + seen * (2 if config.unshuffle > 1 else 1)
+    out = config.scale**2 * seen * (2 if config.unshuffle > 1 else 1)
+    after = config.scale**2 * (seen + (0 if colors == seen else 2 * colors))
+    if not inside:
+        return max(before + out, after)
+    rim, wide_rim = (1 + 2 * count / inner.window for count in (1, 2))
+    strips = (seen + config.levels / config.unshuffle**2) * wide_rim
+    features = inner.width / config.unshuffle**2 * rim
+    # What was needed before them leaves gaps that nothing else fits into.
+    blocks = before + strips + features * (1 + inner.expansion) + _GAPS * seen
+    return max(blocks, before + strips + features + out, after)
 
 
 def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) -> int:
@@ -46,15 +75,27 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
     with suppress(UsageError):  # which is said when the run starts
         shares = choose_device(settings.device).type == "cpu"
     finished = depth if settings.strength == 1.0 else _FLOAT
-    return least_memory(_configs(settings, *size), size[0], colors, finished, shares_memory=shares)
+    tasks = _tasks(settings)
+    steps = [(_configs(settings, task, *size), finished if task == tasks[-1] else _FLOAT) for task in tasks]
+    # Each step of `auto` gets an equal part.
+    return len(steps) * max(
+        least_memory(configs, size[0], colors, after, shares_memory=shares) for configs, after in steps
+    )
 
 
-def _configs(settings: Settings, width: int, height: int) -> list[NetworkConfig]:
-    """The networks in a row that a picture of this size goes through."""
+def _tasks(settings: Settings) -> list[str]:
+    """The steps that a picture may go through: of `auto` all that there are."""
+    if settings.task != "auto":
+        return [settings.task]
+    return ["dejpeg", "denoise", *(["upscale"] if settings.enlarges else [])]
+
+
+def _configs(settings: Settings, task: str, width: int, height: int) -> list[NetworkConfig]:
+    """The networks in a row that a picture of this size goes through for a task."""
     from nsr_cli.engine.stages import compose
 
-    factor = settings.factor(width, height)
-    first = _config(settings, min(int(-(-factor // 1)), _LARGEST_NATIVE))
+    factor = settings.factor(width, height) if task == "upscale" else 1.0
+    first = _config(settings, task, min(int(-(-factor // 1)), _LARGEST_NATIVE))
     if factor == 1:
         return [first]
     own = settings.model_for("upscale")
@@ -64,16 +105,18 @@ def _configs(settings: Settings, width: int, height: int) -> list[NetworkConfig]
     return [first]
 
 
-def _config(settings: Settings, native: int) -> NetworkConfig:
+def _config(settings: Settings, task: str, native: int) -> NetworkConfig:
     """What the network that will be used is made of; a small one where that cannot be known."""
-    task = settings.task if settings.task != "auto" else "upscale" if settings.enlarges else "denoise"
     with suppress(NsrError, OSError, ValueError, KeyError, TypeError, struct.error):
         chosen = load_manifest().resolve(
             settings.model_for(task), task, max(native, 2) if task == "upscale" else None
         )
-        if not isinstance(chosen, Path):
+        if not isinstance(chosen, Path) and chosen.preset in PRESETS:
             return PRESETS[chosen.preset]
-        with chosen.open("rb") as file:
+        place = chosen if isinstance(chosen, Path) else WeightStore().locate(chosen)
+        if place is None:
+            return PRESETS["lite"]
+        with place.open("rb") as file:
             length = struct.unpack("<Q", file.read(8))[0]
             header = json.loads(file.read(min(length, _LONGEST_HEADER)))
         return NetworkConfig.from_dict(json.loads(header["__metadata__"]["nsr"])["config"])

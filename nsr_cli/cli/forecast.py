@@ -2,8 +2,9 @@
 
 import shutil
 import struct
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nsr_cli.cli.outcome import Outcome, as_json, never_read, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.streamed import can_write_rows, most_rows
+from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
@@ -148,7 +149,7 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
             try:
                 found = forecast(job, settings)
                 if decoder is not None and job.source is not None:
-                    _look(outcome, job.source, decoder, settings)
+                    _look(outcome, job, decoder, settings)
             except (NsrError, OSError) as error:
                 outcome.fail(
                     error if isinstance(error, NsrError) else DecodeError(f"cannot be read: {error}")
@@ -159,15 +160,19 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
             yield outcome, found
 
 
-def _look(outcome: Outcome, source: Path, decoder: Decoder, settings: Settings) -> None:
+def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> None:
     """Note the steps that `auto` would take with a picture, or that it would take none."""
-    data = source.read_bytes()
-    page = decoder.pages(data)[0]
-    level = level_of(settings, page, data)
-    steps = level.steps
+    streams = Streams(settings, decoder, threading.Event(), lambda _: None)
+    if (large := streams.open(job, outcome)) is not None:
+        with closing(large.source):
+            page, level = large.source.page, large.level
+    else:
+        data = job.source.read_bytes() if job.source is not None else b""
+        page = decoder.pages(data)[0]
+        level = level_of(settings, page, data)
     factor = settings.factor(page.width, page.height) if settings.enlarges else None
-    outcome.take_steps(step_record(step, factor) for step in steps)
-    if not steps:
+    outcome.take_steps(step_record(step, factor) for step in level.steps)
+    if not level.steps:
         outcome.leave_alone(level.idle)
 
 

@@ -97,6 +97,12 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(mode_of(path))
 
 
+def is_special(path: Path) -> bool:
+    """Whether `path` leads to a device, a pipe or a socket."""
+    mode = mode_of(path)
+    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
     """The inputs with patterns replaced by what matches; a path that exists is never taken for a pattern."""
     for text in inputs:

@@ -7,8 +7,10 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.options import MaxPixels
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure, PictureError, UsageError
 from nsr_cli.files import safe_text
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from nsr_cli.imaging.inspect import Findings
@@ -23,6 +25,7 @@ def inspect(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each picture.")] = False,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Look for compression, noise and an earlier enlargement, and recommend a command.
 
@@ -39,7 +42,7 @@ def inspect(
     from nsr_cli.sandbox.decoder import Decoder  # numpy and the codecs: not for --help
 
     failed = 0
-    with Decoder(notice=console.warning) as decoder:
+    with Decoder(max_pixels, notice=console.warning) as decoder:
         for path in files:
             try:
                 _report(path, decoder, console)

@@ -188,7 +188,7 @@ class Journey:
         """Restore and write a picture in bands."""
         page, settings, outcome = streamed.source.page, self._settings, passing.outcome
         with closing(streamed.source):
-            restorer = self._restorers.get(page, settings.task)
+            restorer = self._restorer(page, streamed.level)
             width, _ = settings.result_size(page.width, page.height)
             outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
             outcome.note_weights(restorer)
@@ -235,8 +235,7 @@ class Journey:
             progress=self._watch,
         )
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
-        if isinstance(restorer, Chain):
-            outcome.note_chain(restorer)
+        outcome.note_weights(restorer)
         return result
 
     def _restorer(self, page: Picture, level: Level) -> RestorerLike:

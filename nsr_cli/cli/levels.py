@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from nsr_cli.cli.remedy import Step, remedies
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.values import MAX_SIGMA
 from nsr_cli.imaging.inspect import inspect, jpeg_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.model.levels import MAX_SIGMA
 
 _NOTHING = "nothing to repair was found for sure"
 _NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"

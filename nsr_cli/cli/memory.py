@@ -134,11 +134,9 @@ def _clearing(sizes: Sizes) -> int:
 
 def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
     """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
-    # In one piece: the picture in float, once more for the network, the features, and the result; then rounding.
-    floats = sizes.floats // 2
-    result = sizes.result // sizes.depth * _FLOAT
-    inside = features.features(settings, *sizes.size)
-    computing = sizes.stored + max(inside + 2 * (floats - result) + result, floats + result + sizes.result)
+    samples = sizes.result // sizes.depth
+    inside = features.computing(settings, sizes.size, 1 if sizes.samples < 3 else 3)
+    computing = sizes.stored + max(inside, samples * _FLOAT + sizes.result)
     if not settings.tta and computing > budget:
         computing = budget
     packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)

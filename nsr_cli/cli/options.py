@@ -89,6 +89,20 @@ Exists = Annotated[
     _exists("; skip makes it again if nsr made it with other settings and nobody has changed it since"),
 ]
 SheetExists = Annotated[IfExists | None, _exists("")]
+
+
+def _exists_as(default: str, what: str) -> Any:
+    """Where the default does not depend on how the result's place was given."""
+    return _option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help=f"What to do with {what} there already.  [default: {default}]",
+    )
+
+
+DemoExists = Annotated[IfExists | None, _exists_as("skip", "pictures that are")]
+PlotExists = Annotated[IfExists | None, _exists_as("error", "a drawing that is")]
 Format = Annotated[
     str | None,
     _option(

@@ -68,16 +68,17 @@ class Outcome:
             self.status, self.reason = "skipped", why
 
     def note_weights(self, restorer: RestorerLike) -> None:
-        """Note what restores the picture."""
+        """Note what restores the picture, and where: before, and after since it may have gone elsewhere.
+
+        Of a chain that is settled, also which steps were taken, and with what; those of a first page stand for all.
+        """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
         self.device, self.precision = restorer.device, restorer.precision
-
-    def note_chain(self, chain: Chain) -> None:
-        """Note which steps were taken, and with what; those of a first page stand for all."""
-        self.note_weights(chain)
-        if not self.steps:
-            self.take_steps(step_record(link.step, self.scale, link.restorer.entries) for link in chain.taken)
+        if isinstance(restorer, Chain) and restorer.taken and not self.steps:
+            self.take_steps(
+                step_record(link.step, self.scale, link.restorer.entries) for link in restorer.taken
+            )
 
     def take_steps(self, records: Iterable[dict[str, Any]]) -> None:
         """Note the steps of `auto` and the levels that they bring."""

@@ -16,6 +16,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError
 from nsr_cli.fetch import cache_root
 from nsr_cli.files import write_atomic
+from nsr_cli.reads import read_regular
 
 NAME = "pace.json"
 SCHEMA = 1
@@ -55,7 +56,7 @@ class Pace:
             path = cache_root() / NAME
             path.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"schema": SCHEMA, "multiplications_per_second": latest}, indent=1)
-            write_atomic(path, text.encode())
+            write_atomic(path, text.encode(), devices=False)
 
 
 def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
@@ -80,9 +81,8 @@ def _key(settings: Settings) -> str:
 def _read() -> dict[str, float]:
     """What is remembered; empty if the file is absent or damaged."""
     try:
-        with (cache_root() / NAME).open("rb") as file:
-            content: Any = json.loads(file.read(_LIMIT))
-    except (OSError, ValueError, RecursionError):
+        content: Any = json.loads(read_regular(cache_root() / NAME, _LIMIT))
+    except (OSError, NsrError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         return {}
@@ -104,9 +104,9 @@ def _work(pixels: dict[float, int], settings: Settings) -> float | None:
 
 def _multiplications(factor: float, settings: Settings) -> int | None:
     """Multiplications for each pixel of the input, through all networks on its way."""
-    from nsr_cli.model.checkpoint import read_config  # torch
+    from nsr_cli.engine.stages import compose  # torch
+    from nsr_cli.model.checkpoint import read_config
     from nsr_cli.model.config import PRESETS
-    from nsr_cli.restore import compose
     from nsr_cli.weights.manifest import load_manifest
 
     manifest, task = load_manifest(), settings.task

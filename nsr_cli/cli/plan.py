@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, mode_of
+from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, is_special, mode_of
 from nsr_cli.cli.naming import format_of, name_too_long
 from nsr_cli.cli.places import Placer, Request
 from nsr_cli.cli.redo import Stamp, stamp_of
@@ -167,7 +167,9 @@ def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
     for job in jobs:
         if job.target is not None and is_folder(job.target):
             raise UsageError(f"{safe_text(job.target)} is a folder: choose another name")
-    # A device or a pipe is there to be written to.
+        if job.target is not None and not _names_file(request, jobs) and is_special(job.target):
+            raise UsageError(f"{safe_text(job.target)} is a pipe or a device: choose another name")
+    # A device or a pipe that is named is there to be written to.
     there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
     rule = request.if_exists or ("error" if _names_file(request, jobs) else "skip")
     if rule == "error" and there:

@@ -9,6 +9,7 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Device
+from nsr_cli.errors import UsageError
 from nsr_cli.files import safe_text
 
 if TYPE_CHECKING:
@@ -52,10 +53,14 @@ def publish(
     The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
     weights by the protocol of `nsr eval`.
     """
-    from nsr_cli.training.publish import load_trained, publish
+    from nsr_cli.training.publish import check, load_trained, publish
 
     console = console_of(ctx)
+    check(name, manifest)  # and the run and the places, before minutes of scoring
     trained = dataclasses.replace(load_trained(run, which), started_from=started_from)
+    for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
+        if not place.is_dir():
+            raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")
     scores = _scores(trained, sets or [], data, device, console)
     entry = publish(trained, name, manifest, folder, scores)
     console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")
@@ -77,8 +82,8 @@ def _scores(
     stored = load_network(save_network(trained.network))
     model = InTraining(Runner(stored, device, "fp32"))
     scores: dict[str, Any] = {}
-    for one in sets:
-        pictures, files = load_registry().get(one), find_images(one, data)
+    found = [(load_registry().get(one), find_images(one, data)) for one in sets]
+    for pictures, files in found:
         for level in LEVELS.get(task.kind, (task.scale,)):
             row = evaluate(case_of(task, pictures, level), files, model)
             figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}

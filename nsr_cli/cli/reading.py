@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
+from nsr_cli.reads import read_regular
 
 
 def read_file(path: Path | None, max_pixels: int) -> bytes:
@@ -14,11 +15,11 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
     if path is None:
         raise DecodeError("stdin holds no picture")
     try:
-        stored = path.stat().st_size
-        if stored > max_pixels * 16 + (1 << 26):  # four float samples a pixel, and room for metadata
+        stored, most = path.stat().st_size, max_pixels * 16 + (1 << 26)
+        if stored > most:  # four float samples a pixel, and room for metadata
             raise DecodeError(
                 f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}"
             )
-        return path.read_bytes()
+        return read_regular(path, most)
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from nsr_cli.cli import provenance
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.weights.entry import COLORS, TASKS
 from nsr_cli.weights.manifest import load_manifest
@@ -34,7 +35,7 @@ def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
         if record is None or "pixels" not in record:
             return False
         with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
-            return provenance.digest(decoder.pages(path.read_bytes())) == record["pixels"]
+            return provenance.digest(decoder.pages(read_regular(path))) == record["pixels"]
     except (OSError, DecodeError):
         return False
 

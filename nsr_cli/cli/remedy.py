@@ -6,8 +6,8 @@ a picture that is left alone loses nothing, one that is smoothed without need do
 
 from dataclasses import dataclass
 
-from nsr_cli.cli.values import MAX_SIGMA
 from nsr_cli.imaging.inspect import Findings
+from nsr_cli.model.levels import MAX_SIGMA
 
 # Up to these a picture is better left alone: a JPEG of this quality and noise of this level hardly show. Of
 # photographs without noise, compressed at 30 to 95 or not at all, none was found to have more than LITTLE_NOISE.

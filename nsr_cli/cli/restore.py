@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from nsr_cli.cli.restorers import Loader, RestorerLike
 
 DEFAULT_SCALE = 4.0
-TASKS = ("upscale", "denoise", "dejpeg")
 
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
@@ -107,6 +106,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) 
     from nsr_cli.cli.pace import Pace
     from nsr_cli.cli.plan import make_plan
     from nsr_cli.cli.run import run
+    from nsr_cli.machine import one_heap
 
     settings = replace(
         own,
@@ -134,6 +134,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) 
     check_space(plan, settings)
     replaces, pace = shared.if_exists == "overwrite", Pace(settings)
     if plan.jobs:
+        one_heap()
         threading.Thread(target=_load_torch, daemon=True).start()  # while the first picture is decoded
     code = run(plan, settings, _loader(settings, shared, console), console, replaces=replaces, pace=pace)
     pace.remember()
@@ -175,6 +176,8 @@ def _check_streams(plan: "Plan", shared: Shared, console: Console) -> None:
 
 def check_models(settings: Settings) -> None:
     """UsageError if a model of the run is not for its task, or is none."""
+    from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
+
     tasks = TASKS if settings.task == "auto" else (settings.task,)
     for task in tasks:
         check_model(settings.model_for(task), task)

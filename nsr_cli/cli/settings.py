@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsr_cli.errors import PictureError
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 NATIVE = (2.0, 3.0, 4.0, 8.0, 16.0)
 """Factors from which a target size is reached by shrinking: the networks' own and their compositions."""
@@ -32,7 +33,7 @@ class Settings:
     write_quality: int | None = None
     strip: bool = False
     all_frames: bool = False
-    max_pixels: int = 1 << 29
+    max_pixels: int = DEFAULT_MAX_PIXELS
     device: str = "auto"
     precision: str = "auto"
     batch: int | None = None
@@ -97,7 +98,8 @@ class Settings:
             )
         if factor > NATIVE[-1]:
             raise PictureError(
-                f"from {width}x{height} to {size[0]}x{size[1]} is more than {NATIVE[-1]:g} times"
+                f"from {width}x{height} to {size[0]}x{size[1]} is more than {NATIVE[-1]:g} times; give at "
+                f"most {NATIVE[-1] * width:.0f}x{NATIVE[-1] * height:.0f}"
             )
         return size
 
@@ -125,11 +127,11 @@ class Settings:
         numbers |= {"--sigma": self.sigma, "--jpeg-quality": self.jpeg_quality}
         for name, value in numbers.items():
             if value is not None:
-                parts += [name, f"{value:g}"]
+                parts += [name, _exact(value)]
         if self.width and self.height:
             parts += ["--fit", self.fit]
         if self.strength != 1:
-            parts += ["--strength", f"{self.strength:g}"]
+            parts += ["--strength", _exact(self.strength)]
         # Other people's folders are nobody's business.
         if self.model:
             parts += ["--model", Path(self.model).name]
@@ -147,3 +149,8 @@ class Settings:
         else:
             factor = across if self.width else down
         return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def _exact(value: float) -> str:
+    """A number in as few digits as mean exactly that number again."""
+    return repr(value).removesuffix(".0")

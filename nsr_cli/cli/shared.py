@@ -34,6 +34,7 @@ from nsr_cli.cli.options import (
     Tta,
 )
 from nsr_cli.cli.tasks import Task
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -60,7 +61,7 @@ class Shared:
     batch: Batch = None
     tile: Tile = None
     max_memory: MaxMemory = None
-    max_pixels: MaxPixels = 1 << 29
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
     offline: Offline = False
     mirror: Mirror = None
 
@@ -75,7 +76,7 @@ class Showing:
     sigma: Sigma = None
     jpeg_quality: JpegQuality = None
     device: Device = "auto"
-    max_pixels: MaxPixels = 1 << 29
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
     offline: Offline = False
     mirror: Mirror = None
 

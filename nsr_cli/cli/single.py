@@ -78,15 +78,26 @@ def place(
         if path.suffix.lower() not in forms:
             raise UsageError(f"-o {safe_text(output)}: the name must end in {' or '.join(forms)}")
         form = forms[path.suffix.lower()]
-    return _checked(Target(path, form), image, if_exists or ("error" if named else "skip"))
+    return checked(Target(path, form), if_exists or ("error" if named else "skip"), image)
 
 
-def _checked(target: Target, image: str, rule: str) -> Target:
+def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -> Target:
+    """Find out whether a file can be written, before any work; with `there` if it is there and stays.
+
+    Args:
+        target: the file.
+        rule: what to do if it is there already: `skip`, `overwrite` or `error`.
+        image: the picture, which is not to be replaced.
+        option: the one that gives another place, for the messages.
+
+    Raises:
+        UsageError, WriteError: as of `place`.
+    """
     path = target.path or Path()
     if is_folder(path):
         raise UsageError(f"{safe_text(path)} is a folder: choose another name")
     if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(image):
-        raise UsageError(f"{safe_text(path)} is the picture itself: choose another name with -o")
+        raise UsageError(f"{safe_text(path)} is the picture itself: choose another name with {option}")
     if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
         if rule == "error":
             raise UsageError(
@@ -99,7 +110,7 @@ def _checked(target: Target, image: str, rule: str) -> Target:
     while not os.path.lexists(nearest):
         nearest = nearest.parent
     if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write into {safe_text(path.parent)}; choose another folder with -o")
+        raise WriteError(f"cannot write into {safe_text(path.parent)}; choose another folder with {option}")
     return target
 
 

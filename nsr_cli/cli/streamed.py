@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.cli import memory, provenance
+from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from nsr_cli.engine.bands import Bands
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at
+_RESTORED_SHARE = 16  # one pixel in so many of those is also restored, to look again
 _SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
 
 
@@ -100,7 +103,7 @@ class Streams:
         from nsr_cli.cli.tiffsource import Held
 
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
-        route = memory.route(_sizes(pages[0], self._settings), form, self._settings, Ends(False, rows))
+        route = memory.route(sizes_of(pages[0], self._settings), form, self._settings, Ends(False, rows))
         if not route.bands:
             return None
         source = Held(pages[0])
@@ -115,28 +118,57 @@ class Streams:
     ) -> None:
         """Restore and write one picture; whatever goes wrong, there is no file then."""
         from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
-        from nsr_cli.restore import Restorer
 
-        source, settings, form = streamed.source, self._settings, streamed.format
-        if not isinstance(restorer, Restorer):
-            raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
+        source, form = streamed.source, streamed.format
         page, rows = source.page, source.bands()
         dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
-        bands = restorer.bands(
-            rows if page.alpha is None else color_bands(rows),
-            dtype,
-            sigma=streamed.level.sigma,
-            quality=streamed.level.quality,
-            strength=settings.strength,
-            size=settings.target_size(page.width, page.height),
-            memory=streamed.room,
-            progress=progress,
-        )
+        color = rows if page.alpha is None else color_bands(rows)
+        bands = self._restored(streamed, color, dtype, outcome, restorer, progress)
         if page.alpha is not None:
             bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
         outcome.out_size = (bands.shape.width, bands.shape.height)
         outcome.notes += [f"{form}: {loss}" for loss in codec.losses(page, form)]
         self._write(bands, _result(bands, page, dtype), form, outcome)
+
+    def _restored(
+        self,
+        streamed: Streamed,
+        color: "Bands",
+        dtype: "np.dtype[Any]",
+        outcome: Outcome,
+        restorer: RestorerLike,
+        progress: Callable[[int, int], None],
+    ) -> "Bands":
+        """The rows behind the network, or behind those of the steps that were found for the picture."""
+        from nsr_cli.cli.chainbands import chain_bands, settle
+        from nsr_cli.restore import Restorer
+
+        source, level, strength = streamed.source, streamed.level, self._settings.strength
+        size = self._settings.target_size(source.page.width, source.page.height)
+        if isinstance(restorer, Chain):
+            settle(restorer, lambda: source.sample(self._most_looked_at // _RESTORED_SHARE))
+            outcome.note_weights(restorer)
+            return chain_bands(
+                restorer,
+                color,
+                dtype,
+                strength=strength,
+                size=size,
+                memory=streamed.room,
+                progress=progress,
+            )
+        if not isinstance(restorer, Restorer):
+            raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
+        return restorer.bands(
+            color,
+            dtype,
+            sigma=level.sigma,
+            quality=level.quality,
+            strength=strength,
+            size=size,
+            memory=streamed.room,
+            progress=progress,
+        )
 
     def _write(self, bands: "Bands", result: Picture, form: str, outcome: Outcome) -> None:
         codec.check_encodable(form, result.width, result.height, result.bits, result.alpha is not None)
@@ -185,7 +217,12 @@ class Streams:
         asked = settings.sigma if settings.task == "denoise" else settings.jpeg_quality
         if settings.task == "upscale" or asked is not None:
             return level_of(settings, source.page, data)
-        return level_of(settings, Picture(source.sample()), data)
+        return level_of(settings, Picture(source.sample(self._most_looked_at)), data)
+
+    @property
+    def _most_looked_at(self) -> int:
+        """Pixels of a sample: looking for noise takes a multiple of what they take."""
+        return memory.allowed(self._settings) // _SAMPLE_BYTES
 
     def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
         """The page with the note of how it was made, where `token` stands for the digest of its pixels."""
@@ -194,7 +231,9 @@ class Streams:
         command = provenance.arguments_of(self._settings, form)
         made_by = (outcome.model or "", outcome.model_sha256 or "")
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        return provenance.mark(page, command, *made_by, None if page.is_float else token)
+        pixels = None if page.is_float else token
+        steps = outcome.found if self._settings.task == "auto" else None
+        return provenance.mark(page, command, *made_by, pixels, steps)
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -203,27 +242,25 @@ class Streams:
 
 def can_write_rows(job: Job, form: str, settings: Settings) -> bool:
     """Whether the result of a job can be made and written row by row."""
-    if form not in memory.ROW_FORMATS or settings.task == "auto" or settings.tta or job.target is None:
+    if form not in memory.ROW_FORMATS or settings.tta or job.target is None:
         return False
     return job.target.is_file() or not job.target.exists()
 
 
-def sizes_of(parts: Parts, settings: Settings) -> Sizes:
-    """The sizes of a TIFF file and its result; PictureError as for `Settings.result_size`."""
-    size = (parts.width, parts.height)
-    samples, depth = (3, 1) if parts.is_palette else (min(parts.samples, 4), max(1, parts.bits // 8))
-    return Sizes(size, settings.result_size(*size), samples, depth, len(parts.data))
+def sizes_of(found: Parts | Picture, settings: Settings) -> Sizes:
+    """The sizes of a TIFF file or a picture, and of its result; PictureError as for `Settings.result_size`."""
+    size, file = (found.width, found.height), 0
+    if isinstance(found, Picture):
+        samples, depth = found.channels + (found.alpha is not None), found.bits // 8
+    else:
+        samples, depth = (3, 1) if found.is_palette else (min(found.samples, 4), max(1, found.bits // 8))
+        file = len(found.data)
+    return Sizes(size, settings.result_size(*size), samples, depth, file)
 
 
 def most_rows(settings: Settings) -> int:
     """Bytes of a file's rows that may be decoded at once."""
     return memory.allowed(settings) // _SOURCE_SHARE
-
-
-def _sizes(picture: Picture, settings: Settings) -> Sizes:
-    samples = picture.channels + (picture.alpha is not None)
-    size = (picture.width, picture.height)
-    return Sizes(size, settings.result_size(*size), samples, picture.bits // 8)
 
 
 def _result(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:

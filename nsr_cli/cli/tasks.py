@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from nsr_cli.cli.levels import Level
     from nsr_cli.cli.single import Source
 
-TASKS = ("upscale", "denoise", "dejpeg")
-
 Task = Annotated[
     str | None,
     typer.Option(
@@ -35,8 +33,10 @@ def choose_task(ctx: Any, task: str | None) -> str:
     Raises:
         UsageError: there is no such task, or the options are not for it.
     """
+    from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
+
     if task is not None and task not in TASKS:
-        hint = did_you_mean(task, TASKS) or "; use upscale, denoise or dejpeg"
+        hint = did_you_mean(task, TASKS) or f"; there are {', '.join(TASKS)}"
         raise UsageError(f"--task: there is no {safe_text(task)}{hint}")
     given = [key for key in _OPTIONS if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"]
     if task is None and len(given) > 1:

@@ -25,9 +25,12 @@ _SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
 _SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
 
 
-def sample_spans(page: Picture) -> list[Span]:
-    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread."""
-    count = max(1, _SAMPLE_PIXELS // (page.width * _SAMPLE_ROWS))
+def sample_spans(page: Picture, most: int) -> list[Span]:
+    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread.
+
+    They have up to `most` pixels, but there is one part at least.
+    """
+    count = max(1, min(most, _SAMPLE_PIXELS) // (page.width * _SAMPLE_ROWS))
     if count * _SAMPLE_ROWS >= page.height:
         return [Span(0, page.height)]
     step = max(_SAMPLE_ROWS, page.height // count // 8 * 8)
@@ -72,9 +75,9 @@ class Held:
             shape, blocks(page.height, rows_at_a_time(width, 1)), lambda span: joined(_rows(page, span))
         )
 
-    def sample(self) -> NDArray[Any]:
-        """Pixels (N, W, C) of parts of the picture, evenly spread; all of it if it is small."""
-        spans = sample_spans(self.page)
+    def sample(self, most: int) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        spans = sample_spans(self.page, most)
         return np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
 
 
@@ -111,9 +114,9 @@ class TiffSource:
             spans = itertools.chain([Span(0, rest)], moved)
         return Bands(shape, spans, self._made)
 
-    def sample(self) -> NDArray[Any]:
-        """Pixels (N, W, C) of parts of the picture, evenly spread; all of it if it is small."""
-        parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page)]
+    def sample(self, most: int) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page, most)]
         return np.concatenate(parts)
 
     @property
@@ -129,6 +132,7 @@ class TiffSource:
         found = _stored(_decoded(self.parts, self.decoder, first, last), self.page)[
             low - first : high - first
         ]
+        self.file.check()  # rows of two versions must not meet in one result
         if found.dtype != self.page.pixels.dtype or found.shape[1:] != (
             self.page.width,
             samples_of(self.page),

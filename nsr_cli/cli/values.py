@@ -9,8 +9,7 @@ import re
 
 import typer
 
-MAX_SCALE = 16
-MAX_SIGMA = 75
+from nsr_cli.model.levels import MAX_SCALE, MAX_SIGMA
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -20,7 +19,7 @@ def parse_scale(text: str) -> float:
     factor = _number(text.lower().removeprefix("x").removesuffix("x"))
     if not 1 < factor <= MAX_SCALE:
         raise typer.BadParameter(
-            f"{text!r} is not possible; give a factor above 1, up to {MAX_SCALE}, such as 2 or 2.5"
+            f"{text!r} is not possible; give a factor above 1, up to {MAX_SCALE:g}, such as 2 or 2.5"
         )
     return factor
 
@@ -32,7 +31,7 @@ def parse_sigma(text: str) -> float | None:
     sigma = _number(text)
     if not 0 <= sigma <= MAX_SIGMA:
         raise typer.BadParameter(
-            f"{text!r} is not possible; give a noise level from 0 to {MAX_SIGMA}, or auto"
+            f"{text!r} is not possible; give a noise level from 0 to {MAX_SIGMA:g}, or auto"
         )
     return sigma
 
@@ -68,7 +67,7 @@ def parse_amount(text: str | int) -> int:
 
 def parse_device(text: str) -> str:
     """A device by name; whether the machine has it is seen when torch is loaded."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
         raise typer.BadParameter(f"{text!r} is not a device; give auto, cpu, cuda, cuda:N or mps")
     return text
 

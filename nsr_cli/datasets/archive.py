@@ -16,10 +16,12 @@ from nsr_cli.datasets.pictures import is_picture_name
 from nsr_cli.errors import DataError
 from nsr_cli.fetch import hash_file, part_folder, remove_abandoned
 from nsr_cli.files import safe_text, sync_folder, write_atomic, write_error
+from nsr_cli.reads import read_regular
 
 SUMS = "SHA256SUMS"  # lines as sha256sum writes them
 
 _BLOCK = 1 << 20
+_MOST_SUMS = 1 << 24  # bytes of the list
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 _GROWTH = 3  # pictures are compressed already: a set that unpacks to more than this is a bomb
@@ -57,7 +59,7 @@ def extract(archive: Path, folder: Path, images: int) -> None:
 def read_sums(folder: Path) -> dict[str, str]:
     """Return the hash of every picture that `extract` put into `folder`; nothing without a usable list."""
     try:
-        lines = (folder / SUMS).read_text(encoding="ascii").splitlines()
+        lines = read_regular(folder / SUMS, _MOST_SUMS).decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
     matches = [_SUM_LINE.fullmatch(line) for line in lines]

@@ -9,7 +9,7 @@ from nsr_cli.datasets.archive import damaged_pictures, extract, read_sums
 from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.datasets.registry import PictureSet, Registry, RemoteFile, load_registry
 from nsr_cli.errors import DataError
-from nsr_cli.fetch import Progress, Source, cache_root, fetch, is_intact, is_offline, mirror_url
+from nsr_cli.fetch import Progress, Source, cache_root, expanded, fetch, is_intact, is_offline, mirror_url
 from nsr_cli.files import safe_text
 
 
@@ -58,7 +58,9 @@ class DataStore:
         self.offline = offline or is_offline()
         self._data = data
         elsewhere = os.environ.get("NSR_DATA")
-        self._roots = [root for root in (data, Path(elsewhere).expanduser() if elsewhere else None) if root]
+        self._roots = [
+            root for root in (data, expanded(elsewhere, "NSR_DATA") if elsewhere else None) if root
+        ]
 
     def find_images(self, name: str, progress: Progress | None = None) -> list[Path]:
         """Return the pictures of a set, sorted by name; load them where they are not on this machine.
@@ -177,8 +179,7 @@ class DataStore:
 
     def _is_unpacked(self, one: PictureSet) -> bool:
         folder = self.folder / one.name
-        names = read_sums(folder)
-        return len(names) == one.images and all((folder / name).is_file() for name in names)
+        return len(read_sums(folder)) == one.images and not damaged_pictures(folder)
 
     def _addresses(self, short: str, path: str, url: str) -> tuple[str, ...]:
         if self.mirror is None:

@@ -30,29 +30,37 @@ class Watch:
         self.done += done == total
 
 
-def run_array(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+def run_array(
+    runner: Runner, array: Unit, level: Tensor | None, watch: Progress, *, by_channel: bool = False
+) -> Unit:
     """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
 
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
-    restores the luma of a color picture, where eyes and JPEG put the detail.
+    restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
+    the other, since each has noise of its own: then `watch` is told of as many runs.
     """
     channels, wanted = array.shape[2], runner.network.config.channels
     if channels == wanted:
         return _run(runner, array, level, watch)
     if channels == 1:
         return rgb_to_ycc(_run(runner, np.repeat(array, 3, axis=2), level, watch))[..., :1]
+    if by_channel:
+        planes = np.split(array, channels, axis=2)
+        return np.concatenate([_run(runner, plane, level, watch) for plane in planes], axis=2)
     ycc = rgb_to_ycc(array)
     luma = _run(runner, ycc[..., :1], level, watch)
     chroma = ycc[..., 1:] if luma.shape[:2] == ycc.shape[:2] else resize(ycc[..., 1:], *luma.shape[:2])
     return ycc_to_rgb(np.concatenate((luma, chroma), axis=2)).astype(np.float32)
 
 
-def run_ensemble(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+def run_ensemble(
+    runner: Runner, array: Unit, level: Tensor | None, watch: Progress, *, by_channel: bool = False
+) -> Unit:
     """Mean of `run_array` over the eight flips and quarter turns of the picture, each turned back."""
-    total = run_array(runner, array, level, watch)
+    total = run_array(runner, array, level, watch, by_channel=by_channel)
     for turns, flip in [(k, flip) for k in range(4) for flip in (False, True)][1:]:
         turned = np.rot90(array[:, ::-1] if flip else array, turns)
-        back = np.rot90(run_array(runner, turned, level, watch), -turns)
+        back = np.rot90(run_array(runner, turned, level, watch, by_channel=by_channel), -turns)
         total += back[:, ::-1] if flip else back
     return total / np.float32(8)
 

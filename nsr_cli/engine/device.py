@@ -2,6 +2,7 @@
 
 import ctypes
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def choose_device(name: str = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
+    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]+)?", name):
         raise UsageError(f"no such device: {name!r}; use auto, cpu, cuda, cuda:N or mps")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("this machine has no MPS device; use --device auto or cpu")
@@ -64,8 +65,8 @@ def _native_bf16(device: torch.device) -> bool:
     return False
 
 
-def prepare_cpu() -> int:
-    """Tune this process for large pictures on the CPU; returns the number of threads torch uses.
+def prepare_cpu() -> None:
+    """Tune this process for large pictures on the CPU.
 
     glibc hands every large activation back to the kernel and faults it in again at the next layer; with
     higher thresholds it keeps them. Threads stay within the cgroup's CPU quota, which torch does not know.
@@ -77,7 +78,12 @@ def prepare_cpu() -> int:
     threads = usable_threads()
     if threads < torch.get_num_threads():
         torch.set_num_threads(threads)
-    return torch.get_num_threads()
+
+
+def give_back() -> None:
+    """Return to the system what the C allocator keeps: of pieces of ever other sizes that grows without an end."""
+    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
@@ -101,3 +107,11 @@ def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> 
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return machine.free_memory(meminfo)
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -163,7 +163,7 @@ class Grid:
         ]
         # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
-        pieces = torch.zeros(sum(sizes), device=like.device, dtype=like.dtype).split(sizes)
+        pieces = torch.zeros(sum(sizes), device=like.device, dtype=like.dtype).split_with_sizes(sizes)
         return [
             piece[: prod(shape)].view(shape).permute(0, 3, 1, 2)
             for piece, shape in zip(pieces, shapes, strict=True)

@@ -97,7 +97,6 @@ class FoldedBlock:
     second: Layer
     first_selector: Selector | None
     second_selector: Selector | None
-    shared: bool
 
     @classmethod
     def of(cls, block: Block, device: torch.device, dtype: torch.dtype) -> "FoldedBlock":
@@ -107,7 +106,6 @@ class FoldedBlock:
             _layer(block.second, device, dtype),
             _selector(block.first, device),
             _selector(block.second, device),
-            block.shared,
         )
 
 

@@ -56,11 +56,13 @@ class Passage:
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
         """(C, H, W) -> strips of C + levels channels: centred on 0, level maps behind."""
         x = x.to(self._device, self._dtype)
+        # Before what is only needed to fill them: its place is then free for the features.
+        count = len(x) + (0 if level is None else len(level))
+        strips = self._grid.strips(count, _WIDE_RIM, x, whole=self._whole)
         maps = x.new_empty(0, *x.shape[1:])
         if level is not None:
             maps = level.to(x)[:, None, None].expand(-1, *x.shape[1:])
         both = torch.cat((x - 0.5, maps))
-        strips = self._grid.strips(len(both), _WIDE_RIM, x, whole=self._whole)
         self._grid.fill(strips, _WIDE_RIM, both, repeat=self._repeat)
         return strips
 

@@ -28,7 +28,7 @@ Notice = Callable[[str], None]
 
 # A GPU wants many windows to fill its multiprocessors. On a CPU one at a time keeps the caches warm and is never
 # slower, so it is always one there; that also makes the result independent of `batch` to the last bit.
-_BATCHES = {"cuda": 64, "mps": 16}
+BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
 _SMALLEST = 9  # windows: a tile of one with its margin
 # Pixels that are invented around a picture before the network and cut off after it, counted where the network
@@ -83,7 +83,7 @@ class Runner:
         self._tell = notice or _ignore
         self._said: set[str] = set()
         self._executor = self._place(self.device, dtype)
-        self._most_windows: int | None = None  # known to be too many are more than these
+        self._most_windows: int | None = None  # as many as have not run out of memory yet
 
     def on_one_core(self) -> "Runner":
         """The same network for one core of the CPU, whose result is the same; several threads may share it."""
@@ -145,7 +145,7 @@ class Runner:
 
     def _place(self, device: torch.device, dtype: torch.dtype) -> Executor:
         self.device = device
-        self.batch = (self.limits.batch or _BATCHES[device.type]) if device.type in _BATCHES else 1
+        self.batch = (self.limits.batch or BATCHES[device.type]) if device.type in BATCHES else 1
         if device.type == "cpu":
             prepare_cpu()
         self._threads = torch.get_num_threads()

@@ -13,11 +13,10 @@ from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
+from nsr_cli.weights.entry import TIERS
 from nsr_cli.weights.store import WeightStore
-
-MAX_SCALE = 16.0
-TASKS = ("upscale", "denoise", "dejpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ def load_stages(
         UsageError, WeightsError, FetchError: as for `Restorer.load`.
     """
     loaded: dict[int, Stage] = {}
-    for native in set(_native_steps(task, factor, model, store)):
-        weights, data = _read(store, model, task, native, color)
+    for native in set(native_steps(task, factor, model, store)):
+        weights, data = read_weights(store, model, task, native, color)
         with one_core():
             network = load_network(data, weights.name)
-        _check_fits(network.config, task, weights.name)
+        check_fits(network.config, task, weights.name)
         loaded[native] = Stage(weights, network.config, run(network))
     by_scale = {stage.config.scale: stage for stage in loaded.values()}
     return [by_scale[step] for step in compose(factor, list(by_scale))]
@@ -95,12 +94,23 @@ def checked_scale(task: str, scale: float | None) -> float:
     return float(scale)
 
 
-def _native_steps(task: str, factor: float, model: str | None, store: WeightStore) -> list[int]:
-    """Native factors that must be loaded: those of the manifest, or the one that a chosen model has."""
+def native_steps(task: str, factor: float | None, model: str | None, store: WeightStore) -> list[int]:
+    """Native factors in the order in which they run, of the manifest; or the one that a chosen model has.
+
+    Args:
+        task, model, store: as for `load_stages`.
+        factor: of `upscale`; None for the smallest native one.
+
+    Returns:
+        One for each step; 1 for other tasks than `upscale`, 0 for a file of weights, which knows its own.
+
+    Raises:
+        UsageError, WeightsError: there are no such weights.
+    """
     if task != "upscale":
         return [1]
     if model is not None:
-        chosen = None if model in ("base", "lite") else store.manifest.resolve(model, task)
+        chosen = None if model in TIERS else store.manifest.resolve(model, task)
         if isinstance(chosen, Path):
             return [0]  # known once the file is read
         if chosen is not None and chosen.scale is not None:
@@ -108,24 +118,28 @@ def _native_steps(task: str, factor: float, model: str | None, store: WeightStor
     natives = sorted({entry.scale for entry in store.manifest.entries if entry.task == task and entry.scale})
     if not natives:
         raise WeightsError("there are no weights for upscaling yet; give a file with --model")
-    return compose(factor, natives)
+    return natives[:1] if factor is None else compose(factor, natives)
 
 
-def _read(store: WeightStore, model: str | None, task: str, native: int, color: str) -> tuple[Weights, bytes]:
+def read_weights(
+    store: WeightStore, model: str | None, task: str, native: int, color: str
+) -> tuple[Weights, bytes]:
+    """The weights file of a task; `native` as `native_steps` has it. Errors as of `load_stages`."""
     chosen = store.manifest.resolve(model, task, native if task == "upscale" and native else None, color)
     if isinstance(chosen, Path):
         try:
             data = chosen.read_bytes()
         except OSError as error:
             raise UsageError(
-                f"cannot read the model {safe_text(chosen)}: {error.strerror or error}"
+                f"cannot read the model {safe_text(chosen)}: {error.strerror or error}; check --model"
             ) from error
         return Weights(safe_text(chosen.stem), hashlib.sha256(data).hexdigest()), data
     entry, data = store.read(chosen)
     return Weights(entry.name, entry.sha256), data
 
 
-def _check_fits(config: NetworkConfig, task: str, name: str) -> None:
+def check_fits(config: NetworkConfig, task: str, name: str) -> None:
+    """UsageError if a network enlarges and the task does not, or the reverse."""
     if (config.scale > 1) != (task == "upscale"):
         made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
         raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nsr_cli.engine.arrays import Progress, run_array
 from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands
+from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, tile_rows
@@ -35,6 +36,8 @@ class Way:
     tile: tuple[int, int]
     """Own windows of a tile, down and across."""
     channels: int
+    by_channel: bool = False
+    """As for `run_array`."""
 
     @property
     def tiles(self) -> int:
@@ -43,7 +46,13 @@ class Way:
 
 
 def plan(
-    runners: Sequence[Runner], shape: Shape, memory: int, finished: int = _FLOAT, *, strict: bool = True
+    runners: Sequence[Runner],
+    shape: Shape,
+    memory: int,
+    finished: int = _FLOAT,
+    *,
+    strict: bool = True,
+    by_channel: bool = False,
 ) -> list[Way]:
     """The ways through several networks, one after the other, in `memory` bytes all together.
 
@@ -53,6 +62,7 @@ def plan(
         memory: for everything but what the process has already.
         finished: bytes of a sample of the last network's result, once it is finished.
         strict: rather fail than take more.
+        by_channel: as for `run_array`.
 
     Raises:
         MemoryExhausted: it is too little for the smallest tiles.
@@ -74,7 +84,7 @@ def plan(
                 f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
                 f"{memory >> 20} MiB are allowed; raise --max-memory"
             )
-        ways.append(Way(runner, grid, tile or (1, 1), shape.channels))
+        ways.append(Way(runner, grid, tile or (1, 1), shape.channels, by_channel))
         height, width = height * config.scale, width * config.scale
     return ways
 
@@ -131,11 +141,12 @@ def network_bands(
 
     def make(span: Span) -> NDArray[Any]:
         tiles = next(rows)
+        give_back()  # else every row of tiles leaves some gaps, and the process grows with the picture
         outer = tiles[0].outer[0]
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
         for tile in tiles:
-            kept = _kept(way.runner, part, tile, level, watch)
+            kept = _kept(way, part, tile, level, watch)
             kept = kept if finish is None else finish(kept)
             if out is None:
                 out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
@@ -148,12 +159,14 @@ def network_bands(
 
 
 def _kept(
-    runner: Runner, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress
+    way: Way, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress
 ) -> NDArray[np.float32]:
     """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
-    scale = runner.network.config.scale
+    scale = way.runner.network.config.scale
     columns = tile.outer[1]
-    restored = run_array(runner, part[:, columns.start : columns.stop], level, watch)
+    restored = run_array(
+        way.runner, part[:, columns.start : columns.stop], level, watch, by_channel=way.by_channel
+    )
     rows, cols = tile.kept
     return restored[rows.scaled(scale), cols.scaled(scale)]
 
@@ -193,7 +206,7 @@ def restored_bands(
         finish: makes the samples that are wanted of float ones.
         progress: told parts done and in all.
     """
-    watch = TileWatch(progress, sum(way.tiles for way in ways))
+    watch = TileWatch(progress, sum(way.tiles * (way.channels if way.by_channel else 1) for way in ways))
     bands, direct = source, strength == 1.0
     last = (ways[-1].grid.height, ways[-1].grid.width)
     scale = ways[-1].runner.network.config.scale

@@ -10,11 +10,9 @@ from torch import Tensor
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.runner import is_out_of_memory, surrounded
+from nsr_cli.engine.runner import BATCHES, is_out_of_memory, surrounded
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network
-
-_GPU_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +66,7 @@ def trace(
     x, edge = surrounded(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), network.config)
     levels = torch.tensor([level]) if level is not None else None
     try:
-        executor(x, levels, 1 if chosen.type == "cpu" else _GPU_BATCH, progress, note)
+        executor(x, levels, BATCHES.get(chosen.type, 1), progress, note)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

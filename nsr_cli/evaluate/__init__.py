@@ -15,12 +15,12 @@ mean over a set is the mean of its pictures' figures. What the papers score on g
 color, and the other way round (`Case.color`); the paper's figures then do not stand beside.
 """
 
-from nsr_cli.evaluate.models import Baseline, Model, PerChannel
+from nsr_cli.evaluate.models import Baseline, Model
 from nsr_cli.evaluate.protocol import Case, Color, Score, Task, degraded, original, read, score
 from nsr_cli.evaluate.rows import Row, paper_scores
 from nsr_cli.evaluate.scoring import Job, Progress, evaluate, evaluate_set
 
 __all__ = [
-    "Baseline", "Case", "Color", "Job", "Model", "PerChannel", "Progress", "Row", "Score", "Task", "degraded",
+    "Baseline", "Case", "Color", "Job", "Model", "Progress", "Row", "Score", "Task", "degraded",
     "evaluate", "evaluate_set", "original", "paper_scores", "read", "score",
 ]  # fmt: skip

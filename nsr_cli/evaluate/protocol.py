@@ -13,6 +13,7 @@ from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
 from nsr_cli.imaging.degrade import Subsampling, add_noise, crop_to_multiple, jpeg
+from nsr_cli.imaging.limits import advised
 from nsr_cli.imaging.resize import downscale8
 from nsr_cli.metrics import WINDOW, psnr, shave, ssim
 
@@ -92,7 +93,8 @@ def read(path: Path) -> Pixels:
     try:
         picture = decode(path.read_bytes())
     except (OSError, PictureError) as error:
-        raise DataError(f"{safe_text(path)}: cannot be scored: {error}") from error
+        reason = advised(str(error), "cut it into smaller ones")
+        raise DataError(f"{safe_text(path)}: cannot be scored: {reason}") from error
     pixels: Pixels = from_unit(to_unit(picture.pixels), np.uint8)
     return pixels
 

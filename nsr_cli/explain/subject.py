@@ -1,23 +1,21 @@
 """The network to explain: the one that a task would run first on a picture."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.engine.executor import Progress
+from nsr_cli.engine.stages import check_fits, native_steps, read_weights
 from nsr_cli.engine.trace import Trace, trace
-from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import safe_text
+from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
-from nsr_cli.restore import compose
+from nsr_cli.model.sparse_conv import SparseConvolution
 from nsr_cli.weights.store import WeightStore
 
 
@@ -28,6 +26,12 @@ class Subject:
     name: str
     sha256: str
     network: Network
+
+    @property
+    def cardinal_groups(self) -> list[int]:
+        """How many cardinal groups each layer that chooses has."""
+        own = [conv for block in self.network.blocks for conv in (block.first, block.second)]
+        return [conv.cardinality for conv in own if isinstance(conv, SparseConvolution) and conv.selector]
 
 
 def load(
@@ -46,38 +50,16 @@ def load(
         UsageError: the model is for something else, or its kernels are the same for every window.
         WeightsError, FetchError: the weights are absent, damaged or unreachable.
     """
-    native = _native(task, store, scale, model) if task == "upscale" else None
-    chosen = store.manifest.resolve(model, task, native, color)
-    if isinstance(chosen, Path):
-        try:
-            name, data = safe_text(chosen.stem), chosen.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"cannot read the model {safe_text(chosen)}: {error.strerror or error}"
-            ) from error
-    else:
-        entry, data = store.read(chosen)
-        name = entry.name
-    network = load_network(data, name)
+    native = native_steps(task, scale, model, store)[0]
+    weights, data = read_weights(store, model, task, native, color)
+    network = load_network(data, weights.name)
     config = network.config
-    if (config.scale > 1) != (task == "upscale"):
-        made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
-        raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")
+    check_fits(config, task, weights.name)
     if config.selection == "none" or config.groups == 1:
         raise UsageError(
-            f"{name} has the same kernels for every window: it chooses nothing; give another --model"
+            f"{weights.name} has the same kernels for every window: it chooses nothing; give another --model"
         )
-    return Subject(name, hashlib.sha256(data).hexdigest(), network)
-
-
-def _native(task: str, store: WeightStore, scale: float | None, model: str | None) -> int | None:
-    """The native factor that runs first for `scale`; None where the model decides."""
-    if model is not None and model not in ("base", "lite"):
-        return None
-    natives = sorted({entry.scale for entry in store.manifest.entries if entry.task == task and entry.scale})
-    if not natives:
-        raise WeightsError("there are no weights for upscaling yet; give a file with --model")
-    return natives[0] if scale is None else compose(scale, natives)[0]
+    return Subject(weights.name, weights.sha256, network)
 
 
 def observe(

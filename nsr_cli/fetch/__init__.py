@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.fetch.cache import cache_root, is_offline, mirror_url
+from nsr_cli.fetch.cache import cache_root, expanded, is_offline, mirror_url
 from nsr_cli.fetch.part import part_folder, remove_abandoned, remove_leftovers
 from nsr_cli.fetch.source import Progress, Source, hash_file, is_intact
 
@@ -14,6 +14,7 @@ __all__ = [
     "Progress",
     "Source",
     "cache_root",
+    "expanded",
     "fetch",
     "hash_file",
     "is_intact",

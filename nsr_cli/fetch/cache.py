@@ -4,17 +4,39 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text
+
+_NOWHERE = Path(os.devnull) / "no-home-folder-set-NSR_CACHE"  # nothing can be below a device
 _NO = frozenset({"", "0", "false", "no", "off"})
 
 
 def cache_root() -> Path:
-    """Return the folder for downloads: `NSR_CACHE`, else the user's cache folder of the system."""
+    """Return the folder for downloads: `NSR_CACHE`, else the user's cache folder of the system.
+
+    For users without a home it is one that cannot be made: what needs no downloads works there all the same.
+
+    Raises:
+        UsageError: `NSR_CACHE` begins with a `~` that leads nowhere.
+    """
     chosen = os.environ.get("NSR_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen, "NSR_CACHE").absolute()
     from platformdirs import user_cache_path
 
-    return user_cache_path("nsr", appauthor=False)
+    try:
+        folder = user_cache_path("nsr", appauthor=False)
+    except RuntimeError:
+        return _NOWHERE
+    return folder if folder.is_absolute() else _NOWHERE
+
+
+def expanded(text: str, name: str) -> Path:
+    """The path that `text`, the value of `name`, means. UsageError if there is no such user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{name}: {safe_text(text)} leads to no home folder; give the whole path") from None
 
 
 def is_offline() -> bool:
@@ -28,6 +50,9 @@ def mirror_url(base: str, path: str) -> str:
     Args:
         base: an address, or a folder of this machine.
         path: relative to the mirror's top.
+
+    Raises:
+        UsageError: `base` begins with a `~` that leads nowhere.
     """
-    top = base if "://" in base else Path(base).expanduser().absolute().as_uri()
+    top = base if "://" in base else expanded(base, "mirror").absolute().as_uri()
     return f"{top.rstrip('/')}/{quote(path)}"

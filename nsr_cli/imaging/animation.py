@@ -25,6 +25,7 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
     }
     if kind == "GIF":
         options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
+        options |= rasters.gif_options(first.metadata)
     if kind == "WEBP":
         meta = first.metadata
         block = None if meta.exif is None else exif.with_size(meta.exif, first.width, first.height)

@@ -163,7 +163,8 @@ def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str
         found.append("the color profile is left out")
     if meta.dpi is not None and kind in ("GIF", "PPM"):
         found.append("the resolution in DPI is left out")
-    packet = xmp.pack(meta.text)
+    # GIF has a place for a comment and none for other texts.
+    packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
     if packet is not None and (
         kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))
     ):

@@ -14,6 +14,8 @@ FloatArray = NDArray[np.floating[Any]]
 LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 LUMA_OFFSET = 16.0
 
+_BLOCK = 1 << 20  # samples that are rounded at a time
+
 # JFIF 1.02: full-range YCbCr from the BT.601 primaries' weights.
 _KR, _KG, _KB = 0.299, 0.587, 0.114
 
@@ -44,11 +46,19 @@ def from_unit(array: FloatArray, dtype: DTypeLike) -> NDArray[Any]:
         return array.astype(np.float32)
     if target not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise TypeError(f"samples of type {target} have no unit range")
-    peak = np.iinfo(target).max
-    scaled = array * array.dtype.type(peak)
-    np.rint(scaled, out=scaled)
-    np.clip(scaled, 0, peak, out=scaled)
-    return scaled.astype(target)
+    peak, found = np.iinfo(target).max, np.empty(array.shape, target)
+    # Some rows at a time: a large picture is not to be in memory once more.
+    rows = max(1, _BLOCK * len(array) // max(1, array.size))
+    for top in range(0, len(array), rows):
+        scaled = array[top : top + rows] * array.dtype.type(peak)
+        np.rint(scaled, out=scaled)
+        found[top : top + rows] = np.clip(scaled, 0, peak, out=scaled)
+    return found
+
+
+def planar(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The same (H, W, C) with each channel in one piece of memory."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)).transpose(1, 2, 0)
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float64]:

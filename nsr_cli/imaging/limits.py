@@ -14,6 +14,8 @@ MOST_PICTURES = 10_000
 MOST_METADATA = 1 << 23
 """Bytes of one text, profile, or EXIF block; longer ones are left out, with a note."""
 
+_ADVICE = "; raise it with --max-pixels "  # most commands can
+
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """DecodeError if a claimed size is empty or above the limit."""
@@ -24,8 +26,14 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise DecodeError(
             f"{width}×{height} is {width * height / 1e6:.0f} megapixels, above the limit of "
-            f"{max_pixels / 1e6:.0f}; raise it with --max-pixels {width * height} if you trust the file"
+            f"{max_pixels / 1e6:.0f}{_ADVICE}{width * height} if you trust the file"
         )
+
+
+def advised(reason: str, advice: str) -> str:
+    """A reason why a picture cannot be read, for those who have no limit to raise: with `advice` in its place."""
+    what, found, _ = reason.partition(_ADVICE)
+    return f"{what}; {advice}" if found else reason
 
 
 def check_content(needed: int, stored: int, ratio: float, what: str) -> None:

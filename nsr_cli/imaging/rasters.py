@@ -185,9 +185,15 @@ def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
         options = webp_options(meta, block, quality)
     elif kind == "BMP" and meta.dpi is not None:
         options = {"dpi": meta.dpi}
-    elif kind == "GIF" and meta.get_text("Comment") is not None:
-        options = {"comment": (meta.get_text("Comment") or "").encode("utf-8", "replace")[:255]}
+    elif kind == "GIF":
+        options = gif_options(meta)
     return save(image_of(picture), kind, **options)
+
+
+def gif_options(meta: Metadata) -> dict[str, Any]:
+    """Pillow's options for GIF: of all metadata it holds a comment alone."""
+    comment = meta.get_text("Comment")
+    return {} if comment is None else {"comment": comment.encode("utf-8", "replace")}
 
 
 def save(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -33,7 +33,6 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3,
 _COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MOST_SAMPLES = 32  # per pixel, the extra ones included
-_MOST_PAGES = 100_000
 _LARGEST_TILE = 1 << 24
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 
@@ -62,7 +61,7 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
 def _pictures(file: Any) -> Iterator[Any]:
     seen: set[int] = set()
     for page in file.pages:
-        if page.offset in seen or len(seen) > _MOST_PAGES:
+        if page.offset in seen:
             raise DecodeError("the TIFF file's pages form a circle")
         seen.add(page.offset)
         if not int(page.subfiletype) & (_REDUCED | _MASK):
@@ -73,18 +72,18 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
     _check(page, data, max_pixels)
     samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
     samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
-    samples = _whole_bits(samples, int(page.bitspersample))
     metadata, orientation = tifftags.read(data, int(page.offset))
     colors = _COLORS[int(page.photometric)]
-    alpha, premultiplied, notes = _alpha(page, samples, colors)
-    pixels, more = _to_color(page, samples[..., :colors], metadata.icc)
+    whole = _whole_bits(samples, int(page.bitspersample))
+    alpha, premultiplied, notes = _alpha(page, whole, colors)
+    palette = int(page.photometric) == _PALETTE
+    pixels, more = _to_color(page, (samples if palette else whole)[..., :colors], metadata.icc)
     if int(page.photometric) == _SEPARATED:
         metadata = tifftags.without_icc(metadata)
     if alpha is not None and alpha.dtype != pixels.dtype:  # a palette's colors may be deeper than its indices
         alpha = alpha.astype(np.uint16) * 257
     if alpha is not None and premultiplied:
         pixels = unpremultiply(pixels, alpha)
-    palette = int(page.photometric) == _PALETTE
     notes += (*more, *tifftags.too_long(data, int(page.offset)))
     return finish(pixels, alpha, metadata, "TIFF", notes, from_palette=palette, orientation=orientation)
 
@@ -151,7 +150,7 @@ def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[i
 
 
 def _whole_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Samples of fewer bits than their type; scaled to all of it, indices too (see `_colors_of`)."""
+    """Samples of fewer bits than their type; scaled to all of it."""
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8)
     if np.issubdtype(samples.dtype, np.floating) or bits == samples.dtype.itemsize * 8:
@@ -200,9 +199,7 @@ def _to_color(page: Any, samples: NDArray[Any], icc: bytes | None) -> tuple[NDAr
 def _colors_of(indices: NDArray[Any], page: Any) -> NDArray[Any]:
     """Palette colors (H, W, 3), 8-bit; 16-bit if the palette needs it."""
     table = np.asarray(page.colormap, dtype=np.uint16).reshape(3, -1).T
-    bits = int(page.bitspersample)
-    peak = np.iinfo(indices.dtype).max
-    places = indices.astype(np.uint32) * ((1 << bits) - 1) // peak
+    places = indices.astype(np.uint16)
     if places.max() >= len(table):
         raise DecodeError("the TIFF file's palette is too short")
     if table.max() <= 255:  # a common mistake: 8-bit values in the 16-bit table

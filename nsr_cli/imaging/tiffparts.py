@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, entries
+from nsr_cli.reads import open_regular, state_of
 
 _PALETTE = 3  # a color space
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
@@ -39,8 +40,9 @@ class FileBytes:
     """A file whose bytes are read where they are looked at; use it as a context."""
 
     def __init__(self, path: "os.PathLike[str]") -> None:
-        self._file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 (closed by `close`)
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._file = open_regular(path)
+        self._state = state_of(self._file)
+        self._size = self._state[0]
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +61,11 @@ class FileBytes:
             found.append(block)
             start += len(block)
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def check(self) -> None:
+        """DecodeError if somebody has written to the file since it was opened."""
+        if state_of(self._file) != self._state:
+            raise DecodeError("the file changed while it was read; try again")
 
     def close(self) -> None:
         """Let go of the file."""

@@ -15,13 +15,12 @@ from nsr_cli.imaging.ifd import Layout, Readable, Value
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.picture import Metadata, Picture
 
-ICC, XMP, ORIENTATION, IPTC = 34675, 700, 274, 33723
+ICC, XMP, ORIENTATION = 34675, 700, 274
 DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT = 270, 271, 272, 305, 306, 315, 316, 33432
 _RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 _KEPT = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT, 269, 285)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
-_TEXT = 2
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
 _LONG, _LONG8 = 4, 16
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from nsr_cli.imaging.picture import XMP_KEY
 
 _NAMESPACE = "urn:nsr:texts:1"
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _START, _END = f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}">', "</rdf:Description>"
 _EMPTY = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

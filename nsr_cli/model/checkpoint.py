@@ -26,9 +26,9 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    plain.load_state_dict(network.state_dict()) if _normalised(network) else plain.fold().load_state_dict(
-        network.state_dict()
-    )
+    if not _normalised(network):
+        plain.fold()
+    plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
     description = {"format": FORMAT, "config": network.config.to_dict(), "about": dict(about or {})}
     return save_tensors(tensors, metadata={METADATA_KEY: json.dumps(description, sort_keys=True)})
@@ -43,7 +43,8 @@ def load_network(data: bytes, name: str = "weights") -> Network:
     config = read_config(data, name)
     if config.kernel_weights > len(data):  # before memory is taken for what cannot be there
         raise WeightsError(
-            f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its configuration"
+            f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its "
+            "configuration; get the file again"
         )
     network = Network(config).fold()
     try:
@@ -51,7 +52,9 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         network.load_state_dict(tensors)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(f"{name}: its tensors do not fit its configuration: {reason}") from None
+        raise WeightsError(
+            f"{name}: its tensors do not fit its configuration: {reason}; get the file again"
+        ) from None
     unusable = [key for key, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if unusable:
         raise WeightsError(
@@ -75,7 +78,7 @@ def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
         ) from None
     if description.get("format") != FORMAT:
         raise WeightsError(
-            f"{name}: written in format {description.get('format')!r}; this nsr reads {FORMAT}"
+            f"{name}: written in format {description.get('format')!r}; this nsr reads {FORMAT}; update nsr"
         )
     return description
 
@@ -85,7 +88,7 @@ def read_config(data: bytes, name: str = "weights") -> NetworkConfig:
     try:
         return NetworkConfig.from_dict(read_description(data, name)["config"])
     except ValueError as error:
-        raise WeightsError(f"{name}: unusable network configuration: {error}") from None
+        raise WeightsError(f"{name}: unusable network configuration: {error}; get the file again") from None
 
 
 def _normalised(network: Network) -> bool:

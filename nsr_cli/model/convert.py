@@ -37,7 +37,9 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
         network.load_state_dict({_our_name(key, config.blocks): value for key, value in tensors.items()})
     except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(f"{name}: not a network of the paper's authors: {reason}") from None
+        raise WeightsError(
+            f"{name}: not a network of the paper's authors: {reason}; others cannot be imported"
+        ) from None
     return network.fold().eval().requires_grad_(False)
 
 
@@ -48,18 +50,21 @@ def _unpickle(data: bytes, name: str) -> Any:
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"{name}: refused, it is no checkpoint of tensors alone; anything else could run code"
+            f"{name}: refused, it is no checkpoint of tensors alone, and anything else could run code; "
+            "save its state_dict alone"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}") from None
+        raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}; get the file again") from None
 
 
 def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("model_state_dict"), Mapping):
         content = content["model_state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{name}: has no model_state_dict of tensors")
+        raise WeightsError(
+            f"{name}: has no model_state_dict of tensors; give a .pth file of the paper's authors"
+        )
     return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
 
 

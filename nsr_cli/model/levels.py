@@ -1,5 +1,6 @@
-"""How a degradation level is told to a network: one number in [0, 1] for each picture."""
+"""What networks are asked for: how much to enlarge, and a degradation level, one number in [0, 1] a picture."""
 
+MAX_SCALE = 16.0  # the most that a picture grows in each direction, in as many steps as it takes
 MAX_SIGMA = 75.0  # noise levels that networks are trained for: 0 to this, on the 0…255 scale
 QUALITIES = (5, 95)  # JPEG qualities that networks are trained for, both included
 

@@ -110,6 +110,7 @@ class Decoder:
 
     def _take(self) -> Process | None:
         """A process that is ready; None if there can be none."""
+        failures = 0
         while not self._stop.is_set():
             with self._lock:
                 process = self._idle.pop() if self._idle else None
@@ -119,7 +120,9 @@ class Decoder:
                 process.wait_ready()
             except Gone as gone:
                 self._drop(process)
-                if not self._stop.is_set():
+                failures += 1
+                # One may be killed for want of memory; to give up the protection for that would be rash.
+                if not self._stop.is_set() and (gone.late or failures == _ATTEMPTS):
                     self._go_alone(str(gone))
                     return None
             else:

@@ -16,17 +16,19 @@ from nsr_cli.sandbox.shared import INHERITED, SharedFile
 
 _TICK = 0.1  # seconds between looks at the clock
 _STARTING = 120.0  # seconds that the interpreter and the libraries may take to load
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # no library does that
 
 
 class Gone(Exception):
     """The process has ended, was ended, or makes no sense; it must not be used again.
 
-    `reading` tells whether it had the picture in hand; `str` is one line.
+    `reading` tells whether it had the picture in hand, and `late` whether its time was up; `str` is one line.
     """
 
-    def __init__(self, reason: str, *, reading: bool) -> None:
+    def __init__(self, reason: str, *, reading: bool, late: bool = False) -> None:
         super().__init__(reason)
         self.reading = reading
+        self.late = late
 
 
 class Process:
@@ -154,12 +156,12 @@ class Process:
     def _gone(self) -> Gone:
         """Why the process is no longer there."""
         if self._late:
-            return Gone("reading it takes too long; it is given up", reading=self._reading)
+            return Gone("reading it takes too long; it is given up", reading=self._reading, late=True)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         code = self._process.poll()
         # What kills a process is not the picture but the system or the user, who may have been early.
-        return Gone(_manner(code), reading=self._reading and _name(code) != "SIGKILL")
+        return Gone(_manner(code), reading=self._reading and _name(code) not in _FROM_OUTSIDE)
 
     @contextmanager
     def _clock(self, seconds: float) -> Iterator[None]:
@@ -197,6 +199,8 @@ def _manner(code: int | None) -> str:
             return "reading it takes too long; it is given up"
         case "SIGKILL":
             return "its decoder was killed, perhaps for want of memory"
+        case name if name in _FROM_OUTSIDE:
+            return f"its decoder was ended from outside ({name})"
         case name:
             return f"it crashes its decoder ({name}); the file is damaged"
 

@@ -4,6 +4,7 @@ It is started by `sandbox.process` with the bare interpreter. Whatever happens i
 too much memory) ends this process and one picture, not the program.
 """
 
+import gc
 import importlib
 import math
 import os
@@ -42,6 +43,7 @@ def main(descriptor: int | None, path: str | None) -> None:
     """Serve until stdin ends. The shared file comes as an open descriptor, or else by its name."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program decides; it ends this process
     _be_modest()
+    gc.freeze()
     file = SharedFile.of_parent(descriptor, path)
     orders, answers = sys.stdin.buffer, _private_stdout()
     with suppress(EOFError, BrokenPipeError):
@@ -49,6 +51,7 @@ def main(descriptor: int | None, path: str | None) -> None:
         while True:
             order = Order.from_json(protocol.receive(orders))
             protocol.send(answers, _serve(order, file, orders, answers))
+            gc.collect()  # tifffile's objects refer to each other, and to pixels: a few are soon too many
 
 
 def _private_stdout() -> BinaryIO:
@@ -98,6 +101,7 @@ def _load_readers(kind: str, answers: BinaryIO) -> None:
     _limit(None)
     with suppress(ImportError):  # the decoder meets the same error
         importlib.import_module(library)
+    gc.freeze()  # nothing of that will ever have to be looked at again
     protocol.send(answers, {"reading": True})
 
 

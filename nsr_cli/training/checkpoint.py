@@ -22,6 +22,7 @@ from torch import Tensor
 
 from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.files import sync_folder
+from nsr_cli.reads import read_regular
 
 MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
 _KEPT = 2
@@ -138,14 +139,14 @@ def _write_synced(path: Path, data: bytes) -> None:
 def _read(folder: Path) -> Checkpoint | None:
     """The checkpoint, or None when a file is missing or differs from its digest."""
     try:
-        document = json.loads((folder / _STATE).read_bytes())
+        document = json.loads(read_regular(folder / _STATE))
         body = document["body"]
         if hashlib.sha256(body.encode()).hexdigest() != document["sha256"]:
             return None
         content = json.loads(body)
         groups: dict[str, dict[str, Tensor]] = {}
         for name, digest in content["files"].items():
-            data = (folder / name).read_bytes()
+            data = read_regular(folder / name)
             if hashlib.sha256(data).hexdigest() != digest:
                 return None
             group = name.removesuffix(".safetensors").rstrip("0123456789").rstrip("-")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nsr_cli.engine.device import wait_for
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Form
 from nsr_cli.training.patches import PatchSource
@@ -57,19 +58,11 @@ def seconds_of(
     batch, device = source.batch(0, recipe.batch), source.device
     fastest = float("inf")
     for _ in range(_REPEATS):
-        _wait(device)
+        wait_for(device)
         start = time.perf_counter()
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
             restored = network(batch.input.contiguous(memory_format=way.layout), batch.level)
         (restored.float() - batch.target).abs().mean().backward()
-        _wait(device)
+        wait_for(device)
         fastest = min(fastest, time.perf_counter() - start)
     return fastest
-
-
-def _wait(device: torch.device) -> None:
-    """Until the device has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

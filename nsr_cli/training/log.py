@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from nsr_cli.files import write_atomic
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.reads import read_regular, refuse_others
 from nsr_cli.training.loop import Moment
 
 _COLUMNS = ("step", "seconds", "loss", "learning_rate", "psnr")
@@ -19,6 +20,7 @@ _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 def append(run: Path, moment: Moment) -> None:
     """Add one line to RUN/metrics.csv; a line is complete or, after a crash, the last one and ignored."""
     path = run / "metrics.csv"
+    refuse_others(path)
     with path.open("a", newline="", encoding="utf-8") as file:
         new = not file.tell()  # a disk that was full may have left it empty
         writer = csv.writer(file)
@@ -39,8 +41,8 @@ def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
     """The lines of RUN/metrics.csv up to a step; broken lines and those a resumed run repeats are left out."""
     rows: dict[int, dict[str, float]] = {}
     try:
-        text = (run / "metrics.csv").read_text(encoding="utf-8")
-    except OSError:
+        text = read_regular(run / "metrics.csv").decode("utf-8")
+    except (OSError, UnicodeDecodeError):
         return []
     for line in csv.DictReader(io.StringIO(text), _COLUMNS):
         try:
@@ -72,7 +74,7 @@ def draw_curve(run: Path) -> Path | None:
     path = run / "curve.png"
     import numpy as np
 
-    write_atomic(path, encode(Picture(np.asarray(image)), "PNG"))
+    write_atomic(path, encode(Picture(np.asarray(image)), "PNG"), devices=False)
     return path
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.errors import NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
+from nsr_cli.imaging.limits import advised
 from nsr_cli.machine import usable_threads
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.training.recipe import Color
@@ -43,7 +44,7 @@ def load_pictures(
         try:
             return _to_color(decoder.first(path.read_bytes()).pixels, color)
         except (NsrError, OSError) as error:
-            return str(error)
+            return advised(str(error), "cut it into smaller ones")
 
     readers = min(usable_threads(), _MOST_READERS, 1 + len(files) // _FILES_FOR_A_READER)
     with Decoder() as decoder, ThreadPoolExecutor(readers) as pool:

@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from nsr_cli.errors import TrainingError, UsageError
-from nsr_cli.files import write_atomic
+from nsr_cli.files import safe_text, write_atomic
 from nsr_cli.model.checkpoint import save_network
+from nsr_cli.model.config import PRESETS
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.model.network import Network
+from nsr_cli.reads import read_regular
 from nsr_cli.training import checkpoint
 from nsr_cli.training.recipe import Recipe, find_task
-from nsr_cli.weights.entry import WeightEntry
-from nsr_cli.weights.manifest import add_entry
+from nsr_cli.weights.entry import WeightEntry, check_file, check_name
+from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
 LICENSE = "MIT"
 
@@ -47,13 +49,38 @@ def load_trained(run: Path, which: str = "best") -> Trained:
     if saved is None:
         raise TrainingError(f"{run}: no checkpoint; give the --out folder of a training run")
     step, last = saved
-    recipe = Recipe.from_dict(last.state["recipe"])
-    tensors = last.tensors.get("ema", last.tensors["weights"])
-    if which == "best" and (best := checkpoint.load_best(run)) is not None:
-        tensors, step = best.tensors["weights"], int(best.state["step"])
-    network = Network(recipe.network)
-    network.load_state_dict(dict(tensors))
-    return Trained(recipe, network, step, float(last.state["seconds"]), _data_of(run))
+    try:
+        recipe = Recipe.from_dict(last.state["recipe"])
+        tensors = last.tensors.get("ema", last.tensors["weights"])
+        if which == "best" and (best := checkpoint.load_best(run)) is not None:
+            tensors, step = best.tensors["weights"], int(best.state["step"])
+        network = Network(recipe.network)
+        network.load_state_dict(dict(tensors))
+        seconds = float(last.state["seconds"])
+    except (KeyError, ValueError, RuntimeError):
+        raise TrainingError(
+            f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"
+        ) from None
+    return Trained(recipe, network, step, seconds, _data_of(run))
+
+
+def check(name: str, manifest: Path) -> None:
+    """Find out whether weights could be listed under a name, before long work for them.
+
+    Raises:
+        UsageError: the name is not possible, or other weights have its file.
+        WeightsError: the manifest cannot be read.
+    """
+    file = f"{name}.safetensors"
+    try:
+        check_name(name)
+        check_file(file)
+    except ValueError as error:
+        raise UsageError(f"--name {safe_text(name)}: it {error}, such as upscale-x2-own") from None
+    there = load_manifest(manifest).entries if manifest.exists() else ()
+    owner = next((entry.name for entry in there if entry.file == file and entry.name != name), None)
+    if owner is not None:
+        raise UsageError(f"--name {name}: {file} is the file of {owner}; choose another name")
 
 
 def publish(
@@ -62,9 +89,10 @@ def publish(
     """Write `folder/NAME.safetensors` and its entry in the manifest; an entry of that name is replaced.
 
     Raises:
+        UsageError, WeightsError: as of `check`, and nothing is written.
         WriteError: one of the two files cannot be written; the weights are written first.
-        WeightsError: the manifest cannot be read.
     """
+    check(name, manifest)
     recipe = trained.recipe
     task = find_task(recipe.task)
     about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
@@ -76,17 +104,18 @@ def publish(
         scale=task.scale if task.kind == "upscale" else None,
         levels=levels,  # type: ignore[arg-type]
         color=task.color,
-        preset=recipe.preset,
+        preset=_preset(recipe),
         window=recipe.network.window,
         file=f"{name}.safetensors",
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         urls=(),
         bundled=True,
-        trained_on=history(trained),
+        trained_on=safe_text(history(trained)),
         scores=scores,
         license=LICENSE,
     )
+    with_entry(manifest, entry)  # raises before anything is written
     write_atomic(folder / entry.file, data)
     add_entry(manifest, entry)
     return entry
@@ -103,9 +132,16 @@ def history(trained: Trained) -> str:
     )
 
 
+def _preset(recipe: Recipe) -> str:
+    """The preset that the network is, not one that it was made from with changes."""
+    preset = PRESETS.get(recipe.preset)
+    same = preset is not None and find_task(recipe.task).network(preset) == recipe.network
+    return recipe.preset if same else "custom"
+
+
 def _data_of(run: Path) -> list[str]:
     try:
-        data = json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]
-    except (OSError, ValueError, KeyError):
+        data = json.loads(read_regular(run / "config.json"))["data"]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
     return [str(item) for item in data]

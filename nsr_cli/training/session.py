@@ -147,7 +147,7 @@ def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) ->
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{run}: cannot be made: {error.strerror or error}") from error
-    write_atomic(run / "config.json", json.dumps(document, indent=2).encode())
+    write_atomic(run / "config.json", json.dumps(document, indent=2).encode(), devices=False)
 
 
 def _record(run: Path, moment: Moment, report: Report) -> None:

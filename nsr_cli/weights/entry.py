@@ -33,8 +33,9 @@ class WeightEntry:
     """What is known about one file of weights.
 
     `scale` is set for upscaling only; `levels` is the range of noise levels (sigma of 255) or JPEG qualities
-    that the network was made for. `window` is the selection window in input pixels. A name that is
-    just the task and its scale or color belongs to the tier `base`, with `-lite` behind it to the tier `lite`.
+    that the network was made for. `preset` names its configuration, `custom` is none of them. `window` is the
+    selection window in input pixels. A name that is just the task and its scale or color belongs to the tier
+    `base`, with `-lite` behind it to the tier `lite`.
     """
 
     name: str
@@ -112,18 +113,20 @@ def _damaged(where: str, what: str) -> WeightsError:
     )
 
 
-def _name(value: Any) -> str:
+def check_name(value: Any) -> str:
+    """The name as it is; ValueError, in words that follow "it", if weights cannot be called so."""
     if not isinstance(value, str) or not _NAME.fullmatch(value) or value.endswith("."):
         raise ValueError(
-            "must consist of a-z, 0-9, dot, dash and underscore, and start with a letter or digit"
+            "must consist of a-z, 0-9, dot, dash and underscore, start with a letter or digit, and be short"
         )
     if _DEVICES.fullmatch(value):
         raise ValueError("must not be the name of a device")
     return value
 
 
-def _file(value: Any) -> str:
-    name = _name(value)
+def check_file(value: Any) -> str:
+    """The name of a file of weights as it is; ValueError as `check_name`."""
+    name = check_name(value)
     if not name.endswith(".safetensors"):
         raise ValueError("must end in .safetensors")
     return name
@@ -213,14 +216,14 @@ def _scores(value: Any) -> Mapping[str, Any]:
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
-        "name": _name,
+        "name": check_name,
         "task": _one_of(TASKS),
         "scale": _scale,
         "levels": _levels,
         "color": _one_of(COLORS),
-        "preset": _name,
+        "preset": check_name,
         "window": _integer(1, 4096),
-        "file": _file,
+        "file": check_file,
         "bytes": _integer(1, _MAX_BYTES),
         "sha256": _sha256,
         "urls": _urls,

@@ -156,21 +156,29 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
 
 
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
-    """Put `entry` into the manifest at `manifest_path` in place of the one of the same name, if there is one.
-
-    The file is made where there is none. Its form depends on the entries alone: sorted by name, with the keys
-    in a fixed order.
+    """Write `with_entry` of the manifest at `manifest_path`; the file is made where there is none.
 
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
         WriteError: it cannot be written; it is as before.
+    """
+    write_atomic(manifest_path, with_entry(manifest_path, entry))
+
+
+def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:
+    """The manifest at `manifest_path` with `entry` in place of the one of the same name, if there is one.
+
+    Its form depends on the entries alone: sorted by name, with the keys in a fixed order.
+
+    Raises:
+        WeightsError: the manifest is damaged, or would be with this entry in it.
     """
     there = load_manifest(manifest_path).entries if manifest_path.exists() else ()
     entries = sorted([*(one for one in there if one.name != entry.name), entry], key=lambda one: one.name)
     content = {"schema": SCHEMA, "weights": [one.as_json() for one in entries]}
     data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
     parse_manifest(data, manifest_path.absolute().as_uri())
-    write_atomic(manifest_path, data)
+    return data
 
 
 def _check_words(task: str, color: str, tier: str | None) -> None:

@@ -124,9 +124,16 @@ class WeightStore:
         Raises:
             WriteError: something cannot be removed.
         """
-        removed = remove_leftovers(self.folder)
         wanted = {entry.file: entry for entry in self.manifest.entries}
-        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+        try:
+            removed = remove_leftovers(self.folder)
+            files = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        except OSError as error:
+            reason = safe_text(error.strerror or "it cannot be read")
+            raise WriteError(
+                f"cannot look into {safe_text(self.folder)}: {reason}; check NSR_CACHE"
+            ) from error
+        for path in files:
             if not _WEIGHT_FILE.fullmatch(path.name) or not stat.S_ISREG(path.lstat().st_mode):
                 continue
             entry = wanted.get(path.name)
@@ -155,8 +162,10 @@ class WeightStore:
                 f"{safe_text(path)} is damaged: its sha256 is not that of the manifest; install nsr again"
             )
         if data is None and self.offline:
-            is_there = path.exists() or path.is_symlink()
-            state = f"in {safe_text(self.folder)} is damaged" if is_there else "is not on this machine"
+            state = "is not on this machine"
+            if _is_there(path):
+                damage = "is damaged" if os.access(path, os.R_OK) else "cannot be read"
+                state = f"in {safe_text(self.folder)} {damage}"
             raise WeightsError(
                 f"{entry.file} {state} and the network is switched off; "
                 f"run `nsr weights pull {entry.name}` without --offline and NSR_OFFLINE"
@@ -179,10 +188,21 @@ class WeightStore:
 
     def _finding(self, entry: WeightEntry) -> Finding:
         path, place = self._places(entry)[0]
-        if not path.exists() and not path.is_symlink():
+        if not _is_there(path):
             return Finding(entry, "absent", None, None)
         data = _read_checked(path, entry)
         return Finding(entry, "damaged" if data is None else "ok", place, path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something, be it a broken link or what may not be looked at."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _read_checked(path: Path, entry: WeightEntry) -> bytes | None:

@@ -40,6 +40,20 @@ def test_the_drawing_is_a_png(inside: Inside, tmp_path: Path) -> None:
         assert image.format == "PNG" and image.size == (800, 500)
 
 
+def test_a_drawing_replaces_nothing_unasked(
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "photo.png"
+    mine.write_bytes(b"mine")
+    args = ("bench", "--device", "cpu", "--plot", "photo.png")
+    assert inside(*args) == 2 and "is there already" in capsys.readouterr().err
+    assert inside(*args, "--if-exists", "skip") == 0
+    said = capsys.readouterr()
+    assert "skipped, photo.png is there already" in said.err and "peak" in said.out
+    assert mine.read_bytes() == b"mine"
+    assert inside(*args, "--if-exists", "overwrite") == 0 and mine.read_bytes() != b"mine"
+
+
 @pytest.mark.parametrize("name", ["growth.jpg", "missing/growth.png"])
 def test_a_drawing_that_cannot_be_written_is_refused_before_measuring(
     inside: Inside, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

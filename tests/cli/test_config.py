@@ -27,8 +27,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
     def write(project: str = "", user: str = "") -> tuple[config.ConfigFile, ...]:
         (tmp_path / "nsr.toml").write_text(project)
-        config.user_file().parent.mkdir(parents=True, exist_ok=True)
-        config.user_file().write_text(user)
+        own = config.user_file()
+        assert own is not None
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(user)
         return config.read_files()
 
     return write
@@ -52,6 +54,18 @@ def test_every_setting_is_an_option_and_the_other_way_round() -> None:
             assert option.name == setting.key
             assert f"--{setting.name}" in option.opts
             assert setting.switch == option.is_flag
+
+
+def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
+    for name, keys in {
+        "upscale": ("scale", "max_memory"),
+        "denoise": ("sigma",),
+        "dejpeg": ("jpeg_quality",),
+    }.items():
+        options = {option.name: option for option in restoring_options()[name].values()}
+        for key in keys:
+            default = next(setting.default for setting in config.SETTINGS if setting.key == key)
+            assert f"[default: {default}]" in options[key].help
 
 
 def test_no_files_are_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nsr_cli.cli import demo
 from nsr_cli.cli.console import Console
-from nsr_cli.errors import WriteError
+from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.evaluate import Baseline
 from nsr_cli.restore import Restorer
 
@@ -40,6 +40,23 @@ def test_it_writes_four_pictures_and_says_so_in_one_line(tmp_path: Path) -> None
         "compare": (1288, 504),
     }
     assert Path(said[3]).name == "compare.png"
+
+
+@pytest.mark.parametrize("name", demo.NAMES)
+def test_what_is_there_already_stays_unless_it_may_be_replaced(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / f"{name}.png"
+    mine.write_bytes(b"mine")
+    left = CliRunner().invoke(demo.app, ["-o", str(tmp_path)], obj=Console())
+    assert left.exit_code == 0 and "is there already" in left.stderr and left.stdout == ""
+    refused = CliRunner().invoke(demo.app, ["-o", str(tmp_path), "--if-exists", "error"], obj=Console())
+    assert isinstance(refused.exception, UsageError)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
+    done = CliRunner().invoke(demo.app, ["-o", str(tmp_path), "--if-exists", "overwrite"], obj=Console())
+    assert done.exit_code == 0 and mine.read_bytes() != b"mine"
+
+
+def test_a_device_that_is_none_is_wrong_usage() -> None:
+    assert CliRunner().invoke(demo.app, ["--device", "cpu:"], obj=Console()).exit_code == 2
 
 
 def test_pictures_stand_side_by_side_under_their_names() -> None:

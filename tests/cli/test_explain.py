@@ -1,5 +1,6 @@
 """`nsr explain` as a user runs it."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -8,7 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from nsr_cli.model.checkpoint import save_network
+from nsr_cli.model.config import PRESETS
+from nsr_cli.model.network import Network
 
 Run = Callable[..., Any]
 Paint = Callable[..., Path]
@@ -103,6 +109,18 @@ def test_wrong_usage_is_one_line(
     lines = [line for line in text.splitlines() if line.startswith("nsr: ")]
     assert done.returncode == 2 and len(lines) == 1 and expected in lines[0], text
     assert (tmp_path / "taken.png").read_bytes() == b"mine"
+
+
+def test_where_each_channel_chooses_any_of_them_can_be_shown(nsr: Run, photo: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(PRESETS["tiny"], scale=2, cardinality=0)
+    (tmp_path / "own.safetensors").write_bytes(save_network(Network(config)))
+    args = ("explain", "photo.png", "-m", "own.safetensors", "--if-exists", "overwrite")
+    for layer, most in (((), 16), (("--layer", "1"), 32)):
+        assert nsr(*args, *layer, "--cardinal", str(most)).returncode == 0
+        refused = nsr(*args, *layer, "--cardinal", str(most + 1))
+        assert refused.returncode == 2
+        assert f"has {most} cardinal groups; give 1 to {most}" in refused.stderr.decode()
 
 
 def test_what_is_no_picture_is_said_and_nothing_is_left(nsr: Run, tiny_model: Path, tmp_path: Path) -> None:

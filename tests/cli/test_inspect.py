@@ -44,6 +44,15 @@ def test_a_saved_again_jpeg_is_recognised_by_its_pixels(nsr: Run, photo: Image.I
     assert found["recommended"] == "nsr dejpeg -q 40 again.png"
 
 
+def test_what_is_too_large_can_be_allowed_as_the_message_says(
+    nsr: Run, photo: Image.Image, tmp_path: Path
+) -> None:
+    photo.save(tmp_path / "clean.png")
+    refused = nsr("inspect", "clean.png", NSR_MAX_PIXELS="307199")
+    assert refused.returncode == 1 and b"raise it with --max-pixels 307200" in refused.stderr
+    assert nsr("inspect", "clean.png", "--max-pixels", "307200", NSR_MAX_PIXELS="307199").returncode == 0
+
+
 def test_a_clean_picture_is_left_alone(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
     photo.save(tmp_path / "clean.png")
     assert b"nothing to repair" in nsr("inspect", "clean.png").stdout

@@ -1,6 +1,5 @@
 """Really large TIFF files by the real command, in a process of its own whose greatest memory is read afterwards."""
 
-import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -19,27 +18,10 @@ from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
+from tests.cli.taken import measured, twice
 
 MIB = 1 << 20
 ROWS = 250  # of a strip
-
-# Loads and computes what every run needs, notes the memory, runs the command, and prints how much more it took.
-MEASURE = """
-import sys
-import tifffile, torch
-from nsr_cli.cli.app import _guarded
-from nsr_cli.cli.console import Console
-from nsr_cli.restore import Restorer
-
-def most():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
-
-torch.nn.functional.conv2d(torch.zeros(1, 16, 50, 50), torch.zeros(32, 16, 3, 3))
-base = most()
-code = _guarded(sys.argv[1:], Console())
-print(code, most() - base)
-"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -74,40 +56,13 @@ def rows(path: Path, top: int, bottom: int) -> np.ndarray:
         return tiff.decode(parts.cut(first, last), 1 << 40).pixels[top - first : bottom - first]
 
 
-def measured(folder: Path, environment: dict[str, str], *args: str | Path) -> int:
-    """Bytes that `nsr ARGS` takes beyond what the libraries take."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *map(str, args)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    code, taken = map(int, done.stdout.split())
-    assert code == 0, done.stderr
-    return taken
-
-
 def test_100_megapixels_become_400_in_a_gigabyte(
     environment: dict[str, str], tiny_model: Path, tmp_path: Path
 ) -> None:
     """Takes four minutes on one core of a machine that does nothing else."""
     source = make(tmp_path / "large.tif", 10_000, 10_000)
-    options = (
-        "-s",
-        "2",
-        "--model",
-        tiny_model,
-        "--max-memory",
-        "1G",
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-    )
-    taken = measured(tmp_path, environment, "upscale", source, *options)
+    options = twice(tiny_model, "--max-memory", "1G")
+    taken = measured(tmp_path, environment, "upscale", source, *options).own
     assert taken <= 1.1e9, f"{taken / 1e6:.0f} MB"
     foreseen = forecast(
         Job(source, tmp_path / "a.tif", None), Settings("upscale", scale=2.0, max_memory=10**9)
@@ -134,47 +89,27 @@ def test_memory_does_not_grow_with_the_height(
     environment: dict[str, str], tiny_model: Path, tmp_path: Path
 ) -> None:
     """Takes a minute on one core of a machine that does nothing else."""
-    options = (
-        "-s",
-        "2",
-        "--model",
-        tiny_model,
-        "--max-memory",
-        "150M",
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-    )
+    options = twice(tiny_model, "--max-memory", "150M")
     low, high = (
         measured(tmp_path, environment, "upscale", make(tmp_path / f"{height}.tif", 2000, height), *options)
         for height in (2400, 9600)
     )
-    assert high <= 1.06 * low, f"{low / MIB:.0f} MiB, then {high / MIB:.0f}"
-    assert high <= 1.1 * 150e6 + 16 * MIB, f"{high / MIB:.0f} MiB"
+    assert high.own <= 1.06 * low.own, f"{low.own / MIB:.0f} MiB, then {high.own / MIB:.0f}"
+    assert high.own <= 1.1 * 150e6 + 16 * MIB, f"{high.own / MIB:.0f} MiB"
+    assert high.decoding <= 1.06 * low.decoding, (
+        f"{low.decoding / MIB:.0f} MiB, then {high.decoding / MIB:.0f}, to decode"
+    )
 
 
 def test_a_gigapixel_in_a_gigabyte(environment: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
     """Takes tens of minutes, and 6 GB of disk."""
-    options = (
-        "-s",
-        "2",
-        "--model",
-        tiny_model,
-        "--max-memory",
-        "1G",
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-    )
     taken, width = [], 13_000
     source, result = tmp_path / "in.tif", tmp_path / "out.tif"
     for height in (width, 2 * width):
         make(source, width, height)
         result.unlink(missing_ok=True)
-        more = ("-o", result, "--max-pixels", str(1 << 40))
-        taken.append(measured(tmp_path, environment, "upscale", source, *options, *more))
+        options = twice(tiny_model, "--max-memory", "1G", "-o", result, "--max-pixels", str(1 << 40))
+        taken.append(measured(tmp_path, environment, "upscale", source, *options).own)
     assert max(taken) <= 1.1 * 1024 * MIB, [count / 1e6 for count in taken]
     assert abs(taken[1] - taken[0]) <= 0.05 * taken[0], [count / 1e6 for count in taken]
     with FileBytes(result) as file:
@@ -203,17 +138,7 @@ def test_pngs_keep_to_the_memory_as_long_as_they_fit(
     pixels = np.stack(waves, axis=2).astype(np.uint8)
     pixels += np.random.default_rng(0).integers(0, 12, pixels.shape, dtype=np.uint8)
     (tmp_path / "in.png").write_bytes(codec.encode(Picture(pixels), "PNG"))
-    options = ("-s", "2", "--model", tiny_model, "--device", "cpu", "--precision", "fp32")
     for limit in (150, 300):  # the picture and its result are 90 MB, in float 360
-        taken = measured(
-            tmp_path,
-            environment,
-            "upscale",
-            "in.png",
-            *options,
-            "--max-memory",
-            f"{limit}M",
-            "-o",
-            f"{limit}.png",
-        )
+        options = twice(tiny_model, "--max-memory", f"{limit}M", "-o", f"{limit}.png")
+        taken = measured(tmp_path, environment, "upscale", "in.png", *options).own
         assert taken <= 1.1 * limit * 1e6, f"{taken / 1e6:.0f} MB of {limit}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,3 +110,19 @@ def test_the_dry_run_says_it(
     assert inside(*options) == 0
     assert inside(*options, "--dry-run", "--if-exists", "overwrite") == 0
     assert " s at the pace of the last run" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_or_a_device_in_place_of_the_memory_is_left_alone(
+    remembered: Path, settings: Settings
+) -> None:
+    remembered.parent.mkdir()
+    pace = Pace(settings)
+    pace.add((100, 50), 2.0)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/full")):
+        make(remembered)
+        before = remembered.lstat()
+        pace.remember()  # would wait for a reader
+        assert estimate([(100, 50)], settings) is None
+        assert remembered.lstat().st_ino == before.st_ino
+        remembered.unlink()

@@ -42,7 +42,7 @@ def test_a_factor_gives_the_size_and_other_tasks_keep_it() -> None:
 def test_a_size_that_is_no_enlargement_or_too_much_of_one_is_the_pictures_failure() -> None:
     with pytest.raises(PictureError, match="100x50 pixels already"):
         upscale(width=100).factor(100, 50)
-    with pytest.raises(PictureError, match="more than 16 times"):
+    with pytest.raises(PictureError, match="more than 16 times; give at most 1600x800"):
         upscale(width=1601).result_size(100, 50)
 
 
@@ -73,6 +73,10 @@ def test_the_command_that_is_noted_makes_the_same_picture_and_names_no_folder() 
         "upscale", "--scale", "2.5", "--strength", "0.5", "--model", "x.safetensors", "--tta",
     ]  # fmt: skip
     assert Settings("denoise").arguments() == ["denoise"]
+    exact = upscale(scale=2.1234567, strength=0.1 + 0.2).arguments()
+    assert exact == ["upscale", "--scale", "2.1234567", "--strength", "0.30000000000000004"]
+    assert upscale(width=12_345_678).arguments() == ["upscale", "--width", "12345678"]
+    assert Settings("denoise", sigma=25.0).arguments() == ["denoise", "--sigma", "25"]
     assert upscale(width=9, height=8, fit="cover").arguments() == [
         "upscale", "--width", "9", "--height", "8", "--fit", "cover",
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 """TIFF files in bands, by the real command: the same picture as in memory, its metadata, and what goes wrong."""
 
+import re
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ from nsr_cli.errors import MemoryExhausted
 from nsr_cli.imaging import codec, tiffbands
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.restore import Restorer
+from nsr_cli.sandbox.decoder import Decoder
 
 Inside = Callable[..., int]
 RANDOM = np.random.default_rng(8)
@@ -400,6 +402,67 @@ def _written(process: int, folder: Path) -> int:
         if target.startswith(str(folder)) and not target.endswith("a.tif"):
             total += status.st_size
     return total
+
+
+@pytest.mark.parametrize("form", ["tif", "png"])
+@pytest.mark.parametrize("more", [("-s", "2"), ("--strength", "0.5"), ("--width", "150")])
+def test_auto_takes_the_same_steps_in_bands(
+    form: str,
+    more: tuple[str, ...],
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    level_model: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    made = old_photograph()
+    (tmp_path / f"a.{form}").write_bytes(codec.encode(made, "TIFF" if form == "tif" else "PNG"))
+    models = [f"dejpeg={level_model}", f"denoise={level_model}", f"upscale={tiny_model}"]
+    command = ("auto", f"a.{form}", *more, *(word for model in models for word in ("--model", model)))
+    assert inside(*command, "--max-memory", "60M") == 0
+    said = capfd.readouterr().err
+    assert tight == [f"a.{form}"]
+    assert inside(*command, "--format", "bmp") == 0
+    whole = capfd.readouterr().err
+    steps = [
+        re.findall(r"dejpeg \(quality 85\), denoise \(noise level .*?(?=  [\d.]+ s)", t)
+        for t in (said, whole)
+    ]
+    assert steps[0] and steps[0] == steps[1]
+    assert close(read(tmp_path / f"a_auto.{form}"), read(tmp_path / "a_auto.bmp"))
+    note = provenance.read(tmp_path / f"a_auto.{form}")
+    assert note is not None and note["steps"] == steps[0][0]
+
+
+def test_a_dry_run_of_auto_looks_at_parts_of_a_large_file(
+    inside: Inside,
+    tight: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    made = old_photograph()
+    save(tmp_path / "a.tif", made.pixels, compression="zlib")
+    true = Decoder.pages
+
+    def pages(decoder: Decoder, data: bytes) -> list[Picture]:
+        assert len(data) < (tmp_path / "a.tif").stat().st_size / 2, "the file was decoded as a whole"
+        return true(decoder, data)
+
+    monkeypatch.setattr(Decoder, "pages", pages)
+    monkeypatch.setattr("nsr_cli.cli.tiffsource._SAMPLE_PIXELS", 96 * 128)
+    assert inside("auto", "a.tif", "--dry-run", "--max-memory", "60M") == 0
+    assert "a.tif -> a_auto.tif  96x288 -> 96x288  dejpeg (quality 85)" in capfd.readouterr().out
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
+
+
+def old_photograph() -> Picture:
+    """Noisy, and compressed before, so that both show."""
+    sample = codec.decode((Path(__file__).parents[2] / "nsr_cli/sample/sample.png").read_bytes()).pixels
+    sample = np.tile(sample[:144, :96], (2, 1, 1))
+    noisy = np.clip(sample + RANDOM.normal(0, 20, sample.shape), 0, 255).astype(np.uint8)
+    return codec.decode(codec.encode(Picture(noisy), "JPEG", quality=85))
 
 
 def test_memory_that_is_needed_is_counted() -> None:

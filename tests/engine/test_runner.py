@@ -14,6 +14,7 @@ from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
 from nsr_cli.model.network import Network
 from tests.edges import repeated_edges
+from tests.promises import Reached
 from tests.tiny import tiny_config, tiny_network
 
 MEMORY_ERRORS = [
@@ -184,8 +185,15 @@ WINDOWS = 6 * 2  # of 60×22 pixels and what is invented around them
 CALLS = WINDOWS * (1 + 2 * 2 + 2)  # head, two blocks of two, tail and skip
 
 
+@pytest.mark.promise(
+    "Numbers: memory runs out at any convolution of any window: the picture is computed in smaller parts to the same "
+    "result within one level, which is said; where it never suffices, the picture fails",
+    count=CALLS,
+)
 @pytest.mark.parametrize("batched", [False, True])
-def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_may_run_out_at_any_convolution(
+    batched: bool, monkeypatch: pytest.MonkeyPatch, reached: Reached
+) -> None:
     network, x = small_windows(), torch.rand(3, 60, 22)
     expected = levels(Runner(network, "cpu", "fp32").run(x))
 
@@ -208,6 +216,7 @@ def test_memory_may_run_out_at_any_convolution(batched: bool, monkeypatch: pytes
         found, said, _ = run(first, 1)
         assert float((found - expected).abs().max()) <= 1, first
         assert len(said) == 1, first
+        reached()
     for first in range(0, calls, 5):
         with pytest.raises(MemoryExhausted):
             run(first, 1 << 30)

@@ -1,5 +1,7 @@
 """Networks row of tiles by row of tiles: the picture of tiles in memory, from little memory."""
 
+import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nsr_cli.engine import stream
 from nsr_cli.engine.bands import Shape, collect, picture_bands
+from nsr_cli.engine.device import give_back, prepare_cpu
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stream import least_memory, plan
+from nsr_cli.engine.stream import least_memory, network_bands, plan
 from nsr_cli.engine.tiles import best_shape, tile_rows
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.imaging.picture import Picture
@@ -141,3 +145,29 @@ def test_no_window_is_computed_twice_where_everything_fits() -> None:
     rows = list(tile_rows(grid, 4, 7))
     assert [len(row) for row in rows] == [3, 3, 3]
     assert {row[0].own[0].start for row in rows} == {0, 192, 384}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_gaps_in_the_heap_are_given_back() -> None:
+    def held() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    prepare_cpu()  # from then on large arrays are in the heap
+    pieces = [np.ones(MIB, np.uint8) for _ in range(200)]
+    before = held()
+    del pieces[::2]
+    give_back()
+    assert held() <= before - 80 * MIB, f"{before >> 20} MiB, then {held() >> 20}"
+    assert all(piece.all() for piece in pieces)
+
+
+def test_every_row_of_tiles_begins_without_the_gaps_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    monkeypatch.setattr(stream, "give_back", lambda: calls.append(True))
+    one, source = runner(), picture_bands(np.zeros((480, 60, 3), np.uint8))
+    (way,) = plan([one], source.shape, 8 * MIB)
+    made = network_bands(source, way, None, lambda *_: None)
+    collect(made, np.float32)
+    assert len(calls) == -(-way.grid.rows // way.tile[0]) > 2

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from nsr_cli.engine.stages import native_steps
 from nsr_cli.errors import UsageError
 from nsr_cli.explain import subject
 from nsr_cli.imaging.picture import Picture
@@ -26,7 +27,10 @@ def picture(channels: int = 3, height: int = 50, width: int = 60) -> Picture:
 def shelf(*scales: int) -> Any:
     entries = [SimpleNamespace(task="upscale", scale=scale) for scale in scales]
     return SimpleNamespace(
-        manifest=SimpleNamespace(entries=[*entries, SimpleNamespace(task="denoise", scale=None)])
+        manifest=SimpleNamespace(
+            entries=[*entries, SimpleNamespace(task="denoise", scale=None)],
+            resolve=lambda name, _: Path(name),
+        )
     )
 
 
@@ -37,13 +41,13 @@ def shelf(*scales: int) -> Any:
         ((2, 3, 4), 2.5, None, 3),
         ((2,), 4.0, "lite", 2),
         ((3, 2), None, None, 2),
-        ((2, 3), 4.0, "own.safetensors", None),
+        ((2, 3), 4.0, "own.safetensors", 0),
     ],
 )
 def test_of_a_chain_the_first_network_is_explained(
-    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int | None
+    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int
 ) -> None:
-    assert subject._native("upscale", shelf(*scales), asked, model) == expected
+    assert native_steps("upscale", asked, model, shelf(*scales))[0] == expected
 
 
 @pytest.mark.parametrize("channels, network_channels", [(1, 3), (3, 1), (3, 3), (1, 1)])
@@ -52,6 +56,16 @@ def test_gray_and_color_go_together(channels: int, network_channels: int, tmp_pa
     loaded = subject.load("upscale", WeightStore(), model=str(path))
     assert loaded.name == "own" and len(loaded.sha256) == 64
     assert subject.observe(loaded, picture(channels), device="cpu").selections[0].gamma.shape == (4, 4, 2)
+
+
+@pytest.mark.parametrize("changes", [{}, {"cardinality": 0}, {"cardinality": 2, "shared": True}])
+def test_the_groups_of_each_layer_are_those_that_a_run_shows(changes: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(save_network(Network(dataclasses.replace(PRESETS["tiny"], scale=2, **changes))))
+    loaded = subject.load("upscale", WeightStore(), model=str(path))
+    seen = subject.observe(loaded, picture(), device="cpu").selections
+    assert loaded.cardinal_groups == [one.gamma.shape[1] for one in seen]
 
 
 def test_transparent_pixels_have_no_say(tmp_path: Path) -> None:

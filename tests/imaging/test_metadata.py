@@ -275,6 +275,16 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
     assert again.metadata.text == ()
 
 
+def test_gif_keeps_a_comment_of_any_length_and_no_other_text(samples: Any) -> None:
+    comment = ("Comment", "ü" * 300)
+    picture = Picture(samples.gray8[..., np.newaxis], metadata=Metadata(text=(comment,), duration=0.1))
+    assert codec.losses(picture, "GIF") == ()
+    for data in (codec.encode(picture, "GIF"), codec.encode_pages([picture, picture], "GIF")):
+        assert codec.decode(data).metadata.text == (comment,)
+    described = picture.with_metadata(Metadata(text=(comment, ("Title", "a"))))
+    assert codec.losses(described, "GIF") == ("texts are left out",)
+
+
 def test_comments_are_native_where_the_format_has_them(samples: Any) -> None:
     picture = Picture(samples.smooth, metadata=Metadata(text=(("Comment", "hello ü"),)))
     for kind in ("JPEG", "GIF", "PNG"):

@@ -107,6 +107,30 @@ def test_palettes(samples: Any, tiff_file: Make) -> None:
     assert np.array_equal(picture.pixels, deep.T[samples.gray8])
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_palettes_of_few_bits_keep_every_index(bits: int) -> None:
+    places = np.arange(1 << bits)
+    table = np.random.default_rng(bits).integers(256, 65_536, (3, 1 << bits)).astype("<u2")
+    spread = places[:, np.newaxis] >> np.arange(bits)[::-1] & 1
+    packed = np.packbits(spread.astype(np.uint8)).tobytes()
+    picture = codec.decode(palette_file(packed, bits, table))
+    assert np.array_equal(picture.pixels[0], table.T)
+
+
+def palette_file(packed: bytes, bits: int, table: Any) -> bytes:
+    """One row of a palette picture with a column for each color, which no library here writes in odd depths."""
+    strip = packed.ljust(-(-len(packed) // 2) * 2, b"\0")
+    rows = [
+        (256, 4, 1, table.shape[1]), (257, 4, 1, 1), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 3),
+        (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 1, len(packed)),
+        (320, 3, table.size, 8 + len(strip)),
+    ]  # fmt: skip
+    start = struct.pack("<4sI", b"II*\0", 8 + len(strip) + table.nbytes)
+    entries = b"".join(struct.pack("<HHII", *row) for row in rows)
+    colors: bytes = table.tobytes()
+    return start + strip + colors + struct.pack("<H", len(rows)) + entries + bytes(4)
+
+
 def test_alpha_is_unassociated(samples: Any, tiff_file: Make) -> None:
     rgba = np.dstack([samples.rgb8, samples.alpha8])
     plain = codec.decode(tiff_file(rgba, photometric="rgb", extrasamples=["unassalpha"]))

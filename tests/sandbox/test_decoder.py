@@ -152,6 +152,7 @@ def test_what_ends_the_process_is_one_picture_s_failure(
     ("word", "reason"),
     [
         ("memory", "more memory than it may"),
+        ("claim", "more memory than it may"),
         ("recurse", "RecursionError"),
         ("bug", "IndexError"),
         ("far", "memory"),

@@ -41,6 +41,14 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None
     assert "not a picture in a format that is read here" in said[0][1] and "No such file" in said[1][1]
 
 
+def test_what_is_too_large_is_told_without_an_option_that_training_does_not_have(tmp_path: Path) -> None:
+    files = fill(tmp_path, 2)
+    files[1].write_bytes(b"P6 100000 100000 255\n" + bytes(10))
+    said: list[str] = []
+    load_pictures(files, "rgb", skipped=lambda _, why: said.append(why))
+    assert len(said) == 1 and said[0].endswith("above the limit of 537; cut it into smaller ones")
+
+
 def test_a_folder_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
     files = fill(tmp_path, 2)
     for path in files:

@@ -1,0 +1,105 @@
+"""What a run becomes when it is published, and what is refused before anything is written."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from nsr_cli.cli import weights
+from nsr_cli.cli.console import Console
+from nsr_cli.errors import TrainingError, UsageError, WeightsError
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint, publish
+from nsr_cli.training.publish import Trained, load_trained
+from nsr_cli.training.recipe import Recipe, make_recipe
+from nsr_cli.weights.manifest import load_manifest
+from tests.training.helpers import tiny_recipe
+
+
+def trained(recipe: Recipe, data: str = "pictures") -> Trained:
+    torch.manual_seed(0)
+    return Trained(recipe, Network(recipe.network), 10, 1.0, [data])
+
+
+def saved_run(run: Path, recipe: dict[str, Any]) -> Path:
+    """The folder of a run that was interrupted at step 10."""
+    tensors = {"weights": Network(tiny_recipe().network).state_dict()}
+    checkpoint.save(run, 10, checkpoint.Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0}))
+    return run
+
+
+@pytest.mark.parametrize("name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing."])
+def test_a_name_that_is_not_possible_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    inner = tmp_path / "pretrained"
+    inner.mkdir()
+    with pytest.raises(UsageError, match="--name"):
+        publish.publish(trained(tiny_recipe()), name, tmp_path / "manifest.json", inner, {})
+    assert list(tmp_path.rglob("*")) == [inner]
+
+
+def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    with pytest.raises(WeightsError, match="trained_on"):
+        publish.publish(trained(tiny_recipe(), "x" * 3000), "own", manifest, tmp_path, {})
+    assert list(tmp_path.iterdir()) == []
+    manifest.write_text("{}")
+    with pytest.raises(WeightsError, match="damaged"):
+        publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {})
+    assert list(tmp_path.iterdir()) == [manifest]
+
+
+def test_the_file_of_other_weights_is_not_replaced(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    publish.publish(trained(tiny_recipe()), "first", manifest, tmp_path, {})
+    before = (tmp_path / "first.safetensors").read_bytes()
+    manifest.write_text(manifest.read_text().replace('"name": "first"', '"name": "other"'))
+    with pytest.raises(UsageError, match=r"first\.safetensors is the file of other"):
+        publish.publish(trained(dataclasses.replace(tiny_recipe(), seed=3)), "first", manifest, tmp_path, {})
+    assert (tmp_path / "first.safetensors").read_bytes() == before
+
+
+def test_a_preset_that_was_changed_is_not_given_as_what_the_network_is(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    publish.publish(trained(make_recipe("upscale-x2", "tiny")), "plain", manifest, tmp_path, {})
+    publish.publish(trained(tiny_recipe()), "changed", manifest, tmp_path, {})
+    found = load_manifest(manifest)
+    assert (found.get("plain").preset, found.get("changed").preset) == ("tiny", "custom")
+
+
+def test_a_run_of_another_version_is_one_line(tmp_path: Path) -> None:
+    assert load_trained(saved_run(tmp_path / "good", tiny_recipe().to_dict())).step == 10
+    run = saved_run(tmp_path / "newer", {**tiny_recipe().to_dict(), "invented": 1})
+    with pytest.raises(TrainingError, match="use the version of nsr that trained it"):
+        load_trained(run)
+    run = saved_run(tmp_path / "wider", tiny_recipe(changes={"width": 16}).to_dict())
+    with pytest.raises(TrainingError, match="cannot be read"):
+        load_trained(run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--name", "../x"), "--name"),
+        (("--name", "own", "--folder", "missing"), "--folder"),
+        (("--name", "own", "--manifest", "missing/m.json"), "--manifest"),
+    ],
+)
+def test_the_command_refuses_before_it_scores(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(publish, "load_trained", lambda *_: pytest.fail("loaded"))
+    places = ("--folder", ".", "--manifest", "m.json")
+    done = CliRunner().invoke(weights.app, ["publish", "run", *places, *arguments], obj=Console())
+    assert isinstance(done.exception, UsageError) and said in str(done.exception)
+
+
+def test_the_manifest_is_what_the_command_line_reads(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    entry = publish.publish(trained(tiny_recipe(), "my\nfolder"), "own", manifest, tmp_path, {})
+    assert json.loads(manifest.read_text())["weights"][0]["name"] == entry.name == "own"
+    assert "my\\nfolder" in entry.trained_on
