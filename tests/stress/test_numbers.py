@@ -88,9 +88,7 @@ FLAT = len(bundled()) * (len(GRAYS) + len(COLORS))
 )
 @pytest.mark.parametrize("name", bundled())
 def test_flat_pictures_stay_flat_inside(name: str, reached: Reached) -> None:
-    errors = {color: inside for color, (inside, _) in flat_errors(name).items()}
-    assert max(errors.values()) <= 4  # what is known of ×4; worse would be a new fault
-    tell(name, errors, reached)
+    tell(name, {color: inside for color, (inside, _) in flat_errors(name).items()}, reached)
 
 
 @pytest.mark.promise(
@@ -103,12 +101,11 @@ def test_flat_pictures_stay_flat_at_the_border(name: str, reached: Reached) -> N
 
 
 def tell(name: str, errors: dict[tuple[int, ...], int], reached: Reached) -> None:
-    """Count the colors that stay, note the worst, and end the test as not kept where there is one that does not."""
+    """Count the colors that stay, and note the worst."""
     reached(sum(error <= 1 for error in errors.values()))
     worst = max(errors, key=lambda color: errors[color])
     reached.note(f"{name}: at most {errors[worst]} levels, in RGB {worst}")
-    if errors[worst] > 1:
-        pytest.xfail(f"{name} is off by up to {errors[worst]} levels")
+    assert errors[worst] <= 1
 
 
 @pytest.mark.promise(
@@ -134,7 +131,7 @@ def test_mean_colors_stay(name: str, shared_data: Path, reached: Reached) -> Non
         worst = max(worst, moved)
         reached(moved < 0.5)
     reached.note(f"{name}: at most {worst:.3f} levels")
-    assert worst < 1.0  # worse would be a new fault
+    assert worst < 0.7  # worse would be a new fault
     if worst >= 0.5:
         pytest.xfail(f"{name} moves a mean color by up to {worst:.2f} levels")
 
