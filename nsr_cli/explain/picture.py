@@ -129,6 +129,8 @@ def _map(sheet: Sheet, dimmed: NDArray[np.uint8], grid: Grid, tile: Tile, left: 
     sheet.paste(view(tinted.clip(0, 255).astype(np.uint8), width, height), left, top)
     if step >= _NUMBERED:
         for i, j in np.ndindex(grid.rows, grid.cols):
+            if min(np.count_nonzero(row == i), np.count_nonzero(col == j)) < _NUMBERED:
+                continue  # the last windows are what is left of the picture, perhaps a sliver
             at = (left + int(np.searchsorted(col, j)), top + int(np.searchsorted(row, i)))
             number = str(winners[i, j] + 1)
             sheet.text(at[0] + 4, at[1] + 3, number, 40, 12, (0, 0, 0))

@@ -81,3 +81,11 @@ def test_extreme_pictures_and_many_layers_are_drawn() -> None:
         assert draw(np.zeros((height, width, 3), np.uint8), grid, shown, "t").ndim == 3
     sheet = draw(np.zeros((80, 130, 3), np.uint8), GRID, tiles([chosen([0] * 6)] * 64, None, None), "t")
     assert 0.5 < sheet.shape[1] / sheet.shape[0] < 3
+
+
+def test_slivers_have_no_number_that_runs_into_what_is_beside_them() -> None:
+    """A picture with a pixel around it often ends in windows of two pixels."""
+    grid = Grid(960, 962, 480)
+    drawn = draw(np.zeros((960, 962, 3), np.uint8), grid, tiles([chosen([0] * 6)], None, None), "t")
+    assert drawn[110:1000, 24 + 960 :].min() > 200  # numbers have a black shadow
+    assert drawn[110:1000, : 24 + 958].min() < 50
