@@ -92,7 +92,8 @@ def test_the_command_refuses_before_it_scores(
     arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(publish, "load_trained", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(publish, "load_trained", lambda *_: trained(tiny_recipe()))
+    monkeypatch.setattr("nsr_cli.cli.publish._scores", lambda *_: pytest.fail("scored"))
     places = ("--folder", ".", "--manifest", "m.json")
     done = CliRunner().invoke(weights.app, ["publish", "run", *places, *arguments], obj=Console())
     assert isinstance(done.exception, UsageError) and said in str(done.exception)
