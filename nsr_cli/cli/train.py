@@ -123,6 +123,10 @@ def train(
         ),
     ] = 0,
     learning_rate: Annotated[float, _in(_SCHEDULE, "--learning-rate", help="At the start.")] = 1e-3,
+    loss: Annotated[
+        Literal["l1", "l2"],
+        _in(_SCHEDULE, "--loss", help="l1 is the paper's; l2 aims at PSNR and mean colors."),
+    ] = "l1",
     schedule: Annotated[
         Literal["step", "cosine"],
         _in(_SCHEDULE, "--schedule", help="step: ×0.2 at 2/3 and 5/6, as the paper."),
@@ -161,6 +165,7 @@ def train(
         batch=batch,
         windows=windows,
         learning_rate=learning_rate,
+        loss=loss,
         schedule=schedule,
         warmup=warmup,
         ema=ema,

@@ -19,7 +19,7 @@ from nsr_cli.training.ahead import Ahead, threads_for
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.patches import Batch, PatchSource
-from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.recipe import Loss, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Moment:
     step: int
     steps: int
     progress: float  # 0…1, by steps or by the time budget, whichever is further
-    loss: float  # mean L1 since the last report, in [0, 1] pixel units
+    loss: float  # mean since the last report, of pixels in [0, 1]
     learning_rate: float
     seconds: float  # spent in the run so far, resumed parts included
     psnr: float | None = None  # on the held-out pictures, where just measured
@@ -135,7 +135,7 @@ class Trainer:
         )
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             restored = self.model(batch.input.contiguous(memory_format=self.layout), batch.level)
-        loss = l1_within_range(restored.float(), batch.target)
+        loss = loss_within_range(restored.float(), batch.target, self.recipe.loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -195,14 +195,15 @@ class Trainer:
         self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
 
 
-def l1_within_range(restored: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error of pictures in [0, 1], where what lies beyond black or white costs nothing if that is right.
+def loss_within_range(restored: Tensor, target: Tensor, kind: Loss = "l1") -> Tensor:
+    """Mean absolute (L1) or squared (L2) error of pictures in [0, 1]; what clipping to the range mends costs nothing.
 
     Results are clipped to that range. An error to both sides of black would become one to the brighter side alone, and
     dark areas would get a tint: a network may stay below black there.
     """
     beyond = ((target <= 0) & (restored < 0)) | ((target >= 1) & (restored > 1))
-    return (restored - target).abs().masked_fill(beyond, 0.0).mean()
+    error = (restored - target).masked_fill(beyond, 0.0)
+    return error.abs().mean() if kind == "l1" else error.square().mean()
 
 
 class _Mean:

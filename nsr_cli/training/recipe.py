@@ -12,6 +12,7 @@ from nsr_cli.model.config import PRESETS, NetworkConfig
 Kind = Literal["upscale", "denoise", "dejpeg"]
 Color = Literal["rgb", "gray"]
 Schedule = Literal["step", "cosine"]
+Loss = Literal["l1", "l2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Recipe:
     batch: int = 16  # patches a step, over all processes
     windows: int = 1  # a patch is windows × windows selection windows, with halos
     learning_rate: float = 1e-3
+    loss: Loss = "l1"
     schedule: Schedule = "step"
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none

@@ -18,7 +18,7 @@ from nsr_cli.errors import DataError, TrainingError, UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint
-from nsr_cli.training.loop import Trainer, l1_within_range
+from nsr_cli.training.loop import Trainer, loss_within_range
 from nsr_cli.training.publish import load_trained, publish
 from nsr_cli.training.start import unfolded
 from nsr_cli.weights.manifest import load_manifest
@@ -232,9 +232,12 @@ def test_unfolding_inverts_folding() -> None:
 def test_errors_that_clipping_removes_cost_nothing_and_all_others_what_they_are() -> None:
     target = torch.tensor([0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.5])
     restored = torch.tensor([-0.2, 0.1, -0.1, 1.2, 1.3, 0.8, 0.5], requires_grad=True)
-    loss = l1_within_range(restored, target)
+    loss = loss_within_range(restored, target)
     assert float(loss.detach()) == pytest.approx((0 + 0.1 + 0.6 + 0.7 + 0 + 0.2 + 0) / 7)
     loss.backward()  # type: ignore[no-untyped-call]
     assert restored.grad is not None
     assert torch.equal(restored.grad[:6].sign(), torch.tensor([0.0, 1, -1, 1, 0, -1]))
-    assert math.isnan(float(l1_within_range(torch.tensor([math.nan]), torch.tensor([0.0]))))
+    squared = loss_within_range(restored.detach(), target, "l2")
+    assert float(squared) == pytest.approx((0 + 0.01 + 0.36 + 0.49 + 0 + 0.04 + 0) / 7)
+    for kind in ("l1", "l2"):
+        assert math.isnan(float(loss_within_range(torch.tensor([math.nan]), torch.tensor([0.0]), kind)))
