@@ -90,6 +90,23 @@ class Stage:
         """What the process that was started last wrote to stderr."""
         return (self.folder / "stderr.txt").read_text(encoding="utf-8", errors="surrogateescape")
 
+    def complained(self) -> list[str]:
+        """The lines about failures of the process that was started last."""
+        return complaints(self.said())
+
+    def undisturbed(self, folder: Path | str) -> dict[str, str]:
+        """The results of a run over a folder that nobody disturbs, as of `tree`."""
+        done = self.run(self.upscale(folder, "-o", "clean", "--quiet"))
+        assert done.returncode == 0, done.stderr
+        return tree(self.folder / "clean")
+
+
+def complaints(said: str | bytes) -> list[str]:
+    """The lines about failures in what a process wrote to stderr; there is no word of an error in the tool itself."""
+    text = said if isinstance(said, str) else said.decode(errors="surrogateescape")
+    assert "Traceback" not in text and "internal error" not in text, text
+    return [line for line in text.splitlines() if line.startswith("nsr: ")]
+
 
 def paint(folder: Path, count: int, size: tuple[int, int] = (20, 14), seed: int = 1) -> Path:
     """Fill a folder with different small pictures: PNG, and every fourth a JPEG or TIFF."""
