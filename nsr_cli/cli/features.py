@@ -10,13 +10,13 @@ from pathlib import Path
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError, UsageError
 from nsr_cli.model.config import PRESETS, NetworkConfig
+from nsr_cli.model.footprint import bytes_per_pixel
 from nsr_cli.weights.manifest import load_manifest
 from nsr_cli.weights.store import WeightStore
 
 _LARGEST_NATIVE = 4
 _LONGEST_HEADER = 1 << 20
 _FLOAT = 4
-_GAPS = 2
 
 
 def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
@@ -33,30 +33,13 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
     for task in _tasks(settings):
         pixels = begin
         for config in _configs(settings, task, *size):
-            averaged = config.channels * (1 + config.scale**2) if settings.tta else 0
-            most = max(most, _FLOAT * pixels * (_per_pixel(config, colors, inside=inside) + averaged))
+            averaged = _FLOAT * config.channels * (1 + config.scale**2) if settings.tta else 0
+            most = max(most, pixels * (bytes_per_pixel(config, colors, inside=inside) + averaged))
             pixels *= config.scale**2
     made, wanted = _FLOAT * pixels * colors, _FLOAT * prod(settings.result_size(*size)) * colors
     finishing = max(made, wanted) + (wanted if made != wanted or settings.strength != 1.0 else 0)
     beside = 2 * _FLOAT * begin * colors if settings.task == "auto" else 0  # see `Chain`
     return int(max(most, finishing) + beside)
-
-
-def _per_pixel(config: NetworkConfig, colors: int, *, inside: bool) -> float:
-    """Floats for each pixel that comes to a network, its features counted only if they are `inside` this memory."""
-    seen, inner = config.channels, config.inner
-    # What comes in, as the network wants it; and the same with a border, and behind an unshuffling.
-    before = seen + (0 if colors == seen else colors + seen) + seen * (2 if config.unshuffle > 1 else 1)
-    out = config.scale**2 * seen * (2 if config.unshuffle > 1 else 1)
-    after = config.scale**2 * (seen + (0 if colors == seen else 2 * colors))
-    if not inside:
-        return max(before + out, after)
-    rim, wide_rim = (1 + 2 * count / inner.window for count in (1, 2))
-    strips = (seen + config.levels / config.unshuffle**2) * wide_rim
-    features = inner.width / config.unshuffle**2 * rim
-    # What was needed before them leaves gaps that nothing else fits into.
-    blocks = before + strips + features * (1 + inner.expansion) + _GAPS * seen
-    return max(blocks, before + strips + features + out, after)
 
 
 def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) -> int:

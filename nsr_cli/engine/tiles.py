@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from nsr_cli.engine.grid import Grid
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.footprint import bytes_per_pixel
 
 MARGIN = 1  # windows; 48 pixels are more than the 33 that the convolutions of 16 blocks can see
-_OVERHEAD = 1.3  # beyond the two feature buffers: one window's arithmetic, the padded input, the output
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,8 @@ class Tile:
 
 
 def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
-    """Memory that one selection window takes while the network runs, estimated from its feature buffers."""
-    config = config.inner
-    pixels = (config.window + 2) ** 2
-    features = pixels * (1 + config.expansion) * config.width * item_bytes
-    picture = config.window**2 * config.channels * (item_bytes + 4 * config.scale**2)
-    return int(_OVERHEAD * (features + picture))
+    """Memory that one selection window takes while the network runs, with features of so many bytes."""
+    return int(config.window**2 * bytes_per_pixel(config, config.channels, item_bytes))
 
 
 def plan_tiles(grid: Grid, limit: int, margin: int = MARGIN) -> list[Tile]:

@@ -1,0 +1,34 @@
+"""How much memory a network takes, told from its settings alone (no torch)."""
+
+from nsr_cli.model.config import NetworkConfig
+
+_FLOAT = 4
+_GAPS = 2  # floats of every channel that comes in
+
+
+def bytes_per_pixel(
+    config: NetworkConfig, colors: int, item_bytes: int = _FLOAT, *, inside: bool = True
+) -> float:
+    """Bytes for each pixel that comes to a network, at the most at any time of its way.
+
+    `tests/cli/test_memory.py` compares it with what the command takes.
+
+    Args:
+        config: of the network.
+        colors: channels of the picture; of more than the network has, each goes through by itself.
+        item_bytes: of a feature.
+        inside: whether features are in the memory that is asked about, and not in that of another device.
+    """
+    seen, inner = config.channels, config.inner
+    # What comes in, as the network wants it; and the same with a border, and behind an unshuffling.
+    before = seen + (0 if colors == seen else colors + seen) + seen * (2 if config.unshuffle > 1 else 1)
+    out = config.scale**2 * seen * (2 if config.unshuffle > 1 else 1)
+    after = config.scale**2 * (seen + (0 if colors == seen else 2 * colors))
+    if not inside:
+        return _FLOAT * max(before + out, after)
+    rim, wide_rim = (1 + 2 * count / inner.window for count in (1, 2))
+    strips = (seen + config.levels / config.unshuffle**2) * wide_rim
+    features = inner.width / config.unshuffle**2 * rim * item_bytes / _FLOAT
+    # What was needed before them leaves gaps that nothing else fits into.
+    blocks = before + strips + features * (1 + inner.expansion) + _GAPS * seen
+    return _FLOAT * max(blocks, before + strips + features + out, after)
