@@ -3,7 +3,8 @@
     decode     sniff ─ png | rasters (JPEG, WebP, BMP, GIF) | tiff | pnm ─ rebuild.finish ─ Picture
     encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiffwrite | pnm ─ bytes
 
-Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError.
+Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError. So does a mistake of this
+program, but it is called that and not damage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,7 @@ _MAGIC = (
     (b"GIF89a", "GIF"),
     (b"BM", "BMP"),
 )
+_MISTAKES = (AssertionError, AttributeError, NameError, NotImplementedError, TypeError)
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -118,8 +120,21 @@ def _one_line(kind: str, error_type: type[PictureError] = DecodeError) -> Iterat
         raise error_type(f"the {kind} picture is too large for this machine's memory") from None
     except Exception as error:
         reason = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:160]
+        reason = f"{type(error).__name__}: {reason}"
+        if _is_ours(error):
+            told = f"internal error with a {kind} picture: {reason}; run with --debug for the traceback"
+            raise error_type(told) from error
         verb = "read: it is damaged" if error_type is DecodeError else "made"
-        raise error_type(f"the {kind} picture cannot be {verb} ({type(error).__name__}: {reason})") from error
+        raise error_type(f"the {kind} picture cannot be {verb} ({reason})") from error
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether an error is a mistake of this program: of a kind that no bytes excuse, and not raised in a library."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else str(place.tb_frame.f_globals.get("__name__", ""))
+    return isinstance(error, _MISTAKES) and where.startswith(f"{__name__.partition('.')[0]}.")
 
 
 def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) -> None:

@@ -7,6 +7,7 @@ size is bounded by the page's own size are let through.
 
 import io
 from collections.abc import Iterator
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,10 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MOST_SAMPLES = 32  # per pixel, the extra ones included
 _LARGEST_TILE = 1 << 24
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_NUMBERS = (
+    "imagewidth", "imagelength", "imagedepth", "samplesperpixel", "compression", "photometric", "rowsperstrip",
+    "tilewidth", "tilelength",
+)  # fmt: skip
 
 
 def decode(data: bytes, max_pixels: int) -> Picture:
@@ -90,6 +95,9 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:
     """DecodeError for a page that is not supported, too large, or not whole."""
+    for name in _NUMBERS:  # tifffile hands on what a tag holds, be it a text
+        if not isinstance(getattr(page, name), Real):
+            raise DecodeError(f"the TIFF file is damaged: its {name} is not a number")
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
@@ -129,7 +137,9 @@ def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[i
     width, height, samples = size
     columns = -(-width // tile[0]) if page.is_tiled else 1
     rows = -(-height // max(1, tile[1]))
-    planes = samples if int(page.planarconfig or 1) == 2 else 1
+    planes = samples if page.planarconfig == 2 else 1
+    if not all(issubclass(kind, Integral) for kind in {*map(type, offsets), *map(type, counts)}):
+        raise DecodeError("the TIFF file is damaged: the positions of its parts are not numbers")
     if len(offsets) != len(counts) or len(offsets) < columns * rows * planes:
         raise DecodeError(
             f"the TIFF file lists {len(offsets)} of {columns * rows * planes} parts of the picture"
@@ -198,6 +208,8 @@ def _to_color(page: Any, samples: NDArray[Any], icc: bytes | None) -> tuple[NDAr
 
 def _colors_of(indices: NDArray[Any], page: Any) -> NDArray[Any]:
     """Palette colors (H, W, 3), 8-bit; 16-bit if the palette needs it."""
+    if page.colormap is None:
+        raise DecodeError("the TIFF file has no palette, which its color kind needs")
     table = np.asarray(page.colormap, dtype=np.uint16).reshape(3, -1).T
     places = indices.astype(np.uint16)
     if places.max() >= len(table):

@@ -109,7 +109,7 @@ class Decoder:
         return Order(len(data), self._max_pixels, extent, limits)
 
     def _take(self) -> Process | None:
-        """A process that is ready; None if there can be none."""
+        """A process that is ready; None if there can be none. DecodeError if it takes too long to start, twice."""
         failures = 0
         while not self._stop.is_set():
             with self._lock:
@@ -122,9 +122,12 @@ class Decoder:
                 self._drop(process)
                 failures += 1
                 # One may be killed for want of memory; to give up the protection for that would be rash.
-                if not self._stop.is_set() and (gone.late or failures == _ATTEMPTS):
-                    self._go_alone(str(gone))
-                    return None
+                if failures < _ATTEMPTS or self._stop.is_set():
+                    continue
+                if gone.late:  # the machine stands still, which no other way of decoding would change
+                    raise DecodeError(str(gone)) from gone
+                self._go_alone(str(gone))
+                return None
             else:
                 return process
         raise DecodeError("decoding was stopped")

@@ -9,13 +9,17 @@ from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from nsr_cli.errors import DecodeError
+from nsr_cli.files import safe_text
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox import launch, protocol
 from nsr_cli.sandbox.protocol import Order, ProtocolError
 from nsr_cli.sandbox.shared import INHERITED, SharedFile
 
 _TICK = 0.1  # seconds between looks at the clock
-_STARTING = 120.0  # seconds that the interpreter and the libraries may take to load
+_STARTING = (
+    30.0  # seconds that the interpreter and the libraries may take to load: they need 2, on a busy machine 10
+)
+_LONGEST_TRACE = 20_000  # characters
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # no library does that
 
 
@@ -89,11 +93,10 @@ class Process:
         self._send(order.as_json())
         found: list[Picture] = []
         room = order.limits.result
+        answer = self._answer(order.limits.seconds, "picture", "done", "loading")
+        if "loading" in answer:
+            answer = self._loaded(order)
         while self.busy:
-            answer = self._answer(order.limits.seconds, "picture", "done", "loading")
-            if "loading" in answer:
-                self._answer(_STARTING, "reading")
-                continue
             if "picture" in answer:
                 found.append(self._picture(answer["picture"], room))
                 room -= sum(array.nbytes for array in protocol.arrays(found[-1]))
@@ -101,8 +104,16 @@ class Process:
                 self.busy = False
             else:
                 self._send({"next": True})
+                answer = self._answer(order.limits.seconds, "picture", "done")
         self._shared.shrink()
         return found
+
+    def _loaded(self, order: Order) -> dict[str, Any]:
+        """Wait for a library; of the picture only its format is known so far. Returns the answer after that."""
+        reading, self._reading = self._reading, False
+        self._answer(_STARTING, "reading")
+        self._reading = reading
+        return self._answer(order.limits.seconds, "picture", "done")
 
     def close(self) -> None:
         """End it at once: it has nothing to put in order."""
@@ -137,7 +148,7 @@ class Process:
             raise Gone(f"its decoder answers nonsense: {error}", reading=True) from error
         if "error" in answer and self.busy:
             self.busy = False
-            raise DecodeError(" ".join(str(answer["error"]).split()))
+            raise _told(answer)
         if not any(isinstance(answer.get(name), bool | dict) for name in expected):
             raise Gone("its decoder answers nonsense", reading=True)
         return answer
@@ -155,6 +166,12 @@ class Process:
 
     def _gone(self) -> Gone:
         """Why the process is no longer there."""
+        if self._late and not self._reading:
+            return Gone(
+                f"its decoder was not ready within {_STARTING:g} seconds; try again when the machine is less busy",
+                reading=False,
+                late=True,
+            )
         if self._late:
             return Gone("reading it takes too long; it is given up", reading=self._reading, late=True)
         with suppress(subprocess.TimeoutExpired):
@@ -188,6 +205,14 @@ class Process:
             if over:
                 self._process.kill()
                 return
+
+
+def _told(answer: dict[str, Any]) -> DecodeError:
+    """What the process says is wrong with the picture; where in its code that was is noted for --debug."""
+    error = DecodeError(" ".join(str(answer["error"]).split()))
+    if trace := str(answer.get("trace") or "")[:_LONGEST_TRACE]:
+        error.add_note("\n".join(["In the decoding process:", *map(safe_text, trace.splitlines())]))
+    return error
 
 
 def _manner(code: int | None) -> str:

@@ -5,7 +5,8 @@
     program ◀── {"reading"}         ── process      which is done now
     program ◀── {"picture"}         ── process      its samples stand in the shared file now
     program ── {"next"}             ──▶ process      they are taken out; this and the one before repeat
-    program ◀── {"done"} | {"error"} ── process      "picture" and "done" in one where there can be only one
+    program ◀── {"done"} | {"error"} ── process      "picture" and "done" in one where there can be only one;
+                                                     with "error" may come "trace", for --debug
 
 Nothing in it is executable. What comes back is checked, since a damaged file may have taken hold of the
 process that read it.

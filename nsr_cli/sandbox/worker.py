@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ from nsr_cli.sandbox.shared import SharedFile
 
 if sys.platform != "win32":  # there the program's clock is the only limit
     import resource
+
+_LONGEST_TRACE = 20_000  # characters
 
 
 def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
@@ -80,7 +83,7 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
             protocol.receive(orders)
             _limit(order.limits)  # each page has its own time
     except (NsrError, ProtocolError) as error:
-        return {"error": str(error)}
+        return {"error": str(error), "trace": _trace(error) if error.__cause__ is not None else ""}
     except MemoryError:
         return {"error": "the picture takes more memory than it may"}
     except (BrokenPipeError, EOFError):
@@ -88,8 +91,16 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
     except OSError as error:  # of the shared file, or the limit to its size
         return {"error": f"its pixels cannot be handed over: {error.strerror or type(error).__name__}"}
     except Exception as error:  # noqa: BLE001 (the next picture has nothing to do with it)
-        return {"error": f"it cannot be read ({type(error).__name__})"}
+        reason = f"it cannot be read ({type(error).__name__}); run with --debug for the traceback"
+        return {"error": reason, "trace": _trace(error)}
     return {"done": True}
+
+
+def _trace(error: Exception) -> str:
+    """Where an error comes from; empty if there is too little left of memory or stack to find out."""
+    with suppress(Exception):
+        return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+    return ""
 
 
 def _load_readers(kind: str, answers: BinaryIO) -> None:

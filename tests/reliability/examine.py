@@ -84,9 +84,9 @@ class Examiner:
             pictures = self._process.decode(data, Order(len(data), MAX_PIXELS, extent, LIMITS))
         except DecodeError as error:
             tally.refused += 1
-            # So says the process of what is no DecodeError where the file is read.
-            bad = not str(error).isprintable() or str(error).startswith("it cannot be read (")
-            return repr(str(error)) if bad else ""
+            # So says the process of what is no DecodeError where the file is read, or is a mistake of ours.
+            ours = str(error).startswith(("it cannot be read (", "internal error"))
+            return repr(str(error)) if ours or not str(error).isprintable() else ""
         except Gone as gone:
             tally.crashed += 1
             self._process.close()
