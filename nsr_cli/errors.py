@@ -6,7 +6,7 @@
     │   ├── DecodeError            its bytes cannot be read as a picture
     │   └── EncodeError            the result does not fit the chosen format
     ├── WriteError              1  a result cannot be written
-    ├── PartialFailure          3  some inputs failed, others are done
+    ├── PartialFailure          3  one or more of several inputs failed, the others are done
     ├── UnavailableError        4  something that was asked for is not on this machine
     │   ├── WeightsError           weights: absent, damaged or refused
     │   ├── DataError              a benchmark or training set: absent, damaged or refused
@@ -49,7 +49,7 @@ class WriteError(NsrError):
 
 
 class PartialFailure(NsrError):
-    """Some inputs failed while others were finished."""
+    """One or more of several inputs failed; the others, if there are any, are done."""
 
     exit_code = 3
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import Progress, Unit, Watch, run_array, run_ensemble
+from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, checked_scale, load_stages
@@ -161,7 +161,7 @@ class Restorer:
         height, width = (round(side * self.scale) for side in array.shape[:2])
         by_channel = self._by_channel(array.shape[2])
         count = len(self._stages) * (8 if tta else 1) * (array.shape[2] if by_channel else 1)
-        watch = Watch(progress, count)
+        watch = OverallProgress(progress, count)
         out = array
         for stage in self._stages:
             out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch, by_channel=by_channel)

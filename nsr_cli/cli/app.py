@@ -1,6 +1,6 @@
 """The program `nsr`: the one place where a failure becomes a line and an exit code.
 
-    0 done   1 failed   2 wrong usage   3 some inputs failed   4 weights or data not available
+    0 done   1 failed   2 wrong usage   3 one or more of several inputs failed   4 weights or data not available
     5 out of memory   129, 130, 143 stopped by a signal   141 nobody reads stdout any more
 
 Typer and the commands are loaded inside `main`, so that an early Ctrl-C ends as quietly as a late one.
@@ -85,7 +85,7 @@ def _line_and_code(error: BaseException) -> tuple[str, int]:
             return "out of memory; close other programs, or give a smaller picture", MemoryExhausted.exit_code
         case OSError():
             if error.filename is None and error.errno in _FULL:  # of files there is a WriteError
-                return f"cannot write to stdout: {error.strerror}; results that are there are complete", 1
+                return f"cannot write to stdout: {error.strerror}; finished results are complete", 1
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}{_DEBUG}", 1
     return f"internal error: {type(error).__name__}: {error}{_DEBUG}", 1

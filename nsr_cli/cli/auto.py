@@ -8,16 +8,16 @@ import typer
 from nsr_cli.cli.options import FitChoice, Height, Inputs, ScaleAtEnd, StepModels, Width
 from nsr_cli.cli.restore import check_size, start
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import Shared, takes
+from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError
 from nsr_cli.files import did_you_mean, safe_text
 
 
-@takes(Shared)
+@takes(RestoreOptions)
 def auto(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: Shared,
+    shared: RestoreOptions,
     model: StepModels = None,
     scale: ScaleAtEnd = None,
     width: Width = None,
@@ -28,13 +28,13 @@ def auto(
 
     \b
     Examples:
-      nsr auto photo.jpg                         writes photo_auto.png, or says that nothing is to be done
+      nsr auto photo.jpg                         writes photo_auto.png, or says that there is nothing to do
       nsr auto album/ -r -s 2                    writes the folder album_auto/
       nsr auto scans/ --dry-run                  shows for each picture which steps it would take
       nsr auto old.jpg --model dejpeg=own.safetensors --model denoise=lite
 
     The steps run in one process on full-precision pixels, and are rounded once. A picture is repaired only where
-    the finding is sure, and skipped where nothing is to be done; in a pipe it is passed on instead.
+    the finding is sure, and skipped where there is nothing to do; in a pipe it is passed on unchanged.
     """
     check_size(scale, width, height)
     tier, models = _models(model or [])

@@ -62,7 +62,7 @@ class _Bar(Progress):
 
 
 class _Patient:
-    """Where Rich draws: a terminal that is closed meanwhile must not turn a good run into a failed one."""
+    """Where Rich draws: a terminal that closes during the run must not turn a good run into a failed one."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream

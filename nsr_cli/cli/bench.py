@@ -23,10 +23,10 @@ app = typer.Typer()
 def bench(
     ctx: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD and 16 megapixels.")] = False,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs behind each median.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs for each median.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw time against megapixels as PNG.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Plot time against megapixels, as a PNG.")
     ] = None,
     if_exists: PlotExists = None,
     device: Device = "auto",
@@ -40,16 +40,16 @@ def bench(
       nsr bench --device cuda --precision bf16 --json
       nsr bench --plot growth.png
 
-    What is compared is run in turn and the medians are divided: on a machine that does other things too, the
-    ratios hold where times do not. The sparse network runs in nsr's engine; the plain one of equal shape as PyTorch
-    runs it best; the authors' scheme restores overlapping patches with the same weights.
+    What is compared runs in turns, and the medians are divided: on a busy machine such ratios hold where times do
+    not. The sparse network runs in nsr's engine, a plain one of the same shape as fast as PyTorch can run it; the
+    authors' scheme restores overlapping patches with the same weights.
     """
     import torch
 
     from nsr_cli.bench.figures import Place
     from nsr_cli.bench.runs import run_all
 
-    console = console_of(ctx)
+    console = console_of(ctx, json)
     target = None if plot is None else _target(plot, if_exists or "error")
     if target is not None and skips(target, "--plot", console):
         target = None
@@ -64,7 +64,7 @@ def bench(
     }
     if target is not None:
         _draw(target, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
-    if json or console.json:
+    if console.json:
         console.json_line(
             {"schema": 1, **about, "figures": [dataclasses.asdict(figure) for figure in figures]}
         )

@@ -60,7 +60,7 @@ def choose_levels(
     wanted = task or (named[0] if named else "upscale")
     chosen = next((name for name in given if name == wanted), None)
     if chosen is None:
-        raise UsageError(f"--task: there is no {wanted!r}; use upscale, denoise or dejpeg")
+        raise UsageError(f"--task: no such task {wanted!r}; use upscale, denoise or dejpeg")
     foreign = [_LEVEL_OPTIONS[name] for name in named if name != chosen]
     if foreign:
         raise UsageError(f"{foreign[0]} does not belong to --task {chosen}: use {_LEVEL_OPTIONS[chosen]}")
@@ -80,6 +80,6 @@ def choose_color(
     known = {name: name for name in get_args(Subsampling)}
     for name in subsampling:
         if name not in known:
-            raise UsageError(f"--subsampling: there is no {name!r}; use {', '.join(known)}")
+            raise UsageError(f"--subsampling: no such value {name!r}; use {', '.join(known)}")
     chosen = tuple(dict.fromkeys(known[name] for name in subsampling))
     return "rgb" if chosen else color, chosen or ("4:2:0",)

@@ -32,7 +32,7 @@ class Link:
 class Chain:
     """The steps of one picture; `taken` says afterwards which of them were done, and at which level.
 
-    Noise is measured again behind `dejpeg`, which may have taken it away with the rest: the lower level counts,
+    Noise is measured again after `dejpeg`, which may have removed it too: the lower level counts,
     and a step that has nothing left to do is left out.
     """
 

@@ -1,4 +1,4 @@
-"""A `Chain` for pictures that never are in memory as a whole: rows through the steps, one behind the other.
+"""A `Chain` for pictures that are never in memory as a whole: rows go through one step after the other.
 
 rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with the rows of the beginning ─> finished rows
 """
@@ -20,7 +20,7 @@ _PARTS = 1000  # of a step, by which progress is told
 
 
 def settle(chain: Chain, sample: Callable[[], NDArray[np.generic]]) -> None:
-    """Find out which steps are to be taken, and at which level, and note them in `chain.taken`.
+    """Find out which steps to take, and at which level, and note them in `chain.taken`.
 
     Args:
         chain: the steps that were found for the picture.
@@ -49,7 +49,7 @@ def chain_bands(
     memory: int,
     progress: Progress | None,
 ) -> Bands:
-    """The picture behind the steps of a chain that `settle` has settled.
+    """The picture after the steps of a chain that `settle` has settled.
 
     Args:
         chain: the steps, each with a `Restorer`.
@@ -62,7 +62,7 @@ def chain_bands(
         MemoryExhausted: they need more.
     """
     links, bands = chain.taken, source
-    watch = _Watch(progress, len(links))
+    total = _StepProgress(progress, len(links))
     for number, link in enumerate(links):
         final = strength == 1 and number == len(links) - 1
         bands = _restorer(link).bands(
@@ -72,7 +72,7 @@ def chain_bands(
             quality=link.step.quality,
             size=size if link.step.task == "upscale" else None,
             memory=memory // len(links),
-            progress=watch.of(number),
+            progress=total.of(number),
         )
     if strength == 1:
         return bands
@@ -82,7 +82,7 @@ def chain_bands(
     return mapped_bands(lambda plain, made: from_unit(plain + part * (made - plain), dtype), base, bands)
 
 
-class _Watch:
+class _StepProgress:
     """Adds up the progress of steps that go on at the same time."""
 
     def __init__(self, progress: Progress | None, steps: int) -> None:
@@ -101,7 +101,7 @@ class _Watch:
 
 
 def _through(links: list[Link], picture: Picture) -> Picture:
-    """A small picture behind some steps."""
+    """A small picture after some steps."""
     for link in links:
         level = {"sigma": link.step.sigma, "quality": link.step.quality}
         picture = link.restorer(picture, **level, strength=1.0, tta=False, size=None, progress=None)

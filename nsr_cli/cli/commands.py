@@ -25,10 +25,11 @@ _HEADING = re.compile(r"^(\s*)([A-Z][\w ,/]*:)", re.MULTILINE)
 _NAMES = re.compile(r"^(  )(-[\w-]+(?:, --?[\w-]+)*)", re.MULTILINE)
 
 
-def console_of(ctx: Any) -> Console:
-    """The console that `main` made for this run."""
-    found = ctx.find_object(Console)
-    return found if found is not None else ctx.ensure_object(Console)  # type: ignore[no-any-return]
+def console_of(ctx: Any, json: bool = False) -> Console:
+    """The console that `main` made for this run; with `json` it is to answer as JSON from now on."""
+    console: Console = ctx.ensure_object(Console)
+    console.json |= json
+    return console
 
 
 def _switch(name: str) -> Callable[[typer.Context, bool], bool]:
@@ -45,7 +46,7 @@ def _everywhere(
         bool,
         typer.Option(
             "--quiet",
-            help="Say only what went wrong.",
+            help="Print only warnings and errors.",
             expose_value=False,
             callback=_switch("quiet"),
             rich_help_panel=EVERYWHERE,
@@ -56,7 +57,7 @@ def _everywhere(
         typer.Option(
             "--verbose",
             "-v",
-            help="Say more, timings included.",
+            help="Print more, timings included.",
             expose_value=False,
             callback=_switch("verbose"),
             rich_help_panel=EVERYWHERE,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.models import LoadOptions
 from nsr_cli.cli.options import Batch, PrecisionChoice
-from nsr_cli.cli.shared import Showing, takes
+from nsr_cli.cli.shared import ViewOptions, takes
+from nsr_cli.cli.tasks import Image
 from nsr_cli.cli.values import parse_strength
-from nsr_cli.cli.variants import Machine, Request, list_variants, restored
+from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,24 +53,24 @@ def parse_size(text: str) -> int:
 def parse_point(text: str) -> str:
     """'X,Y' in pixels, as it is."""
     if len(text.split(",")) != 2 or not all(part.strip().isdecimal() for part in text.split(",")):
-        raise typer.BadParameter(f"{text!r} is no place; give X,Y in pixels of the result, such as 640,480")
+        raise typer.BadParameter(
+            f"{text!r} is not a position; give X,Y in pixels of the result, such as 640,480"
+        )
     return text
 
 
-@takes(Showing)
+@takes(ViewOptions)
 def compare(
     ctx: typer.Context,
-    shared: Showing,
-    image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
-    ],
+    shared: ViewOptions,
+    image: Image,
     output: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="PATH",
-            help="File .png (a sheet) or .html (a page with a slider), folder, or - for stdout.",
+            help="Result file, .png (a sheet) or .html (a page with a slider), folder, or - for stdout.",
             rich_help_panel=_WHERE,
         ),
     ] = None,
@@ -82,12 +84,15 @@ def compare(
             "--models",
             "--model",
             metavar="A,B,...",
-            help="Weights as for --model elsewhere, bicubic, or input.  [default: what there was, and the best]",
+            help="Weights, bicubic, or input.  [default: bicubic (input if nothing grows) and the best]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
     strengths: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Each model at these, 0 to 1.", rich_help_panel=_WHAT)
+        str,
+        typer.Option(
+            metavar="A,B,...", help="Strengths to show of each model, 0 to 1.", rich_help_panel=_WHAT
+        ),
     ] = "1",
     size: Annotated[
         int | None,
@@ -103,7 +108,7 @@ def compare(
         typer.Option(
             parser=parse_point,
             metavar="X,Y",
-            help="Middle of the region.  [default: where the results differ most]",
+            help="Center of the region.  [default: where the results differ most]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -124,19 +129,15 @@ def compare(
     from nsr_cli.cli.single import place, read, skips  # numpy and the codecs: not for --help
     from nsr_cli.cli.tasks import choose_task, find_level
 
-    console = console_of(ctx)
-    console.json |= json
+    console = console_of(ctx, json)
     target = place(image, output, "_compare", _FORMS, shared.if_exists)
     if target.path is None and console.json:
         raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
     if skips(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
-    variants = list_variants(chosen, models or [], [parse_strength(part) for part in strengths.split(",")])
-    machine = Machine(shared.device, precision, batch, shared.offline, shared.mirror)
-    request = Request(
-        chosen, (shared.scale or DEFAULT_SCALE) if chosen == "upscale" else 1.0, variants, machine
-    )
+    options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
+    request = _request(chosen, shared.scale, models or [], strengths, options)
     source = read(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     start = time.perf_counter()
@@ -146,6 +147,13 @@ def compare(
     if console.json:
         console.json_line(_as_json(shown, target))
     console.note(f"{source.label} -> {target.label}  {_detail(shown)}  {time.perf_counter() - start:.2f} s")
+
+
+def _request(
+    task: str, scale: float | None, models: list[str], strengths: str, options: LoadOptions
+) -> Request:
+    variants = list_variants(task, models, [parse_strength(part) for part in strengths.split(",")])
+    return Request(task, (scale or DEFAULT_SCALE) if task == "upscale" else 1.0, variants, options)
 
 
 def _choose_region(

@@ -35,16 +35,16 @@ def show(
       nsr config show
       NSR_DEVICE=cpu nsr config show --json
     """
-    console = console_of(ctx)
+    console = console_of(ctx, json)
     files = config.read_files()
-    if not (json or console.json):
+    if not console.json:
         for path in (config.PROJECT_FILE, config.user_file()):
             there = any(str(file.path) == str(path) for file in files)
             console.note(
-                f"settings file: {path or 'none, for want of a home folder'}{'' if there else ' (absent)'}"
+                f"settings file: {path or 'none, since there is no home folder'}{'' if there else ' (absent)'}"
             )
     for name, value, source in _rows(files):
-        if json or console.json:
+        if console.json:
             console.json_line({"schema": 1, "setting": name, "value": value, "source": source})
         else:
             console.data(f"{name:22} {value:42} {source}")

@@ -1,4 +1,4 @@
-"""`nsr data`: which picture sets there are, where they lie, and whether they are intact."""
+"""`nsr data`: which picture sets there are, where they are, and whether they are intact."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Offline
 from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import DataError
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Folder that holds NAME/*, to look in first.")
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
@@ -45,7 +45,7 @@ def list_(ctx: typer.Context, folder: Data = None, json: Json = False) -> None:
     """
     from nsr_cli.datasets import DataStore
 
-    console = _console(ctx, json)
+    console = console_of(ctx, json)
     store = DataStore(folder)
     rows = [("name", "for", "color", "pictures", "size", "where")]
     for one in store.registry.sets:
@@ -79,7 +79,7 @@ def pull(
       nsr data pull Set5 Set14 BSD100 Urban100
       nsr data pull Set5 --mirror /media/stick/sets
 
-    What is there and right is kept, so a download can be interrupted and continued.
+    Files that are already right are kept, so a download can be interrupted and continued.
     """
     from nsr_cli.datasets import DataStore
 
@@ -97,7 +97,9 @@ def verify(
     ctx: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Default: all that are here.", show_default=False),
+        typer.Argument(
+            metavar="[NAME]...", help="Sets to check.  [default: all on this machine]", show_default=False
+        ),
     ] = None,
     folder: Data = None,
     json: Json = False,
@@ -109,12 +111,12 @@ def verify(
       nsr data verify
       nsr data verify Set5 --data benchmarks/
 
-    The exit code is 4 if a set is not as published. `unverified` is a complete folder of other files than
-    the published ones, such as another format.
+    The exit code is 4 if a set is not as published. `unverified` is a complete folder whose files
+    are not the published ones, for instance in another format.
     """
     from nsr_cli.datasets import DataStore
 
-    console = _console(ctx, json)
+    console = console_of(ctx, json)
     store = DataStore(folder)
     wanted = [store.registry.get(name) for name in names or ()] or store.registry.sets
     findings = [store.verify(one.name) for one in wanted]
@@ -132,7 +134,7 @@ def verify(
             console.data(f"    {problem}")
     wrong = [found.set.name for found in findings if found.state not in ("ok", "unverified")]
     if wrong:
-        raise DataError(f"not as published: {', '.join(wrong)}; `nsr data pull` gets them again")
+        raise DataError(f"not as published: {', '.join(wrong)}; `nsr data pull` downloads them again")
     if not findings:
         console.note("no set is on this machine; `nsr data pull NAME` gets one")
 
@@ -143,7 +145,7 @@ def path(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a set.")],
     folder: Data = None,
 ) -> None:
-    """Print the folder in which a set lies; exit code 4 if nowhere.
+    """Print the folder of a set; exit code 4 if it is not on this machine.
 
     \b
     Examples:
@@ -155,12 +157,6 @@ def path(
     if found is None:
         raise DataError(f"{name} is not on this machine; `nsr data pull {name}` gets it")
     console_of(ctx).data(str(found))
-
-
-def _console(ctx: typer.Context, json: bool) -> Console:
-    console = console_of(ctx)
-    console.json |= json
-    return console
 
 
 def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:

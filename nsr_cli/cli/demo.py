@@ -1,4 +1,4 @@
-"""`nsr demo`: see on one picture what the tool does, without any file of one's own."""
+"""`nsr demo`: see on one picture what the tool does, without a file of your own."""
 
 import time
 from importlib import resources
@@ -41,7 +41,7 @@ def demo(
       nsr demo -o /tmp/look
 
     Writes input.png (the small picture), bicubic.png, restored.png and compare.png (both side by side). They
-    belong together: where one of them is there already, none is written unless --if-exists says so.
+    belong together: if one of them already exists, none is written unless --if-exists says so.
     """
     from nsr_cli.datasets.registry import PictureSet
     from nsr_cli.evaluate import Baseline, Case, degraded, score
@@ -54,7 +54,7 @@ def demo(
     there = [target for target in targets.values() if target.there]
     if there:
         console.note(
-            f"skipped, {there[0].label} is there already: choose another folder with -o, or replace it with "
+            f"skipped, {there[0].label} already exists: choose another folder with -o, or replace it with "
             "--if-exists overwrite"
         )
         return

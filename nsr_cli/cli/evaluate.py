@@ -3,86 +3,76 @@
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nsr_cli.cli import scores
+from nsr_cli.cli import models, scores
 from nsr_cli.cli.benchmark import Plan, choose_color, choose_levels
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress, colored, is_terminal
 from nsr_cli.cli.options import Batch, Device, Mirror, Offline, PrecisionChoice
 from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean
-from nsr_cli.weights.entry import TIERS
-from nsr_cli.weights.manifest import load_manifest
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import PictureSet
-    from nsr_cli.evaluate import Case, Model, Row, Task
+    from nsr_cli.evaluate import Case, Model, Row
     from nsr_cli.restore import Restorer
 
 app = typer.Typer()
-
-BASELINES = ("bicubic", "input")
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where models run and where they come from."""
-
-    device: str = "auto"
-    precision: str = "auto"
-    batch: int | None = None
-    offline: bool = False
-    mirror: str | None = None
 
 
 @app.command("eval")
 def evaluate(
     ctx: typer.Context,
-    sets: Annotated[
-        list[str], typer.Option("--set", metavar="NAME", help="Benchmark set; give one or several.")
-    ],
+    sets: Annotated[list[str], typer.Option("--set", metavar="NAME", help="Benchmark set; repeatable.")],
     task: Annotated[
         str | None,
-        typer.Option(metavar="upscale|denoise|dejpeg", help="What to score.  [default: as the level says]"),
+        typer.Option(
+            metavar="upscale|denoise|dejpeg", help="Task to score.  [default: the one whose level is given]"
+        ),
     ] = None,
     scale: Annotated[
-        list[int] | None, typer.Option("-s", "--scale", min=2, max=16, metavar="N", help="Factor of upscale.")
+        list[int] | None,
+        typer.Option("-s", "--scale", min=2, max=16, metavar="N", help="Factor for upscale; repeatable."),
     ] = None,
     sigma: Annotated[
         list[float] | None,
-        typer.Option("--sigma", min=0, max=255, metavar="N", help="Noise level of denoise."),
+        typer.Option("--sigma", min=0, max=255, metavar="N", help="Noise level for denoise; repeatable."),
     ] = None,
     quality: Annotated[
         list[int] | None,
-        typer.Option("-q", "--jpeg-quality", min=1, max=100, metavar="N", help="Quality of dejpeg's JPEG."),
+        typer.Option(
+            "-q", "--jpeg-quality", min=1, max=100, metavar="N", help="JPEG quality for dejpeg; repeatable."
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "-m", "--model", metavar="NAME|FILE", help="Weights, or bicubic, or input (the degraded input)."
+            "-m",
+            "--model",
+            metavar="NAME|FILE",
+            help="Weights, bicubic, or input (the degraded picture); repeatable.",
         ),
     ] = None,
     color: Annotated[
         Literal["gray", "rgb"] | None,
-        typer.Option(help="Denoise and dejpeg color pictures so.  [default: as the papers]"),
+        typer.Option(help="How denoise and dejpeg treat color pictures.  [default: as in the papers]"),
     ] = None,
     subsampling: Annotated[
         list[str] | None,
         typer.Option(
             metavar="4:2:0|4:2:2|4:4:4",
-            help="Chroma of dejpeg's JPEG in color; one or several. Means --color rgb.",
+            help="Chroma subsampling for dejpeg in color; repeatable. Implies --color rgb.",
         ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N pictures of each set, by name.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that holds NAME/*, to look in first.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -104,26 +94,24 @@ def evaluate(
       nsr eval --set BSD100 -q 10 --color rgb --subsampling 4:2:0 --subsampling 4:4:4
 
     Several sets, levels and models make one table. Pictures are cropped to a multiple of the scale and shrunk
-    as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K on RGB) without
-    a border of as many pixels as the scale. Noise is added in float, with a seed from the file's name. JPEG
+    as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K on RGB), without
+    a border as wide as the scale. Noise is added in float, with a seed from the file's name. JPEG
     is scored on the gray picture; with --color rgb on RGB and Y, its SSIM on Y. A gray network restores the Y
     of a color JPEG, and each channel of a noisy color picture by itself.
     """
-    console = console_of(ctx)
-    console.json = json = json or console.json
-    if json + markdown + csv > 1:
+    console = console_of(ctx, json)
+    if console.json + markdown + csv > 1:
         raise UsageError("--json, --markdown and --csv exclude each other: choose one")
     chosen, levels = choose_levels(task, scale or (), sigma or (), quality or ())
     painted, chroma = choose_color(chosen, color, subsampling or ())
-    machine = Machine(device, precision, batch, offline, mirror)
-    models = tuple(dict.fromkeys(model or ())) or (None,)
-    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, models, painted, chroma, limit)
-    rows, ran_on = run(plan, data, machine, console)
-    _show(rows, ran_on, "json" if json else "markdown" if markdown else "csv" if csv else "table", console)
+    names = tuple(dict.fromkeys(model or ())) or (None,)
+    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, names, painted, chroma, limit)
+    rows, ran_on = run(plan, data, models.LoadOptions(device, precision, batch, offline, mirror), console)
+    _show(rows, ran_on, "markdown" if markdown else "csv" if csv else "table", console)
 
 
 def run(
-    plan: Plan, data: Path | None, machine: Machine, console: Console
+    plan: Plan, data: Path | None, options: models.LoadOptions, console: Console
 ) -> "tuple[list[Row], tuple[str, str]]":
     """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
 
@@ -131,12 +119,12 @@ def run(
     """
     from nsr_cli.evaluate import evaluate_set
 
-    models = Models(machine, console)
     for name in plan.models:
-        models.check(name, plan.task)
+        models.check_name(name, plan.task)
+    loaded = _Loaded(options, console)
     work = []
-    for one, images in _find_sets(plan.sets, data, machine, console):
-        jobs = [(case, [models.get(name, case) for name in plan.models]) for case in plan.cases(one)]
+    for one, images in _find_sets(plan.sets, data, options.offline, console):
+        jobs = [(case, [loaded.get(name, case) for name in plan.models]) for case in plan.cases(one)]
         work.append((jobs, images[: plan.limit], max(one.images, len(images))))
     rows: list[Row] = []
     total = sum(len(jobs) * len(images) for jobs, images, _ in work) * len(plan.models)
@@ -147,16 +135,16 @@ def run(
             for row in scored:
                 console.detail(scores.one_line(row))
             rows += scored
-    return rows, models.ran_on
+    return rows, loaded.ran_on
 
 
 def _find_sets(
-    names: Sequence[str], data: Path | None, machine: Machine, console: Console
+    names: Sequence[str], data: Path | None, offline: bool, console: Console
 ) -> "list[tuple[PictureSet, list[Path]]]":
     """Each set once, with its pictures, downloaded where that is needed and allowed."""
     from nsr_cli.datasets import DataStore
 
-    store = DataStore(data, offline=machine.offline)
+    store = DataStore(data, offline=offline)
     distinct = {one.name: one for one in (store.registry.get(name) for name in names)}
     found = []
     for name, one in distinct.items():
@@ -173,11 +161,11 @@ def _steps(bar: Progress) -> Callable[[int, int], None]:
     return step
 
 
-class Models:
-    """Loads the models of a run, each once."""
+class _Loaded:
+    """The models of a run, each loaded once."""
 
-    def __init__(self, machine: Machine, console: Console) -> None:
-        self._machine, self._console = machine, console
+    def __init__(self, options: models.LoadOptions, console: Console) -> None:
+        self._options, self._console = options, console
         self._known: dict[tuple[object, ...], Restorer] = {}
 
     @property
@@ -187,48 +175,21 @@ class Models:
             return restorer.device, restorer.precision
         return "cpu", "fp32"
 
-    def check(self, name: str | None, task: "Task") -> None:
-        """UsageError if a name means nothing for a task; nothing is loaded."""
-        if name == "bicubic" and task != "upscale":
-            raise UsageError(f"bicubic is for upscale: use --model input to score what {task} starts from")
-        if name is None or name in (*BASELINES, *TIERS):
-            return
-        try:
-            load_manifest().resolve(name, task)
-        except UsageError as error:
-            raise UsageError(f"{error}{did_you_mean(name, BASELINES)}") from error
-
     def get(self, name: str | None, case: "Case") -> "Model":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
         from nsr_cli.evaluate import Baseline
 
-        if name in BASELINES:
+        if name in models.BASELINES:
             return Baseline(str(name), case.scale)
         key = (name, case.task, case.scale, case.on_gray)
         if key not in self._known:
-            self._known[key] = self._load(name, case, "gray" if case.on_gray else "rgb")
+            color = "gray" if case.on_gray else "rgb"
+            self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
         return self._known[key]
-
-    def _load(self, name: str | None, case: "Case", color: str) -> "Restorer":
-        from nsr_cli.engine.runner import Limits  # only now: torch loads slowly
-        from nsr_cli.restore import Restorer
-        from nsr_cli.weights.store import WeightStore
-
-        return Restorer.load(
-            case.task,
-            scale=case.scale if case.task == "upscale" else None,
-            color=color,
-            model=name,
-            device=self._machine.device,
-            precision=self._machine.precision,
-            limits=Limits(batch=self._machine.batch),
-            store=WeightStore(mirror=self._machine.mirror, offline=self._machine.offline),
-            notice=self._console.warning,
-        )
 
 
 def _show(rows: "Sequence[Row]", ran_on: tuple[str, str], form: str, console: Console) -> None:
-    if form == "json":
+    if console.json:
         console.json_line(scores.as_json(rows, *ran_on, shlex.join(["nsr", *sys.argv[1:]])))
     elif form == "csv":
         _print_lines(console, scores.as_csv(rows))

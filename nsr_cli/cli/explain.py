@@ -10,7 +10,8 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Model, ScaleOfNetwork
-from nsr_cli.cli.shared import Showing, takes
+from nsr_cli.cli.shared import ViewOptions, takes
+from nsr_cli.cli.tasks import Image
 from nsr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,20 +40,18 @@ class _Run:
     seconds: float
 
 
-@takes(Showing)
+@takes(ViewOptions)
 def explain(
     ctx: typer.Context,
-    shared: Showing,
-    image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="Picture, or - for stdin.", show_default=False)
-    ],
+    shared: ViewOptions,
+    image: Image,
     output: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="PATH",
-            help="PNG file, folder, or - for stdout.",
+            help="Result file (PNG), folder, or - for stdout.",
             rich_help_panel=_WHERE,
         ),
     ] = None,
@@ -67,7 +66,10 @@ def explain(
     layer: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="This layer alone, every cardinal group.", rich_help_panel=_WHICH
+            min=1,
+            metavar="N",
+            help="Show only this layer, with all its cardinal groups.",
+            rich_help_panel=_WHICH,
         ),
     ] = None,
     cardinal: Annotated[
@@ -75,7 +77,7 @@ def explain(
         typer.Option(
             min=1,
             metavar="N",
-            help="This cardinal group.  [default: of each layer the one that differs most between windows]",
+            help="Show this cardinal group.  [default: in each layer the one that varies most between windows]",
             rich_help_panel=_WHICH,
         ),
     ] = None,
@@ -96,20 +98,13 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.cli.single import Target, place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.cli.single import read, skips  # numpy and the codecs: not for --help
     from nsr_cli.cli.tasks import choose_task, find_level
 
-    console = console_of(ctx)
-    console.json |= json
-    target: Target | None = None
-    if output is not None or not console.json:
-        target = place(image, output, "_explain", {".png": "PNG"}, shared.if_exists)
-        if target.path is None and console.json:
-            raise UsageError(
-                "--json and the picture would both go to stdout: write the picture to a file with -o"
-            )
-        if skips(target, image, console):
-            return
+    console = console_of(ctx, json)
+    target = _target(image, output, shared.if_exists, console)
+    if target is not None and skips(target, image, console):
+        return
     chosen = choose_task(ctx, shared.task)
     source = read(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
@@ -123,7 +118,21 @@ def explain(
     _summarize(run, target, layer, console)
 
 
-def _store(shared: Showing, console: Console) -> "WeightStore":
+def _target(image: str, output: str | None, if_exists: str | None, console: Console) -> "Target | None":
+    """Where the picture goes; None if only JSON was asked for."""
+    from nsr_cli.cli.single import place
+
+    if output is None and console.json:
+        return None
+    target = place(image, output, "_explain", {".png": "PNG"}, if_exists)
+    if target.path is None and console.json:
+        raise UsageError(
+            "--json and the picture would both go to stdout: write the picture to a file with -o"
+        )
+    return target
+
+
+def _store(shared: ViewOptions, console: Console) -> "WeightStore":
     from nsr_cli.cli.downloads import ShownStore
 
     return ShownStore(console, mirror=shared.mirror, offline=shared.offline)

@@ -17,7 +17,7 @@ from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
-from nsr_cli.cli.texts import human_duration
+from nsr_cli.cli.texts import human_bytes, human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.heads import Head, read_head
@@ -101,8 +101,8 @@ def check_space(plan: Plan, settings: Settings) -> None:
         needed = sum(found.least for found in _forecasts(group, settings))
         if needed > free:
             raise WriteError(
-                f"too little disk: the results take at least {_bytes(needed)}, {safe_text(folder)} has "
-                f"{_bytes(free)}; free some space or choose another place with -o"
+                f"too little disk: the results take at least {human_bytes(needed)}, but {safe_text(folder)} has "
+                f"{human_bytes(free)} free; free some space or choose another place with -o"
             )
 
 
@@ -129,13 +129,13 @@ def show(plan: Plan, settings: Settings, console: Console) -> None:
         console.note(f"{remark.path}: to be skipped, {remark.reason}")
     if plan.others:
         console.note(plan.ignored)
-    better = f"{alone} better left alone, " if alone else ""
-    better += f"{impossible} not possible, " if impossible else ""
-    left = len(plan.jobs) - alone - impossible
+    counts = [f"{len(plan.jobs) - alone - impossible} to restore"]
+    counts += [f"{alone} better left alone"] if alone else []
+    counts += [f"{impossible} not possible"] if impossible else []
+    counts += [f"{len(plan.existing)} already done", f"{len(plan.failed)} unreadable"]
     console.note(
-        f"{left} to restore, {better}{len(plan.existing)} there already, {len(plan.failed)} not "
-        f"readable; {pixels / 1e6:.1f} megapixels, {_bytes(disk)} of disk at least, about {_bytes(most)} of memory "
-        f"for the largest picture{_time(sizes, settings)}"
+        f"{', '.join(counts)}; {pixels / 1e6:.1f} megapixels, at least {human_bytes(disk)} of disk, "
+        f"about {human_bytes(most)} of memory for the largest picture{_time(sizes, settings)}"
     )
 
 
@@ -173,7 +173,7 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
     factor = settings.factor(page.width, page.height) if settings.enlarges else None
     outcome.take_steps(step_record(step, factor) for step in level.steps)
     if not level.steps:
-        outcome.leave_alone(level.idle)
+        outcome.leave_alone(level.skip_reason)
 
 
 def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
@@ -192,9 +192,9 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     sizes = ""
     if outcome.size and outcome.out_size:
         sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
-    there = f"  ({outcome.reason or 'there already'}: skipped)" if outcome.status == "skipped" else ""
+    there = f"  (skipped: {outcome.reason or 'already exists'})" if outcome.status == "skipped" else ""
     there = (
-        "  (made with other settings: made again, unless it was changed)" if outcome.job.outdated else there
+        "  (made with other settings: made again, unless it was edited)" if outcome.job.outdated else there
     )
     steps = f"  {outcome.found}" if outcome.found else ""
     console.data(f"{outcome.label} -> {outcome.job.target_label}{sizes}{steps}{there}")
@@ -224,12 +224,3 @@ def _existing(path: Path) -> Path:
     while not nearest.exists():
         nearest = nearest.parent
     return nearest
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

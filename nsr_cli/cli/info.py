@@ -42,8 +42,7 @@ def info(
       nsr info
       nsr info photo_x4.png
     """
-    console = console_of(ctx)
-    console.json |= json
+    console = console_of(ctx, json)
     if files:
         _explain(files, console)
         return
@@ -84,7 +83,7 @@ def _manifest_hash() -> str | None:
 
 
 def _devices() -> dict[str, Any]:
-    import torch  # the one place of the command line that loads it for itself
+    import torch  # not for `nsr --version`: it loads slowly
 
     names = [f"cpu ({torch.get_num_threads()} threads)"]
     names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
@@ -117,11 +116,7 @@ def _explain(files: list[Path], console: Console) -> None:
                 f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}"
             )
     if failed:
-        raise (
-            PictureError("nothing to explain")
-            if failed == len(files)
-            else PartialFailure(f"{failed} of {len(files)} files could not be explained")
-        )
+        raise PartialFailure(f"{failed} of {len(files)} files could not be explained")
 
 
 def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
@@ -135,4 +130,4 @@ def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
         except NsrError as error:
             yield path, {}, f"{safe_text(path)}: {error}"
         else:
-            yield path, record or {}, "" if record else f"{safe_text(path)}: holds no note that nsr made it"
+            yield path, record or {}, "" if record else f"{safe_text(path)}: has no note that nsr made it"

@@ -47,9 +47,9 @@ class Gathered:
     folders: list[Path] = field(default_factory=list)
     """The folders that were given."""
     skipped: list[Remark] = field(default_factory=list)
-    """Things in folders that are no files to read: said, but no failure."""
+    """Entries of folders that are not files to read: reported, but not as failures."""
     failed: list[Remark] = field(default_factory=list)
-    """Inputs that were named and cannot be had."""
+    """Inputs that were named and cannot be read."""
     others: int = 0
     """Files in folders that are not named like pictures."""
     other_suffixes: set[str] = field(default_factory=set)
@@ -76,7 +76,7 @@ def gather(inputs: Sequence[str], recursive: bool, suffixes: Collection[str]) ->
             for found in _walk(Path(text), recursive, suffixes, gathered):
                 _add(found, seen, gathered)
         else:
-            reason = _unreadable(text)
+            reason = unreadable(text)
             if reason:
                 gathered.failed.append(Remark(text, reason))
             else:
@@ -85,7 +85,7 @@ def gather(inputs: Sequence[str], recursive: bool, suffixes: Collection[str]) ->
 
 
 def mode_of(path: Path) -> int:
-    """What `path` leads to, as `os.stat` says it; 0 if that cannot be had, for whatever reason."""
+    """What `path` leads to, as `os.stat` says it; 0 if that cannot be found out, for whatever reason."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):
@@ -101,6 +101,14 @@ def is_special(path: Path) -> bool:
     """Whether `path` leads to a device, a pipe or a socket."""
     mode = mode_of(path)
     return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def unreadable(text: str) -> str:
+    """Why a path that was named is not a readable file; empty if it is one."""
+    if not os.path.lexists(text):
+        return "no such file"
+    kind = _kind(Path(text))
+    return "" if kind == "file" else kind
 
 
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
@@ -152,7 +160,7 @@ def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: G
     for path in folders:
         identity = _identity(path)
         if identity in visited:
-            gathered.skipped.append(Remark(str(path), "leads to a folder that is read already"))
+            gathered.skipped.append(Remark(str(path), "leads to a folder that is already being read"))
         else:
             visited.add(identity)
             new.append(path)
@@ -177,14 +185,6 @@ def _kind(path: Path) -> str:
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else _special(mode)
-
-
-def _unreadable(text: str) -> str:
-    """Why a path that was named is no file to read; empty if it is one."""
-    if not os.path.lexists(text):
-        return "no such file"
-    kind = _kind(Path(text))
-    return "" if kind == "file" else kind
 
 
 def _special(mode: int) -> str:

@@ -7,8 +7,9 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.inputs import STDIN, is_folder
 from nsr_cli.cli.options import MaxPixels
-from nsr_cli.errors import DecodeError, NsrError, PartialFailure, PictureError, UsageError
+from nsr_cli.errors import NsrError, PartialFailure, UsageError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
@@ -23,7 +24,9 @@ app = typer.Typer()
 @app.command("inspect")
 def inspect(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.", show_default=False)],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Pictures, or - for stdin.", show_default=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each picture.")] = False,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
@@ -33,6 +36,7 @@ def inspect(
     Examples:
       nsr inspect photo.jpg
       nsr inspect scans/*.tif --json
+      curl -s https://example.org/photo.jpg | nsr inspect -
 
     The quality of a JPEG is read from its tables, that of a re-saved picture estimated from its pixels. Noise is the
     standard deviation of white noise in levels of 0…255, the greatest of the channels.
@@ -41,39 +45,38 @@ def inspect(
     console.json |= json
     from nsr_cli.sandbox.decoder import Decoder  # numpy and the codecs: not for --help
 
+    if files.count(STDIN) > 1:
+        raise UsageError("'-' is given twice: stdin can be read once")
     failed = 0
     with Decoder(max_pixels, notice=console.warning) as decoder:
-        for path in files:
+        for text in files:
             try:
-                _report(path, decoder, console)
+                _report(text, decoder, max_pixels, console)
             except NsrError as error:
+                told = f"{_label(text)}: {error}"
                 if len(files) == 1:
-                    raise type(error)(f"{safe_text(path)}: {error}") from error
+                    raise type(error)(told) from error
                 failed += 1
-                console.error(f"{safe_text(path)}: {error}")
+                console.traceback(error)
+                console.error(told)
     if failed:
-        kind = PartialFailure if failed < len(files) else PictureError
-        raise kind(f"{failed} of {len(files)} pictures could not be inspected")
+        raise PartialFailure(f"{failed} of {len(files)} pictures could not be inspected")
 
 
-def _report(path: Path, decoder: "Decoder", console: Console) -> None:
+def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) -> None:
+    from nsr_cli.cli.reading import read_input
     from nsr_cli.imaging.inspect import inspect as look
 
-    try:
-        data = path.read_bytes()
-    except IsADirectoryError as error:
-        raise UsageError(f"it is a folder: give the pictures in it, such as {_quoted(path)}/*") from error
-    except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    if text != STDIN and is_folder(Path(text)):
+        raise UsageError(f"it is a folder: give the pictures in it, such as {_quoted(str(Path(text)))}/*")
+    data = read_input(text, max_pixels, console)
     picture = decoder.first(data)
     findings = look(data, picture)
-    advice = recommend(path, findings)
+    advice = recommend(text, findings)
     if console.json:
-        console.json_line(
-            {"schema": 1, "input": str(path), **facts(picture, findings), "recommended": advice}
-        )
+        console.json_line({"schema": 1, "input": text, **facts(picture, findings), "recommended": advice})
         return
-    console.data(f"{path}: {describe(picture, findings)}")
+    console.data(f"{_label(text)}: {describe(picture, findings)}")
     for note in picture.notes:
         console.data(f"  {note}")
     console.data(f"  {advice or 'nothing to repair'}")
@@ -118,11 +121,11 @@ def describe(picture: "Picture", findings: "Findings") -> str:
     return ", ".join(parts)
 
 
-def recommend(path: Path, findings: "Findings") -> str | None:
-    """The command that does what would help, None where nothing is bad enough."""
+def recommend(image: str, findings: "Findings") -> str | None:
+    """The command that does what would help the picture, named as it was typed; None where nothing is bad enough."""
     from nsr_cli.cli.remedy import remedies
 
-    steps, name = remedies(findings), _quoted(path)
+    steps, name = remedies(findings), _quoted(image)
     if len(steps) > 1:
         return f"nsr auto {name}"
     for step in steps:
@@ -132,9 +135,14 @@ def recommend(path: Path, findings: "Findings") -> str | None:
     return None
 
 
-def _quoted(path: Path) -> str:
-    """The path as a shell reads it back, `--` before a leading dash."""
+def _label(text: str) -> str:
+    """How messages call an input."""
+    return "stdin" if text == STDIN else safe_text(text)
+
+
+def _quoted(text: str) -> str:
+    """A path as a shell reads it back, `--` before a leading dash."""
     import shlex
 
-    text = shlex.quote(str(path))
-    return f"-- {text}" if text.startswith("-") else text
+    quoted = shlex.quote(text)
+    return f"-- {quoted}" if quoted.startswith("-") and text != STDIN else quoted

@@ -17,7 +17,6 @@ from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.passing import Item, Passing
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.reading import read_file
@@ -26,6 +25,7 @@ from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Streamed, Streams
 from nsr_cli.cli.turns import Turns
+from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import EncodeError, MemoryExhausted, NsrError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
@@ -39,7 +39,7 @@ _EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
 class Journey:
     """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
 
-    With `replaces` a result may replace a file that is there already; `turns` says when the device is free.
+    With `replaces` a result may replace an existing file; `turns` says when the device is free.
     """
 
     def __init__(
@@ -64,73 +64,72 @@ class Journey:
         self._streams = Streams(settings, decoder, stop, self._make_room)
         self._turns = turns
 
-    def decode(self, item: Item) -> Passing:
+    def decode(self, item: Item) -> Work:
         """Read a file and decode every page that will be restored."""
         label = item.job.label if item.number == 1 else f"{item.job.label}, picture {item.number}"
-        passing = Passing(Outcome(item.job, label, item.number))
-        with self._step(passing.outcome, "decode"):
+        work = Work(Outcome(item.job, label, item.number))
+        with self._step(work.outcome, "decode"):
             if item.problem is not None:
                 raise item.problem
-            if self._keeps(passing.outcome):
-                return passing
+            if self._keeps(work.outcome):
+                return work
             check_fits(item.job, self._settings)
-            passing.streamed = self._streams.open(item.job, passing.outcome)
-            if passing.streamed is not None:
-                if passing.streamed.level.idle:
-                    passing.streamed.source.close()
-                    passing.outcome.leave_alone(passing.streamed.level.idle)
-                return passing
-            data = (
-                item.data if item.data is not None else read_file(item.job.source, self._settings.max_pixels)
-            )
-            passing.pages = self._decoder.pages(data)
-            first = passing.pages[0]
-            passing.outcome.size = (first.width, first.height)
-            passing.outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
-            passing.format = item.job.format or _own_format(first)
-            _check_pages(passing)
-            pages = passing.pages
-            streamed = passing.streamed = self._streams.hold(pages, passing.format, data, passing.outcome)
-            passing.levels = (
-                [streamed.level] if streamed else [level_of(self._settings, p, data) for p in pages]
-            )
-            passing.outcome.sigma = passing.levels[0].sigma
-            passing.outcome.quality = passing.levels[0].quality
-            passing.outcome.found = passing.levels[0].note
-            if streamed:
-                passing.pages = []
-            if all(level.idle for level in passing.levels):
-                passing.outcome.leave_alone(passing.levels[0].idle)
-        return passing
+            work.streamed = self._streams.open(item.job, work.outcome)
+            if work.streamed is None:
+                self._decode_pages(item, work)
+            elif work.streamed.level.skip_reason:
+                work.streamed.source.close()
+                work.outcome.leave_alone(work.streamed.level.skip_reason)
+        return work
 
-    def restore(self, passing: Passing, go_on: GoOn) -> Passing:
+    def _decode_pages(self, item: Item, work: Work) -> None:
+        """Decode a whole file; its only picture may still become a stream, if the result is too large for memory."""
+        settings, outcome = self._settings, work.outcome
+        data = item.data if item.data is not None else read_file(item.job.source, settings.max_pixels)
+        pages = work.pages = self._decoder.pages(data)
+        first = pages[0]
+        outcome.size = (first.width, first.height)
+        outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
+        work.format = item.job.format or _own_format(first)
+        _check_pages(work)
+        work.streamed = self._streams.hold(pages, work.format, data, outcome)
+        if work.streamed is not None:
+            work.levels, work.pages = [work.streamed.level], []
+        else:
+            work.levels = [level_of(settings, page, data) for page in pages]
+        level = work.levels[0]
+        outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
+        if all(one.skip_reason for one in work.levels):
+            outcome.leave_alone(level.skip_reason)
+
+    def restore(self, work: Work, go_on: GoOn) -> Work:
         """Run every page through the network; with `go_on` the next picture may begin beside it."""
-        outcome = passing.outcome
-        self._turns.come()
+        outcome = work.outcome
+        self._turns.arrive()
         if outcome.status != "ok":
-            return passing
+            return work
         self._progress.picture(outcome.label)
-        passing.loaded = self._restorers.seconds
+        work.loaded = self._restorers.seconds
         with self._step(outcome, "infer"):
-            passing.held = self._most_bytes(passing)
-            self._budget.take(passing.held)
-            if passing.streamed is not None:
-                self._stream(passing.streamed, passing)
+            work.held = self._most_bytes(work)
+            self._budget.take(work.held)
+            if work.streamed is not None:
+                self._stream(work.streamed, work)
             else:
-                pairs = zip(passing.pages, passing.levels, strict=True)
-                passing.pages = [self._restored(page, level, passing, go_on) for page, level in pairs]
-                outcome.out_size = (passing.pages[0].width, passing.pages[0].height)
-        outcome.wait, outcome.seconds["infer"] = passing.turn.wait, passing.turn.seconds  # without loading
-        return passing
+                pairs = zip(work.pages, work.levels, strict=True)
+                work.pages = [self._restored(page, level, work, go_on) for page, level in pairs]
+                outcome.out_size = (work.pages[0].width, work.pages[0].height)
+        outcome.wait, outcome.seconds["infer"] = work.turn.wait, work.turn.seconds  # without loading
+        return work
 
-    def write(self, passing: Passing) -> Outcome:
+    def write(self, work: Work) -> Outcome:
         """Encode the pages and put the file in its place, complete or not at all."""
-        outcome = passing.outcome
-        if outcome.status == "ok" and passing.streamed is None:
+        outcome = work.outcome
+        if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                lost = codec.losses(passing.pages[0], passing.format, self._settings.write_quality)
-                outcome.notes += [f"{passing.format}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-                data = self._encoded(self._signed(passing), passing.format)
+                lost = codec.losses(work.pages[0], work.format, self._settings.write_quality)
+                outcome.notes += [f"{work.format}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
+                data = self._encoded(self._signed(work), work.format)
                 if self._stop.is_set():
                     raise Cancelled
                 if outcome.job.target is None:
@@ -138,8 +137,8 @@ class Journey:
                 else:
                     self._make_room(outcome.job)
                     write_atomic(outcome.job.target, data)
-        passing.pages = []
-        self._budget.give(passing.held)
+        work.pages = []
+        self._budget.give(work.held)
         return outcome
 
     @contextmanager
@@ -167,32 +166,32 @@ class Journey:
             return False
         if job.outdated is None:  # the plan knew of none: another run may be at the same folder
             if not self._replaces and job.target.is_file():
-                outcome.status, outcome.there = "skipped", "has appeared meanwhile"
+                outcome.status, outcome.there = "skipped", "appeared in the meantime"
             return outcome.status == "skipped"
         if is_untouched(job.target, self._settings.max_pixels, self._stop):
             return False
-        outcome.status, outcome.there = "skipped", "was made with other settings, but changed since"
+        outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
         return True
 
-    def _most_bytes(self, passing: Passing) -> int:
+    def _most_bytes(self, work: Work) -> int:
         """What the results take until they are written; a picture that is streamed has the memory to itself."""
-        if passing.streamed is not None:
+        if work.streamed is not None:
             return self._settings.bytes_in_flight
-        return sum(self._result_bytes(page) for page in passing.pages)
+        return sum(self._result_bytes(page) for page in work.pages)
 
-    def _turn(self, passing: Passing, cores: int) -> AbstractContextManager[None]:
+    def _turn(self, work: Work, cores: int) -> AbstractContextManager[None]:
         """Hold the device, or one of its cores, for a picture."""
-        return self._turns.take(passing.turn, cores, self._restorers.seconds - passing.loaded)
+        return self._turns.take(work.turn, cores, self._restorers.seconds - work.loaded)
 
-    def _stream(self, streamed: Streamed, passing: Passing) -> None:
+    def _stream(self, streamed: Streamed, work: Work) -> None:
         """Restore and write a picture in bands."""
-        page, settings, outcome = streamed.source.page, self._settings, passing.outcome
+        page, settings, outcome = streamed.source.page, self._settings, work.outcome
         with closing(streamed.source):
             restorer = self._restorer(page, streamed.level)
             width, _ = settings.result_size(page.width, page.height)
             outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
             outcome.note_weights(restorer)
-            with self._turn(passing, self._turns.cores):
+            with self._turn(work, self._turns.cores):
                 self._streams.restore(streamed, outcome, restorer, self._watch)
 
     def _result_bytes(self, page: Picture) -> int:
@@ -200,31 +199,31 @@ class Journey:
         samples = page.channels + (page.alpha is not None)
         return width * height * samples * page.bits // 8
 
-    def _restored(self, page: Picture, level: Level, passing: Passing, go_on: GoOn) -> Picture:
-        settings, outcome = self._settings, passing.outcome
+    def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
+        settings, outcome = self._settings, work.outcome
         width, height = settings.result_size(page.width, page.height)
-        codec.check_encodable(passing.format, width, height, page.bits, page.alpha is not None)
-        if level.idle:
+        codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
+        if level.skip_reason:
             return page
         restorer = self._restorer(page, level)
         outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
         outcome.note_weights(restorer)
-        beside = self._beside(restorer, page, passing)
+        beside = self._beside(restorer, page, work)
         if beside is not None:
-            with suppress(MemoryExhausted), self._turn(passing, 1):  # alone it may find room
+            with suppress(MemoryExhausted), self._turn(work, 1):  # alone it may find room
                 go_on()
-                return self._computed(beside, page, level, passing)
-        with self._turn(passing, self._turns.cores):
-            return self._computed(restorer, page, level, passing)
+                return self._computed(beside, page, level, work)
+        with self._turn(work, self._turns.cores):
+            return self._computed(restorer, page, level, work)
 
-    def _beside(self, restorer: RestorerLike, page: Picture, passing: Passing) -> RestorerLike | None:
+    def _beside(self, restorer: RestorerLike, page: Picture, work: Work) -> RestorerLike | None:
         """What restores a small picture on one core while others are restored on the other ones."""
-        if len(passing.pages) > 1 or not self._turns.crowded:
+        if len(work.pages) > 1 or not self._turns.crowded:
             return None
         return restorer.on_one_core(page, self._turns.cores)
 
-    def _computed(self, restorer: RestorerLike, page: Picture, level: Level, passing: Passing) -> Picture:
-        settings, outcome = self._settings, passing.outcome
+    def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
+        settings, outcome = self._settings, work.outcome
         result = restorer(
             page,
             sigma=level.sigma,
@@ -249,9 +248,9 @@ class Journey:
             raise Cancelled
         self._progress.parts(done, total)
 
-    def _signed(self, passing: Passing) -> list[Picture]:
+    def _signed(self, work: Work) -> list[Picture]:
         """The pages as they are written: without what `--strip` drops, else with the note of how they were made."""
-        pages, outcome, form = passing.pages, passing.outcome, passing.format
+        pages, outcome, form = work.pages, work.outcome, work.format
         if self._settings.strip:
             return [page.with_metadata(replace(page.metadata, exif=None, text=())) for page in pages]
         quality = self._settings.write_quality
@@ -275,7 +274,7 @@ class Journey:
             and (job.outdated is None or stamp_of(target) != job.outdated)
         ):
             what = "appeared" if job.outdated is None else "changed"
-            raise WriteError(f"{safe_text(target)} has {what} meanwhile; --if-exists overwrite replaces it")
+            raise WriteError(f"{safe_text(target)} {what} in the meantime; --if-exists overwrite replaces it")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -288,12 +287,12 @@ def _own_format(first: Picture) -> str:
     return first.source if kept else "PNG"
 
 
-def _check_pages(passing: Passing) -> None:
+def _check_pages(work: Work) -> None:
     """EncodeError if the format cannot hold several pages or frames."""
-    count, source = len(passing.pages), passing.pages[0].source
-    if count > 1 and source == "TIFF" and passing.format != "TIFF":
+    count, source = len(work.pages), work.pages[0].source
+    if count > 1 and source == "TIFF" and work.format != "TIFF":
         raise EncodeError(f"it has {count} pages, which only TIFF keeps; leave the format to TIFF")
-    if count > 1 and passing.format not in _HOLD_SEVERAL:
+    if count > 1 and work.format not in _HOLD_SEVERAL:
         raise EncodeError(
-            f"it has {count} frames, which {passing.format} cannot hold; choose PNG, WebP, GIF or TIFF"
+            f"it has {count} frames, which {work.format} cannot hold; choose PNG, WebP, GIF or TIFF"
         )

@@ -10,7 +10,7 @@ from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.levels import MAX_SIGMA
 
-_NOTHING = "nothing to repair was found for sure"
+_NOTHING = "nothing was found that surely needs repair"
 _NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
 
@@ -22,13 +22,13 @@ class Level:
     quality: float | None = None
     note: str | None = None
     steps: tuple[Step, ...] = ()
-    """For `auto`: what is to be done."""
-    idle: str | None = None
-    """Why the picture is better left alone, if it is."""
+    """For `auto`: what to do."""
+    skip_reason: str | None = None
+    """Why the picture is better left alone; None if it is to be restored."""
 
 
 def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
-    """The level that was asked for, or the one found in the picture and its file; or that nothing is to be done."""
+    """The level that was asked for, or the one found in the picture and its file; or why there is nothing to do."""
     if settings.task == "denoise":
         if settings.sigma is not None:
             return Level(sigma=settings.sigma)
@@ -40,7 +40,7 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
         return _jpeg_level(page, data)
     if settings.task == "auto":
         steps = remedies(inspect(data, page)) + ((Step("upscale"),) if settings.enlarges else ())
-        return Level(steps=steps, idle=None if steps else _NOTHING)
+        return Level(steps=steps, skip_reason=None if steps else _NOTHING)
     return Level()
 
 
@@ -52,5 +52,5 @@ def _jpeg_level(page: Picture, data: bytes) -> Level:
         return Level(quality=tables.quality, note=f"quality {about}{tables.quality}, {tables.subsampling}")
     earlier = estimate_quality(page.pixels)
     if earlier is None:
-        return Level(idle=_NO_TRACES)
+        return Level(skip_reason=_NO_TRACES)
     return Level(quality=earlier, note=f"quality {earlier}, by its pixels")

@@ -1,4 +1,4 @@
-"""How a picture goes through a run so that it keeps to the memory, how much that will be, and when it cannot be.
+"""How a picture goes through a run within the memory limit, how much it takes, and when it cannot fit at all.
 
 What a run does, what it refuses and what a dry run foretells are all decided by `route`.
 
@@ -63,7 +63,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Which ends of a picture's way can be had row by row."""
+    """Whether a picture can be read, and its result written, row by row."""
 
     read: bool
     """The file can be decoded in bands."""
@@ -148,22 +148,22 @@ def _check(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends)
     most = settings.max_memory or int(_UTMOST * free_memory())
     if needed <= most:
         return
-    whose = "--max-memory allows" if settings.max_memory else "this machine has free"
+    limit = f"--max-memory allows {_mib(most)}" if settings.max_memory else f"only {_mib(most)} is free"
     raise MemoryExhausted(
         f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {_mib(needed)} of memory, "
-        f"{whose} {_mib(most)}: {_advice(form, settings, ends)}"
+        f"but {limit}: {_advice(form, settings, ends)}"
     )
 
 
 def _advice(form: str, settings: Settings, ends: Ends) -> str:
     if ends.why:
-        return f"it has {ends.why}, so that it cannot go through in bands; allow more, or cut it in parts"
+        return f"it has {ends.why}, so it cannot be restored in bands; allow more, or cut it into parts"
     if settings.task != "auto" and not settings.tta:
         if form not in ROW_FORMATS:
             return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
         if ends.written and not ends.read:
-            return "allow more, or give it as TIFF, which is also read in bands"
-    return "allow more, or cut it in parts"
+            return "allow more, or convert it to TIFF, which is also read in bands"
+    return "allow more, or cut it into parts"
 
 
 def _mib(count: int) -> str:

@@ -84,7 +84,7 @@ def name_too_long(name: str) -> bool:
 
 
 def check_template(template: str) -> None:
-    """UsageError if `template` has a field that no result has, or is no template."""
+    """UsageError if `template` has a field that no result has, or is not a template."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         for name in names:
@@ -93,7 +93,7 @@ def check_template(template: str) -> None:
                 raise UsageError(f"--name has no field {{{safe_text(name)}}}{hint}")
         string.Formatter().vformat(template, (), {**dict.fromkeys(FIELDS, "1"), "index": 1})
     except ValueError as error:
-        raise UsageError(f"--name {safe_text(template)!r} is no template: {error}") from error
+        raise UsageError(f"--name {safe_text(template)!r} is not a template: {error}") from error
 
 
 def template_format(template: str | None, form: str | None) -> str | None:

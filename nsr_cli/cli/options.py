@@ -60,7 +60,14 @@ Inputs = Annotated[
 
 Output = Annotated[
     str | None,
-    _option("-o", "--output", metavar="PATH", panel=_WHERE, env=False, help="File, folder, or - for stdout."),
+    _option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        panel=_WHERE,
+        env=False,
+        help="Result file, folder, or - for stdout.",
+    ),
 ]
 Recursive = Annotated[bool, _option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
 Name = Annotated[
@@ -80,29 +87,29 @@ def _exists(more: str) -> Any:
         "--if-exists",
         metavar="skip|overwrite|error",
         panel=_WHERE,
-        help=f"What to do with a result that is there already{more}.  [default: skip; error for -o FILE]",
+        help=f"What to do if the result already exists{more}.  [default: skip; error for -o FILE]",
     )
 
 
 Exists = Annotated[
     IfExists | None,
-    _exists("; skip makes it again if nsr made it with other settings and nobody has changed it since"),
+    _exists("; skip still replaces it if nsr made it with other settings and nobody has edited it"),
 ]
 SheetExists = Annotated[IfExists | None, _exists("")]
 
 
 def _exists_as(default: str, what: str) -> Any:
-    """Where the default does not depend on how the result's place was given."""
+    """For commands whose default does not depend on -o."""
     return _option(
         "--if-exists",
         metavar="skip|overwrite|error",
         panel=_WHERE,
-        help=f"What to do with {what} there already.  [default: {default}]",
+        help=f"What to do if {what}.  [default: {default}]",
     )
 
 
-DemoExists = Annotated[IfExists | None, _exists_as("skip", "pictures that are")]
-PlotExists = Annotated[IfExists | None, _exists_as("error", "a drawing that is")]
+DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
+PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
 Format = Annotated[
     str | None,
     _option(
@@ -116,12 +123,13 @@ Format = Annotated[
 Quality = Annotated[
     int | None,
     _option(
-        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Of a JPEG or WebP that is written."
+        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Quality of a JPEG or WebP result."
     ),
 ]
-Strip = Annotated[bool, _option("--strip", panel=_WHERE, help="Write no EXIF, places or texts.")]
+Strip = Annotated[bool, _option("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
 AllFrames = Annotated[
-    bool, _option("--all-frames", panel=_WHERE, help="Every frame of an animation, not the first.")
+    bool,
+    _option("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
 ]
 DryRun = Annotated[
     bool, _option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")
@@ -135,6 +143,11 @@ def _scale(text: str, panel: str = _SHAPE, *, env: bool = True) -> Any:
     return _option("-s", "--scale", parser=parse_scale, metavar="N", panel=panel, env=env, help=text)
 
 
+def _side(name: str) -> Any:
+    about = f"{name.capitalize()} of the result."
+    return _option(f"--{name}", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help=about)
+
+
 Scale = Annotated[float | None, _scale("Factor above 1, up to 16.  [default: 4]")]
 ScaleAtEnd = Annotated[
     float | None,
@@ -142,21 +155,19 @@ ScaleAtEnd = Annotated[
 ]
 ScaleOfNetwork = Annotated[
     float | None,
-    _scale("Factor of upscale; of several networks the first.  [default: the model's own]", panel=_HOW),
+    _scale(
+        "Factor of upscale; if it takes several networks, the first.  [default: the model's own]", panel=_HOW
+    ),
 ]
-Width = Annotated[
-    int | None, _option("--width", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help="To reach.")
-]
-Height = Annotated[
-    int | None, _option("--height", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help="To reach.")
-]
+Width = Annotated[int | None, _side("width")]
+Height = Annotated[int | None, _side("height")]
 FitChoice = Annotated[
     Fit,
     _option(
         "--fit",
         metavar="contain|cover|stretch",
         panel=_SHAPE,
-        help="With both --width and --height: within the box, around it, or exactly it.",
+        help="With both --width and --height: fit inside the box, cover it, or stretch to it.",
     ),
 ]
 
@@ -189,7 +200,7 @@ Model = Annotated[
         metavar="NAME|FILE",
         panel=_HOW,
         autocompletion=_complete_model,
-        help="Weights: a name of nsr weights list, base, lite, or a file.",
+        help="Weights: base, lite, a name from nsr weights list, or a file.",
     ),
 ]
 StepModels = Annotated[
@@ -200,7 +211,7 @@ StepModels = Annotated[
         metavar="STEP=NAME|FILE",
         panel=_HOW,
         autocompletion=_complete_step_model,
-        help="Weights of one step, such as denoise=own.safetensors; base or lite alone is for every step. Repeatable.",
+        help="Weights of one step, such as denoise=own.safetensors; base or lite alone means every step. Repeatable.",
     ),
 ]
 Strength = Annotated[
@@ -210,13 +221,13 @@ Strength = Annotated[
         parser=parse_strength,
         metavar="0..1",
         panel=_HOW,
-        help="How much of the effect to take.",
+        help="How much of the effect to apply.",
     ),
 ]
 Tta = Annotated[
     bool,
     _option(
-        "--tta", panel=_HOW, help="Average over eight turned and mirrored copies: better, 8 times slower."
+        "--tta", panel=_HOW, help="Average over eight rotated and mirrored copies: better, 8 times slower."
     ),
 ]
 
@@ -252,7 +263,7 @@ Tile = Annotated[
         min=1,
         metavar="PIXELS",
         panel=_MACHINE,
-        help="Side of the part of the picture that is in memory at once.",
+        help="Side of the tiles in which a picture is restored; smaller ones take less memory.",
     ),
 ]
 MaxMemory = Annotated[
@@ -262,7 +273,7 @@ MaxMemory = Annotated[
         parser=parse_amount,
         metavar="BYTES",
         panel=_MACHINE,
-        help="What a picture may take on its way, such as 2G.  [default: half of what is free]",
+        help="Memory that one picture may take, such as 2G.  [default: half of what is free]",
     ),
 ]
 MaxPixels = Annotated[

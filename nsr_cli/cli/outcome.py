@@ -10,6 +10,7 @@ from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
+from nsr_cli.cli.settings import LargeEnough
 from nsr_cli.errors import DecodeError, NsrError
 
 SCHEMA = 1
@@ -30,7 +31,7 @@ class Outcome:
     error: NsrError | None = None
     placed: bool = True
     """Whether the job says where the result goes."""
-    there: str = "is there already"
+    there: str = "already exists"
     """Of a skipped picture: why its result stays."""
     reason: str | None = None
     """Of a picture that is skipped for another reason: which."""
@@ -57,13 +58,17 @@ class Outcome:
     """The finished file, where it goes to stdout."""
 
     def fail(self, error: NsrError) -> None:
-        """Note why there is no result."""
+        """Note why there is no result: a failure, unless the picture is one of many and large enough already."""
         self.status, self.error, self.data = "failed", error, None
+        # A later page that is larger than the first one is another matter.
+        if isinstance(error, LargeEnough) and self.job.one_of_many and self.size in (None, error.size):
+            self.status, self.error, self.size = "skipped", None, error.size
+            self.reason = f"it has {_size(error.size)} pixels already"
 
     def leave_alone(self, why: str | None) -> None:
         """Note why the picture needs nothing: no result, but a stream must not lose one of its pictures."""
         if self.job.target is None:
-            self.notes.append(f"{why}; passed on as it is")
+            self.notes.append(f"{why}; passed on unchanged")
         else:
             self.status, self.reason = "skipped", why
 

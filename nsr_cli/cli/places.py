@@ -31,7 +31,7 @@ class Placer:
     """Chooses where each result goes; see the table in `__call__`.
 
     Raises:
-        UsageError: the results would lie among the inputs, or `-o` is no place for them.
+        UsageError: the results would lie among the inputs, or `-o` cannot take them.
     """
 
     def __init__(self, request: Request, gathered: Gathered) -> None:
@@ -126,6 +126,6 @@ def _own_name(folder: Path) -> str:
 def _sibling(folder: Path, tag: str) -> Path:
     name = _own_name(folder)
     if not name:
-        raise UsageError(f"there is no place beside {safe_text(folder)}: choose a folder with -o")
+        raise UsageError(f"nothing can be written beside {safe_text(folder)}: choose a folder with -o")
     parent = folder.parent if folder.name not in ("", "..") else folder.resolve().parent
     return parent / (name + tag)

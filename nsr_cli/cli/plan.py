@@ -21,7 +21,7 @@ from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
 
-_SHOWN = 6  # suffixes of files that are no pictures
+_SHOWN = 6  # suffixes of files that are not pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Job:
     """What `target` is, where it is a result made with other settings: it may be replaced if it stays that."""
     note: str = ""
     """What the user should know about the format."""
+    one_of_many: bool = False
+    """Whether it was found in a folder, or is one of several files: if nothing is to be done, that is no failure."""
 
     @property
     def label(self) -> str:
@@ -54,13 +56,13 @@ class Plan:
 
     jobs: tuple[Job, ...]
     existing: tuple[Job, ...]
-    """Jobs whose results are there already and stay."""
+    """Jobs whose results already exist and stay."""
     failed: tuple[Remark, ...]
     """Inputs that were named and cannot be restored."""
     skipped: tuple[Remark, ...]
-    """Things in folders that are no files to read."""
+    """Entries of folders that are not files to read."""
     others: int
-    """Files in folders that are no pictures."""
+    """Files in folders that are not pictures."""
     other_suffixes: tuple[str, ...] = ()
     """Theirs, sorted."""
 
@@ -92,9 +94,11 @@ def make_plan(request: Request) -> Plan:
         raise UsageError(_nothing_found(gathered))
     place = Placer(request, gathered)
     namer = place.namer
+    many = len(gathered.found) + len(gathered.failed) > 1
     jobs, too_long = [], []
     for index, found in enumerate(gathered.found, 1):
-        job = Job(found.path, place(found, index), namer.format_for(found.path))
+        some = found.path is not None and (many or found.root is not None)
+        job = Job(found.path, place(found, index), namer.format_for(found.path), one_of_many=some)
         own = format_of(found.path.suffix) if found.path is not None else None
         if found.path is None and namer.format is None:
             job = replace(job, format=None)
@@ -175,7 +179,7 @@ def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
     if rule == "error" and there:
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise UsageError(
-            f"{safe_text(there[0].target_label)}{more} is there already: --if-exists overwrite replaces it, "
+            f"{safe_text(there[0].target_label)}{more} already exists: --if-exists overwrite replaces it, "
             "--if-exists skip leaves it"
         )
     return there if rule == "skip" else []

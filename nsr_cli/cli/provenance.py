@@ -13,7 +13,7 @@ from typing import Any
 
 import nsr_cli
 from nsr_cli.cli import texts_of_file
-from nsr_cli.cli.seal import Seal
+from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -61,7 +61,7 @@ def read(path: Path) -> dict[str, str] | None:
 
     Raises:
         OSError: the file cannot be read.
-        DecodeError: it is no picture.
+        DecodeError: it is not a picture.
     """
     text = texts_of_file.find(path, KEYWORD)
     if text is None or len(text) > _LIMIT:
@@ -77,8 +77,8 @@ def read(path: Path) -> dict[str, str] | None:
 
 
 def digest(pages: Sequence[Picture]) -> str:
-    """sha256 of pictures as one sees them: gray is RGB of equal parts, and opaque is alpha at its peak."""
-    found = Seal()
+    """sha256 of pictures as they look: gray counts as RGB of equal parts, and opaque as alpha at its peak."""
+    found = PixelDigest()
     for page in pages:
         found.begin(page)
         found.add(page.pixels, page.alpha)

@@ -24,21 +24,23 @@ def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the weights, such as upscale-x2-lite.")],
     sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SET", help="Score on this set; give one or several.")
+        list[str] | None, typer.Option("--set", metavar="SET", help="Score on this set; repeatable.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that holds SET/*, to look in first.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with a folder SET for each set, searched first."),
     ] = None,
     which: Annotated[
         Literal["best", "last"], typer.Option(help="The best by validation, or the last checkpoint.")
     ] = "best",
     started_from: Annotated[
-        str | None, typer.Option("--from", metavar="TEXT", help="What --init was, in words, for the record.")
+        str | None,
+        typer.Option("--from", metavar="TEXT", help="What training started from (its --init), in words."),
     ] = None,
     manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
         "weights_manifest.json"
     ),
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the weights go.")] = Path(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the weights.")] = Path(
         "nsr_cli/pretrained"
     ),
     device: Device = "auto",

@@ -1,9 +1,27 @@
-"""Reading a file that ought to be a picture."""
+"""Reading a file, or stdin, that ought to be a picture: never more of it than a picture can have."""
 
+import sys
 from pathlib import Path
 
-from nsr_cli.errors import DecodeError
+from nsr_cli.cli.console import Console, is_terminal
+from nsr_cli.cli.inputs import STDIN, unreadable
+from nsr_cli.errors import DecodeError, UsageError
+from nsr_cli.imaging.stream import read_stream
 from nsr_cli.reads import read_regular
+
+
+def read_input(text: str, max_pixels: int, console: Console) -> bytes:
+    """The bytes of the picture that was named: those of a file, or for `-` the first picture on stdin.
+
+    Raises:
+        UsageError: stdin is a terminal.
+        DecodeError: it cannot be read, is a pipe or a device, or is too large to be a picture.
+    """
+    if text == STDIN:
+        return _read_stdin(max_pixels, console)
+    if reason := unreadable(text):
+        raise DecodeError(reason)
+    return read_file(Path(text), max_pixels)
 
 
 def read_file(path: Path | None, max_pixels: int) -> bytes:
@@ -23,3 +41,22 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
         return read_regular(path, most)
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _read_stdin(max_pixels: int, console: Console) -> bytes:
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise UsageError(
+            "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
+        )
+    pictures = read_stream(sys.stdin.buffer, max_pixels=max_pixels)
+    try:
+        data = next(pictures)
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    try:
+        more = next(pictures, None) is not None
+    except (DecodeError, OSError):  # whatever it is, it was not asked for
+        more = True
+    if more:
+        console.warning("stdin: only its first picture is taken")
+    return data

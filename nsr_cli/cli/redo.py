@@ -1,4 +1,4 @@
-"""Which results that are there already were made with other settings than those of this run.
+"""Which existing results were made with other settings than those of this run.
 
 A result is made again only if its own note says so and its pixels are still those of the note: what somebody
 has edited, or another program has made, is never replaced.

@@ -23,7 +23,7 @@ from nsr_cli.cli.options import (
     Width,
 )
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import Shared, takes
+from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
 
@@ -40,11 +40,11 @@ _LARGE = 1 << 20  # bytes of a file that may hold a large picture
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
-@takes(Shared)
+@takes(RestoreOptions)
 def upscale(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: Shared,
+    shared: RestoreOptions,
     scale: Scale = None,
     width: Width = None,
     height: Height = None,
@@ -67,8 +67,8 @@ def upscale(
     return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
 
-@takes(Shared)
-def denoise(ctx: typer.Context, inputs: Inputs, shared: Shared, sigma: Sigma = None) -> int:
+@takes(RestoreOptions)
+def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: Sigma = None) -> int:
     """Remove noise from pictures, gray or color.
 
     \b
@@ -82,8 +82,10 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: Shared, sigma: Sigma = N
     return start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
 
 
-@takes(Shared)
-def dejpeg(ctx: typer.Context, inputs: Inputs, shared: Shared, jpeg_quality: JpegQuality = None) -> int:
+@takes(RestoreOptions)
+def dejpeg(
+    ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, jpeg_quality: JpegQuality = None
+) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
     \b
@@ -103,7 +105,7 @@ def check_size(scale: float | None, width: int | None, height: int | None) -> No
         raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
 
 
-def start(ctx: typer.Context, inputs: list[str], shared: Shared, own: Settings) -> int:
+def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
     from nsr_cli.cli.pace import Pace
@@ -159,7 +161,7 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
     return False
 
 
-def _request(settings: Settings, shared: Shared, inputs: list[str]) -> "Request":
+def _request(settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
     from nsr_cli.cli.naming import Namer, check_template, template_format
     from nsr_cli.cli.places import Request
     from nsr_cli.cli.redo import Earlier
@@ -176,7 +178,7 @@ def _request(settings: Settings, shared: Shared, inputs: list[str]) -> "Request"
     return Request(tuple(inputs), namer, shared.output, shared.if_exists, shared.recursive, earlier)
 
 
-def _check_streams(plan: "Plan", shared: Shared, console: Console) -> None:
+def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:
     """UsageError if stdin or stdout cannot be what the plan wants of them."""
     if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
         raise UsageError(
@@ -232,7 +234,7 @@ def _load_torch() -> None:
         gc.enable()
 
 
-def _loader(settings: Settings, shared: Shared, console: Console) -> "Loader":
+def _loader(settings: Settings, shared: RestoreOptions, console: Console) -> "Loader":
     """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
 
     def load(color: str, factor: float | None, task: str) -> "RestorerLike":

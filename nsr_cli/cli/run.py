@@ -12,13 +12,13 @@ from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Journey
 from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, skipped_line, timings
 from nsr_cli.cli.pace import Pace
-from nsr_cli.cli.passing import Item, Passing
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.restorers import Loader, Unstartable
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.cli.turns import Turns
+from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
@@ -41,8 +41,8 @@ class Tally:
     """Of computing."""
     wait: float = 0.0
     """Seconds in which the network stood still."""
-    worst: NsrError | None = None
-    """A failure whose exit code stands for the run if there was nothing else."""
+    last_error: NsrError | None = None
+    """Of the failed pictures the last; its exit code is that of the run if there was no other picture."""
 
     @property
     def total(self) -> int:
@@ -83,7 +83,7 @@ def run(
 
 
 def _report_settled(plan: Plan, reporter: "_Reporter", console: Console) -> None:
-    """Tell what the plan alone decides: what is no picture, and what is there already."""
+    """Tell what the plan alone decides: what is not a picture, and which results already exist."""
     for remark in plan.skipped:
         console.note(f"{remark.path}: skipped, {remark.reason}")
     for remark in plan.failed:
@@ -102,7 +102,7 @@ def _restore_all(
         turns = Turns(total, stop)
         journey = Journey(settings, load, console, progress, stop, replaces, decoder, turns)
         decoders, encoders = _threads()
-        pipeline = Pipeline[Item, Passing, Passing, Outcome](
+        pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
             journey.restore,
             journey.write,
@@ -133,7 +133,9 @@ class _Reporter:
         self._count(outcome)
         if self._console.json:
             self._console.json_line(as_json(outcome, self._task))
-        if outcome.status == "failed":
+        if outcome.error is not None:
+            if outcome.error.__traceback__ is not None:
+                self._console.traceback(outcome.error)
             self._console.error(f"{outcome.label}: {outcome.error}")
             return
         if outcome.status == "skipped":
@@ -151,7 +153,7 @@ class _Reporter:
     def _count(self, outcome: Outcome) -> None:
         if outcome.status == "failed":
             self.tally.failed += 1
-            self.tally.worst = outcome.error
+            self.tally.last_error = outcome.error
         elif outcome.status == "skipped":
             self.tally.skipped += 1
         else:
@@ -179,6 +181,8 @@ def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
                 yield Item(job, number, data)
         except DecodeError as error:
             yield Item(job, problem=error)
+        except OSError as error:
+            yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
 
 
 def _to_stdout(outcome: Outcome) -> None:
@@ -218,6 +222,6 @@ def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
         whole = tally.seconds + tally.wait
         waited = f"; the device waited {tally.wait / whole:.0%} of its time" if tally.done >= _MANY else ""
         console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}")
-    if tally.worst is None:
+    if tally.last_error is None:
         return 0
-    return tally.worst.exit_code if tally.total == 1 else PartialFailure.exit_code
+    return tally.last_error.exit_code if tally.total == 1 else PartialFailure.exit_code

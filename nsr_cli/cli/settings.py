@@ -14,6 +14,14 @@ _TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg", "auto": "_auto"}
 _PIXELS_IN_FLIGHT = 1 << 30  # bytes of results on their way to the disk, where nothing else is asked for
 
 
+class LargeEnough(PictureError):
+    """A picture that is as large already as it ought to become, or larger; `size` is its width and height."""
+
+    def __init__(self, text: str, size: tuple[int, int]) -> None:
+        super().__init__(text)
+        self.size = size
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The options of one run of `upscale`, `denoise`, `dejpeg` or `auto`; None is "auto" or "not asked for"."""
@@ -86,16 +94,19 @@ class Settings:
         """Width and height to reach from a picture of this size; None where a factor decides.
 
         Raises:
-            PictureError: the picture is that large already, or would have to grow more than 16 times.
+            LargeEnough: the picture is that large already.
+            PictureError: the same, for `auto`; or it would have to grow more than 16 times.
         """
         if not self.enlarges or not (self.width or self.height):
             return None
         size = self._fitted(width, height)
         factor = max(size[0] / width, size[1] / height)
         if factor <= 1:
-            raise PictureError(
-                f"it has {width}x{height} pixels already; {size[0]}x{size[1]} would not enlarge it"
-            )
+            there = f"it has {width}x{height} pixels already; {size[0]}x{size[1]} would not enlarge it"
+            told = f"{there}: give a larger size, or a factor with -s"
+            if self.task == "auto":  # there may be other things to do
+                raise PictureError(told)
+            raise LargeEnough(told, (width, height))
         if factor > NATIVE[-1]:
             raise PictureError(
                 f"from {width}x{height} to {size[0]}x{size[1]} is more than {NATIVE[-1]:g} times; give at "

@@ -40,7 +40,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class RestoreOptions:
     """The options that every restoring command has."""
 
     output: Output = None
@@ -67,7 +67,7 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class ViewOptions:
     """The options that `compare` and `explain` have in common."""
 
     if_exists: SheetExists = None

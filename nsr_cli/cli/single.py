@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
+from nsr_cli.cli.reading import read_input
 from nsr_cli.errors import PictureError, UsageError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
@@ -24,7 +25,7 @@ class Target:
     path: Path | None
     form: str
     there: bool = False
-    """Whether the file is there already and stays."""
+    """Whether the file already exists and stays."""
 
     @property
     def label(self) -> str:
@@ -86,7 +87,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
 
     Args:
         target: the file.
-        rule: what to do if it is there already: `skip`, `overwrite` or `error`.
+        rule: what to do if it already exists: `skip`, `overwrite` or `error`.
         image: the picture, which is not to be replaced.
         option: the one that gives another place, for the messages.
 
@@ -101,7 +102,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
     if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
         if rule == "error":
             raise UsageError(
-                f"{safe_text(path)} is there already: --if-exists overwrite replaces it, "
+                f"{safe_text(path)} already exists: --if-exists overwrite replaces it, "
                 "--if-exists skip leaves it"
             )
         if rule == "skip":
@@ -117,7 +118,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
 def skips(target: Target, image: str, console: Console) -> bool:
     """Whether the result is there and stays, which is then said."""
     if target.there:
-        console.note(f"{image}: skipped, {target.label} is there already (--if-exists overwrite replaces it)")
+        console.note(f"{image}: skipped, {target.label} already exists (--if-exists overwrite replaces it)")
     return target.there
 
 
@@ -129,21 +130,10 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
         PictureError: it cannot be read or decoded.
     """
     label = "stdin" if image == STDIN else image
-    if image == STDIN:
-        if sys.stdin is None or is_terminal(sys.stdin):
-            raise UsageError(
-                "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
-            )
-        data = sys.stdin.buffer.read()
-    elif is_folder(Path(image)):
+    if image != STDIN and is_folder(Path(image)):
         raise UsageError(f"{safe_text(image)} is a folder: give one picture")
-    else:
-        try:
-            data = Path(image).read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no path"
-            raise PictureError(f"{safe_text(image)}: cannot be read: {reason}") from error
     try:
+        data = read_input(image, max_pixels, console)
         with Decoder(max_pixels, notice=console.warning) as decoder:
             picture = decoder.first(data)
     except PictureError as error:

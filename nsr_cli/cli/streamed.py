@@ -19,9 +19,9 @@ from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pipeline import Cancelled
+from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.restorers import RestorerLike
-from nsr_cli.cli.seal import Seal
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
@@ -139,7 +139,7 @@ class Streams:
         restorer: RestorerLike,
         progress: Callable[[int, int], None],
     ) -> "Bands":
-        """The rows behind the network, or behind those of the steps that were found for the picture."""
+        """The rows as the network gives them, or the chain of steps that were found for the picture."""
         from nsr_cli.cli.chainbands import chain_bands, settle
         from nsr_cli.restore import Restorer
 
@@ -172,23 +172,23 @@ class Streams:
 
     def _write(self, bands: "Bands", result: Picture, form: str, outcome: Outcome) -> None:
         codec.check_encodable(form, result.width, result.height, result.bits, result.alpha is not None)
-        tap, seal, token = bands.tap(), Seal(), secrets.token_hex(32)
-        seal.begin(result)
+        tap, digest, token = bands.tap(), PixelDigest(), secrets.token_hex(32)
+        digest.begin(result)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:
             self._check()
             made = tap.read(top, bottom)
             color = made[..., : result.channels]
-            seal.add(color, None if result.alpha is None else made[..., -1])
+            digest.add(color, None if result.alpha is None else made[..., -1])
             return _as_stored(made, result)
 
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path()) as file:
             _pack(file, form, self._signed(result, form, outcome, token), rows)
             if form == "TIFF":
-                tiffbands.replace_text(file, token.encode(), seal.hexdigest().encode())
+                tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
             else:
-                pngrows.replace_metadata(file, self._signed(result, form, outcome, seal.hexdigest()))
+                pngrows.replace_metadata(file, self._signed(result, form, outcome, digest.hexdigest()))
             self._check()
             self._make_room(outcome.job)
 
@@ -277,7 +277,7 @@ def _pack(file: BinaryIO, form: str, page: Picture, rows: Callable[[int, int], N
 
 def _is_tiff(path: Path) -> bool:
     if not path.is_file():
-        raise DecodeError("it is no file")
+        raise DecodeError("it is not a file")
     with path.open("rb") as file:
         return file.read(4) in _MAGIC
 

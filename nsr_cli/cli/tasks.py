@@ -1,4 +1,4 @@
-"""Which task a command that shows something is about, and how strong the degradation is."""
+"""What the commands that show something share: their picture, its task, and how strong the degradation is."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from nsr_cli.cli.levels import Level
     from nsr_cli.cli.single import Source
 
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or - for stdin.", show_default=False)]
+
 Task = Annotated[
     str | None,
     typer.Option(
         "--task",
         metavar="upscale|denoise|dejpeg",
         rich_help_panel="How",
-        help="What to look at.  [default: as the option for its strength says, else upscale]",
+        help="Task to show.  [default: the one whose level is given, else upscale]",
     ),
 ]
 
@@ -63,8 +65,8 @@ def find_level(
     from nsr_cli.cli.settings import Settings
 
     level = level_of(Settings(task, sigma=sigma, jpeg_quality=quality), source.picture, source.data)
-    if level.idle:
-        raise PictureError(f"{safe_text(source.label)}: {level.idle}")
+    if level.skip_reason:
+        raise PictureError(f"{safe_text(source.label)}: {level.skip_reason}")
     if level.note:
         console.note(f"{source.label}: {level.note}")
     return level

@@ -5,30 +5,27 @@ number of reads, whatever the file says.
 """
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd, png, xmp
+from nsr_cli.imaging import codec, ifd, jpegmarkers, png, tifftags, xmp
+from nsr_cli.imaging.chunks import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout, Readable
 from nsr_cli.imaging.tiffparts import FileBytes
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MOST = 1 << 24  # bytes of texts that are read of one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
-_XMP_TAG = 700  # of TIFF
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_JPEG_APP1, _JPEG_LAST = 0xE1, (0xDA, 0xD9)  # the scan, the end
-_JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
 _HEAD = 64
 
 
 def find(path: Path, keyword: str) -> str | None:
-    """The first text under `keyword` in a file; None if there is none, or it cannot be had.
+    """The first text under `keyword` in a file; None if there is none, or it cannot be read.
 
     Raises:
         OSError: the file cannot be read.
-        DecodeError: it is no picture.
+        DecodeError: it is not a picture.
     """
     with FileBytes(path) as data:
         kind = codec.sniff(data[:_HEAD])
@@ -55,7 +52,7 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
     A file of these chunks alone goes to the ordinary reader.
     """
     kept, room, found = [png.SIGNATURE], _MOST, False
-    for name, place, length in _chunks(data):
+    for name, place, length in png_chunks(data, _MOST_PARTS):
         if name == b"IDAT" and found:
             break
         if name in (*_TEXTS, b"IHDR") and length <= room:
@@ -66,47 +63,21 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
     return png.read_metadata(b"".join(kept) + end)[0].text
 
 
-def _chunks(data: Readable) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and length of the chunks of a PNG file."""
-    place = len(png.SIGNATURE)
-    for _ in range(_MOST_PARTS):
-        if len(head := data[place : place + 8]) < 8:
-            return
-        length, name = struct.unpack(">I4s", head)
-        yield name, place + 8, length
-        place += 12 + length
-
-
 def _of_jpeg(data: Readable) -> bytes | None:
     """The XMP packet, of several the last; an extended one has another head."""
-    place, packet = 2, None
-    for _ in range(_MOST_PARTS):
-        head = data[place : place + 4]
-        if len(head) < 4 or head[0] != 0xFF or head[1] in _JPEG_LAST:
-            break
-        if head[1] == 0xFF or head[1] in _JPEG_BARE:
-            place += 1 if head[1] == 0xFF else 2
-            continue
-        length = int.from_bytes(head[2:], "big")
-        if length < 2:
-            break
-        if head[1] == _JPEG_APP1:
-            content = data[place + 4 : place + 2 + length]
+    packet = None
+    for marker, place, length in jpegmarkers.walk(data, _MOST_PARTS):
+        if marker == jpegmarkers.APP1:
+            content = data[place : place + length]
             packet = content.removeprefix(_JPEG_XMP) if content.startswith(_JPEG_XMP) else packet
-        place += 2 + length
     return packet
 
 
 def _of_webp(data: Readable) -> bytes | None:
     """The XMP packet."""
-    place = 12
-    for _ in range(_MOST_PARTS):
-        if len(head := data[place : place + 8]) < 8:
-            break
-        name, length = struct.unpack("<4sI", head)
+    for name, place, length in webp_chunks(data, _MOST_PARTS):
         if name == b"XMP " and length <= _MOST:
-            return data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
+            return data[place : place + length]
     return None
 
 
@@ -114,7 +85,7 @@ def _of_tiff(data: Readable) -> bytes | None:
     """The XMP packet of the first page."""
     layout = Layout.of(data)
     for entry in ifd.entries(data, layout.first_directory(data), layout):
-        if entry.tag == _XMP_TAG:
+        if entry.tag == tifftags.XMP:
             return entry.raw(data) if entry.size <= _MOST else None
     return None
 

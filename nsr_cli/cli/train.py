@@ -33,7 +33,7 @@ def parse_duration(text: str) -> float:
     """Seconds in `90`, `90s`, `25m` or `2h`."""
     found = _DURATION.fullmatch(text.strip())
     if found is None or float(found[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 25m or 2h")
+        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 25m or 2h")
     return float(found[1]) * _UNITS[found[2]]
 
 

@@ -41,21 +41,21 @@ class Turns:
         self._pictures = pictures
         self._free = Budget(self.cores, stop)
         self._lock = threading.Lock()
-        self._come = self._active = 0
+        self._arrived = self._active = 0
         self._shared = 0.0  # seconds of the device that each of those active since the start would have had
         self._changed = time.perf_counter()
 
-    def come(self) -> None:
-        """Another picture is there."""
+    def arrive(self) -> None:
+        """Another picture has come to the device."""
         with self._lock:
-            self._come += 1
+            self._arrived += 1
 
     @property
     def crowded(self) -> bool:
         """Whether there are enough pictures, from the one that came last on, to keep every core busy with its own."""
         if self._pictures is None:
-            return 1 < self.cores < self._come
-        return 1 < self.cores <= self._pictures - self._come + 1 + self._active
+            return 1 < self.cores < self._arrived
+        return 1 < self.cores <= self._pictures - self._arrived + 1 + self._active
 
     @contextmanager
     def take(self, turn: Turn, cores: int, ignored: float = 0.0) -> Iterator[None]:

@@ -6,27 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli.console import Console
-from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.cli.models import BASELINES, LoadOptions, check_name, load
+from nsr_cli.files import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.cli.levels import Level
     from nsr_cli.compare.results import Result, Unit
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.restore import Restorer
-
-BASELINES = ("bicubic", "input")
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where networks run and where they come from."""
-
-    device: str = "auto"
-    precision: str = "auto"
-    batch: int | None = None
-    offline: bool = False
-    mirror: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +31,7 @@ class Request:
     task: str
     scale: float  # 1 but for upscale
     variants: tuple[Variant, ...]
-    machine: Machine
+    options: LoadOptions
 
 
 def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) -> tuple[Variant, ...]:
@@ -63,22 +50,9 @@ def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) 
     if not names:
         names = ["bicubic" if task == "upscale" else "input", None]
     for name in names:
-        _check(name, task)
+        check_name(name, task)
     levels = tuple(dict.fromkeys(strengths))
     return tuple(Variant(name, () if name in BASELINES else levels) for name in dict.fromkeys(names))
-
-
-def _check(name: str | None, task: str) -> None:
-    from nsr_cli.cli.restore import check_model
-
-    if name == "bicubic" and task != "upscale":
-        raise UsageError(f"bicubic is for upscale: use input to show what {task} starts from")
-    if name in BASELINES:
-        return
-    try:
-        check_model(name, task)
-    except UsageError as error:
-        raise UsageError(f"{error}{did_you_mean(name or '', BASELINES)}") from error
 
 
 def restored(request: Request, picture: "Picture", level: "Level", console: Console) -> "list[Result]":
@@ -96,7 +70,7 @@ def restored(request: Request, picture: "Picture", level: "Level", console: Cons
                 results.append(_baseline(str(variant.model), unit, request))
                 continue
             color = "gray" if picture.is_gray and request.task != "upscale" else "rgb"
-            restorer = _load(request, variant.model, color, console)
+            restorer = load(variant.model, request.task, request.scale, color, request.options, console)
             bar.picture(restorer.name)
             out = restorer.run(unit, sigma=level.sigma, quality=level.quality, progress=bar.parts)
             bar.finished()
@@ -114,25 +88,6 @@ def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
     return Result(name, shown(unit), plain=name == "input" and request.task == "upscale")
 
 
-def _load(request: Request, model: str | None, color: str, console: Console) -> "Restorer":
-    from nsr_cli.cli.downloads import ShownStore  # only now: torch loads slowly
-    from nsr_cli.engine.runner import Limits
-    from nsr_cli.restore import Restorer
-
-    machine = request.machine
-    return Restorer.load(
-        request.task,
-        scale=request.scale if request.task == "upscale" else None,
-        color=color,
-        model=model,
-        device=machine.device,
-        precision=machine.precision,
-        limits=Limits(batch=machine.batch),
-        store=ShownStore(console, mirror=machine.mirror, offline=machine.offline),
-        notice=console.warning,
-    )
-
-
 def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restorer") -> "Iterator[Result]":
     from nsr_cli.compare.results import Result, shown
     from nsr_cli.imaging.resize import resize
@@ -148,7 +103,7 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
 
 
 def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
-    """The results with labels of their own, where files of one name lie in several folders."""
+    """The results with distinct labels, where files in several folders have the same name."""
     from dataclasses import replace
 
     labels = [result.label for result in results]

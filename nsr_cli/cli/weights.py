@@ -1,4 +1,4 @@
-"""`nsr weights`: which networks there are, where their files lie, and whether these are intact."""
+"""`nsr weights`: which networks there are, where their files are, and whether they are intact."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Mirror, Offline
 from nsr_cli.cli.publish import publish
 from nsr_cli.cli.texts import aligned, human_bytes
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Names of weights.  [default: all]", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
@@ -41,7 +41,7 @@ def weights() -> None:
 
 @app.command("list")
 def list_(ctx: typer.Context, json: Json = False) -> None:
-    """Show all weights of the manifest and where each is.
+    """Show all weights in the manifest and where each is.
 
     \b
     Examples:
@@ -50,7 +50,7 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
     """
     from nsr_cli.weights.store import WeightStore
 
-    console = _console(ctx, json)
+    console = console_of(ctx, json)
     store = WeightStore()
     if console.json:
         for entry in store.manifest.entries:
@@ -70,7 +70,7 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 def pull(
     ctx: typer.Context,
     names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All weights of the manifest.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All weights in the manifest.")] = False,
     mirror: Mirror = None,
     offline: Offline = False,
 ) -> None:
@@ -103,11 +103,11 @@ def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
       nsr weights verify
       nsr weights verify upscale-x4-lite
 
-    The exit code is 4 if a file is damaged, or absent though it was named.
+    The exit code is 4 if a file is damaged, or if one that was named is absent.
     """
     from nsr_cli.weights.store import WeightStore
 
-    console = _console(ctx, json)
+    console = console_of(ctx, json)
     store = WeightStore()
     findings = store.verify(_entries(store, names))
     for finding in findings:
@@ -118,7 +118,9 @@ def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
             console.data(f"{finding.state:8} {finding.entry.name}  {finding.path or ''}".rstrip())
     damaged = [finding.entry.name for finding in findings if finding.state == "damaged"]
     if damaged:
-        raise WeightsError(f"damaged: {', '.join(damaged)}; `nsr weights pull` gets those of the cache again")
+        raise WeightsError(
+            f"damaged: {', '.join(damaged)}; `nsr weights pull` downloads those in the cache again"
+        )
     absent = [finding.entry.name for finding in findings if finding.state == "absent"]
     if names and absent:
         raise WeightsError(f"not on this machine: {', '.join(absent)}; `nsr weights pull` gets them")
@@ -128,7 +130,7 @@ def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
 def path(
     ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of weights.")]
 ) -> None:
-    """Print where a file of weights lies; exit code 4 if nowhere.
+    """Print the path of a weights file; exit code 4 if it is not on this machine.
 
     \b
     Examples:
@@ -170,7 +172,7 @@ def import_(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Result.  [default: the name with .safetensors]"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
 ) -> None:
     """Convert a PyTorch checkpoint of the paper's authors to safetensors.
 
@@ -185,7 +187,7 @@ def import_(
     if not source.is_file():
         raise UsageError(f"there is no file {safe_text(source)}")
     if target.exists() and not overwrite:
-        raise UsageError(f"{safe_text(target)} is there already; give --overwrite or another -o")
+        raise UsageError(f"{safe_text(target)} already exists; give --overwrite or another -o")
     import torch
 
     from nsr_cli.model.checkpoint import save_network
@@ -202,12 +204,6 @@ def import_(
 
 
 app.command("publish")(publish)
-
-
-def _console(ctx: typer.Context, json: bool) -> Console:
-    console = console_of(ctx)
-    console.json |= json
-    return console
 
 
 def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":

@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Watch:
+class OverallProgress:
     """Adds up the progress of `runs` network runs."""
 
     progress: Progress | None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nsr_cli.engine.arrays import Progress, run_array
+from nsr_cli.engine.arrays import OverallProgress, Progress, run_array
 from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
@@ -171,21 +171,6 @@ def _kept(
     return restored[rows.scaled(scale), cols.scaled(scale)]
 
 
-class TileWatch:
-    """Turns the progress of single tiles into that of the whole picture."""
-
-    def __init__(self, progress: Progress | None, tiles: int) -> None:
-        self._progress = progress
-        self._tiles = tiles
-        self._done = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current tile are computed."""
-        if self._progress is not None:
-            self._progress(self._done * total + done, self._tiles * total)
-        self._done += done == total
-
-
 def restored_bands(
     source: Bands,
     ways: Sequence[Way],
@@ -206,7 +191,9 @@ def restored_bands(
         finish: makes the samples that are wanted of float ones.
         progress: told parts done and in all.
     """
-    watch = TileWatch(progress, sum(way.tiles * (way.channels if way.by_channel else 1) for way in ways))
+    watch = OverallProgress(
+        progress, sum(way.tiles * (way.channels if way.by_channel else 1) for way in ways)
+    )
     bands, direct = source, strength == 1.0
     last = (ways[-1].grid.height, ways[-1].grid.width)
     scale = ways[-1].runner.network.config.scale

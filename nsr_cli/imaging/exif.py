@@ -36,7 +36,7 @@ def make_upright(exif: bytes) -> bytes:
     for entry in entries(exif, start, layout):
         if entry.tag == ORIENTATION and entry.kind == 3:
             struct.pack_into(layout.order + "H", block, entry.position, 1)
-    after = start + 2 + 12 * layout.number(exif, start, 2)
+    after = layout.next_pointer(exif, start)
     if not layout.big and after + 4 <= len(block):
         struct.pack_into("4x", block, after)
     return bytes(block)

@@ -3,18 +3,18 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, exif, ifd, png, pnm, rasters
+from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, pnm, rasters
+from nsr_cli.imaging.chunks import Chunk, png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout, Readable
 
 _START = 4096
 _MOST_PARTS = 1000  # chunks or segments that are passed over
 _LONGEST_EXIF = 1 << 20
-_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
 _SIDEWAYS = range(5, 9)  # EXIF orientations that turn the picture on its side
-_BMP_WIDE = 8  # bits of a pixel above which it is no index
+_BMP_WIDE = 8  # bits of a pixel above which it is not an index
 _BMP_MASKS = 3  # a method of BMP: any bits for each color
 _BMP_ALPHA_HEADER = 56  # bytes, from which on it has a mask for transparency
 _ALPHA = 0x10  # of the flags of a WebP file
@@ -51,36 +51,25 @@ _Found = tuple[int, int, int, int]
 
 def _png(data: Readable) -> _Found:
     head, turned = png.header(data[:_START]), 1
-    for name, place, length in _png_chunks(data):
+    for name, place, length in _before_pixels(data):
         if name == b"eXIf" and length <= _LONGEST_EXIF:
             turned = _orientation(data[place : place + length])
     return head.width, head.height, png.SAMPLES[head.color] * (2 if head.depth == 16 else 1), turned
 
 
-def _png_chunks(data: Readable) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and length of the chunks before the pixels."""
-    place = len(png.SIGNATURE)
-    for _ in range(_MOST_PARTS):
-        if len(head := data[place : place + 8]) < 8 or head[4:] == b"IDAT":
-            return
-        length = int.from_bytes(head[:4], "big")
-        yield head[4:], place + 8, length
-        place += 12 + length
+def _before_pixels(data: Readable) -> Iterator[Chunk]:
+    """The chunks of a PNG file that stand before its pixels."""
+    return takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_PARTS))
 
 
 def _jpeg(data: Readable) -> _Found:
-    place, turned = 2, 1
-    for _ in range(_MOST_PARTS):
-        head = data[place : place + 10]
-        marker, length = head[1], int.from_bytes(head[2:4], "big")
-        if head[0] != 0xFF or marker == _JPEG_SCAN or length < 2:
-            break
-        if marker in _JPEG_FRAMES:
-            height, width = struct.unpack(">HH", head[5:9])
-            return width, height, head[9], turned
-        if marker == _JPEG_APP1 and head[4:] == exif.PREFIX:
-            turned = _orientation(data[place + 10 : place + 2 + length])
-        place += 2 + length
+    turned = 1
+    for marker, place, length in jpegmarkers.walk(data, _MOST_PARTS):
+        if marker in jpegmarkers.FRAMES:
+            height, width, components = struct.unpack(">xHHB", data[place : place + 6])
+            return width, height, components, turned
+        if marker == jpegmarkers.APP1 and data[place : place + len(exif.PREFIX)] == exif.PREFIX:
+            turned = _orientation(data[place : place + length])
     raise DecodeError("the JPEG file has no frame")
 
 
@@ -88,14 +77,10 @@ def _webp(data: Readable) -> _Found:
     start = data[:_START]
     width, height = rasters.webp_size(start)
     flags = start[20] if start[12:16] == b"VP8X" else 0
-    place, turned = 12, 1
-    for _ in range(_MOST_PARTS):
-        if len(head := data[place : place + 8]) < 8:
-            break
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"EXIF" and length <= _LONGEST_EXIF:
-            turned = _orientation(data[place + 8 : place + 8 + length])
-        place += 8 + length + length % 2
+    turned = 1
+    for name, place, length in webp_chunks(data, _MOST_PARTS):
+        if name == b"EXIF" and length <= _LONGEST_EXIF:
+            turned = _orientation(data[place : place + length])
     return width, height, 4 if flags & _ALPHA else 3, turned
 
 
@@ -145,7 +130,9 @@ def _orientation(block: bytes) -> int:
 
 
 def _png_alpha(data: Readable) -> bool:
-    return png.header(data[:_START]).color in (4, 6) or any(name == b"tRNS" for name, *_ in _png_chunks(data))
+    return png.header(data[:_START]).color in (4, 6) or any(
+        name == b"tRNS" for name, *_ in _before_pixels(data)
+    )
 
 
 def _pnm_alpha(data: Readable) -> bool:

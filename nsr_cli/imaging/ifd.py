@@ -32,6 +32,10 @@ class DirectoryError(ValueError):
     """Bytes that cannot be read as a header or directory."""
 
 
+class CircleError(DirectoryError):
+    """A chain of directories that leads back into itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How directories are laid out: byte order and, for BigTIFF, wide positions."""
@@ -52,9 +56,19 @@ class Layout:
             raise DirectoryError("no TIFF header")
         return cls(order, magic == 43)
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Bytes of a directory's count of entries, of an entry, and of a position."""
+        return (8, 20, 8) if self.big else (2, 12, 4)
+
     def first_directory(self, data: Readable) -> int:
         """Position of the first directory."""
         return self.number(data, 8 if self.big else 4, 8 if self.big else 4)
+
+    def next_pointer(self, data: Readable, start: int) -> int:
+        """Where the directory at `start` keeps the position of the next one."""
+        head, row, _ = self.sizes
+        return start + head + row * self.number(data, start, head)
 
     def number(self, data: Readable, position: int, size: int) -> int:
         """The unsigned integer of `size` bytes at `position`."""
@@ -93,9 +107,21 @@ class Entry:
         return layout.number(data, self.position, size) if size and self.count else None
 
 
+def directories(data: Readable, layout: Layout) -> Iterator[int]:
+    """The position of each directory of a TIFF file's chain of pages. CircleError if it leads back into itself."""
+    seen: set[int] = set()
+    place = layout.first_directory(data)
+    while place:
+        if place in seen:
+            raise CircleError("its pages form a circle")
+        seen.add(place)
+        yield place
+        place = layout.number(data, layout.next_pointer(data, place), layout.sizes[2])
+
+
 def entries(data: Readable, start: int, layout: Layout) -> Iterator[Entry]:
     """The entries of the directory at `start` whose type is known and whose bytes lie inside `data`."""
-    head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
+    head, row, wide = layout.sizes
     total = layout.number(data, start, head)
     if total > _MOST_ENTRIES or start + head + total * row > len(data):
         raise DirectoryError("a directory is longer than the block")

@@ -1,8 +1,6 @@
-"""JPEG markers: the frame's size, the quantization tables, and the quality they stand for."""
+"""The header of a JPEG file: the frame's size, the quantization tables, and the quality they stand for."""
 
-import re
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
-_PADDING = re.compile(rb"\xff+(?=\xff)")
-_START_OF_SCAN, _END, _TABLES = 0xDA, 0xD9, 0xDB
+from nsr_cli.imaging.jpegmarkers import FRAMES, TABLES, segments
 
 # The example tables of the JPEG standard (ITU-T T.81, Annex K.1), row by row.
 _LUMA = (
@@ -60,27 +54,6 @@ class JpegTables:
     """"4:4:4", "4:2:2", "4:2:0" and so on; "gray" without chroma."""
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment before the first scan. DecodeError if they are damaged."""
-    place = 2
-    if data[:2] != b"\xff\xd8":
-        raise DecodeError("the JPEG data has no start")
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            raise DecodeError("the JPEG header is damaged")
-        marker = data[place + 1]
-        if padding := _PADDING.match(data, place):
-            place = padding.end()
-        elif marker in _BARE:
-            place += 2
-        else:
-            length = struct.unpack_from(">H", data, place + 2)[0]
-            if marker in (_START_OF_SCAN, _END) or length < 2:
-                return
-            yield marker, data[place + 4 : place + 2 + length]
-            place += 2 + length
-
-
 def frame_size(data: bytes) -> tuple[int, int]:
     """Width and height of the frame that JPEG data describes. DecodeError if it has none."""
     height, width = struct.unpack_from(">HH", _frame(data), 1)
@@ -89,7 +62,7 @@ def frame_size(data: bytes) -> tuple[int, int]:
 
 def _frame(data: bytes) -> bytes:
     for marker, content in segments(data):
-        if marker in _FRAMES and len(content) >= 6:
+        if marker in FRAMES and len(content) >= 6:
             return content
     raise DecodeError("the JPEG data has no frame")
 
@@ -136,7 +109,7 @@ def _tables(data: bytes) -> dict[int, Table]:
     found: dict[int, NDArray[Any]] = {}
     for marker, content in segments(data):
         place = 0
-        while marker == _TABLES and place < len(content):
+        while marker == TABLES and place < len(content):
             wide, number = content[place] >> 4, content[place] & 15
             end = place + 1 + (128 if wide else 64)
             if end > len(content):

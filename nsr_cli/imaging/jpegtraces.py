@@ -1,4 +1,4 @@
-"""Find an earlier JPEG compression in pixels, where there is no JPEG file any more.
+"""Find an earlier JPEG compression in pixels that are no longer in a JPEG file.
 
 Decoding puts every DCT coefficient of the 8×8 grid on a multiple of its quantization step. A picture
 saved again without loss keeps that up to rounding. For each quality of the Independent JPEG Group, the

@@ -11,7 +11,8 @@ import struct
 from collections.abc import Sequence
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.ifd import DirectoryError, Layout
+from nsr_cli.imaging import exif, jpegmarkers
+from nsr_cli.imaging.ifd import CircleError, DirectoryError, Layout, directories
 from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
 
 _MOST_PARTS = 1 << 16
@@ -21,9 +22,6 @@ _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _GIF_IMAGE, _GIF_END, _GIF_COMMENT = 0x2C, 0x3B, 0xFE
 _WEBP_METADATA = {b"EXIF": "EXIF block", b"XMP ": "XMP packet", b"ICCP": "color profile"}
-_JPEG_SCAN, _JPEG_END, _JPEG_APP1 = 0xDA, 0xD9, 0xE1
-_JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # that ends the data of a scan
 
 Cut = tuple[bytes, tuple[str, ...]]
 """A file without what is too long, and notes that say so."""
@@ -111,15 +109,15 @@ def jpeg(data: bytes) -> Cut:
             continue
         count += 1
         check_parts(count, len(data), "JPEG", "segments")
-        if marker in _JPEG_BARE:
+        if marker in jpegmarkers.BARE:
             place += 2
             continue
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        if marker == _JPEG_APP1 and data[place + 4 : place + 10] == b"Exif\0\0":
+        if marker == jpegmarkers.APP1 and data.startswith(exif.PREFIX, place + 4):
             blocks.append((place, end))
-        if marker == _JPEG_END or end < place + 4:
+        if marker == jpegmarkers.END or end < place + 4:
             break
-        if marker == _JPEG_SCAN:
+        if marker == jpegmarkers.SCAN:
             _check_scans(data, end)
             break
         place = end
@@ -133,29 +131,24 @@ def _check_scans(data: bytes, place: int) -> None:
     if data.count(b"\xff\xda", place) < _MOST_SCANS:  # bytes in other segments look like it, or after the end
         return
     scans = 1
-    while found := _JPEG_MARKER.search(data, place):
+    while found := jpegmarkers.IN_SCAN.search(data, place):
         marker, place = data[found.start() + 1], found.end()
-        if marker == _JPEG_END:
+        if marker == jpegmarkers.END:
             return
-        scans += marker == _JPEG_SCAN
+        scans += marker == jpegmarkers.SCAN
         if scans > _MOST_SCANS:
             raise DecodeError(f"the JPEG file has more than {_MOST_SCANS} scans; save it again without them")
-        if marker not in _JPEG_BARE:
+        if marker not in jpegmarkers.BARE:
             place += int.from_bytes(data[place : place + 2], "big")
 
 
 def check_tiff(data: bytes) -> None:
     """DecodeError for more pages than are read of one file, thumbnails and masks included, or a circle."""
     try:
-        layout = Layout.of(data)
-        head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
-        place, seen = layout.first_directory(data), set[int]()
-        while place:
-            if place in seen:
-                raise DecodeError("the TIFF file's pages form a circle")
-            seen.add(place)
-            check_pictures(len(seen), "pages")
-            place = layout.number(data, place + head + row * layout.number(data, place, head), wide)
+        for count, _ in enumerate(directories(data, Layout.of(data)), 1):
+            check_pictures(count, "pages")
+    except CircleError as error:
+        raise DecodeError("the TIFF file's pages form a circle") from error
     except DirectoryError:
         return
 

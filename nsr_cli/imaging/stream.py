@@ -5,21 +5,17 @@ from its own structure: PNM by its header, PNG by its last chunk, JPEG by its en
 other formats cannot follow one another; such a file is read to the end.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, limits, png, pnm
+from nsr_cli.imaging import codec, jpegmarkers, limits, png, pnm
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
-_SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker that ends entropy-coded data
-_START_OF_SCAN, _END, _APP2 = 0xDA, 0xD9, 0xE2
-_BARE = {0x01, *range(0xD0, 0xD9)}
 
 
 class Readable(Protocol):
@@ -141,27 +137,27 @@ def _jpeg_length(source: _Source) -> int:
         marker = source.held[place + 1]
         if source.held[place] != 0xFF:
             raise DecodeError("the JPEG picture is damaged")
-        if marker == _END:
+        if marker == jpegmarkers.END:
             return place + 2
         if marker == 0xFF:
             place += 1
-        elif marker in _BARE:
+        elif marker in jpegmarkers.BARE:
             place += 2
         else:
             source.need(place + 4, "JPEG")
             length = int.from_bytes(source.held[place + 2 : place + 4], "big")
             source.need(place + 2 + length, "JPEG")
-            if marker == _APP2 and source.held[place + 4 : place + 8] == b"MPF\0":
+            if marker == jpegmarkers.APP2 and source.held[place + 4 : place + 8] == b"MPF\0":
                 return _rest(source)  # a camera's file with further pictures, not a stream
             place += 2 + length
-            if marker == _START_OF_SCAN:
+            if marker == jpegmarkers.SCAN:
                 place = _scan_end(source, place)
 
 
 def _scan_end(source: _Source, place: int) -> int:
     """Where the next marker after entropy-coded data begins."""
     while True:
-        found = _SCAN_END.search(source.held, place)
+        found = jpegmarkers.IN_SCAN.search(source.held, place)
         if found:
             return found.end() - 2
         # A marker may straddle two blocks.

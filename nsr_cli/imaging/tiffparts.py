@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits
-from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, entries
+from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, directories, entries
 from nsr_cli.reads import open_regular, state_of
 
 _PALETTE = 3  # a color space
@@ -37,7 +37,7 @@ _MOST_SAMPLES = 32
 
 
 class FileBytes:
-    """A file whose bytes are read where they are looked at; use it as a context."""
+    """A file whose bytes are read only where they are looked at; a context manager."""
 
     def __init__(self, path: "os.PathLike[str]") -> None:
         self._file = open_regular(path)
@@ -89,7 +89,7 @@ class Parts:
     color: int
     """TIFF's number of the color space."""
     rows: int
-    """Of pixels in a strip or tile; any number can be cut from strips without compression."""
+    """Rows of pixels in a strip or tile; any number can be cut from strips without compression."""
     tile: tuple[int, int] | None
     """Width and height of a tile; None for strips."""
     planes: int
@@ -98,7 +98,7 @@ class Parts:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the samples lie in the file row by row."""
+        """Whether the samples are stored row by row."""
         return self.tile is None and self.compression == 1
 
     @property
@@ -182,17 +182,10 @@ def open_parts(data: Readable, max_pixels: int) -> Parts | None:
 
 def _pages(data: Readable, layout: Layout) -> Iterator[int]:
     """Where the directories of pictures are; smaller copies and masks are passed over."""
-    head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
-    seen: set[int] = set()
-    place = layout.first_directory(data)
-    while place:
-        if place in seen:
-            raise DirectoryError("its pages form a circle")
-        seen.add(place)
+    for count, place in enumerate(directories(data, layout), 1):
         kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
-        if not (kind or 0) & _NOT_A_PICTURE or len(seen) > _MOST_SMALLER:
+        if not (kind or 0) & _NOT_A_PICTURE or count > _MOST_SMALLER:
             yield place
-        place = layout.number(data, place + head + row * layout.number(data, place, head), wide)
 
 
 def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts | None:

@@ -1,6 +1,6 @@
-"""TIFF tags that are metadata: to and from `Metadata`.
+"""TIFF tags that hold metadata: to and from `Metadata`.
 
-The EXIF and GPS directories of a picture become directories of the TIFF file and the reverse. tifffile
+The EXIF and GPS directories of a picture become directories of the TIFF file, and the reverse. tifffile
 does not write them, so it writes private tags in their place, and `attach` appends the directories and
 turns those tags into pointers to them.
 """
@@ -32,9 +32,10 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     kept = (tag for tag in (ICC, XMP) if tag in found and found[tag].size <= MOST_METADATA)
     raw = {tag: found[tag].raw(data) for tag in kept}
     orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
-    main = [value for value in ifd.read_values(data, place, layout) if _is_kept(value)]
+    values = ifd.read_values(data, place, layout)
+    main = [value for value in values if _is_kept(value)]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
-    dots = [v for v in ifd.read_values(data, place, layout) if v.tag in _RESOLUTION_TAGS]
+    dots = [value for value in values if value.tag in _RESOLUTION_TAGS]
     dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
@@ -100,7 +101,7 @@ def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
     file.seek(0)
     layout = Layout.of(start := file.read(16))
     place = layout.first_directory(start)
-    head, row, wide = (8, 20, 8) if layout.big else (2, 12, 4)
+    head, row, wide = layout.sizes
     for children in pages if any(pages) else []:
         file.seek(place)
         total = int.from_bytes(file.read(head), "little")

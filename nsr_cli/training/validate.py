@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
-from nsr_cli.engine.arrays import Watch, run_array
+from nsr_cli.engine.arrays import OverallProgress, run_array
 from nsr_cli.engine.runner import Runner
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.model.levels import noise_level, quality_level
@@ -47,7 +47,7 @@ class InTraining:
         if self.runner.network.config.levels:
             value = noise_level(sigma) if sigma is not None else quality_level(quality or QUALITY)
             level = torch.tensor([value])
-        return run_array(self.runner, array, level, Watch(None, 1))
+        return run_array(self.runner, array, level, OverallProgress(None, 1))
 
 
 def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:

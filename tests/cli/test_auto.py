@@ -84,7 +84,7 @@ def test_each_picture_takes_the_steps_that_it_needs(
     assert steps["clean.png"] == [] and steps["small.jpg"] == ["dejpeg"] and steps["noisy.png"] == ["denoise"]
     assert steps["old.jpg"][0] == "dejpeg"
     assert [found[name]["status"] for name in ("clean.png", "old.jpg")] == ["skipped", "ok"]
-    assert found["clean.png"]["reason"] == "nothing to repair was found for sure"
+    assert found["clean.png"]["reason"] == "nothing was found that surely needs repair"
     digest = hashlib.sha256(level_model.read_bytes()).hexdigest()
     assert found["small.jpg"]["steps"] == [
         {
@@ -187,7 +187,7 @@ def test_a_stream_loses_none_of_its_pictures(
     assert len(done.stdout) == 3 * len(clean)
     assert done.stdout.startswith(clean) and done.stdout.endswith(clean)
     assert done.stdout[len(clean) : 2 * len(clean)] != noisy
-    assert b"stdin: nothing to repair was found for sure; passed on as it is" in done.stderr
+    assert b"stdin: nothing was found that surely needs repair; passed on unchanged" in done.stderr
 
 
 def test_the_same_again_does_only_what_is_missing_and_other_settings_do_it_anew(
@@ -208,12 +208,15 @@ def test_a_dry_run_looks_at_the_pictures_and_changes_nothing(call: Call, album: 
     before = sorted(Path().rglob("*"))
     out, said = call("auto", "album", "--dry-run")
     assert [re.sub(r"level [\d.]+", "level N", line) for line in out.splitlines()] == [
-        "album/clean.png -> album_auto/clean.png  192x144 -> 192x144  (nothing to repair was found for sure: skipped)",
+        (
+            "album/clean.png -> album_auto/clean.png  192x144 -> 192x144  "
+            "(skipped: nothing was found that surely needs repair)"
+        ),
         "album/noisy.png -> album_auto/noisy.png  192x144 -> 192x144  denoise (noise level N)",
         "album/old.jpg -> album_auto/old.png  192x144 -> 192x144  dejpeg (quality 85), denoise (noise level N)",
         "album/small.jpg -> album_auto/small.png  192x144 -> 192x144  dejpeg (quality 40)",
     ]
-    assert "3 to restore, 1 better left alone, 0 there already" in said
+    assert "3 to restore, 1 better left alone, 0 already done" in said
     found = records(call("auto", "album", "-n", "-s", "2", "--json")[0])
     assert [step["task"] for step in found["small.jpg"]["steps"]] == ["dejpeg", "upscale"]
     assert found["clean.png"]["status"] == "planned" and found["clean.png"]["out_size"] == [384, 288]

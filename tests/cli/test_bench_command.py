@@ -46,10 +46,10 @@ def test_a_drawing_replaces_nothing_unasked(
     mine = tmp_path / "photo.png"
     mine.write_bytes(b"mine")
     args = ("bench", "--device", "cpu", "--plot", "photo.png")
-    assert inside(*args) == 2 and "is there already" in capsys.readouterr().err
+    assert inside(*args) == 2 and "already exists" in capsys.readouterr().err
     assert inside(*args, "--if-exists", "skip") == 0
     said = capsys.readouterr()
-    assert "skipped, photo.png is there already" in said.err and "peak" in said.out
+    assert "skipped, photo.png already exists" in said.err and "peak" in said.out
     assert mine.read_bytes() == b"mine"
     assert inside(*args, "--if-exists", "overwrite") == 0 and mine.read_bytes() != b"mine"
 

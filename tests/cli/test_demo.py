@@ -47,7 +47,7 @@ def test_what_is_there_already_stays_unless_it_may_be_replaced(tmp_path: Path, n
     mine = tmp_path / f"{name}.png"
     mine.write_bytes(b"mine")
     left = CliRunner().invoke(demo.app, ["-o", str(tmp_path)], obj=Console())
-    assert left.exit_code == 0 and "is there already" in left.stderr and left.stdout == ""
+    assert left.exit_code == 0 and "already exists" in left.stderr and left.stdout == ""
     refused = CliRunner().invoke(demo.app, ["-o", str(tmp_path), "--if-exists", "error"], obj=Console())
     assert isinstance(refused.exception, UsageError)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]

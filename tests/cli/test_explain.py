@@ -37,7 +37,7 @@ def test_a_sheet_is_written_beside_the_picture(
     with Image.open(tmp_path / "photo_explain.png") as sheet:
         assert sheet.format == "PNG" and sheet.width > 600
     again = nsr("explain", "photo.png", "--model", tiny_model)
-    assert again.returncode == 0 and b"skipped, photo_explain.png is there already" in again.stderr
+    assert again.returncode == 0 and b"skipped, photo_explain.png already exists" in again.stderr
 
 
 def test_json_tells_all_and_writes_no_picture(
@@ -96,7 +96,7 @@ def test_a_noisy_gray_picture_by_its_estimated_level(nsr: Run, tmp_path: Path) -
         (["--sigma", "3", "-q", "5"], "belong to different tasks"),
         (["-o", "map.jpg"], "must end in .png"),
         (["-o", "photo.png"], "is the picture itself"),
-        (["-o", "taken.png"], "there already: --if-exists overwrite replaces it"),
+        (["-o", "taken.png"], "already exists: --if-exists overwrite replaces it"),
         (["--json", "-o", "-"], "would both go to stdout"),
     ],
 )
@@ -125,7 +125,7 @@ def test_where_each_channel_chooses_any_of_them_can_be_shown(nsr: Run, photo: Pa
 
 def test_what_is_no_picture_is_said_and_nothing_is_left(nsr: Run, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_bytes(b"words")
-    for name, reason in (("text.png", "not a picture"), ("gone.png", "No such file")):
+    for name, reason in (("text.png", "not a picture"), ("gone.png", "no such file")):
         done = nsr("explain", name, "-m", tiny_model)
         assert done.returncode == 1 and reason in done.stderr.decode()
     assert [path.name for path in tmp_path.glob("*.png")] == ["text.png"]

@@ -46,7 +46,7 @@ FILMS = {"pages.tif": 3, "gif.gif": 1, "apng.png": 1}  # and how many pictures t
 NO_FILES = {
     "pipe.png": "a pipe",
     "circle.png": "a broken link",
-    "up": "leads to a folder that is read already",
+    "up": "leads to a folder that is already being read",
 }
 
 

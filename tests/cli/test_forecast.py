@@ -81,15 +81,17 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
         "d/c.png -> d_x3/c.png",
     ]
     assert b"nsr: no.png: no such file" in done.stderr
-    assert b"3 to restore, 0 there already, 1 not readable; 0.0 megapixels" in done.stderr
+    assert b"3 to restore, 0 already done, 1 unreadable; 0.0 megapixels" in done.stderr
     records = [json.loads(line) for line in nsr("upscale", "d", "-n", "--json").stdout.splitlines()]
     assert [(record["status"], record["scale"]) for record in records[:2]] == [("planned", 4)] * 2
     Path(tmp_path / "d" / "notes.TXT").touch()
     Path(tmp_path / "d" / "film.mp4").touch()
-    narrow = nsr("upscale", "d", "--width", "15", "-n").stderr.decode()
-    assert "nsr: d/b.jpg: it has 20x10 pixels already" in narrow
-    assert "2 other files ignored (.mp4, .txt)" in narrow
-    assert "2 to restore, 1 not possible, 0 there already" in narrow
+    narrow = nsr("upscale", "d", "--width", "15", "-n")
+    assert b"d/b.jpg -> d_15w/b.png  (skipped: it has 20x10 pixels already)\n" in narrow.stdout
+    assert b"2 other files ignored (.mp4, .txt)" in narrow.stderr
+    assert b"2 to restore, 1 better left alone, 0 already done" in narrow.stderr
+    alone = nsr("upscale", "d/b.jpg", "--width", "15", "-n").stderr
+    assert b"nsr: d/b.jpg: it has 20x10 pixels already" in alone and b"0 to restore, 1 not possible" in alone
     (tmp_path / "d" / "notes.TXT").unlink()
     (tmp_path / "d" / "film.mp4").unlink()
     assert records[0]["out_size"] == [48, 32]

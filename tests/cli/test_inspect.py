@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +89,45 @@ def test_one_bad_file_does_not_hide_the_others(nsr: Run, photo: Image.Image, tmp
     assert done.returncode == 3
     assert done.stdout.count(b"good.png") == 1 and done.stderr.count(b"\n") == 3
     assert nsr("inspect", "bad.png").returncode == 1
+    assert nsr("inspect", "bad.png", "absent.png").returncode == 3
+
+
+def test_a_picture_may_come_from_stdin_once(nsr: Run, photo: Image.Image) -> None:
+    stored = io.BytesIO()
+    photo.save(stored, "JPEG", quality=37)
+    done = nsr("inspect", "-", stdin=stored.getvalue())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"stdin: JPEG, 640x480") and b"  nsr dejpeg -\n" in done.stdout
+    assert json.loads(nsr("inspect", "-", "--json", stdin=stored.getvalue()).stdout)["input"] == "-"
+    twice = nsr("inspect", "-", "-", stdin=stored.getvalue())
+    assert twice.returncode == 2 and b"'-' is given twice" in twice.stderr
+
+
+@pytest.mark.parametrize("name", ["inspect", "compare"])
+def test_devices_and_pipes_are_one_line_and_are_not_read(name: str, nsr: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path, reason in (
+        ("/dev/zero", b"a device, not a file"),
+        ("pipe.png", b"a pipe, not a file; feed it"),
+    ):
+        done = nsr(name, path, *(("-o", "out.png") if name == "compare" else ()))
+        assert done.returncode == 1 and done.stderr.startswith(b"nsr: " + path.encode() + b": " + reason)
+        assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("args", [["inspect", "-"], ["compare", "-", "-o", "out.png"]])
+def test_stdin_without_end_that_is_no_picture_is_one_line(
+    args: list[str], command: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(
+            [*command, *args],
+            cwd=tmp_path,
+            env=environment,
+            stdin=endless,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"nsr: stdin: not a picture in a format") and done.stderr.count(b"\n") == 1

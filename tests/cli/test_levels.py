@@ -77,8 +77,11 @@ def test_a_picture_without_a_trace_of_jpeg_is_better_left_alone() -> None:
     stored = io.BytesIO()
     Image.new("L", (4, 4)).save(stored, "PNG")
     level = level_of(Settings("dejpeg"), Picture(ramp().astype(np.uint8)), stored.getvalue())
-    assert (level.quality, level.idle) == (None, NO_TRACES)
-    assert level_of(Settings("dejpeg", jpeg_quality=40.0), Picture(ramp().astype(np.uint8)), b"").idle is None
+    assert (level.quality, level.skip_reason) == (None, NO_TRACES)
+    assert (
+        level_of(Settings("dejpeg", jpeg_quality=40.0), Picture(ramp().astype(np.uint8)), b"").skip_reason
+        is None
+    )
 
 
 @pytest.fixture
@@ -149,6 +152,6 @@ def test_a_large_picture_without_traces_is_skipped_before_it_is_read_in_bands(
 def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Callable[..., Any]) -> None:
     data = Path("d/b.png").read_bytes()
     done = nsr("dejpeg", "-", *mixed, stdin=data)
-    assert done.returncode == 0 and f"{NO_TRACES}; passed on as it is".encode() in done.stderr
+    assert done.returncode == 0 and f"{NO_TRACES}; passed on unchanged".encode() in done.stderr
     with Image.open("d/b.png") as before, Image.open(io.BytesIO(done.stdout)) as after:
         assert np.array_equal(np.array(before), np.array(after))

@@ -136,13 +136,13 @@ def test_what_is_there_already_is_kept_unless_told_otherwise() -> None:
     assert [job.label for job in kept.existing] == ["a.png"]
     assert [job.label for job in kept.jobs] == ["b.png"]
     assert targets("a.png", "b.png", if_exists="overwrite") == ["a_x4.png", "b_x4.png"]
-    with pytest.raises(UsageError, match=r"a_x4.png is there already: --if-exists overwrite"):
+    with pytest.raises(UsageError, match=r"a_x4.png already exists: --if-exists overwrite"):
         plan("a.png", "b.png", if_exists="error")
 
 
 def test_a_file_named_with_o_is_not_passed_over_in_silence() -> None:
     touch("a.png", "there.png")
-    with pytest.raises(UsageError, match=r"there.png is there already"):
+    with pytest.raises(UsageError, match=r"there.png already exists"):
         plan("a.png", output="there.png")
     assert len(plan("a.png", output="there.png", if_exists="skip").existing) == 1
     assert targets("a.png", output="there.png", if_exists="overwrite") == ["there.png"]

@@ -86,7 +86,7 @@ def test_an_edited_result_stays_whatever_its_note_says(upscale: Callable[..., st
     assert provenance.read(Path("a_x2.png")) is not None
     edited = Path("a_x2.png").read_bytes()
     said = upscale("a.png", "--strength", "0.5")
-    assert "a.png: skipped, a_x2.png was made with other settings, but changed since" in said
+    assert "a.png: skipped, a_x2.png was made with other settings, but has been edited since" in said
     assert Path("a_x2.png").read_bytes() == edited
 
 
@@ -153,7 +153,7 @@ def test_a_result_that_changes_during_the_run_is_not_replaced(
         return True
 
     monkeypatch.setattr("nsr_cli.cli.journey.is_untouched", edit)
-    assert "a_x2.png has changed meanwhile" in upscale("a.png", "--strength", "0.5", code=1)
+    assert "a_x2.png changed in the meantime" in upscale("a.png", "--strength", "0.5", code=1)
     with Image.open("a_x2.png") as image:
         assert image.size == (30, 30)
 
@@ -169,7 +169,7 @@ def test_the_result_of_another_task_stays(
     upscale("a.png", "-o", "out/")
     made = Path("out/a.png").read_bytes()
     assert inside("denoise", "a.png", "-o", "out/", "--model", level_model, "--sigma", "9") == 0
-    assert "a.png: skipped, out/a.png is there already" in capsys.readouterr().err
+    assert "a.png: skipped, out/a.png already exists" in capsys.readouterr().err
     assert Path("out/a.png").read_bytes() == made
 
 

@@ -150,7 +150,8 @@ def test_json_names_the_weights_that_made_the_picture(
     assert explained["made_by"]["model_sha256"] == record["model_sha256"]
     assert explained["made_by"]["command"] == "nsr upscale --scale 2 --model tiny.safetensors"
     assert inside("info", "a.png") == 1
-    assert "holds no note" in capfd.readouterr().err
+    assert inside("info", "a.png", "absent.png") == 3
+    assert "has no note" in capfd.readouterr().err
 
 
 def names(folder: Path) -> set[str]:

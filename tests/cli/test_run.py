@@ -20,6 +20,7 @@ from nsr_cli.cli.run import _threads, run
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.picture import Picture
 
 Paint = Callable[..., Path]
 
@@ -127,11 +128,69 @@ def test_a_target_size_loads_the_factor_that_each_picture_needs(bench: Bench, pa
     paint(Path("d/a.png"), 12, 8)
     paint(Path("d/b.png"), 9, 8)
     paint(Path("d/c.png"), 30, 8)
-    assert bench("d", width=27) == 3
+    assert bench("d", width=27) == 0
     assert size_of("d_27w/a.png") == (27, 18) and size_of("d_27w/b.png") == (27, 24)
     assert not Path("d_27w/c.png").exists()
     assert bench.loaded == [("rgb", 3.0)]
     assert bench.restorers[0].calls[0]["size"] == (27, 18)
+
+
+def test_pictures_that_are_large_enough_are_left_out_of_many(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("d/a.png"), 12, 8)
+    paint(Path("e/b.png"), 27, 8)
+    paint(Path("e/c.ppm"), 30, 8)
+    bench.console.json = True
+    assert bench("d", "e", width=27) == 0
+    told = capsys.readouterr()
+    records = [json.loads(line) for line in told.out.splitlines()]
+    assert [(one["status"], one["error"], one["reason"]) for one in records] == [
+        ("ok", None, None),
+        ("skipped", None, "it has 27x8 pixels already"),
+        ("skipped", None, "it has 30x8 pixels already"),
+    ]
+    assert "e/b.png: skipped, it has 27x8 pixels already\n" in told.err
+    assert "1 restored, 2 skipped in " in told.err and "nsr: " not in told.err
+    assert bench("d/a.png", "e/c.ppm", width=12, output="out") == 0
+    assert bench("e", height=8, output="out") == 0
+    assert not Path("out").exists() and not Path("e_27w").exists()
+
+
+def test_one_picture_that_is_large_enough_is_an_error_with_the_remedy(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("a.png"), 30, 8)
+    assert bench("a.png", width=27) == 1
+    assert capsys.readouterr().err == (
+        "nsr: a.png: it has 30x8 pixels already; 27x7 would not enlarge it: "
+        "give a larger size, or a factor with -s\n"
+    )
+
+
+def test_a_later_page_that_is_large_enough_is_still_the_file_s_failure(bench: Bench) -> None:
+    pages = [Picture(np.zeros((8, width, 3), np.uint8)) for width in (12, 30)]
+    Path("d").mkdir()
+    Path("d/a.tif").write_bytes(codec.encode_pages(pages, "TIFF"))
+    assert bench("d", width=27) == 1
+    assert not Path("d_27w").exists()
+
+
+def test_debug_shows_where_a_picture_failed(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("a.png"))
+    Path("b.jpg").write_bytes(b"\xff\xd8\xff\xe0 no JPEG")
+    for debug in (False, True):
+        bench.console.debug = debug
+        assert bench("a.png", "b.jpg", "no.png", if_exists="overwrite") == 3
+        said = capsys.readouterr().err
+        assert [line[:12] for line in said.splitlines() if line.startswith("nsr: ")] == [
+            "nsr: no.png:",
+            "nsr: b.jpg: ",
+        ]
+        assert said.count("In the decoding process:") == debug
+        assert ("Traceback" in said) == debug
 
 
 def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
@@ -245,7 +304,7 @@ def test_json_is_one_object_a_line_with_every_field(
     assert records["no.png"]["output"] is None and records["no.png"]["error"] == "no such file"
     assert records["bad.png"]["model"] is None
     reasons = {name: record["reason"] for name, record in records.items() if record["reason"]}
-    assert reasons == {"b.png": "b_x2.png is there already"}
+    assert reasons == {"b.png": "b_x2.png already exists"}
 
 
 def test_results_remember_how_they_were_made_unless_stripped(bench: Bench, paint: Paint) -> None:
@@ -397,8 +456,8 @@ def test_a_result_that_appears_meanwhile_stays_and_costs_no_work(
 
     assert run(plan, settings, load, bench.console, replaces=False) == 3
     said = capsys.readouterr().err
-    assert "d/a.png: skipped, d_x2/a.png has appeared meanwhile" in said
-    assert "nsr: d/b.png: d_x2/b.png has appeared meanwhile; --if-exists overwrite replaces it" in said
+    assert "d/a.png: skipped, d_x2/a.png appeared in the meantime" in said
+    assert "nsr: d/b.png: d_x2/b.png appeared in the meantime; --if-exists overwrite replaces it" in said
     assert [len(one.calls) for one in bench.restorers] == [1]
     for name, side in (("a", 5), ("b", 6)):
         with Image.open(f"d_x2/{name}.png") as image:

@@ -49,7 +49,7 @@ def test_a_result_that_is_there(output: str | None, rule: str | None, there: boo
 @pytest.mark.parametrize("output, rule", [("in/a_x.png", None), (None, "error")])
 def test_a_result_that_must_not_be_there(output: str | None, rule: str | None) -> None:
     Path("in/a_x.png").write_bytes(b"old")
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         place("in/a.png", output, "_x", FORMS, rule)
 
 

@@ -291,7 +291,7 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
     paint(tmp_path / "a.png", 200, 100)
     options = ("upscale", "a.png", "-s", "2", "--model", tiny_model, "--max-memory", "300000")
     for more, advice in (
-        ((), "as TIFF, which is also read in bands"),
+        ((), "to TIFF, which is also read in bands"),
         (("--format", "jpeg"), "--format tiff"),
     ):
         assert inside(*options, *more) == 5

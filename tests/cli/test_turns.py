@@ -80,13 +80,13 @@ def test_pictures_get_a_core_each_where_there_are_enough_of_them(
 ) -> None:
     turns = Turns(pictures, threading.Event(), cores=cores)
     for _ in range(come):
-        turns.come()
+        turns.arrive()
     assert turns.crowded == crowded
 
 
 def test_the_last_picture_stays_beside_one_that_is_on_its_way() -> None:
     turns = Turns(2, threading.Event(), cores=2)
-    turns.come()
+    turns.arrive()
     with turns.take(Turn(), 1):
-        turns.come()
+        turns.arrive()
         assert turns.crowded

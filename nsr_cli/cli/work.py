@@ -1,4 +1,4 @@
-"""A picture on its way through a run: what comes in, and what goes from step to step."""
+"""A picture on its way through a run: the input, and what one step hands to the next."""
 
 from dataclasses import dataclass, field
 
@@ -19,20 +19,21 @@ class Item:
     number: int = 1
     data: bytes | None = None
     problem: NsrError | None = None
-    """Why it cannot be had, where that is known before it is read."""
+    """Why there is no such picture, if that is known before anything is read."""
 
 
 @dataclass(slots=True)
-class Passing:
-    """A picture between two steps: its pages with their levels, and what is held of the memory budget."""
+class Work:
+    """A picture between two steps: its pages and their levels, and how much memory is reserved for it."""
 
     outcome: Outcome
     pages: list[Picture] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     format: str = ""
     held: int = 0
+    """Bytes that it holds of the memory budget."""
     streamed: Streamed | None = None
-    """In place of pages: a picture that is too large for them."""
+    """Instead of pages: a picture that is too large to be in memory as a whole."""
     turn: Turn = field(default_factory=Turn)
     loaded: float = 0.0
-    """Seconds that had gone into loading restorers when it came to the device."""
+    """Seconds that loading restorers had taken before this picture came to the device."""

@@ -11,14 +11,14 @@ from nsr_cli.imaging.picture import Picture
 _BLOCK = 1 << 20  # pixels that are hashed at a time
 
 
-class Seal:
-    """sha256 of pictures as one sees them: gray is RGB of equal parts, and opaque is alpha at its peak."""
+class PixelDigest:
+    """sha256 of pictures as they look: gray counts as RGB of equal parts, and opaque as alpha at its peak."""
 
     def __init__(self) -> None:
         self._found = hashlib.sha256()
 
     def begin(self, page: Picture) -> None:
-        """The next rows are those of a picture of this size and type; its own pixels are not looked at."""
+        """Start a picture of this size and type, whose own pixels are not looked at; its rows follow by `add`."""
         dtype = page.pixels.dtype.newbyteorder("<")
         self._found.update(f"{page.width}x{page.height}{dtype.str}".encode())
 

@@ -1,0 +1,43 @@
+"""Walking over JPEG segments: by reads of a file, and over bytes in memory."""
+
+import struct
+
+import pytest
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import jpegmarkers
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+START = b"\xff\xd8"
+PARTS = [(0xE1, b"first"), (0xFE, b""), (0xDB, bytes(65))]
+# A marker without a length and padding stand between segments.
+WHOLE = START + segment(*PARTS[0]) + b"\xff\x01\xff\xff" + segment(*PARTS[1]) + segment(*PARTS[2])
+SCAN = segment(jpegmarkers.SCAN, b"components") + b"pixels" + segment(0xE1, b"behind the scan")
+
+
+def test_both_walks_find_the_segments_before_the_scan() -> None:
+    data = WHOLE + SCAN
+    assert list(jpegmarkers.segments(data)) == PARTS
+    walked = [(marker, data[start : start + size]) for marker, start, size in jpegmarkers.walk(data, 100)]
+    assert walked == PARTS
+
+
+def test_the_walk_of_a_file_ends_after_so_many_steps() -> None:
+    assert len(list(jpegmarkers.walk(START + segment(0xFE, b"") * 50, 20))) == 20
+    assert list(jpegmarkers.walk(START + b"\xff" * 5000 + segment(0xFE, b""), 20)) == []
+
+
+@pytest.mark.parametrize("data", [WHOLE + b"no marker", WHOLE + b"\xff\xfe\0\1"], ids=["bytes", "length"])
+def test_damage_ends_the_walk_of_a_file(data: bytes) -> None:
+    assert [marker for marker, _, _ in jpegmarkers.walk(data, 100)] == [marker for marker, _ in PARTS]
+
+
+def test_damage_of_bytes_in_memory_is_an_error() -> None:
+    with pytest.raises(DecodeError, match="damaged"):
+        list(jpegmarkers.segments(WHOLE + b"no marker"))
+    with pytest.raises(DecodeError, match="no start"):
+        list(jpegmarkers.segments(WHOLE[2:]))
