@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.engine import winograd
 from nsr_cli.model.network import Block
 from nsr_cli.model.sparse_conv import Convolution, Selector, SparseConvolution
 
@@ -16,15 +17,21 @@ class PlainLayer:
 
     weight: Tensor  # (O, C, K, K), channels last
     bias: Tensor  # (O,)
+    transformed: Tensor | None  # (36, C, O), where `winograd.convolve` is the faster way
 
     @classmethod
     def of(cls, layer: Convolution, device: torch.device, dtype: torch.dtype) -> "PlainLayer":
         """The layer's folded kernels on the device."""
         weight = layer.weight.detach().to(device, dtype).contiguous(memory_format=torch.channels_last)
-        return cls(weight, layer.bias.detach().to(device, dtype))
+        transformed = None
+        if layer.size == 3 and winograd.suits(weight.shape[0], weight.shape[1], device, dtype):
+            transformed = winograd.transformed(weight.flatten(2).transpose(1, 2)).contiguous()
+        return cls(weight, layer.bias.detach().to(device, dtype), transformed)
 
     def apply(self, features: Tensor) -> Tensor:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
+        if self.transformed is not None and winograd.is_large(features):
+            return winograd.convolve(features, self.transformed, self.bias)
         return F.conv2d(features, self.weight, self.bias)
 
 
@@ -61,8 +68,11 @@ class SparseLayer:
             bias: (1, O), what `mix_biases` made of that.
         """
         # (d, 1, k) is contiguous as it lies, and so is the mixed kernel.
-        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).view(-1, 3, 3, self.shape[1])
-        return F.conv2d(features, mixed.permute(0, 3, 1, 2), bias[0])
+        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels)
+        if winograd.suits(*self.shape, mixed.device, mixed.dtype) and winograd.is_large(features):
+            kernels = winograd.transformed(mixed.view(-1, 9, self.shape[1]))
+            return winograd.convolve(features, kernels, bias[0])
+        return F.conv2d(features, mixed.view(-1, 3, 3, self.shape[1]).permute(0, 3, 1, 2), bias[0])
 
     def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
         """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.

@@ -1,0 +1,67 @@
+"""Winograd's convolution against a direct one in double precision."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nsr_cli.engine import winograd
+
+ROUNDING = 2e-5  # of the largest result; float32, measured: below 1e-5
+
+
+def _example(channels: int, out_channels: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Features with their halo and kernels, both channels last, and biases; scaled as a network's are."""
+    generator = torch.Generator().manual_seed(channels + out_channels + height + width)
+    features = torch.randn(1, height + 2, width + 2, channels, generator=generator).permute(0, 3, 1, 2)
+    kernels = torch.randn(out_channels, 3, 3, channels, generator=generator) / (9 * channels) ** 0.5
+    return features, kernels.permute(0, 3, 1, 2), torch.randn(out_channels, generator=generator)
+
+
+def _winograd(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    by_place = kernels.permute(0, 2, 3, 1).flatten(1, 2)
+    return winograd.convolve(features, winograd.transformed(by_place), bias)
+
+
+def _error(out: Tensor, features: Tensor, kernels: Tensor, bias: Tensor) -> float:
+    exact = F.conv2d(features.double(), kernels.double(), bias.double())
+    assert out.shape == exact.shape
+    return float((out - exact).abs().max() / exact.abs().max())
+
+
+@pytest.mark.parametrize("channels", [(64, 64), (32, 128), (128, 32), (3, 5)], ids=str)
+@pytest.mark.parametrize("size", [(48, 48), (1, 1), (1, 50), (47, 5), (33, 34)], ids=str)
+def test_it_equals_a_direct_convolution(channels: tuple[int, int], size: tuple[int, int]) -> None:
+    example = _example(*channels, *size)
+    assert _error(_winograd(*example), *example) < ROUNDING
+
+
+def test_features_may_lie_anywhere() -> None:
+    features, kernels, bias = _example(8, 8, 20, 24)
+    inside = features[:, :, 3:15, 5:19]
+    one_after_another = inside.contiguous()  # channels first
+    assert inside.stride() != one_after_another.stride()
+    assert _error(_winograd(inside, kernels, bias), inside, kernels, bias) < ROUNDING
+    assert _error(_winograd(one_after_another, kernels, bias), inside, kernels, bias) < ROUNDING
+
+
+def test_what_lies_beside_a_view_is_not_seen() -> None:
+    features, kernels, bias = _example(8, 8, 20, 24)
+    inside = features[:, :, 3:14, 5:18]  # 9×11, so that the last tiles reach beyond
+    before = _winograd(inside, kernels, bias)
+    features[:, :, 14:] = torch.nan
+    features[:, :, :, 18:] = torch.nan
+    assert torch.equal(_winograd(inside, kernels, bias), before)
+
+
+def test_the_result_lies_channels_last() -> None:
+    out = _winograd(*_example(8, 16, 12, 12))
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_it_is_taken_for_wide_layers_in_float32_on_a_cpu_only() -> None:
+    cpu = torch.device("cpu")
+    assert winograd.suits(64, 64, cpu, torch.float32)
+    assert not winograd.suits(64, 3, cpu, torch.float32)
+    assert not winograd.suits(64, 64, cpu, torch.bfloat16)
+    assert not winograd.suits(64, 64, torch.device("meta"), torch.float32)
