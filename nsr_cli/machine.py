@@ -1,4 +1,4 @@
-"""How much of this machine the program may use. Knows nothing of torch, so that every room can ask."""
+"""How much of this machine the program may use. Without torch, so that every module can ask."""
 
 import math
 import os

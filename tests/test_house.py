@@ -80,6 +80,14 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
         assert pins()[requirement.name] in requirement.specifier, requirement
 
 
+def test_the_security_page_explains_the_bounds_that_are_declared() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    bounds = dict(re.findall(r"^\| ([a-z]+) \| ([0-9.]+) \|", text, re.MULTILINE))
+    declared = {one.name: str(one.specifier) for one in map(Requirement, PROJECT["project"]["dependencies"])}
+    assert bounds and {name: f">={bound}" for name, bound in bounds.items()}.items() <= declared.items()
+    assert all(name in text for name in declared)
+
+
 def test_the_version_is_a_version_and_the_changelog_knows_it() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", nsr_cli.__version__)
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)

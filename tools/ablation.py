@@ -20,12 +20,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-NETWORK = (
-    "--network",
-    "lite",
-    "--blocks",
-    "2",
-)  # 32 channels, 4 times as many inside, k = 4, d = 16, softmax
+# 32 channels, 4 times as many inside, k = 4, d = 16, softmax
+NETWORK = ("--network", "lite", "--blocks", "2")
 BASE = "softmax"
 SPREAD_SEEDS = (1, 2)  # besides 0, which all rows have
 PLAIN = ("--selection", "none", "--groups", "1", "--cardinality", "1")

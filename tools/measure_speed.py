@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +64,6 @@ def in_turn(commands: Mapping[str, Callable[[], Run]], repeats: int) -> dict[str
             done = command()
             runs[name] += [done] if number else []
     return runs
-
-
-def median(values: Sequence[float]) -> float:
-    return statistics.median(values)
 
 
 def bench(arguments: argparse.Namespace, folder: Path) -> Measured:

@@ -1,6 +1,7 @@
 """A single layer against the machine and against its plain counterpart."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -57,45 +58,55 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
     x = channels_last(torch.randn(batch, 64, side, side).to(place.device, place.dtype))
     weight = channels_last(torch.randn(64, 64, 3, 3).to(x))
     halo = channels_last(F.pad(x, (1, 1, 1, 1)))
-    outs: list[Tensor | None] = [None] * batch
-
-    def means(features: Tensor) -> Tensor:
-        return features.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32) / side**2
 
     def select(pooled: Tensor) -> tuple[Tensor, Tensor]:
         gamma = selector(pooled).transpose(1, 2).to(place.dtype).contiguous()
         return gamma, folded.mix_biases(gamma)
-
-    def by_window() -> None:
-        pooled = torch.empty(batch, 64)
-
-        def pool(index: int) -> None:
-            pooled[index] = means(x[index : index + 1])[0]
-
-        def convolve(index: int) -> None:
-            part = slice(index, index + 1)
-            outs[index] = folded.apply(halo[part], gamma[part], biases[part])
-
-        with Crew(place.cores) as crew:
-            crew.share(pool, batch)
-            gamma, biases = select(pooled)
-            crew.share(convolve, batch)
 
     rows = math.isqrt(batch)
     cols = batch // rows
     mosaic = _mosaic(halo, rows, cols) if place.device.type != "cpu" else halo
 
     def together() -> None:
-        folded.apply_many(mosaic, *select(means(x)), rows, cols)
+        folded.apply_many(mosaic, *select(_means(x)), rows, cols)
 
-    medians = place.time_in_turn(
-        {
-            "sparse": by_window if place.device.type == "cpu" else together,
-            "plain": lambda: F.conv2d(x, weight, padding=1),
-        }
-    )
+    on_cpu = place.device.type == "cpu"
+    sparse = partial(_by_window, folded, x, halo, select, place.cores) if on_cpu else together
+    medians = place.time_in_turn({"sparse": sparse, "plain": lambda: F.conv2d(x, weight, padding=1)})
     ratio = medians["sparse"] / medians["plain"]
     return [Figure.at_most(1.05, f"sparse over plain layer, batch {batch} of {side}×{side}", ratio, "×")]
+
+
+def _by_window(
+    layer: SparseLayer,
+    x: Tensor,
+    halo: Tensor,
+    select: Callable[[Tensor], tuple[Tensor, Tensor]],
+    cores: int,
+) -> None:
+    """The layer on a batch x (B, C, H, W), one of them at a time on each core, as the engine does on a CPU.
+
+    `halo` is x with a rim of one pixel; `select` makes gamma and biases of the means (B, C).
+    """
+    pooled = torch.empty(x.shape[:2])
+    outs: list[Tensor | None] = [None] * len(x)
+
+    def pool(index: int) -> None:
+        pooled[index] = _means(x[index : index + 1])[0]
+
+    def convolve(index: int) -> None:
+        part = slice(index, index + 1)
+        outs[index] = layer.apply(halo[part], gamma[part], biases[part])
+
+    with Crew(cores) as crew:
+        crew.share(pool, len(x))
+        gamma, biases = select(pooled)
+        crew.share(convolve, len(x))
+
+
+def _means(features: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C) float32."""
+    return features.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32) / features.shape[2:].numel()
 
 
 def _mosaic(halo: Tensor, rows: int, cols: int) -> Tensor:

@@ -22,7 +22,7 @@ from nsr_cli.imaging.resizerows import resize_rows, support
 
 Rows = NDArray[Any]
 _BLOCK_PIXELS = 1 << 20  # that are made at a time where nothing else decides
-_CLEAR = 64  # rows of which color under transparency is found together, and as many above and below them
+_CLEAR = 64  # rows whose color under transparency is found together, from as many rows above and below them
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,8 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
 def color_bands(source: Bands) -> Bands:
     """The color of rows with alpha, in the same type, spread under what is transparent as `bleed` does.
 
-    It is that of `bleed` for the whole picture, but far inside of what is transparent: there it is that of colors up to
-    64 rows away, while `bleed` looks any distance.
+    Equal to `bleed` of the whole picture, except deep inside transparent areas: there only colors up to 64 rows away
+    count, while `bleed` looks any distance.
     """
     tap, height = source.tap(), source.shape.height
 

@@ -81,7 +81,7 @@ def prepare_cpu() -> None:
 
 
 def give_back() -> None:
-    """Return to the system what the C allocator keeps: of pieces of ever other sizes that grows without an end."""
+    """Return to the system what the C allocator keeps; with blocks of ever new sizes it would keep more and more."""
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -90,9 +90,9 @@ def give_back() -> None:
 def one_core(after: int | None = None) -> Iterator[None]:
     """While it lasts, an operation of PyTorch in this thread uses one core.
 
-    For many small operations: to wake the other cores takes longer than to do without, much longer where other
-    programs use them. `after` is the number of threads from then on, None the number of before: several threads that
-    do this at once must name it, since what one of them finds may be what another has set.
+    For many small operations: waking the other cores takes longer than they save, much longer where other programs
+    use them. `after` is the number of threads from then on, None the number there was before. Several threads that do
+    this at once must pass it, since the number that one of them finds may be what another has just set.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -110,7 +110,7 @@ def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> 
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has finished all work that was queued."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -34,5 +34,5 @@ def overlapping_patches(network: Network, x: Tensor, level: Tensor | None = None
 
 def _starts(length: int, side: int) -> list[int]:
     """Patch positions along one axis: every 2P/3 pixels, the last one flush with the end."""
-    stride = side * 2 // 3
+    stride = max(1, side * 2 // 3)
     return [*range(0, length - side, stride), length - side]

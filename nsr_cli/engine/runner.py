@@ -19,7 +19,7 @@ from nsr_cli.engine.device import (
 )
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.tiles import Tile, bytes_per_window, plan_tiles
+from nsr_cli.engine.tiles import Tile, bytes_per_window, margin_of, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
@@ -30,11 +30,10 @@ Notice = Callable[[str], None]
 # slower, so it is always one there; that also makes the result independent of `batch` to the last bit.
 BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
-_SMALLEST = 9  # windows: a tile of one with its margin
-# Pixels that are invented around a picture before the network and cut off after it, counted where the network
-# computes, behind an unshuffling. Zeros, as around a patch in training, are middle gray: flat colors would get a frame
-# that is off by tens of levels. Networks that enlarge see the outermost pixel again, those that restore see mirrored
-# pixels, since noise that is only repeated looks like a stripe. More pixels than these make no result better.
+# Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
+# (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame that is
+# off by tens of levels. Networks that enlarge see the outermost pixel again, those that restore see mirrored pixels,
+# since noise that is only repeated looks like a stripe. More padding improves no result.
 _REPEATED, _MIRRORED = 1, 3
 
 
@@ -76,6 +75,8 @@ class Runner:
         notice: Notice | None = None,
     ) -> None:
         self.network = network
+        self._margin = margin_of(network.config)
+        self._smallest = (1 + 2 * self._margin) ** 2  # windows: a tile of one with its margin
         self.limits = limits or Limits()
         self.device = choose_device(device)
         dtype = choose_precision(precision, self.device)
@@ -160,7 +161,7 @@ class Runner:
             limit = self._windows()
             grid = Grid(height, width, window)
             try:
-                tiles = plan_tiles(grid, len(grid) if count <= limit else limit)
+                tiles = plan_tiles(grid, len(grid) if count <= limit else limit, self._margin)
                 return self._run_tiles(tiles, x, level, progress)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -173,17 +174,17 @@ class Runner:
         if self._most_windows is not None:
             return self._most_windows
         if self.limits.tile is not None:
-            return max(_SMALLEST, (self.limits.tile // self.network.config.window) ** 2)
+            return max(self._smallest, (self.limits.tile // self.network.config.window) ** 2)
         budget = self.limits.max_memory or int(_SHARE * free_memory(self.device))
-        return max(_SMALLEST, budget // self.bytes_per_window)
+        return max(self._smallest, budget // self.bytes_per_window)
 
     def _retreat(self, windows: int, size: str) -> None:
         """After running out of memory: half the batch, then half the tile, then the CPU, then an error."""
         if self.batch > 1:
             self.batch //= 2
             self._say(f"out of memory on {self.device}; going on with smaller batches of windows")
-        elif windows > _SMALLEST:
-            self._most_windows = max(_SMALLEST, windows // 2)
+        elif windows > self._smallest:
+            self._most_windows = max(self._smallest, windows // 2)
             self._say(f"out of memory on {self.device}; going on with smaller tiles")
         elif self.device.type != "cpu":
             self._say(f"out of memory on {self.device}; going on with the CPU")
@@ -206,7 +207,7 @@ class Runner:
         for index, tile in enumerate(tiles):
             rows, cols = tile.outer
             part = x[:, rows.start : rows.stop, cols.start : cols.stop]
-            restored = self._executor(part, level, self.batch, _share(progress, index, len(tiles)))
+            restored = self._executor(part, level, self.batch, _of_tile(progress, index, len(tiles)))
             kept_rows, kept_cols = tile.kept
             own_rows, own_cols = tile.own
             kept = restored[:, kept_rows.scaled(scale), kept_cols.scaled(scale)]
@@ -220,14 +221,14 @@ class Runner:
 
 
 def surrounded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
-    """(C, H, W) with what a network is to see around a picture or a tile of it, and how many pixels that are."""
+    """(C, H, W), padded with what the network is to see around it, and how many pixels that adds on each side."""
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge
     return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
 
 
-def _share(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """Progress of one tile as a part of all."""
+def _of_tile(progress: Progress | None, index: int, count: int) -> Progress | None:
+    """Reports the progress of one tile as a part of the progress of all."""
     if progress is None:
         return None
 
@@ -238,7 +239,7 @@ def _share(progress: Progress | None, index: int, count: int) -> Progress | None
 
 
 def _is_finite(x: Tensor) -> bool:
-    """Whether all values are, found without another tensor of that size."""
+    """Whether all values are finite, found without another tensor of that size."""
     return all(bool(torch.isfinite(end)) for end in torch.aminmax(x))  # NaN comes through
 
 

@@ -17,7 +17,7 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_ban
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Runner
-from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, tile_rows
+from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, margin_of, tile_rows
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import NetworkConfig
 
@@ -77,9 +77,10 @@ def plan(
         row, window = _bytes(
             config, width, shape.channels, after, runner.bytes_per_window if runner.shares_memory else 0
         )
-        tile = best_shape(grid, runner.most_windows, budget, row, window)
+        margin = margin_of(config)
+        tile = best_shape(grid, runner.most_windows, budget, row, window, margin)
         if tile is None and strict:
-            needed = _least(row, window, len(runners))
+            needed = _least(row, window, margin, len(runners))
             raise MemoryExhausted(
                 f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
                 f"{memory >> 20} MiB are allowed; raise --max-memory"
@@ -104,7 +105,8 @@ def least_memory(
     for index, config in enumerate(configs):
         after = finished if index == len(configs) - 1 else _FLOAT
         inside = bytes_per_window(config, _FLOAT) if shares_memory else 0
-        needed = max(needed, _least(*_bytes(config, width, channels, after, inside), len(configs)))
+        row, window = _bytes(config, width, channels, after, inside)
+        needed = max(needed, _least(row, window, margin_of(config), len(configs)))
         width *= config.scale
     return needed
 
@@ -116,9 +118,10 @@ def _bytes(config: NetworkConfig, width: int, channels: int, after: int, inside:
     return row, inside and inside + config.window**2 * channels * 2 * _FLOAT * config.scale**2
 
 
-def _least(row: int, window: int, networks: int) -> int:
-    """For one window and those around it, in each of so many networks."""
-    return int((3 * row + 9 * window) * networks / _SHARE) + networks
+def _least(row: int, window: int, margin: int, networks: int) -> int:
+    """For one window and the margin around it, in each of so many networks."""
+    side = 1 + 2 * margin
+    return int((side * row + side**2 * window) * networks / _SHARE) + networks
 
 
 def network_bands(
@@ -135,7 +138,7 @@ def network_bands(
     """
     tap, scale = source.tap(), way.runner.network.config.scale
     shape = Shape(way.grid.height * scale, way.grid.width * scale, source.shape.channels)
-    rows = tile_rows(way.grid, *way.tile)
+    rows = tile_rows(way.grid, *way.tile, margin_of(way.runner.network.config))
     window = way.grid.window
     spans = blocks(shape.height, way.tile[0] * window * scale)
 

@@ -1,8 +1,9 @@
 """Tiles: parts of a picture that fit into memory, cut along the selection grid.
 
 A tile is a memory choice. It is made of whole selection windows and read with a margin of whole windows around it,
-which are computed and dropped, so that its own windows find their neighbours' features nearly as in one piece.
-What differs is only what reaches a tile through the kernel choice of a margin's outermost pixels.
+which are computed and dropped, so that its own windows find nearly the same features around them as in one piece.
+What still differs comes from the margin's outermost windows: they choose their kernels by means over features that
+have no neighbours on one side.
 
     ┌───────────────┐
     │ margin        │     outer: what is computed
@@ -18,8 +19,6 @@ from dataclasses import dataclass
 from nsr_cli.engine.grid import Grid
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import bytes_per_pixel
-
-MARGIN = 1  # windows; 48 pixels are more than the 33 that the convolutions of 16 blocks can see
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,29 @@ class Tile:
         return rows, cols
 
 
+def margin_of(config: NetworkConfig) -> int:
+    """Windows around a tile that hide its border: the picture then changes by one 8-bit level at the most.
+
+    That is as many as the network's convolutions can see, and at least two where a small difference in the mean
+    features changes the choice of kernels a lot: the inner one then has means that are right. A hard choice
+    (`gumbel`) can still fall on another group, whatever the margin.
+    """
+    inner = config.inner
+    reach = 2 * inner.blocks + 2  # pixels: one for each 3×3 convolution, head and tail included
+    sensitive = inner.selection in ("sigmoid", "gumbel") or inner.temperature < 1
+    return max(-(-reach // inner.window), 2 if sensitive else 1)
+
+
 def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
     """Memory that one selection window takes while the network runs, with features of so many bytes."""
     return int(config.window**2 * bytes_per_pixel(config, config.channels, item_bytes))
 
 
-def plan_tiles(grid: Grid, limit: int, margin: int = MARGIN) -> list[Tile]:
+def plan_tiles(grid: Grid, limit: int, margin: int) -> list[Tile]:
     """Tiles that together are the picture and of which none, margin included, has more than `limit` windows.
 
-    The smallest tile is one window with its margin, also where that is above the limit.
+    `margin` is what `margin_of` says. The smallest tile is one window with its margin, even where that is above the
+    limit.
     """
     if len(grid) <= limit:
         whole = (Span(0, grid.height), Span(0, grid.width))
@@ -68,7 +81,7 @@ def plan_tiles(grid: Grid, limit: int, margin: int = MARGIN) -> list[Tile]:
     return [tile for row in tile_rows(grid, rows, cols, margin) for tile in row]
 
 
-def tile_rows(grid: Grid, rows: int, cols: int, margin: int = MARGIN) -> Iterator[list[Tile]]:
+def tile_rows(grid: Grid, rows: int, cols: int, margin: int) -> Iterator[list[Tile]]:
     """All tiles of `rows` × `cols` own windows, one row of tiles after the other."""
     across = list(_spans(grid.cols, cols, grid.width, grid.window, margin))
     for own_y, outer_y in _spans(grid.rows, rows, grid.height, grid.window, margin):
@@ -76,7 +89,7 @@ def tile_rows(grid: Grid, rows: int, cols: int, margin: int = MARGIN) -> Iterato
 
 
 def best_shape(
-    grid: Grid, limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int = MARGIN
+    grid: Grid, limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int
 ) -> tuple[int, int] | None:
     """Own windows of a tile, down and across, for a picture that goes through row of tiles by row of tiles.
 
@@ -86,6 +99,7 @@ def best_shape(
         budget: bytes for a row of tiles and one tile together.
         row_bytes: of the picture's rows, before and after the network, for each row of windows.
         window_bytes: of a window while the network runs; 0 if that is another memory.
+        margin: windows around a tile, as `margin_of` has it.
 
     Returns:
         The shape that computes the least twice; None if not even one window fits.

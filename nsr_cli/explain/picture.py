@@ -103,7 +103,7 @@ def _head(sheet: Sheet, heading: str, groups: int, grid: Grid) -> None:
     left, top = _MARGIN, _MARGIN + 30
     for number, color in enumerate(palette(groups), 1):
         if left > room - 60:
-            break  # so many groups tell themselves apart by their numbers
+            break  # with so many groups, the numbers in the windows have to do
         sheet.fill((left, top + 1, left + 16, top + 17), color)
         left += 22 + sheet.text(left + 22, top, f"group {number}", 80, 15) + 16
     note = (

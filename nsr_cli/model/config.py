@@ -30,7 +30,7 @@ class NetworkConfig:
     levels: int = 0  # extra input maps that hold a degradation level (noise or JPEG quality)
     window: int = 48  # side of a selection window in input pixels [P]
     unshuffle: int = (
-        1  # pixels along each axis that become channels before the head (reversible downsampling)
+        1  # pixels along each axis that become channels before the head (invertible downsampling)
     )
 
     def __post_init__(self) -> None:

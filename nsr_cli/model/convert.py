@@ -54,7 +54,9 @@ def _unpickle(data: bytes, name: str) -> Any:
             "save its state_dict alone"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        # What a KeyError or an EOFError says ("101") tells nobody anything.
+        says = isinstance(error, OSError | RuntimeError | ValueError) and str(error)
+        reason = str(error).splitlines()[0] if says else "it is cut off, or something else"
         raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}; get the file again") from None
 
 

@@ -3,13 +3,13 @@
 from nsr_cli.model.config import NetworkConfig
 
 _FLOAT = 4
-_GAPS = 2  # floats of every channel that comes in
+_GAPS = 2  # floats of each input channel
 
 
 def bytes_per_pixel(
     config: NetworkConfig, colors: int, item_bytes: int = _FLOAT, *, inside: bool = True
 ) -> float:
-    """Bytes for each pixel that comes to a network, at the most at any time of its way.
+    """Peak bytes per input pixel while a picture goes through a network.
 
     `tests/cli/test_memory.py` compares it with what the command takes.
 

@@ -6,10 +6,10 @@ QUALITIES = (5, 95)  # JPEG qualities that networks are trained for, both includ
 
 
 def noise_level(sigma: float) -> float:
-    """The level of Gaussian noise of standard deviation `sigma` (0…255 scale); above MAX_SIGMA it is held."""
+    """The level of Gaussian noise of standard deviation `sigma` (0…255 scale), clamped to 0…MAX_SIGMA."""
     return min(max(sigma, 0.0), MAX_SIGMA) / MAX_SIGMA
 
 
 def quality_level(quality: float) -> float:
-    """The level of a JPEG quality 1…100; outside QUALITIES it is held at the nearer end."""
+    """The level of a JPEG quality 1…100, clamped to QUALITIES."""
     return min(max(quality, QUALITIES[0]), QUALITIES[1]) / 100

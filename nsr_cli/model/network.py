@@ -4,7 +4,7 @@ x − 0.5 ─> head 3×3 ─> N × [conv n→w·n, ReLU, conv w·n→n, + identi
    └────────────────> skip 5×5 (scale 1: the picture itself) ──────────────────── + ─> pixel shuffle ─> + 0.5
 
 With `unshuffle` f > 1 all of it happens on a picture of H/f × W/f whose channels are the f × f pixels of each place, so
-that a layer costs f² times less a pixel and sees f times farther (reversible downsampling, as in FFDNet, Sec. III-B).
+that a layer costs f² times less per pixel and sees f times farther (reversible downsampling, as in FFDNet, Sec. III-B).
 """
 
 import torch.nn.functional as F
@@ -49,7 +49,7 @@ def _convolution(
 
 
 class Network(nn.Module):
-    """A network of design §2, made from its configuration alone."""
+    """A network made from its configuration alone; its parts are drawn at the top of this module."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

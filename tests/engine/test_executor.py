@@ -1,6 +1,5 @@
 """The engine against the network itself and against the authors' way of running it."""
 
-import dataclasses
 import threading
 from typing import Any
 
@@ -14,10 +13,9 @@ from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.machine import usable_threads, window_threads
-from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from tests.edges import repeated_edges
-from tests.tiny import tiny_network
+from tests.tiny import PLAIN, tiny_network
 
 CPU = torch.device("cpu")
 SIZES = [(1, 1), (1, 60), (60, 1), (48, 48), (47, 97), (49, 97), (96, 49), (96, 144), (100, 150)]
@@ -42,7 +40,7 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("batched", [False, True])
 def test_equals_an_unshuffled_network_at_any_size(size: tuple[int, int], batched: bool) -> None:
-    network = Network(dataclasses.replace(PRESETS["tiny"], unshuffle=2, levels=1)).fold().eval()
+    network = tiny_network(scale=1, levels=1, unshuffle=2)
     x, level = torch.rand(3, *size), torch.tensor([0.3])
     out = Executor(network, CPU, torch.float32, batched=batched)(x, level, 3)
     assert out.shape == x.shape
@@ -63,8 +61,7 @@ def test_whole_windows_together_equal_the_network_too(size: tuple[int, int], bat
 @pytest.mark.parametrize("batch", [None, 1, 3, 100])
 @pytest.mark.parametrize("unshuffle", [1, 2])
 def test_edges_are_repeated_for_every_layer(size: tuple[int, int], batch: int | None, unshuffle: int) -> None:
-    config = dataclasses.replace(PRESETS["tiny"], unshuffle=unshuffle, levels=1)
-    network = Network(config).fold().eval().requires_grad_(False)
+    network = tiny_network(scale=1, levels=1, unshuffle=unshuffle)
     x, level = torch.rand(3, *size), torch.tensor([0.3])
     executor = Executor(network, CPU, torch.float32, batched=batch is not None, repeat=True)
     with repeated_edges():
@@ -92,18 +89,16 @@ def test_one_color_stays_one_color_where_edges_are_repeated(dtype: torch.dtype, 
         {"shared": True},
         {"selection": "sigmoid"},
         {"selection": "gumbel"},
-        {"selection": "none", "groups": 1, "cardinality": 1},
+        PLAIN,
         {"temperature": 0.1},
         {"groups": 1, "cardinality": 16, "selection": "sigmoid", "expansion": 1},
     ],
 )
-def test_equals_the_network_for_every_selection(changes: dict[str, object]) -> None:
-    torch.manual_seed(3)
-    config = dataclasses.replace(PRESETS["tiny"], scale=2, **changes)  # type: ignore[arg-type]
-    network = Network(config).fold().eval()
+def test_equals_the_network_for_every_selection(changes: dict[str, Any]) -> None:
+    network = tiny_network(seed=3, **changes)
     x = torch.rand(3, 70, 110)
     out = Executor(network, CPU, torch.float32)(x, None, 4)
-    torch.testing.assert_close(out, by_the_network(network, x).detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(out, by_the_network(network, x), atol=1e-5, rtol=1e-5)
 
 
 def test_levels_reach_the_network() -> None:
@@ -231,9 +226,7 @@ def test_one_picture_of_one_window_equals_the_authors_patch() -> None:
 
 def test_the_authors_scheme_averages_what_overlaps() -> None:
     """A constant kernel choice (one group) makes patches differ from the whole only near patch borders."""
-    torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS["tiny"], scale=2, selection="none", groups=1, cardinality=1)
-    network = Network(config).fold().eval().requires_grad_(False)
+    network = tiny_network(**PLAIN)
     x = torch.rand(3, 80, 80)
     patches, whole = overlapping_patches(network, x), network(x[None])[0]
     assert patches.shape == whole.shape == (3, 160, 160)
@@ -241,6 +234,14 @@ def test_the_authors_scheme_averages_what_overlaps() -> None:
     # 5 convolutions and a 5×5 skip see at most 7 pixels: rows 39…40 are that far from every patch's border.
     assert float(difference[20:44, 20:44].max()) < 1e-5
     assert float(difference[64:96, 64:96].max()) > 1e-4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 1), (2, 3)])
+def test_the_authors_scheme_takes_pictures_smaller_than_a_patch(size: tuple[int, int]) -> None:
+    network, x = tiny_network(), torch.rand(3, *size)
+    torch.testing.assert_close(
+        overlapping_patches(network, x), by_the_network(network, x), atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7), (4, 3)])

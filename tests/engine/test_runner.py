@@ -1,6 +1,5 @@
 """Fallbacks of the runner: memory, precision, devices."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
 from nsr_cli.model.network import Network
 from tests.edges import repeated_edges
 from tests.promises import Reached
-from tests.tiny import tiny_config, tiny_network
+from tests.tiny import tiny_network
 
 MEMORY_ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory"),
@@ -177,8 +176,7 @@ class Faulty:
 
 def small_windows() -> Network:
     """A network whose windows are so small that a picture of many is computed at once."""
-    torch.manual_seed(0)
-    return Network(dataclasses.replace(tiny_config(), window=12)).fold().eval().requires_grad_(False)
+    return tiny_network(window=12)
 
 
 WINDOWS = 6 * 2  # of 60×22 pixels and what is invented around them
@@ -230,8 +228,7 @@ def test_what_is_invented_around_a_picture_is_cut_off_again(
     scale: int, unshuffle: int, pixels: int, mode: str
 ) -> None:
     """As much of it as counts for the network."""
-    config = dataclasses.replace(tiny_config(scale=scale), unshuffle=unshuffle)
-    network = Network(config).eval().requires_grad_(False)
+    network = tiny_network(scale, unshuffle=unshuffle)
     x, edge = torch.rand(3, 30, 41), scale * pixels
     with repeated_edges():
         wide = network(torch.nn.functional.pad(x[None], (pixels,) * 4, mode=mode))[0]
@@ -241,7 +238,7 @@ def test_what_is_invented_around_a_picture_is_cut_off_again(
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (6, 7), (7, 7), (50, 2)])
 def test_pictures_too_small_to_be_mirrored_are_repeated(size: tuple[int, int]) -> None:
-    network = Network(dataclasses.replace(tiny_config(scale=1), unshuffle=2)).eval().requires_grad_(False)
+    network = tiny_network(scale=1, unshuffle=2)
     x = torch.rand(3, *size)
     wide = torch.nn.functional.pad(x[None], (6,) * 4, mode="reflect" if min(size) > 6 else "replicate")
     with repeated_edges():

@@ -140,9 +140,9 @@ def test_the_least_memory_is_where_a_plan_begins(scales: list[int]) -> None:
 
 def test_no_window_is_computed_twice_where_everything_fits() -> None:
     grid = Grid(480, 960, 48)
-    assert best_shape(grid, 1 << 20, 1 << 40, 1, 1) == (10, 20)
-    assert best_shape(grid, 1 << 20, 3, 1, 1) is None
-    rows = list(tile_rows(grid, 4, 7))
+    assert best_shape(grid, 1 << 20, 1 << 40, 1, 1, 1) == (10, 20)
+    assert best_shape(grid, 1 << 20, 3, 1, 1, 1) is None
+    rows = list(tile_rows(grid, 4, 7, 1))
     assert [len(row) for row in rows] == [3, 3, 3]
     assert {row[0].own[0].start for row in rows} == {0, 192, 384}
 

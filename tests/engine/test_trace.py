@@ -1,7 +1,5 @@
 """Recorded selections against those that the network itself makes."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -10,11 +8,10 @@ from torch import Tensor
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import surrounded
 from nsr_cli.engine.trace import trace
-from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
 from tests.edges import repeated_edges
-from tests.tiny import tiny_network
+from tests.tiny import PLAIN, tiny_network
 
 
 def by_the_network(network: Network, array: np.ndarray, level: float | None = None) -> list[np.ndarray]:
@@ -47,10 +44,7 @@ def test_every_layer_is_recorded_as_the_network_chooses_it(size: tuple[int, int]
 
 
 def test_a_shared_selection_is_recorded_once_for_its_block() -> None:
-    torch.manual_seed(3)
-    config = dataclasses.replace(PRESETS["tiny"], scale=2, shared=True)
-    network = Network(config).fold().eval().requires_grad_(False)
-    seen = trace(network, np.zeros((60, 60, 3), np.float32), device="cpu")
+    seen = trace(tiny_network(shared=True), np.zeros((60, 60, 3), np.float32), device="cpu")
     assert [(one.block, one.convolution) for one in seen.selections] == [(1, 1), (2, 1)]
 
 
@@ -68,6 +62,4 @@ def test_watching_changes_nothing_and_a_plain_network_chooses_nothing() -> None:
     seen: list[Tensor] = []
     assert torch.equal(executor(x, None, 1, None, seen.append), executor(x, None, 1))
     assert len(seen) == 4
-    config = dataclasses.replace(PRESETS["tiny"], scale=2, selection="none", groups=1, cardinality=1)
-    plain = Network(config).fold().eval().requires_grad_(False)
-    assert trace(plain, np.zeros((50, 50, 3), np.float32), device="cpu").selections == ()
+    assert trace(tiny_network(**PLAIN), np.zeros((50, 50, 3), np.float32), device="cpu").selections == ()

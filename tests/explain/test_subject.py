@@ -1,23 +1,18 @@
 """Which network is explained, and what it is shown of a picture."""
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from nsr_cli.engine.stages import native_steps
 from nsr_cli.errors import UsageError
 from nsr_cli.explain import subject
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.model.checkpoint import save_network
-from nsr_cli.model.config import PRESETS
-from nsr_cli.model.network import Network
 from nsr_cli.weights.store import WeightStore
-from tests.tiny import tiny_weights
+from tests.tiny import PLAIN, tiny_weights
 
 
 def picture(channels: int = 3, height: int = 50, width: int = 60) -> Picture:
@@ -60,9 +55,7 @@ def test_gray_and_color_go_together(channels: int, network_channels: int, tmp_pa
 
 @pytest.mark.parametrize("changes", [{}, {"cardinality": 0}, {"cardinality": 2, "shared": True}])
 def test_the_groups_of_each_layer_are_those_that_a_run_shows(changes: dict[str, Any], tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    path = tmp_path / "own.safetensors"
-    path.write_bytes(save_network(Network(dataclasses.replace(PRESETS["tiny"], scale=2, **changes))))
+    path = tiny_weights(tmp_path / "own.safetensors", **changes)
     loaded = subject.load("upscale", WeightStore(), model=str(path))
     seen = subject.observe(loaded, picture(), device="cpu").selections
     assert loaded.cardinal_groups == [one.gamma.shape[1] for one in seen]
@@ -93,10 +86,7 @@ def test_a_level_is_told_to_the_network_that_needs_one(tmp_path: Path) -> None:
 
 
 def test_networks_that_choose_nothing_or_do_something_else_are_refused(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS["tiny"], scale=2, selection="none", groups=1, cardinality=1)
-    plain = tmp_path / "plain.safetensors"
-    plain.write_bytes(save_network(Network(config)))
+    plain = tiny_weights(tmp_path / "plain.safetensors", **PLAIN)
     with pytest.raises(UsageError, match="same kernels for every window"):
         subject.load("upscale", WeightStore(), model=str(plain))
     with pytest.raises(UsageError, match="network for upscaling by 2, not for denoise"):

@@ -53,6 +53,9 @@ def test_the_hint_at_the_limit_makes_the_picture_readable() -> None:
     assert codec.decode(data, max_pixels=30_000).width == 3000
 
 
+@pytest.mark.promise(
+    "Decoding: a float TIFF with NaN or infinite samples is refused, and their number is said", count=3
+)
 @pytest.mark.parametrize("odd", [(math.nan,), (math.inf,), (-math.inf, math.nan, math.inf)])
 def test_samples_that_are_no_numbers_are_counted(odd: tuple[float, ...]) -> None:
     with (

@@ -153,7 +153,7 @@ def wait_for(condition: Callable[[], bool], process: Running, seconds: float = 1
     raise TimeoutError("the process neither ended nor did what was waited for")
 
 
-def listens(process: Running, number: signal.Signals) -> bool:
+def listens(process: "Running | subprocess.Popen[bytes]", number: signal.Signals) -> bool:
     """Whether a process has a handler of its own for a signal."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()

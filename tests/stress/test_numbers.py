@@ -19,7 +19,12 @@ from tests.tiny import tiny_weights
 pytestmark = pytest.mark.slow
 
 SIDES = range(1, 98)
-CASES = {"upscale 2": ("upscale", 2, 0), "upscale 3": ("upscale", 3, 0), "denoise": ("denoise", 1, 1)}
+CASES: dict[str, tuple[str, dict[str, int]]] = {
+    "upscale 2": ("upscale", {"scale": 2}),
+    "upscale 3": ("upscale", {"scale": 3}),
+    "denoise": ("denoise", {"scale": 1, "levels": 1}),
+    "denoise unshuffled": ("denoise", {"scale": 1, "levels": 1, "unshuffle": 2}),
+}
 GRAYS = (0, 1, 16, 64, 127, 128, 192, 235, 254, 255)
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 120, 220), (200, 140, 90), (12, 40, 8))
 PHOTOS = 24
@@ -44,12 +49,12 @@ def of(name: str) -> tuple[Restorer, dict[str, Any]]:
 @pytest.mark.promise(
     "Numbers: pictures of 1×1, 1×N, N×1 and N×N for every N up to 97, enlarged 2 and 3 times and denoised: "
     "the exact size, all finite",
-    count=3 * (3 * 96 + 1),
+    count=len(CASES) * (3 * 96 + 1),
 )
 @pytest.mark.parametrize("case", CASES)
 def test_every_size(case: str, tmp_path: Path, reached: Reached) -> None:
-    task, scale, levels = CASES[case]
-    weights = tiny_weights(tmp_path / "t.safetensors", scale=scale, levels=levels)
+    task, changes = CASES[case]
+    scale, weights = changes["scale"], tiny_weights(tmp_path / "t.safetensors", **changes)
     restorer = Restorer.load(
         task, scale=scale if task == "upscale" else None, model=str(weights), device="cpu", precision="fp32"
     )
