@@ -6,6 +6,7 @@ this package; bicubic interpolation is MATLAB's, JPEG is libjpeg's.
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -281,6 +282,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, sai
     (tmp_path / "broken.png").write_bytes(content)
     with pytest.raises(DataError, match=rf"broken\.png.*{said}"):
         evaluate(Case(named("x"), "upscale", 2), [tmp_path / "broken.png"], Baseline("bicubic", 2))
+
+
+def test_pipes_devices_and_files_far_too_large_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(1 << 34)
+    for name, said in (("pipe", "a pipe or a device"), ("device", "a pipe"), ("large", "bytes are too many")):
+        path = tmp_path / f"{name}.png"
+        with pytest.raises(DataError, match=rf"{name}\.png: cannot be read: .*{said}.*; check the file$"):
+            evaluate(Case(named("x"), "upscale", 2), [path], Baseline("bicubic", 2))
 
 
 def test_pictures_too_small_to_score_and_empty_sets_are_refused(tmp_path: Path) -> None:

@@ -63,11 +63,16 @@ def list_(ctx: typer.Context, folder: Data = None, json: Json = False) -> None:
 @app.command()
 def pull(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Sets to download.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Sets to download.")],
     mirror: Annotated[
         str | None,
         typer.Option(
-            "--mirror", metavar="URL", envvar="NSR_DATA_MIRROR", help="Address or folder to try first."
+            "--mirror",
+            metavar="URL",
+            envvar="NSR_DATA_MIRROR",
+            show_envvar=False,
+            rich_help_panel="Machine",
+            help="Address or folder to try first.",
         ),
     ] = None,
     offline: Offline = False,
@@ -98,7 +103,7 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="Sets to check.  [default: all on this machine]", show_default=False
+            metavar="NAME", help="Sets to check.  [default: all on this machine]", show_default=False
         ),
     ] = None,
     folder: Data = None,

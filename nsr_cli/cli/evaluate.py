@@ -35,16 +35,34 @@ def evaluate(
     ] = None,
     scale: Annotated[
         list[int] | None,
-        typer.Option("-s", "--scale", min=2, max=16, metavar="N", help="Factor for upscale; repeatable."),
+        typer.Option(
+            "-s",
+            "--scale",
+            min=2,
+            max=16,
+            metavar="N",
+            help="Factor for upscale; repeatable.  [default: 2, 3, 4]",
+        ),
     ] = None,
     sigma: Annotated[
         list[float] | None,
-        typer.Option("--sigma", min=0, max=255, metavar="N", help="Noise level for denoise; repeatable."),
+        typer.Option(
+            "--sigma",
+            min=0,
+            max=255,
+            metavar="N",
+            help="Noise level for denoise, of 255; repeatable.  [default: 15, 25, 50]",
+        ),
     ] = None,
     quality: Annotated[
         list[int] | None,
         typer.Option(
-            "-q", "--jpeg-quality", min=1, max=100, metavar="N", help="JPEG quality for dejpeg; repeatable."
+            "-q",
+            "--jpeg-quality",
+            min=1,
+            max=100,
+            metavar="N",
+            help="JPEG quality for dejpeg; repeatable.  [default: 10, 20, 30, 40]",
         ),
     ] = None,
     model: Annotated[
@@ -53,7 +71,7 @@ def evaluate(
             "-m",
             "--model",
             metavar="NAME|FILE",
-            help="Weights, bicubic, or input (the degraded picture); repeatable.",
+            help="Weights, bicubic, or input (the degraded picture); repeatable.  [default: the best weights]",
         ),
     ] = None,
     color: Annotated[
@@ -68,7 +86,10 @@ def evaluate(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N pictures of each set, by name.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Score only the first N pictures of each set, by name.  [default: all]"
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -88,7 +109,7 @@ def evaluate(
     \b
     Examples:
       nsr eval --set Set5 --set Urban100 -s 2 -s 4
-      nsr eval --set BSD100 -s 2 --model bicubic --model base --markdown
+      nsr eval --set BSD100 -s 2 --model bicubic --model lite --markdown
       nsr eval --set BSD68 --sigma 25 --data benchmarks/
       nsr eval --set Classic5 -q 10 -q 40 --model input --json
       nsr eval --set BSD100 -q 10 --color rgb --subsampling 4:2:0 --subsampling 4:4:4
@@ -126,6 +147,7 @@ def run(
     for one, images in _find_sets(plan.sets, data, options.offline, console):
         jobs = [(case, [loaded.get(name, case) for name in plan.models]) for case in plan.cases(one)]
         work.append((jobs, images[: plan.limit], max(one.images, len(images))))
+    _warn_of_levels(plan, console)
     rows: list[Row] = []
     total = sum(len(jobs) * len(images) for jobs, images, _ in work) * len(plan.models)
     with console.progress(total, "scoring") as bar:
@@ -136,6 +158,23 @@ def run(
                 console.detail(scores.one_line(row))
             rows += scored
     return rows, loaded.ran_on
+
+
+def _warn_of_levels(plan: Plan, console: Console) -> None:
+    """Say which levels are beyond those that networks know: there a row measures the wrong thing."""
+    from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+
+    ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
+    if plan.task not in ranges or not set(plan.models) - set(models.BASELINES):
+        return
+    low, high = ranges[plan.task]
+    what = "sigma" if plan.task == "denoise" else "quality"
+    for level in plan.levels:
+        if not low <= level <= high:
+            held = min(max(level, low), high)
+            console.warning(
+                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
+            )
 
 
 def _find_sets(

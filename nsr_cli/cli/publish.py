@@ -24,14 +24,14 @@ def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the weights, such as upscale-x2-lite.")],
     sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SET", help="Score on this set; repeatable.")
+        list[str] | None, typer.Option("--set", metavar="SET", help="Set to score on; repeatable.")
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder with a folder SET for each set, searched first."),
     ] = None,
     which: Annotated[
-        Literal["best", "last"], typer.Option(help="The best by validation, or the last checkpoint.")
+        Literal["best", "last"], typer.Option(help="Weights to take: the best by validation, or the last.")
     ] = "best",
     started_from: Annotated[
         str | None,
@@ -40,7 +40,7 @@ def publish(
     manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
         "weights_manifest.json"
     ),
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the weights.")] = Path(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the weights to.")] = Path(
         "nsr_cli/pretrained"
     ),
     device: Device = "auto",
@@ -56,10 +56,12 @@ def publish(
     weights by the protocol of `nsr eval`.
     """
     from nsr_cli.training.publish import check, load_trained, publish
+    from nsr_cli.training.recipe import find_task
 
     console = console_of(ctx)
     check(name, manifest)  # and the run and the places, before minutes of scoring
     trained = dataclasses.replace(load_trained(run, which), started_from=started_from)
+    check(name, manifest, find_task(trained.recipe.task))
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
             raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")

@@ -1,16 +1,17 @@
 """`nsr train`: train a network of the paper, its ablations included, on folders of pictures."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
+from nsr_cli.cli import train_options as opt
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.options import Device
-from nsr_cli.errors import UsageError
+from nsr_cli.errors import MemoryExhausted, UsageError
 from nsr_cli.files import safe_text
 
 if TYPE_CHECKING:
@@ -20,121 +21,42 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_NETWORK, _SCHEDULE, _RUN = "Network", "Schedule", "Run"
-
-
-def _in(panel: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=panel, **more)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `90`, `90s`, `25m` or `2h`."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 25m or 2h")
-    return float(found[1]) * _UNITS[found[2]]
-
 
 @app.command("train")
 def train(
     ctx: typer.Context,
-    task: Annotated[str, typer.Argument(metavar="TASK", help="upscale-x2, denoise-gray, dejpeg-rgb, …")],
-    data: Annotated[
-        list[Path], _in(_RUN, "--data", metavar="DIR", help="Training pictures; give one or several.")
-    ],
-    out: Annotated[Path, _in(_RUN, "--out", metavar="RUN", help="Folder of the run.")],
-    resume: Annotated[bool, _in(_RUN, "--resume", help="Go on from the last checkpoint in --out.")] = False,
-    init: Annotated[
-        str | None,
-        _in(
-            _RUN,
-            "--init",
-            metavar="NAME|FILE",
-            help="Start from these weights, as far as they fit; plain kernels become groups.",
-        ),
-    ] = None,
-    validate: Annotated[
-        str | None,
-        _in(_RUN, "--validate", metavar="SET", help="Validate on this set.  [default: held-out pictures]"),
-    ] = None,
-    validate_data: Annotated[
-        Path | None, _in(_RUN, "--validate-data", metavar="DIR", help="Folder that holds SET/*.")
-    ] = None,
-    validate_every: Annotated[
-        int, _in(_RUN, "--validate-every", min=1, metavar="STEPS", help="How often.")
-    ] = 1000,
-    save_every: Annotated[
-        float,
-        _in(_RUN, "--save-every", metavar="TIME", parser=parse_duration, help="Time between checkpoints."),
-    ] = "2m",  # type: ignore[assignment]
-    holdout: Annotated[int, _in(_RUN, "--holdout", min=0, help="Pictures kept aside for validation.")] = 8,
-    seed: Annotated[int, _in(_RUN, "--seed", min=0, help="Seed of weights, crops and noise.")] = 0,
+    task: opt.TaskName,
+    data: opt.Data,
+    out: opt.Out,
+    resume: opt.Resume = False,
+    init: opt.Init = None,
+    validate: opt.Validate = None,
+    validate_data: opt.ValidateData = None,
+    validate_every: opt.ValidateEvery = 1000,
+    save_every: opt.SaveEvery = "2m",  # type: ignore[assignment]
+    holdout: opt.Holdout = 8,
+    seed: opt.Seed = 0,
     device: Device = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], _in(_RUN, "--precision", help="auto is bf16 on CUDA, else fp32.")
-    ] = "auto",
-    network: Annotated[
-        str | None,
-        _in(_NETWORK, "--network", metavar="PRESET", help="sparse-plus, lite, wdsr, restore-plus, …"),
-    ] = None,
-    blocks: Annotated[int | None, _in(_NETWORK, "--blocks", min=1, help="Residual blocks [N].")] = None,
-    width: Annotated[int | None, _in(_NETWORK, "--width", min=1, help="Channels between blocks [n].")] = None,
-    expansion: Annotated[
-        int | None, _in(_NETWORK, "--expansion", min=1, help="Widening in a block [w].")
-    ] = None,
-    groups: Annotated[int | None, _in(_NETWORK, "--groups", min=1, help="Sparsity groups [k].")] = None,
-    cardinality: Annotated[
-        int | None, _in(_NETWORK, "--cardinality", min=0, help="Cardinal groups [d]; 0: each channel is one.")
-    ] = None,
-    selection: Annotated[
-        Literal["none", "softmax", "sigmoid", "gumbel"] | None,
-        _in(_NETWORK, "--selection", help="As in Table 1."),
-    ] = None,
-    temperature: Annotated[float | None, _in(_NETWORK, "--temperature", help="Softmax temperature.")] = None,
-    shared: Annotated[
-        bool | None,
-        _in(_NETWORK, "--shared/--separate", help="One selection for both convolutions of a block."),
-    ] = None,
-    steps: Annotated[
-        int | None, _in(_SCHEDULE, "--steps", min=1, help="Steps.  [default: 30 epochs]")
-    ] = None,
-    time_budget: Annotated[
-        float | None,
-        _in(
-            _SCHEDULE,
-            "--time-budget",
-            metavar="TIME",
-            parser=parse_duration,
-            help="Such as 25m; the schedule fits.",
-        ),
-    ] = None,
-    batch: Annotated[int, _in(_SCHEDULE, "--batch", min=1, help="Patches a step, over all processes.")] = 16,
-    windows: Annotated[int, _in(_SCHEDULE, "--windows", min=1, help="Patch of N×N windows, with halos.")] = 1,
-    flat: Annotated[
-        float,
-        _in(
-            _SCHEDULE,
-            "--flat",
-            min=0,
-            max=1,
-            help="Share of patches made nearly one color; 0.1 keeps flats flat.",
-        ),
-    ] = 0,
-    learning_rate: Annotated[float, _in(_SCHEDULE, "--learning-rate", help="At the start.")] = 1e-3,
-    loss: Annotated[
-        Literal["l1", "l2"],
-        _in(_SCHEDULE, "--loss", help="l1 is the paper's; l2 aims at PSNR and mean colors."),
-    ] = "l1",
-    schedule: Annotated[
-        Literal["step", "cosine"],
-        _in(_SCHEDULE, "--schedule", help="step: ×0.2 at 2/3 and 5/6, as the paper."),
-    ] = "step",
-    warmup: Annotated[int, _in(_SCHEDULE, "--warmup", min=0, help="Steps of rising learning rate.")] = 0,
-    ema: Annotated[
-        float, _in(_SCHEDULE, "--ema", min=0, max=0.99999, help="Decay of averaged weights; 0: none.")
-    ] = 0,
+    precision: opt.TrainPrecision = "auto",
+    network: opt.Preset = None,
+    blocks: opt.Blocks = None,
+    width: opt.Width = None,
+    expansion: opt.Expansion = None,
+    groups: opt.Groups = None,
+    cardinality: opt.Cardinality = None,
+    selection: opt.Selection = None,
+    temperature: opt.Temperature = None,
+    shared: opt.Shared = None,
+    steps: opt.Steps = None,
+    time_budget: opt.TimeBudget = None,
+    batch: opt.BatchSize = 16,
+    windows: opt.Windows = 1,
+    flat: opt.Flat = 0,
+    learning_rate: opt.LearningRate = 1e-3,
+    loss: opt.LossKind = "l1",
+    schedule: opt.ScheduleKind = "step",
+    warmup: opt.Warmup = 0,
+    ema: opt.Ema = 0,
 ) -> None:
     """Train a network on folders of pictures.
 
@@ -177,6 +99,10 @@ def train(
         init=init,
     )
     console = console_of(ctx)
+    if validate_data is not None and validate is None:
+        raise UsageError(
+            "--validate-data is for --validate: name the set that it holds, such as --validate Set5"
+        )
     score = _validation(recipe, validate, validate_data, device) if validate else None
     _run(console, recipe, data, out, resume=resume, device=device, precision=precision, score=score)
 
@@ -201,9 +127,9 @@ def _run(
     place = own_device(choose_device(device))
     narrow = precision == "bf16" or (precision == "auto" and place.type == "cuda")
     console.note(
-        f"{recipe.task} with {recipe.preset}, {recipe.network.macs_per_pixel / 1e6:.2f} M MACs a pixel, {place}"
+        f"{recipe.task} with {recipe.preset}, {recipe.network.macs_per_pixel / 1e6:.2g} M MACs a pixel, {place}"
     )
-    with console.progress(1000, recipe.task) as bar:
+    with memory_said(), console.progress(1000, recipe.task) as bar:
         trainer = run_training(
             recipe,
             data,
@@ -224,6 +150,21 @@ def _run(
         )
 
 
+@contextmanager
+def memory_said() -> Iterator[None]:
+    """Name the options that decide how much memory a step takes when it is more than there is."""
+    from nsr_cli.engine.runner import is_out_of_memory
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryExhausted(
+            "out of memory; give a smaller --batch, --windows or network, or close other programs"
+        ) from error
+
+
 def _report(console: Console, bar: Progress, moment: "Moment", batch: int) -> None:
     if moment.note is not None:
         console.warning(moment.note)
@@ -242,11 +183,19 @@ def _report(console: Console, bar: Progress, moment: "Moment", batch: int) -> No
 def _initial(name: str) -> "Network":
     """The network in a file or in the manifest."""
     from nsr_cli.model.checkpoint import load_network
+    from nsr_cli.reads import read_regular
+    from nsr_cli.weights.entry import MAX_BYTES
     from nsr_cli.weights.store import WeightStore
 
     path = Path(name)
     if path.is_file():
-        return load_network(path.read_bytes(), safe_text(path.name))
+        try:
+            data = read_regular(path, MAX_BYTES)
+        except OSError as error:
+            raise UsageError(
+                f"--init {safe_text(name)}: cannot be read: {error.strerror or error}; check the file"
+            ) from error
+        return load_network(data, safe_text(path.name))
     if path.suffix:
         raise UsageError(f"--init {safe_text(name)}: there is no such file")
     entry, data = WeightStore().read(name)

@@ -22,7 +22,7 @@ app = typer.Typer()
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Names of weights.  [default: all]", show_default=False),
+    typer.Argument(metavar="NAME", help="Names of weights.  [default: all]", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
@@ -69,8 +69,10 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 @app.command()
 def pull(
     ctx: typer.Context,
-    names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All weights in the manifest.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names of weights.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Download all weights in the manifest.")] = False,
     mirror: Mirror = None,
     offline: Offline = False,
 ) -> None:
@@ -86,6 +88,8 @@ def pull(
     console = console_of(ctx)
     if not names and not every:
         raise UsageError("name the weights to pull, or give --all; `nsr weights list` shows them")
+    if names and every:
+        raise UsageError("give names or --all, not both")
     store = WeightStore(mirror=mirror, offline=offline)
     for entry in _entries(store, names):
         with console.progress(1, entry.name) as bar:
@@ -170,9 +174,9 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A checkpoint in the authors' layout.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Result.  [default: the name with .safetensors]"),
+        typer.Option("-o", "--output", metavar="FILE", help="File to write.  [default: FILE.safetensors]"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Convert a PyTorch checkpoint of the paper's authors to safetensors.
 
@@ -192,11 +196,14 @@ def import_(
 
     from nsr_cli.model.checkpoint import save_network
     from nsr_cli.model.convert import import_pth
+    from nsr_cli.reads import read_regular
+    from nsr_cli.weights.entry import MAX_BYTES
 
     try:
-        data = source.read_bytes()
+        data = read_regular(source, MAX_BYTES)
     except OSError as error:
-        raise UsageError(f"cannot read {safe_text(source)}: {error.strerror}; check the file") from error
+        why = error.strerror or error
+        raise UsageError(f"cannot read {safe_text(source)}: {why}; check the file") from error
     network = import_pth(data, safe_text(source))
     about = {"imported_from": source.name, "sha256": hashlib.sha256(data).hexdigest()}
     write_atomic(target, save_network(network, dtype=torch.float32, about=about))

@@ -30,6 +30,8 @@ def pictures_in(folder: Path) -> list[Path]:
 def list_pictures(folder: Path) -> list[Path]:
     """Return all pictures in `folder` and below, sorted by path; links to folders are not followed.
 
+    What has a picture's name and is none (a broken link, a pipe) is among them, so that whoever reads it can say so.
+
     Raises:
         DataError: there is no such folder, or no picture in it.
     """
@@ -38,7 +40,7 @@ def list_pictures(folder: Path) -> list[Path]:
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [path for name in names if is_picture_name(name) and (path := Path(parent, name)).is_file()]
+        found += [Path(parent, name) for name in names if is_picture_name(name)]
     if not found:
         kinds = ", ".join(sorted(SUFFIXES))
         raise DataError(f"there is no picture in {safe_text(folder)}; it may hold {kinds}")

@@ -78,7 +78,7 @@ class DataStore:
             pictures = pictures_in(own)
             if len(pictures) != one.images:
                 raise DataError(
-                    f"{safe_text(own)} holds {len(pictures)} pictures, {one.name} has {one.images}; complete "
+                    f"{safe_text(own)} holds {_counted(len(pictures))}, {one.name} has {one.images}; complete "
                     "the folder or rename it"
                 )
             return pictures
@@ -92,7 +92,7 @@ class DataStore:
         own = self._own_folder(one)
         if own is not None:
             return own
-        return self.folder / one.name if (self.folder / one.name).is_dir() else None
+        return self._cached_folder(one)
 
     def pull(self, name: str, progress: Progress | None = None) -> Path:
         """Make sure that the cache holds a set and that it is right; return its folder there.
@@ -126,8 +126,8 @@ class DataStore:
         own = self._own_folder(one)
         if own is not None:
             return _check_own(one, own)
-        folder = self.folder / one.name
-        if not folder.is_dir():
+        folder = self._cached_folder(one)
+        if folder is None:
             return Finding(one, "absent")
         if one.archive is not None:
             problems = [f"{name} is damaged" for name in damaged_pictures(folder)]
@@ -136,6 +136,20 @@ class DataStore:
         else:
             problems = _problems(one, folder)
         return Finding(one, _state(problems), folder, tuple(problems))
+
+    def _cached_folder(self, one: PictureSet) -> Path | None:
+        """The folder of a set in the cache; None if there is none, or only what a failed download left."""
+        folder = self.folder / one.name
+        try:
+            is_begun = any(not path.name.startswith(".") for path in folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            reason = safe_text(error.strerror or "it cannot be read")
+            raise DataError(
+                f"cannot read the folder {safe_text(folder)}: {reason}; check NSR_CACHE"
+            ) from error
+        return folder if is_begun else None
 
     def _own_folder(self, one: PictureSet) -> Path | None:
         """Return the folder of a set below --data or NSR_DATA."""
@@ -199,6 +213,10 @@ def find_images(name: str, data: Path | None = None) -> list[Path]:
     return DataStore(data).find_images(name)
 
 
+def _counted(pictures: int) -> str:
+    return "1 picture" if pictures == 1 else f"{pictures} pictures"
+
+
 def _source(file: RemoteFile, urls: tuple[str, ...]) -> Source:
     return Source(urls, file.bytes, file.sha256)
 
@@ -230,7 +248,7 @@ def _check_own(one: PictureSet, folder: Path) -> Finding:
     """Check a folder of the user's, which may hold the same pictures in other files."""
     pictures = pictures_in(folder)
     if len(pictures) != one.images:
-        return Finding(one, "incomplete", folder, (f"it holds {len(pictures)} pictures of {one.images}",))
+        return Finding(one, "incomplete", folder, (f"it holds {len(pictures)} of {one.images} pictures",))
     if {path.name for path in pictures} != {file.name for file in one.files}:
         return Finding(one, "unverified", folder, ("its files are not the published ones",))
     problems = _problems(one, folder)

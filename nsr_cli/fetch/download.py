@@ -182,6 +182,9 @@ def _lock(target: Path, source: Source, ends: float) -> Iterator[None]:
                 "wait for it or end it"
             ) from None
         except (OSError, NotImplementedError):
+            # No lock to be had: the file system has none (filelock's NotImplementedError where flock is missing),
+            # or the lock's file cannot be made; if nothing can be written there, the part is about to say so.
+            # The lock only saves work: without it every process fills a part of its own and checks its sha256.
             pass
         else:
             # While it is still held: a waiting process sees that it was removed and looks again.

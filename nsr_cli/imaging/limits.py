@@ -17,6 +17,11 @@ MOST_METADATA = 1 << 23
 _ADVICE = "; raise it with --max-pixels "  # most commands can
 
 
+def most_bytes(max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
+    """No file of a picture within the limit is larger: four float samples a pixel, and room for metadata."""
+    return max_pixels * 16 + (1 << 26)
+
+
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """DecodeError if a claimed size is empty or above the limit."""
     if width < 1 or height < 1:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -52,6 +53,15 @@ def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
         if len(row) >= len(_COLUMNS) - 1 and (until is None or row["step"] <= until):
             rows[int(row["step"])] = row  # the later of two lines for one step wins
     return [rows[step] for step in sorted(rows)]
+
+
+def data_of(run: Path) -> list[str]:
+    """The training pictures in the words of RUN/config.json; empty where it cannot be read."""
+    try:
+        data = json.loads(read_regular(run / "config.json"))["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(item) for item in data]
 
 
 def draw_curve(run: Path) -> Path | None:

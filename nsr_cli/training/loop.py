@@ -98,7 +98,7 @@ class Trainer:
         Raises:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
         """
-        started = time.monotonic() - self.seconds
+        started, first, rate = time.monotonic() - self.seconds, self.step, 0.0
         last_save, losses = time.monotonic(), _Mean()
         with Ahead(self._draw, self.step, threads_for(self.device)) as ahead:
             while (progress := self._advance()) < 1.0:
@@ -114,10 +114,13 @@ class Trainer:
                     self._check(losses)
                     self._save()
                     last_save = time.monotonic()
+        if self.step == first:  # it was at its end: there is no loss to report, but perhaps no validation yet
+            self._validate()
+            return
         self._check(losses)
         last = self._last
         if last is None or last.step < self.step or last.psnr is None:
-            self._report(losses, 0.0, psnr=self._validate())
+            self._report(losses, rate, psnr=self._validate())
         elif self.processes.leads:  # validated a moment ago, at the same step
             self.report(dataclasses.replace(last, progress=self.progress))
         self._save()
@@ -171,8 +174,8 @@ class Trainer:
     def _check(self, losses: "_Mean") -> None:
         if not math.isfinite(losses.value()):
             raise TrainingError(
-                f"the loss became NaN or infinite before step {self.step}; the last good checkpoint is kept: "
-                "resume with a lower --learning-rate"
+                f"the loss became NaN or infinite before step {self.step}; checkpoints from before are kept; "
+                "start again with a lower --learning-rate and another --out"
             )
 
     def _save(self) -> None:

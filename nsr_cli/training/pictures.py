@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nsr_cli.datasets.pictures import list_pictures
-from nsr_cli.errors import NsrError, TrainingError
+from nsr_cli.errors import NotReady, NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
-from nsr_cli.imaging.limits import advised
+from nsr_cli.imaging.limits import advised, most_bytes
 from nsr_cli.machine import usable_threads
+from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.training.recipe import Color
 
@@ -20,13 +21,23 @@ _MOST_READERS = 8
 _FILES_FOR_A_READER = 32  # fewer take less time than starting a process for them
 
 
-def find_pictures(folders: Sequence[Path]) -> list[Path]:
+def find_pictures(folders: Sequence[Path], run: Path | None = None) -> list[Path]:
     """Every picture file below the folders, each in its order, so that the same folders give the same list.
+
+    A file that is there twice (a folder given twice, or with its subfolder; a link) counts once: its copy would be
+    trained on while it is held out for validation. What lies in the folder `run` is no photograph, but a curve.
 
     Raises:
         DataError: a folder is missing, or holds no picture.
     """
-    return [path for folder in folders for path in list_pictures(folder)]
+    own = run.resolve() if run is not None else None
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        for path in list_pictures(folder):
+            place = path.resolve()
+            if own is None or own not in place.parents:
+                found.setdefault(place, path)
+    return list(found.values())
 
 
 def load_pictures(
@@ -38,12 +49,17 @@ def load_pictures(
 
     Raises:
         TrainingError: not one file could be read.
+        NotReady: no process for decoding could be started in time.
     """
 
     def load(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
-            return _to_color(decoder.first(path.read_bytes()).pixels, color)
-        except (NsrError, OSError) as error:
+            return _to_color(decoder.first(read_regular(path, most_bytes())).pixels, color)
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        except NotReady:  # nor would there be a decoder for the next one
+            raise
+        except NsrError as error:
             return advised(str(error), "cut it into smaller ones")
 
     readers = min(usable_threads(), _MOST_READERS, 1 + len(files) // _FILES_FOR_A_READER)

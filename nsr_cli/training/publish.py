@@ -1,7 +1,6 @@
 """From a finished run to published weights: a folded fp16 file and its line in the manifest."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,8 @@ from nsr_cli.model.checkpoint import save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.model.network import Network
-from nsr_cli.reads import read_regular
-from nsr_cli.training import checkpoint
-from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.training import checkpoint, log
+from nsr_cli.training.recipe import Recipe, Task, find_task
 from nsr_cli.weights.entry import WeightEntry, check_file, check_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
@@ -61,14 +59,14 @@ def load_trained(run: Path, which: str = "best") -> Trained:
         raise TrainingError(
             f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"
         ) from None
-    return Trained(recipe, network, step, seconds, _data_of(run))
+    return Trained(recipe, network, step, seconds, log.data_of(run))
 
 
-def check(name: str, manifest: Path) -> None:
+def check(name: str, manifest: Path, task: Task | None = None) -> None:
     """Find out whether weights could be listed under a name, before long work for them.
 
     Raises:
-        UsageError: the name is not possible, or other weights have its file.
+        UsageError: the name is not possible, other weights have its file, or weights of another task have it.
         WeightsError: the manifest cannot be read.
     """
     file = f"{name}.safetensors"
@@ -81,6 +79,16 @@ def check(name: str, manifest: Path) -> None:
     owner = next((entry.name for entry in there if entry.file == file and entry.name != name), None)
     if owner is not None:
         raise UsageError(f"--name {name}: {file} is the file of {owner}; choose another name")
+    same = next((entry for entry in there if entry.name == name), None)
+    if same is not None and task is not None and not _is_for(same, task):
+        raise UsageError(
+            f"--name {name}: that is for {same.purpose()}, not for {task.name}; choose another name"
+        )
+
+
+def _is_for(entry: WeightEntry, task: Task) -> bool:
+    scale = task.scale if task.kind == "upscale" else None
+    return (entry.task, entry.scale, entry.color) == (task.kind, scale, task.color)
 
 
 def publish(
@@ -92,9 +100,9 @@ def publish(
         UsageError, WeightsError: as of `check`, and nothing is written.
         WriteError: one of the two files cannot be written; the weights are written first.
     """
-    check(name, manifest)
     recipe = trained.recipe
     task = find_task(recipe.task)
+    check(name, manifest, task)
     about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
     data = save_network(trained.network, dtype=torch.float16, about=about)
     levels = {"upscale": None, "denoise": (0.0, MAX_SIGMA), "dejpeg": tuple(map(float, QUALITIES))}[task.kind]
@@ -137,11 +145,3 @@ def _preset(recipe: Recipe) -> str:
     preset = PRESETS.get(recipe.preset)
     same = preset is not None and find_task(recipe.task).network(preset) == recipe.network
     return recipe.preset if same else "custom"
-
-
-def _data_of(run: Path) -> list[str]:
-    try:
-        data = json.loads(read_regular(run / "config.json"))["data"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(item) for item in data]

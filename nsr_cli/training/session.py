@@ -10,7 +10,7 @@ import torch
 
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.errors import TrainingError, UsageError, WriteError
-from nsr_cli.files import write_atomic
+from nsr_cli.files import safe_text, write_atomic
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.distributed import join, leave
@@ -67,7 +67,7 @@ def run_training(
     """
     prepare_cpu()
     saved = _find_saved(recipe, run, resume=resume)
-    training, held_out = load_and_split(recipe, folders, listeners)
+    training, held_out = load_and_split(recipe, folders, listeners, run)
     task = find_task(recipe.task)
     source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat)
     aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
@@ -92,6 +92,8 @@ def run_training(
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
+            if processes.leads:
+                _compare_data(run, folders, len(training), listeners.report)
         elif processes.leads:
             _begin(run, recipe, folders, len(training))
         trainer.fit()
@@ -103,17 +105,24 @@ def run_training(
 
 
 def load_and_split(
-    recipe: Recipe, folders: Sequence[Path], listeners: Listeners
+    recipe: Recipe, folders: Sequence[Path], listeners: Listeners, run: Path
 ) -> tuple[list[Pixels], list[Pixels]]:
     """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
+
+    Pictures that are too small for a crop are left out, as are those that the run itself draws.
 
     Raises:
         DataError: a folder is missing or empty.
         TrainingError: no picture in them can be used.
     """
     task = find_task(recipe.task)
-    pictures = load_pictures(find_pictures(folders), task.color, skipped=listeners.skipped)
-    pictures = require_size(pictures, recipe.patch * task.scale)
+    side = recipe.patch * task.scale
+    loaded = load_pictures(find_pictures(folders, run), task.color, skipped=listeners.skipped)
+    pictures = require_size(loaded, side)
+    if small := len(loaded) - len(pictures):
+        listeners.report(
+            _note(f"{small} of {len(loaded)} pictures are left out: smaller than a {side}×{side} crop")
+        )
     aside = min(recipe.holdout, len(pictures) // 2)
     chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
     training = [picture for i, picture in enumerate(pictures) if i not in chosen]
@@ -135,18 +144,46 @@ def _find_saved(recipe: Recipe, run: Path, *, resume: bool) -> tuple[int, checkp
         raise TrainingError(f"{run}: its settings cannot be read; start again with another --out") from None
     if before != recipe:
         raise UsageError(
-            f"{run} was started with other settings; see its config.json, or choose another --out"
+            f"{safe_text(run)} was started with other settings ({_differences(before, recipe)}); give the same "
+            "options again, or choose another --out"
         )
     return saved
 
 
-def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) -> None:
+def _differences(before: Recipe, now: Recipe) -> str:
+    """In which settings two recipes differ, by their names."""
+    old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
+    named = [
+        f"{name} {old[name]}, now {new[name]}" for name in old if name != "network" and old[name] != new[name]
+    ]
+    return safe_text("; ".join(named))
+
+
+def _compare_data(run: Path, folders: Sequence[Path], pictures: int, report: Report) -> None:
+    """Say if a resumed run goes on with other pictures: its result would not be that of one run."""
+    before, now = log.data_of(run), _described(folders, pictures)
+    if before and before != now:
+        report(
+            _note(f"{safe_text(run)} was started on {', '.join(before)}, and goes on with {', '.join(now)}")
+        )
+
+
+def _described(folders: Sequence[Path], pictures: int) -> list[str]:
     names = " + ".join(folder.name or str(folder) for folder in folders)
-    document = {"recipe": recipe.to_dict(), "data": [f"{pictures} pictures of {names}"]}
+    return [f"{pictures} pictures of {names}"]
+
+
+def _note(text: str) -> Moment:
+    return Moment(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
+
+
+def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) -> None:
+    document = {"recipe": recipe.to_dict(), "data": _described(folders, pictures)}
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{run}: cannot be made: {error.strerror or error}") from error
+        why = error.strerror or error
+        raise WriteError(f"{safe_text(run)}: cannot be made: {why}; choose another --out") from error
     write_atomic(run / "config.json", json.dumps(document, indent=2).encode(), devices=False)
 
 

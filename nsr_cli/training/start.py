@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text
 from nsr_cli.model.checkpoint import fitting
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
@@ -20,13 +22,22 @@ def initial(recipe: Recipe, init: Network | None, noise: float = SPLIT_NOISE) ->
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
             same widths; parts of other shapes (head and tail of another scale) are left to chance.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
+
+    Raises:
+        UsageError: no kernel of `init` fits, so that it would be no start.
     """
     torch.manual_seed(recipe.seed)
     network = Network(recipe.network)
     if init is not None:
         source = unfolded(init)
-        network.load_state_dict(fitting(source.state_dict(), network), strict=False)
-        _split(source, network, noise)
+        taken = fitting(source.state_dict(), network)
+        network.load_state_dict(taken, strict=False)
+        split = _split(source, network, noise)
+        if not split and not any(name.endswith("weight_v") for name in taken):
+            raise UsageError(
+                f"--init {safe_text(recipe.init or 'weights')}: none of its kernels fits this network; choose a "
+                "--network of its widths, or other weights"
+            )
     return network
 
 
@@ -47,13 +58,14 @@ def unfolded(network: Network) -> Network:
 
 
 @torch.no_grad()
-def _split(plain: Network, network: Network, noise: float) -> None:
-    """Give every group of a sparse layer the kernels of the plain layer in its place.
+def _split(plain: Network, network: Network, noise: float) -> int:
+    """Give every group of a sparse layer the kernels of the plain layer in its place; return how many had one.
 
     The weights of softmax and Gumbel groups add up to 1, so that the output stays the same. Sigmoids begin near 1/2
     each: there the kernels are scaled by 2/k.
     """
     layers = dict(plain.named_modules())
+    count = 0
     share = 2 / network.config.groups if network.config.selection == "sigmoid" else 1.0
     for name, layer in network.named_modules():
         one = layers.get(name)
@@ -66,6 +78,8 @@ def _split(plain: Network, network: Network, noise: float) -> None:
         layer.weight_v.copy_(_repeated(one.weight_v, layer.groups, noise))
         layer.weight_g.copy_(_repeated(one.weight_g, layer.groups) * share)
         layer.bias.copy_(_repeated(one.bias, layer.groups) * share)
+        count += 1
+    return count
 
 
 def _repeated(tensor: Tensor, groups: int, noise: float = 0.0) -> Tensor:

@@ -25,7 +25,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"[!-~]{1,2000}")
 _RELATIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_MAX_BYTES = 1 << 32
+MAX_BYTES = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "preset": check_name,
         "window": _integer(1, 4096),
         "file": check_file,
-        "bytes": _integer(1, _MAX_BYTES),
+        "bytes": _integer(1, MAX_BYTES),
         "sha256": _sha256,
         "urls": _urls,
         "bundled": _flag,

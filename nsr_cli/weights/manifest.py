@@ -60,8 +60,11 @@ class Manifest:
                 for entry in self.entries:
                     if (entry.task, entry.scale, entry.color, entry.tier) == (task, scale, kind, wanted):
                         return entry
-        others = sorted({entry.purpose() for entry in self.entries if entry.task == task})
-        there = f"there are some for {', '.join(others)}" if others else "there are none for this task yet"
+        others = sorted(
+            {entry.name if tier else entry.purpose() for entry in self.entries if entry.task == task}
+        )
+        listed = f"{'' if tier else 'some for '}{', '.join(others)}"
+        there = f"there are {listed if others else 'none for this task yet'}"
         which = f"{tier} weights" if tier else "weights"
         raise WeightsError(
             f"no {which} for {describe(task, scale, color)}: {there}; give a file with --model"
@@ -95,7 +98,9 @@ class Manifest:
             entry = self.get(model)
         except UsageError as error:
             hint = did_you_mean(model, [*(entry.name for entry in self.entries), *TIERS])
-            raise UsageError(f"{safe_text(model)} is neither a model nor a file{hint}") from error
+            raise UsageError(
+                f"{safe_text(model)} is neither a model nor a file{hint}; nsr weights list shows the names"
+            ) from error
         if entry.task != task or (scale is not None and entry.scale != scale):
             wanted = describe(task, scale, color)
             raise UsageError(

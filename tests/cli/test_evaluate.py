@@ -221,6 +221,15 @@ def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
     assert len(done.stderr.splitlines()) == 1 and said in done.stderr
 
 
+def test_a_level_that_networks_do_not_know_is_said(data: Path) -> None:
+    rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data))
+    done = nsr(data, *rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
+    done = nsr(data, *rows, "--sigma", "100", "--model", "input")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_starts_with_examples_and_needs_no_torch(data: Path) -> None:
     code = "import sys; sys.argv = ['nsr', 'eval', '--help']\ntry:\n import nsr_cli.__main__ as m; m.main()\n"
     code += "finally:\n print('torch' in sys.modules)"

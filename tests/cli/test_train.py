@@ -8,9 +8,14 @@ import pytest
 import typer
 from PIL import Image
 
-from nsr_cli.cli.train import parse_duration
+from nsr_cli.cli.train import memory_said
+from nsr_cli.cli.train_options import parse_duration
+from nsr_cli.errors import MemoryExhausted
+from nsr_cli.model.config import PRESETS
+from nsr_cli.training.recipe import TASKS
 from tests.cli.conftest import Run
 
+TINY = ["upscale-x2", "--network", "tiny", "--device", "cpu"]
 SMALL = ["--network", "tiny", "--blocks", "1", "--width", "8", "--cardinality", "2", "--device", "cpu"]
 
 
@@ -87,6 +92,12 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
         (["upscale-x2", "--validate", "Set6"], 2, b"Set5"),
         (["upscale-x2", "--data", "absent"], 4, b"no folder absent"),
         (["denoise-gray", "--device", "cuda:77"], 2, b"CUDA"),
+        (["upscale-x2", "--learning-rate", "nan"], 2, b"above 0"),
+        (["upscale-x2", "--learning-rate", "-1"], 2, b"above 0"),
+        (["upscale-x2", "--temperature", "inf"], 2, b"above 0"),
+        (["upscale-x2", "--seed", "99999999999999999999"], 2, b"--seed"),
+        (["upscale-x2", "--validate-data", "photos"], 2, b"--validate Set5"),
+        ([*TINY, "--steps", "1", "--init", "denoise-rgb-lite"], 2, b"none of its kernels fits"),
     ],
 )
 def test_wrong_calls_are_one_line_and_leave_nothing(
@@ -96,6 +107,29 @@ def test_wrong_calls_are_one_line_and_leave_nothing(
     assert done.returncode == code and message in done.stderr, done.stderr.decode()
     assert done.stderr.strip().count(b"\n") == 0
     assert not (tmp_path / "run").exists()
+
+
+def test_too_little_memory_is_said_with_the_options_that_take_less() -> None:
+    with pytest.raises(MemoryExhausted, match="smaller --batch"), memory_said():
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+    with pytest.raises(RuntimeError, match="something else"), memory_said():
+        raise RuntimeError("something else")
+
+
+def test_help_names_every_task_and_every_network(nsr: Run) -> None:
+    said = nsr("train", "--help").stdout.decode().replace("-\n", "-")  # a name may be broken at its hyphen
+    words = set("".join(char if char.isalnum() or char == "-" else " " for char in said).split())
+    joined = "".join(said.split())
+    assert {name for name in [*TASKS, *PRESETS] if name not in words and name not in joined} == set()
+
+
+def test_weights_too_large_to_be_any_are_not_read(nsr: Run, photos: Path, tmp_path: Path) -> None:
+    with (tmp_path / "large.safetensors").open("wb") as file:
+        file.truncate(1 << 34)  # a hole
+    done = nsr("train", *TINY, "--data", photos, "--out", "run", "--init", "large.safetensors", "--quiet")
+    assert done.returncode == 2 and b"bytes are too many" in done.stderr
+    done = nsr("weights", "import", "large.safetensors", "-o", "x.safetensors")
+    assert done.returncode == 2 and b"bytes are too many" in done.stderr
 
 
 def test_publishing_what_is_no_run_is_refused(nsr: Run, tmp_path: Path) -> None:

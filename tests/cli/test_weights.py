@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def test_pull_fetches_from_a_mirror_and_says_where_to(cache: Path, tmp_path: Pat
 def test_pull_wants_names_and_keeps_to_offline(cache: Path) -> None:
     nothing = call("pull").exception
     assert isinstance(nothing, UsageError) and "--all" in str(nothing)
+    assert "not both" in str(call("pull", "denoise-rgb", "--all").exception)
     assert isinstance(call("pull", "denoise-rgb", "--offline").exception, WeightsError)
 
 
@@ -126,6 +128,13 @@ def test_import_replaces_nothing_unasked(tmp_path: Path) -> None:
     refused = call("import", str(source))
     assert isinstance(refused.exception, UsageError) and "--overwrite" in str(refused.exception)
     assert source.with_suffix(".safetensors").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_import_says_what_is_no_checkpoint_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    said = str(call("import", str(tmp_path / "net.pth")).exception)
+    assert re.search(r"not a PyTorch checkpoint: [A-Za-z]+ [a-z]+ .*; get the file again$", said), said
 
 
 def authors_checkpoint() -> dict[str, Any]:

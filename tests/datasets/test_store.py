@@ -237,6 +237,14 @@ def test_manual_sets(make_store: MakeStore, tmp_path: Path) -> None:
         find_images("manga109")
 
 
+def test_what_a_failed_download_left_is_no_set(make_store: MakeStore, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "datasets" / "Five"
+    folder.mkdir(parents=True)
+    (folder / ".a.png.part").write_bytes(b"x")
+    store = make_store()
+    assert store.path("Five") is None and store.verify("Five").state == "absent"
+
+
 def test_wrong_names_and_folders(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,42 @@ def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp
         run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     with pytest.raises(UsageError, match="other settings"):
         run_tiny(tiny_recipe(steps=3), pictures, tmp_path / "run", resume=True)
+
+
+def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    other = tiny_recipe(steps=2, seed=7, changes={"groups": 4})
+    with pytest.raises(UsageError, match=r"other settings \(seed 0, now 7; groups 2, now 4\)"):
+        run_tiny(other, pictures, tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_that_is_resumed_keeps_its_log(pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(steps=10, schedule="step")
+    run_tiny(recipe, pictures, tmp_path / "run")
+    before = (tmp_path / "run" / "metrics.csv").read_text()
+    assert float(before.splitlines()[-1].split(",")[3]) == pytest.approx(recipe.learning_rate * 0.04)
+    shutil.rmtree(tmp_path / "run" / "best")  # as if it had been killed before the last validation
+    trainer, moments = run_tiny(recipe, pictures, tmp_path / "run", resume=True)
+    assert moments == [] and trainer.step == 10
+    assert (tmp_path / "run" / "metrics.csv").read_text() == before
+
+
+def test_going_on_with_other_pictures_is_said(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    other = tmp_path / "other"
+    shutil.copytree(pictures, other)
+    _, moments = run_tiny(tiny_recipe(steps=2), other, tmp_path / "run", resume=True)
+    assert [moment.note for moment in moments] == [
+        f"{tmp_path}/run was started on 10 pictures of {pictures.name}, and goes on with 10 pictures of other"
+    ]
+
+
+def test_pictures_too_small_for_a_crop_are_counted(pictures: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(pictures, mixed)
+    Image.new("RGB", (15, 40)).save(mixed / "small.png")
+    _, moments = run_tiny(tiny_recipe(steps=1), mixed, tmp_path / "run")
+    assert moments[0].note == "1 of 13 pictures are left out: smaller than a 16×16 crop"
 
 
 def test_unusable_folders_are_one_clear_line(tmp_path: Path) -> None:

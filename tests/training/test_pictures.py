@@ -1,5 +1,6 @@
 """Training pictures are decoded where they can do no harm, in their order, and what fails is said and left out."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,36 @@ def test_what_is_too_large_is_told_without_an_option_that_training_does_not_have
     said: list[str] = []
     load_pictures(files, "rgb", skipped=lambda _, why: said.append(why))
     assert len(said) == 1 and said[0].endswith("above the limit of 537; cut it into smaller ones")
+
+
+def test_a_file_counts_once_and_the_runs_own_curve_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "run").mkdir(parents=True)
+    files = fill(tmp_path, 2)
+    (tmp_path / "sub" / "link.png").symlink_to(files[0])
+    curve = tmp_path / "sub" / "run" / "curve.png"
+    curve.write_bytes(files[0].read_bytes())
+    assert find_pictures([tmp_path, tmp_path / "sub"], tmp_path / "sub" / "run") == files
+    assert find_pictures([tmp_path / "sub", tmp_path])[1:] == [curve, files[1]]
+
+
+def test_what_is_no_file_and_what_is_far_too_large_is_told_at_once(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    (tmp_path / "c.png").symlink_to("gone.png")
+    with (tmp_path / "d.png").open("wb") as file:
+        file.truncate(1 << 34)  # a hole: no disk has to hold it, but memory would
+    said: list[tuple[str, str]] = []
+    found = load_pictures(
+        find_pictures([tmp_path]), "rgb", skipped=lambda path, why: said.append((path.name, why))
+    )
+    assert len(found) == 1
+    assert said == [
+        ("a.png", "cannot be read: it is a pipe or a device, and no file"),
+        ("b.png", "cannot be read: it is a pipe or a device, and no file"),
+        ("c.png", "cannot be read: No such file or directory"),
+        ("d.png", "cannot be read: its 17179869184 bytes are too many"),
+    ]
 
 
 def test_a_folder_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:

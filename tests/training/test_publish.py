@@ -62,6 +62,15 @@ def test_the_file_of_other_weights_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "first.safetensors").read_bytes() == before
 
 
+def test_weights_of_another_task_are_not_replaced(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {})
+    before = (manifest.read_bytes(), (tmp_path / "own.safetensors").read_bytes())
+    with pytest.raises(UsageError, match=r"upscale x2 \(rgb\), not for denoise-gray; choose another name"):
+        publish.publish(trained(tiny_recipe("denoise-gray")), "own", manifest, tmp_path, {})
+    assert (manifest.read_bytes(), (tmp_path / "own.safetensors").read_bytes()) == before
+
+
 def test_a_preset_that_was_changed_is_not_given_as_what_the_network_is(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     publish.publish(trained(make_recipe("upscale-x2", "tiny")), "plain", manifest, tmp_path, {})

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from nsr_cli.errors import UsageError
 from nsr_cli.model.config import Selection
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
@@ -54,6 +55,12 @@ def test_a_split_network_of_sigmoids_begins_near_the_plain_one() -> None:
             torch.nn.init.zeros_(layer.selector.linear.bias)
     x = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(split.eval()(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_of_which_nothing_fits_are_no_start() -> None:
+    other = Network(tiny_recipe(changes={"width": 6, "window": 24}, task="denoise-gray").network)
+    with pytest.raises(UsageError, match="--init other: none of its kernels fits"):
+        initial(tiny_recipe(init="other"), other)
 
 
 def test_layers_of_other_widths_are_left_to_chance() -> None:
