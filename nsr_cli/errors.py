@@ -5,6 +5,7 @@
     ├── PictureError            1  one picture cannot be processed
     │   ├── DecodeError            its bytes cannot be read as a picture
     │   └── EncodeError            the result does not fit the chosen format
+    ├── NotReady                1  no process for decoding can be started in time
     ├── WriteError              1  a result cannot be written
     ├── PartialFailure          3  one or more of several inputs failed, the others are done
     ├── UnavailableError        4  something that was asked for is not on this machine
@@ -42,6 +43,10 @@ class DecodeError(PictureError):
 
 class EncodeError(PictureError):
     """A result that the chosen file format cannot hold."""
+
+
+class NotReady(NsrError):
+    """No process for decoding could be started in time, whatever the picture: a run ends with that."""
 
 
 class WriteError(NsrError):

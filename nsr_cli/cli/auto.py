@@ -5,8 +5,9 @@ from pathlib import Path
 
 import typer
 
-from nsr_cli.cli.options import FitChoice, Height, Inputs, ScaleAtEnd, StepModels, Width
-from nsr_cli.cli.restore import check_size, start
+from nsr_cli.cli.options_files import Inputs
+from nsr_cli.cli.options_picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
+from nsr_cli.cli.restore import factor_of, start
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError
@@ -35,8 +36,9 @@ def auto(
 
     The steps run in one process on full-precision pixels, and are rounded once. A picture is repaired only where
     the finding is sure, and skipped where there is nothing to do; in a pipe it is passed on unchanged.
+    Pictures that are already as large as --width or --height say are repaired, but not enlarged.
     """
-    check_size(scale, width, height)
+    scale = factor_of(ctx, scale, width, height)
     tier, models = _models(model or [])
     settings = Settings("auto", scale=scale, width=width, height=height, fit=fit, models=models)
     return start(ctx, inputs, replace(shared, model=tier), settings)

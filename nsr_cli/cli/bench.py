@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Device, PlotExists, PrecisionChoice
+from nsr_cli.cli.options import Device, PrecisionChoice
+from nsr_cli.cli.options_files import PlotExists
 from nsr_cli.cli.single import Target, checked, skips, write
 from nsr_cli.cli.texts import aligned
 from nsr_cli.errors import UsageError

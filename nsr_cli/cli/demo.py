@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import DemoExists, Device, PrecisionChoice
+from nsr_cli.cli.options import Device, PrecisionChoice
+from nsr_cli.cli.options_files import DemoExists
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.options import Model, ScaleOfNetwork
+from nsr_cli.cli.options_picture import Model, ScaleOfNetwork
 from nsr_cli.cli.shared import ViewOptions, takes
 from nsr_cli.cli.tasks import Image
 from nsr_cli.errors import UsageError

@@ -30,7 +30,7 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
     inside = not settings.device.startswith(("cuda", "mps"))
     most, begin = 0.0, float(prod(size))
     pixels = begin
-    for task in _tasks(settings):
+    for task in _tasks(settings, size):
         pixels = begin
         for config in _configs(settings, task, *size):
             averaged = _FLOAT * config.channels * (1 + config.scale**2) if settings.tta else 0
@@ -58,7 +58,7 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
     with suppress(UsageError):  # which is said when the run starts
         shares = choose_device(settings.device).type == "cpu"
     finished = depth if settings.strength == 1.0 else _FLOAT
-    tasks = _tasks(settings)
+    tasks = _tasks(settings, size)
     steps = [(_configs(settings, task, *size), finished if task == tasks[-1] else _FLOAT) for task in tasks]
     # Each step of `auto` gets an equal part.
     return len(steps) * max(
@@ -66,11 +66,11 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
     )
 
 
-def _tasks(settings: Settings) -> list[str]:
+def _tasks(settings: Settings, size: tuple[int, int]) -> list[str]:
     """The steps that a picture may go through: of `auto` all that there are."""
     if settings.task != "auto":
         return [settings.task]
-    return ["dejpeg", "denoise", *(["upscale"] if settings.enlarges else [])]
+    return ["dejpeg", "denoise", *(["upscale"] if settings.factor(*size) > 1 else [])]
 
 
 def _configs(settings: Settings, task: str, width: int, height: int) -> list[NetworkConfig]:

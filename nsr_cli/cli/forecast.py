@@ -15,10 +15,11 @@ from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome, as_json, never_read, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
+from nsr_cli.cli.reading import read_file
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
 from nsr_cli.cli.texts import human_bytes, human_duration
-from nsr_cli.errors import DecodeError, MemoryExhausted, NsrError, PictureError, WriteError
+from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.heads import Head, read_head
 from nsr_cli.imaging.ifd import DirectoryError
@@ -150,6 +151,8 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
                 found = forecast(job, settings)
                 if decoder is not None and job.source is not None:
                     _look(outcome, job, decoder, settings)
+            except NotReady as error:  # nor would there be a decoder for the next one
+                raise NotReady(f"{safe_text(job.label)}: {error}") from error
             except (NsrError, OSError) as error:
                 outcome.fail(
                     error if isinstance(error, NsrError) else DecodeError(f"cannot be read: {error}")
@@ -167,7 +170,7 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
         with closing(large.source):
             page, level = large.source.page, large.level
     else:
-        data = job.source.read_bytes() if job.source is not None else b""
+        data = read_file(job.source, settings.max_pixels)
         page = decoder.pages(data)[0]
         level = level_of(settings, page, data)
     factor = settings.factor(page.width, page.height) if settings.enlarges else None

@@ -9,7 +9,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.inputs import STDIN, is_folder
 from nsr_cli.cli.options import MaxPixels
-from nsr_cli.errors import NsrError, PartialFailure, UsageError
+from nsr_cli.errors import NotReady, NsrError, PartialFailure, UsageError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
@@ -54,7 +54,7 @@ def inspect(
                 _report(text, decoder, max_pixels, console)
             except NsrError as error:
                 told = f"{_label(text)}: {error}"
-                if len(files) == 1:
+                if len(files) == 1 or isinstance(error, NotReady):  # which the next one would meet too
                     raise type(error)(told) from error
                 failed += 1
                 console.traceback(error)

@@ -8,15 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
-from nsr_cli.cli import provenance
 from nsr_cli.cli.chain import Chain, Link
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.packing import check_pages, own_format, pack
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.reading import read_file
@@ -26,14 +25,11 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import EncodeError, MemoryExhausted, NsrError, WriteError
+from nsr_cli.errors import MemoryExhausted, NotReady, NsrError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
-
-_HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
-_EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
 
 
 class Journey:
@@ -90,8 +86,8 @@ class Journey:
         first = pages[0]
         outcome.size = (first.width, first.height)
         outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
-        work.format = item.job.format or _own_format(first)
-        _check_pages(work)
+        work.format = item.job.format or own_format(first)
+        check_pages(pages, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)
         if work.streamed is not None:
             work.levels, work.pages = [work.streamed.level], []
@@ -127,9 +123,7 @@ class Journey:
         outcome = work.outcome
         if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                lost = codec.losses(work.pages[0], work.format, self._settings.write_quality)
-                outcome.notes += [f"{work.format}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-                data = self._encoded(self._signed(work), work.format)
+                data = pack(work.pages, work.format, self._settings, outcome)
                 if self._stop.is_set():
                     raise Cancelled
                 if outcome.job.target is None:
@@ -149,6 +143,8 @@ class Journey:
             yield
         except Unstartable:
             raise
+        except NotReady as error:
+            raise NotReady(f"{safe_text(outcome.label)}: {error}") from error
         except NsrError as error:
             outcome.fail(error)
         except MemoryError:
@@ -248,23 +244,6 @@ class Journey:
             raise Cancelled
         self._progress.parts(done, total)
 
-    def _signed(self, work: Work) -> list[Picture]:
-        """The pages as they are written: without what `--strip` drops, else with the note of how they were made."""
-        pages, outcome, form = work.pages, work.outcome, work.format
-        if self._settings.strip:
-            return [page.with_metadata(replace(page.metadata, exif=None, text=())) for page in pages]
-        quality = self._settings.write_quality
-        pixels = provenance.digest_as_written(pages, form, quality, lambda bare: self._encoded(bare, form))
-        command = provenance.arguments_of(self._settings, form)
-        made_by = (outcome.model or "", outcome.model_sha256 or "")
-        steps = outcome.found if self._settings.task == "auto" else None
-        return [provenance.mark(page, command, *made_by, pixels, steps) for page in pages]
-
-    def _encoded(self, pages: list[Picture], form: str) -> bytes:
-        if len(pages) == 1:
-            return codec.encode(pages[0], form, quality=self._settings.write_quality)
-        return codec.encode_pages(pages, form, quality=self._settings.write_quality)
-
     def _make_room(self, job: Job) -> None:
         """Make the folder of the target. WriteError if that cannot be, or something is there that should stay."""
         target = job.target or Path()
@@ -279,20 +258,3 @@ class Journey:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(target, error) from error
-
-
-def _own_format(first: Picture) -> str:
-    """The format of the file, if that holds the picture as it is."""
-    kept = first.source in codec.LOSSLESS and (first.alpha is None or first.source not in codec.OPAQUE)
-    return first.source if kept else "PNG"
-
-
-def _check_pages(work: Work) -> None:
-    """EncodeError if the format cannot hold several pages or frames."""
-    count, source = len(work.pages), work.pages[0].source
-    if count > 1 and source == "TIFF" and work.format != "TIFF":
-        raise EncodeError(f"it has {count} pages, which only TIFF keeps; leave the format to TIFF")
-    if count > 1 and work.format not in _HOLD_SEVERAL:
-        raise EncodeError(
-            f"it has {count} frames, which {work.format} cannot hold; choose PNG, WebP, GIF or TIFF"
-        )

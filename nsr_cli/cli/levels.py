@@ -39,7 +39,8 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
             return Level(quality=settings.jpeg_quality)
         return _jpeg_level(page, data)
     if settings.task == "auto":
-        steps = remedies(inspect(data, page)) + ((Step("upscale"),) if settings.enlarges else ())
+        grows = settings.factor(page.width, page.height) > 1
+        steps = remedies(inspect(data, page)) + ((Step("upscale"),) if grows else ())
         return Level(steps=steps, skip_reason=None if steps else _NOTHING)
     return Level()
 

@@ -177,10 +177,14 @@ def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
     there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
     rule = request.if_exists or ("error" if _names_file(request, jobs) else "skip")
     if rule == "error" and there:
-        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
+        label = safe_text(there[0].target_label)
+        if len(there) == 1:
+            raise UsageError(
+                f"{label} already exists: --if-exists overwrite replaces it, --if-exists skip leaves it"
+            )
         raise UsageError(
-            f"{safe_text(there[0].target_label)}{more} already exists: --if-exists overwrite replaces it, "
-            "--if-exists skip leaves it"
+            f"{label} and {len(there) - 1} more already exist: --if-exists overwrite replaces them, "
+            "--if-exists skip leaves them"
         )
     return there if rule == "skip" else []
 

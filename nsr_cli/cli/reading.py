@@ -6,6 +6,7 @@ from pathlib import Path
 from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, unreadable
 from nsr_cli.errors import DecodeError, UsageError
+from nsr_cli.imaging.limits import most_bytes
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.reads import read_regular
 
@@ -33,8 +34,8 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
     if path is None:
         raise DecodeError("stdin holds no picture")
     try:
-        stored, most = path.stat().st_size, max_pixels * 16 + (1 << 26)
-        if stored > most:  # four float samples a pixel, and room for metadata
+        stored, most = path.stat().st_size, most_bytes(max_pixels)
+        if stored > most:
             raise DecodeError(
                 f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}"
             )

@@ -13,15 +13,8 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, is_terminal
-from nsr_cli.cli.options import (
-    FitChoice,
-    Height,
-    Inputs,
-    JpegQuality,
-    Scale,
-    Sigma,
-    Width,
-)
+from nsr_cli.cli.options_files import Inputs
+from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError, WeightsError
@@ -62,7 +55,7 @@ def upscale(
     2, 3 and 4 are what the networks do; other factors are composed of them and resized.
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
-    check_size(scale, width, height)
+    scale = factor_of(ctx, scale, width, height)
     factor = None if width or height else scale or DEFAULT_SCALE
     return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
@@ -99,10 +92,22 @@ def dejpeg(
     return start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
 
 
-def check_size(scale: float | None, width: int | None, height: int | None) -> None:
-    """UsageError if both a factor and a size were asked for."""
-    if scale is not None and (width or height):
+def factor_of(ctx: typer.Context, scale: float | None, width: int | None, height: int | None) -> float | None:
+    """The factor that was asked for, unless it stands in the settings only and a size was typed.
+
+    Raises:
+        UsageError: both a factor and a size were typed.
+    """
+    if not (width or height):
+        return scale
+    if scale is not None and _is_typed(ctx, "scale"):
         raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
+    return None
+
+
+def _is_typed(ctx: typer.Context, key: str) -> bool:
+    """Whether an option stands on the command line, and not only in the environment or a settings file."""
+    return getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
@@ -130,7 +135,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     )
     console = console_of(ctx)
     console.json |= shared.json
-    plan = make_plan(_request(settings, shared, inputs))
+    plan = make_plan(_request(settings, shared, inputs, _is_typed(ctx, "format")))
     if shared.dry_run:
         show(plan, settings, console)
         return 0
@@ -161,13 +166,18 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
     return False
 
 
-def _request(settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
-    from nsr_cli.cli.naming import Namer, check_template, template_format
+def _request(
+    settings: Settings, shared: RestoreOptions, inputs: list[str], format_is_typed: bool
+) -> "Request":
+    from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
     from nsr_cli.cli.redo import Earlier
 
     if shared.name is not None:
         check_template(shared.name)
+    output = Path(shared.output or "")
+    if not format_is_typed and format_of(output.suffix) and not output.is_dir():
+        shared = replace(shared, format=None)  # the name that was typed says enough
     namer = Namer(
         tag=settings.tag,
         template=shared.name,

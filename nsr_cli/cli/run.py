@@ -19,7 +19,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import DecodeError, NsrError, PartialFailure, UsageError, WriteError
+from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
 from nsr_cli.sandbox.decoder import Decoder
@@ -66,6 +66,7 @@ def run(
 
     Raises:
         NsrError: no restorer can be loaded.
+        NotReady: no decoder can be started; what was restored before is told of, and how to go on.
         KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
     """
     started = time.monotonic()
@@ -76,6 +77,9 @@ def run(
             _restore_all(plan, settings, load, reporter, console, replaces)
     except Unstartable as failure:
         raise failure.args[0] from None
+    except NotReady as failure:
+        more = f" ({_how_to_resume(plan, reporter.tally)})" if plan.inputs > 1 else ""
+        raise NotReady(f"{failure}{more}") from failure
     except KeyboardInterrupt as stopped:
         stopped.add_note(_how_to_resume(plan, reporter.tally))
         raise

@@ -93,20 +93,21 @@ class Settings:
     def target_size(self, width: int, height: int) -> tuple[int, int] | None:
         """Width and height to reach from a picture of this size; None where a factor decides.
 
+        `auto` only repairs pictures that are that large already: None for them too.
+
         Raises:
             LargeEnough: the picture is that large already.
-            PictureError: the same, for `auto`; or it would have to grow more than 16 times.
+            PictureError: it would have to grow more than 16 times.
         """
         if not self.enlarges or not (self.width or self.height):
             return None
         size = self._fitted(width, height)
         factor = max(size[0] / width, size[1] / height)
+        if factor <= 1 and self.task == "auto":
+            return None
         if factor <= 1:
             there = f"it has {width}x{height} pixels already; {size[0]}x{size[1]} would not enlarge it"
-            told = f"{there}: give a larger size, or a factor with -s"
-            if self.task == "auto":  # there may be other things to do
-                raise PictureError(told)
-            raise LargeEnough(told, (width, height))
+            raise LargeEnough(f"{there}: give a larger size, or a factor with -s", (width, height))
         if factor > NATIVE[-1]:
             raise PictureError(
                 f"from {width}x{height} to {size[0]}x{size[1]} is more than {NATIVE[-1]:g} times; give at "

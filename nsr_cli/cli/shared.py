@@ -7,32 +7,29 @@ from functools import wraps
 from typing import Any
 
 from nsr_cli.cli.options import (
-    AllFrames,
     Batch,
     Device,
-    DryRun,
-    Exists,
-    Format,
-    JpegQuality,
-    Json,
     MaxMemory,
     MaxPixels,
     Mirror,
-    Model,
-    Name,
     Offline,
-    Output,
     PrecisionChoice,
+    Tile,
+)
+from nsr_cli.cli.options_files import (
+    AllFrames,
+    DryRun,
+    Exists,
+    Format,
+    Json,
+    Name,
+    Output,
     Quality,
     Recursive,
-    Scale,
     SheetExists,
-    Sigma,
-    Strength,
     Strip,
-    Tile,
-    Tta,
 )
+from nsr_cli.cli.options_picture import JpegQuality, Model, Scale, Sigma, Strength, Tta
 from nsr_cli.cli.tasks import Task
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 

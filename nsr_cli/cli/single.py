@@ -10,7 +10,7 @@ from pathlib import Path
 from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
 from nsr_cli.cli.reading import read_input
-from nsr_cli.errors import PictureError, UsageError, WriteError
+from nsr_cli.errors import NotReady, PictureError, UsageError, WriteError
 from nsr_cli.files import safe_text, write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -127,7 +127,7 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
 
     Raises:
         UsageError: it is a folder, or stdin is a terminal.
-        PictureError: it cannot be read or decoded.
+        PictureError, NotReady: it cannot be read or decoded.
     """
     label = "stdin" if image == STDIN else image
     if image != STDIN and is_folder(Path(image)):
@@ -136,7 +136,7 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
         data = read_input(image, max_pixels, console)
         with Decoder(max_pixels, notice=console.warning) as decoder:
             picture = decoder.first(data)
-    except PictureError as error:
+    except (PictureError, NotReady) as error:
         raise type(error)(f"{safe_text(label)}: {error}") from error
     for note in picture.notes:
         console.warning(f"{label}: {note}")

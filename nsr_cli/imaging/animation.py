@@ -11,17 +11,18 @@ from nsr_cli.imaging.picture import Picture
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
 _FRAME_SECONDS = 0.1  # where a frame does not say
+_MOST_PLAYS = 65_535  # that GIF and WebP can count
 
 
 def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
-    """An endless animation of 8-bit frames of one size; the metadata is the first frame's."""
+    """An animation of 8-bit frames of one size; the metadata is that of the first frame, without `plays` for ever."""
     first = frames[0]
     images = [rasters.image_of(frame) for frame in _alike(frames)]
     options: dict[str, Any] = {
         "save_all": True,
         "append_images": images[1:],
         "duration": [round(1000 * (frame.metadata.duration or _FRAME_SECONDS)) for frame in frames],
-        "loop": 0,
+        **_loop(min(first.metadata.plays or 0, _MOST_PLAYS), kind),
     }
     if kind == "GIF":
         options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
@@ -35,6 +36,13 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
         end_of_header = len(png.SIGNATURE) + 25
         return stored[:end_of_header] + png.write_metadata(first) + stored[end_of_header:]
     return stored
+
+
+def _loop(plays: int, kind: str) -> dict[str, int]:
+    """How Pillow is told how often an animation is shown: a GIF says how often it is repeated, or nothing for once."""
+    if kind != "GIF" or plays == 0:
+        return {"loop": plays}
+    return {"loop": plays - 1} if plays > 1 else {}
 
 
 def _alike(frames: Sequence[Picture]) -> list[Picture]:

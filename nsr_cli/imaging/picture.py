@@ -39,6 +39,9 @@ class Metadata:
     duration: float | None = None
     """Seconds for which a frame of an animation is shown."""
 
+    plays: int | None = None
+    """How often an animation is shown, 0 for ever; None for what is none, or does not say."""
+
     def with_text(self, keyword: str, value: str) -> Self:
         """A copy in which `keyword` has this one value; it takes the place of earlier ones."""
         kept = tuple(pair for pair in self.text if pair[0] != keyword)

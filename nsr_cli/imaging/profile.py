@@ -26,8 +26,10 @@ def fitting(icc: bytes | None, channels: int) -> tuple[bytes | None, tuple[str, 
     described = channels_of(icc)
     if described == channels:
         return icc, ()
-    kinds = {1: "gray", 3: "RGB", 4: "CMYK", None: "unreadable"}
     wanted = "gray" if channels == 1 else "RGB"
+    if described is None:
+        return None, (f"its color profile is damaged, or not for {wanted}: left out",)
+    kinds = {1: "gray", 3: "RGB", 4: "CMYK"}
     return None, (f"its color profile is {kinds[described]}, not {wanted}: left out",)
 
 

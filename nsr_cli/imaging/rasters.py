@@ -100,6 +100,8 @@ def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
             pixels, alpha, more = samples_of(image, metadata.icc)
             if image.mode == "CMYK":
                 metadata = replace(metadata, icc=None)
+            if total > 1:
+                metadata = replace(metadata, plays=_plays(image.info, kind))
             found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
             yield finish(pixels, alpha, metadata, kind, found, from_palette=kind in ("BMP", "GIF"))
 
@@ -163,6 +165,14 @@ def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
 def _seconds(info: dict[Any, Any]) -> float | None:
     duration = info.get("duration")
     return float(duration) / 1000 if duration else None
+
+
+def _plays(info: dict[Any, Any], kind: str) -> int:
+    """How often an animation is shown, 0 for ever; a GIF says how often it is repeated, or nothing for once."""
+    number = int(info.get("loop", 0))
+    if kind != "GIF":
+        return number
+    return number + 1 if number or "loop" not in info else 0
 
 
 def image_of(picture: Picture) -> Image.Image:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from nsr_cli.errors import DecodeError
+from nsr_cli.errors import DecodeError, NotReady
 from nsr_cli.imaging import codec, rasters
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
@@ -70,29 +70,30 @@ class Decoder:
 
         Raises:
             DecodeError: it cannot be read, for whatever reason.
+            NotReady: no process could be started in time, nor could a second one. So it would be for the next file.
         """
         return self._decoded(data, self._extent)
 
     def first(self, data: bytes) -> Picture:
-        """The first picture of a file, with a note if there are more. DecodeError as `pages`."""
+        """The first picture of a file, with a note if there are more. Raises as `pages`."""
         return self._decoded(data, "first")[0]
 
     def _decoded(self, data: bytes, extent: Extent) -> list[Picture]:
-        reason = "its decoder cannot be started"
+        failure: DecodeError | NotReady = DecodeError("its decoder cannot be started")
         for _ in range(_ATTEMPTS):
             if (process := self._take()) is None:
                 return list(pages(data, self._max_pixels, extent))
             try:
                 return process.decode(data, self._order(data, extent))
             except Gone as gone:
-                reason = str(gone)
+                failure = _failure(gone)
                 if gone.reading:
                     break
             except OSError as error:  # the shared file: no memory, no space, no descriptors
                 raise DecodeError(f"cannot be decoded: {error.strerror or error}") from error
             finally:
                 self._give_back(process)
-        raise DecodeError("decoding was stopped" if self._stop.is_set() else reason)
+        raise DecodeError("decoding was stopped") if self._stop.is_set() else failure
 
     def close(self) -> None:
         """End all processes."""
@@ -109,7 +110,7 @@ class Decoder:
         return Order(len(data), self._max_pixels, extent, limits)
 
     def _take(self) -> Process | None:
-        """A process that is ready; None if there can be none. DecodeError if it takes too long to start, twice."""
+        """A process that is ready; None if there can be none. NotReady if it takes too long to start, twice."""
         failures = 0
         while not self._stop.is_set():
             with self._lock:
@@ -125,7 +126,7 @@ class Decoder:
                 if failures < _ATTEMPTS or self._stop.is_set():
                     continue
                 if gone.late:  # the machine stands still, which no other way of decoding would change
-                    raise DecodeError(str(gone)) from gone
+                    raise _failure(gone) from gone
                 self._go_alone(str(gone))
                 return None
             else:
@@ -164,6 +165,11 @@ class Decoder:
         with self._lock:
             self._all.discard(process)
         process.close()
+
+
+def _failure(gone: Gone) -> DecodeError | NotReady:
+    """What the end of a process means for a picture, or for all of them."""
+    return NotReady(str(gone)) if gone.late and not gone.reading else DecodeError(str(gone))
 
 
 def _most_pixels(data: bytes) -> int:

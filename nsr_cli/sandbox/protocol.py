@@ -108,6 +108,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "dpi": meta.dpi,
         "text": meta.text,
         "duration": meta.duration,
+        "plays": meta.plays,
         "source": picture.source,
         "notes": picture.notes,
         "span": picture.span,
@@ -141,13 +142,14 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
 
 
 def _metadata(record: dict[str, Any]) -> Metadata:
-    dpi, duration = record["dpi"], record["duration"]
+    dpi, duration, plays = record["dpi"], record["duration"], record["plays"]
     return Metadata(
         _unpacked(record["exif"]),
         _unpacked(record["icc"]),
         None if dpi is None else _pair(dpi),
         tuple((str(key), str(value)) for key, value in record["text"]),
         None if duration is None else float(duration),
+        None if plays is None else int(plays),
     )
 
 

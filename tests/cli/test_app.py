@@ -1,5 +1,6 @@
 """What holds for every command: quick help, one line for an error, exit codes, closed pipes, signals."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,9 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,6 +20,7 @@ from nsr_cli.cli.app import _explained
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+from tests.stress.running import listens
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 HEAVY = ("torch", "numpy", "PIL", "rich", "requests", "tqdm")
@@ -207,7 +211,14 @@ def test_a_signal_stops_a_command_that_waits(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        time.sleep(2.5)  # long enough to be waiting for stdin
+        assert process.stdin is not None
+        process.stdin.write(
+            b"\x89PNG\r\n"
+        )  # the beginning of a picture: it waits for the rest once it has that
+        process.stdin.flush()
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends and (waiting_bytes(process.stdin) or not listens(process, number)):
+            time.sleep(0.02)
         started = time.monotonic()
         process.send_signal(number)
         process.wait(timeout=30)
@@ -217,6 +228,11 @@ def test_a_signal_stops_a_command_that_waits(
     assert process.returncode == code
     assert took < 2
     assert said.splitlines()[-1].startswith("nsr: interrupted") and "Traceback" not in said
+
+
+def waiting_bytes(pipe: IO[bytes]) -> int:
+    """How many bytes of a pipe have not been read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def on_a_terminal(command: list[str], environment: dict[str, str]) -> str:

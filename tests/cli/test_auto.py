@@ -224,6 +224,15 @@ def test_a_dry_run_looks_at_the_pictures_and_changes_nothing(call: Call, album: 
     assert sorted(Path().rglob("*")) == before
 
 
+def test_a_dry_run_reads_no_file_that_is_too_large_for_a_picture(
+    inside: Inside, album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (album / "large.png").open("wb") as file:
+        file.truncate(1 << 27)
+    assert inside("auto", album / "large.png", "--dry-run", "--max-pixels", "100") == 0
+    assert "134217728 bytes are too many for a picture within --max-pixels 100" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
@@ -241,6 +250,20 @@ def test_wrong_usage_is_one_line(
     assert inside("auto", "album/clean.png", *args) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and expected in said, said
+
+
+def test_pictures_that_are_large_enough_are_repaired_and_not_enlarged(
+    call: Call, album: Path, models: tuple[str, ...], tiny_model: Path
+) -> None:
+    Image.new("RGB", (150, 100), (90, 20, 200)).save(album / "less.png")
+    size = ("--width", "190", "--model", f"upscale={tiny_model}", *models)
+    for more in (("--dry-run",), ()):
+        found = records(call("auto", "album", *size, *more, "--json")[0])
+        assert found["clean.png"]["status"] == "skipped"
+        steps = {name: [step["task"] for step in found[name]["steps"]] for name in ("small.jpg", "less.png")}
+        assert steps == {"small.jpg": ["dejpeg"], "less.png": ["upscale"]}
+        assert found["small.jpg"]["out_size"] == [192, 144]
+        assert found["less.png"]["out_size"] == [190, 127]
 
 
 def test_models_come_from_the_settings_too(call: Call, album: Path, level_model: Path) -> None:

@@ -4,12 +4,16 @@ import io
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from nsr_cli.errors import NotReady
+from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.conftest import Run
 
 
@@ -53,6 +57,25 @@ def test_what_is_too_large_can_be_allowed_as_the_message_says(
     refused = nsr("inspect", "clean.png", NSR_MAX_PIXELS="307199")
     assert refused.returncode == 1 and b"raise it with --max-pixels 307200" in refused.stderr
     assert nsr("inspect", "clean.png", "--max-pixels", "307200", NSR_MAX_PIXELS="307199").returncode == 0
+
+
+def test_no_picture_is_looked_at_after_one_that_no_decoder_could_be_started_for(
+    inside: Callable[..., int],
+    photo: Image.Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(decoder: Decoder, data: bytes) -> NoReturn:
+        raise NotReady("not ready")
+
+    for name in ("a.png", "b.png"):
+        photo.save(tmp_path / name)
+    for method in ("first", "pages"):
+        monkeypatch.setattr(Decoder, method, refuse)
+    for args in (["inspect", "a.png", "b.png"], ["auto", "-n", "a.png", "b.png"], ["compare", "a.png"]):
+        assert inside(*args) == 1
+        assert capsys.readouterr().err == "nsr: a.png: not ready\n"
 
 
 def test_a_clean_picture_is_left_alone(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:

@@ -302,3 +302,19 @@ def test_a_model_that_is_none_is_found_before_torch_is_loaded(model: str, reason
 def test_tiers_and_nothing_are_models() -> None:
     check_model(None, "upscale")
     check_model("lite", "denoise")
+
+
+def test_what_is_typed_outweighs_settings_that_would_contradict_it(
+    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "nsr.toml").write_text('scale = 3\nformat = "jpeg"\n')
+    for args, told in (
+        (("-o", "x.png"), "a.png -> x.png  12x8 -> 36x24\n"),
+        (("--width", "24"), "a.png -> a_24w.jpg  12x8 -> 24x16\n"),
+        ((), "a.png -> a_x3.jpg  12x8 -> 36x24\n"),
+    ):
+        assert inside("upscale", "a.png", "--dry-run", *args) == 0
+        assert capsys.readouterr().out == told
+    for wrong in (("-o", "x.png", "--format", "jpeg"), ("--width", "24", "-s", "2")):
+        assert inside("upscale", "a.png", "--dry-run", *wrong) == 2

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,12 @@ from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import make_plan
 from nsr_cli.cli.run import _threads, run
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import MemoryExhausted, PictureError, UsageError, WeightsError
+from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.sandbox import launch, process
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.sandbox.shared import SharedFile
 
 Paint = Callable[..., Path]
 
@@ -239,6 +243,58 @@ def test_without_any_restorer_the_run_is_over(error: Exception, bench: Bench, pa
         bench("a.png", "b.png")
     assert bench.loaded == [("rgb", 2.0)]
     assert [thread for thread in threading.enumerate() if thread is not threading.main_thread()] == []
+
+
+def test_a_run_ends_with_the_first_picture_that_no_decoder_can_be_started_for(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abcdefgh":
+        paint(Path(f"d/{name}.png"))
+    starts: list[int] = []
+    start = launch.start
+
+    def counted(shared: SharedFile) -> "subprocess.Popen[bytes]":
+        starts.append(1)
+        return start(shared)
+
+    monkeypatch.setattr(launch, "start", counted)
+    monkeypatch.setattr(launch, "_CODE", "import time\ntime.sleep(1000)\n")
+    monkeypatch.setattr(process, "_STARTING", 0.5)
+    with pytest.raises(
+        NotReady,
+        match=r"^d/a\.png: its decoder was not ready within 0\.5 seconds; try again when the machine is less busy "
+        r"\(0 of 8 pictures are done; run the same command again for the other 8\)$",
+    ):
+        bench("d")
+    assert len(starts) <= 2 * _threads()[0] + 1 and not Path("d_x2").exists()
+    with pytest.raises(NotReady, match=r"less busy$"):
+        bench("d/a.png")
+
+
+def test_what_was_restored_before_no_decoder_could_be_started_is_kept_and_told(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for width, name in enumerate("abcde", 12):
+        paint(Path(f"d/{name}.png"), width)
+    bad, pages = Path("d/c.png").read_bytes(), Decoder.pages
+
+    def decode(decoder: Decoder, data: bytes) -> list[Picture]:
+        if data == bad:
+            raise NotReady("not ready")
+        return pages(decoder, data)
+
+    monkeypatch.setattr(Decoder, "pages", decode)
+    bench.console.json = True
+    with pytest.raises(
+        NotReady, match=r"^d/c\.png: not ready \(2 of 5 pictures are done; run the same"
+    ) as ended:
+        bench("d")
+    assert ended.value.exit_code == 1
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["input"], one["status"]) for one in records] == [("d/a.png", "ok"), ("d/b.png", "ok")]
+    monkeypatch.setattr(Decoder, "pages", pages)
+    assert bench("d") == 0
+    assert [size_of(f"d_x2/{name}.png")[0] for name in "abcde"] == [24, 26, 28, 30, 32]
 
 
 def test_a_network_that_is_missing_later_fails_only_its_pictures(bench: Bench, paint: Paint) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.errors import PictureError
 
 
@@ -40,10 +40,15 @@ def test_a_factor_gives_the_size_and_other_tasks_keep_it() -> None:
 
 
 def test_a_size_that_is_no_enlargement_or_too_much_of_one_is_the_pictures_failure() -> None:
-    with pytest.raises(PictureError, match="100x50 pixels already"):
+    with pytest.raises(LargeEnough, match="100x50 pixels already"):
         upscale(width=100).factor(100, 50)
     with pytest.raises(PictureError, match="more than 16 times; give at most 1600x800"):
         upscale(width=1601).result_size(100, 50)
+
+
+def test_auto_leaves_the_size_of_what_is_large_enough() -> None:
+    assert Settings("auto", width=100).result_size(100, 50) == (100, 50)
+    assert Settings("auto", width=150).result_size(100, 50) == (150, 75)
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,21 @@ def test_bombs_are_refused_at_the_header(kind: str, data: bytes) -> None:
         codec.decode(data, max_pixels=10**11)
 
 
+@pytest.mark.parametrize("source", ["PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("plays", [0, 1, 4])
+def test_an_animation_is_shown_as_often_as_before(samples: Any, source: str, plays: int) -> None:
+    frames = [Image.fromarray(np.roll(samples.smooth, shift, axis=1)) for shift in (0, 5)]
+    told = {"loop": plays} if source != "GIF" or plays == 0 else {"loop": plays - 1} if plays > 1 else {}
+    stored = io.BytesIO()
+    frames[0].save(stored, source, save_all=True, append_images=frames[1:], duration=50, **told)
+    pages = list(codec.decode_all(stored.getvalue()))
+    assert pages[0].metadata.plays == plays
+    for kind in ("PNG", "WEBP", "GIF"):
+        written = codec.encode_pages(pages, kind)
+        assert next(iter(codec.decode_all(written))).metadata.plays == plays
+        assert (b"NETSCAPE" in written) == (kind == "GIF" and plays != 1)
+
+
 def test_a_frame_of_an_animation_is_said_to_be_the_first(samples: Any) -> None:
     frames = [
         Picture(np.roll(samples.smooth, shift, axis=1), metadata=Metadata(duration=0.25))

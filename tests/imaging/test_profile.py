@@ -68,3 +68,9 @@ def test_no_ink_is_white_and_full_ink_is_black() -> None:
         rgb, _ = profile.cmyk_to_rgb(ink, None)
         assert rgb.dtype == name
         assert rgb[0].tolist() == [[peak] * 3, [0] * 3, [0, peak, peak]]
+
+
+def test_a_profile_of_another_kind_is_left_out_with_the_reason() -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for icc in (lab, b"garbage"):
+        assert profile.fitting(icc, 3) == (None, ("its color profile is damaged, or not for RGB: left out",))

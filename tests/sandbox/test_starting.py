@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.errors import DecodeError
+from nsr_cli.errors import NotReady
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox import launch, process
@@ -64,12 +64,12 @@ def test_one_that_hangs_while_it_starts_is_replaced_and_nothing_is_said(arrange:
     assert len(numbers) == 2 and said == []
 
 
-def test_two_that_hang_cost_one_picture_and_never_its_protection(arrange: Arrange) -> None:
+def test_two_that_hang_are_no_fault_of_the_picture_and_never_cost_its_protection(arrange: Arrange) -> None:
     said: list[str] = []
     numbers = arrange(HANGS, HANGS)
     with Decoder(notice=said.append) as decoder:
         started = time.monotonic()
-        with pytest.raises(DecodeError, match=r"^its decoder was not ready within 0\.5 seconds; try again"):
+        with pytest.raises(NotReady, match=r"^its decoder was not ready within 0\.5 seconds; try again"):
             decoder.pages(PNG)
         assert time.monotonic() - started < 30
         assert decoder.pages(PNG)[0].width == 12
@@ -84,4 +84,20 @@ def test_one_that_hangs_while_it_loads_a_library_is_replaced(
         assert decoder.pages(PNM)[0].width == 3
         monkeypatch.setattr(process, "_STARTING", SHORT)
         assert decoder.pages(PNG)[0].width == 12
+    assert len(numbers) == 2
+
+
+def test_a_library_that_never_loads_is_no_fault_of_the_picture(
+    arrange: Arrange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = arrange(HANGS_LATER, HANGS_LATER)
+    wait_ready = process.Process.wait_ready
+
+    def ready(one: process.Process) -> None:
+        wait_ready(one)
+        monkeypatch.setattr(process, "_STARTING", SHORT)
+
+    monkeypatch.setattr(process.Process, "wait_ready", ready)
+    with Decoder() as decoder, pytest.raises(NotReady):
+        decoder.pages(PNG)
     assert len(numbers) == 2

@@ -1,0 +1,97 @@
+"""The options about files: what is read, what becomes of it, and where that goes."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nsr_cli.cli.options import option
+from nsr_cli.cli.values import parse_format
+
+IfExists = Literal["skip", "overwrite", "error"]
+
+_WHERE = "What and where"
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="IN", help="Pictures, folders, patterns, or - for stdin.", show_default=False),
+]
+
+Output = Annotated[
+    str | None,
+    option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        panel=_WHERE,
+        env=False,
+        help="Result file, folder, or - for stdout.",
+    ),
+]
+Recursive = Annotated[bool, option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+Name = Annotated[
+    str | None,
+    option(
+        "--name",
+        metavar="TEMPLATE",
+        panel=_WHERE,
+        help="Name of each result, such as '{stem}_{task}'; also {ext} {scale} {model} {sigma} {quality} "
+        "{index}.",
+    ),
+]
+
+
+def _exists(more: str) -> Any:
+    return option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help=f"What to do if the result already exists{more}.  [default: skip; error for -o FILE]",
+    )
+
+
+Exists = Annotated[
+    IfExists | None,
+    _exists("; skip still replaces it if nsr made it with other settings and nobody has edited it"),
+]
+SheetExists = Annotated[IfExists | None, _exists("")]
+
+
+def _exists_as(default: str, what: str) -> Any:
+    """For commands whose default does not depend on -o."""
+    return option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help=f"What to do if {what}.  [default: {default}]",
+    )
+
+
+DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
+PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
+Format = Annotated[
+    str | None,
+    option(
+        "--format",
+        metavar="FORMAT",
+        panel=_WHERE,
+        parser=parse_format,
+        help="png, jpeg, webp, tiff, bmp or ppm.  [default: as the input where that is lossless, else png]",
+    ),
+]
+Quality = Annotated[
+    int | None,
+    option(
+        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Quality of a JPEG or WebP result."
+    ),
+]
+Strip = Annotated[bool, option("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
+AllFrames = Annotated[
+    bool,
+    option("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
+]
+DryRun = Annotated[
+    bool, option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")
+]
+Json = Annotated[
+    bool, option("--json", panel=_WHERE, env=False, help="Print one JSON object for each picture.")
+]
