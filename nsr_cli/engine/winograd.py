@@ -53,9 +53,7 @@ _KERNEL_BOTH = torch.einsum("yr,xc->xyrc", _KERNEL, _KERNEL).reshape(_PLACES, 9)
 def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether this is the faster way for such a layer, of windows that are large enough."""
     return (
-        device.type == "cpu"
-        and dtype == torch.float32
-        and min(in_channels, out_channels) >= _LEAST_CHANNELS
+        device.type == "cpu" and dtype == torch.float32 and min(in_channels, out_channels) >= _LEAST_CHANNELS
     )
 
 
