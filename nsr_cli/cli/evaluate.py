@@ -1,5 +1,6 @@
 """`nsr eval`: scores of models on benchmark sets, with the paper's figures beside them."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -26,7 +27,12 @@ app = typer.Typer()
 @app.command("eval")
 def evaluate(
     ctx: typer.Context,
-    sets: Annotated[list[str], typer.Option("--set", metavar="NAME", help="Benchmark set; repeatable.")],
+    sets: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="NAME|DIR/", help="Benchmark set, or a folder of your own pictures; repeatable."
+        ),
+    ],
     task: Annotated[
         str | None,
         typer.Option(
@@ -111,6 +117,7 @@ def evaluate(
       nsr eval --set Set5 --set Urban100 -s 2 -s 4
       nsr eval --set BSD100 -s 2 --model bicubic --model lite --markdown
       nsr eval --set BSD68 --sigma 25 --data benchmarks/
+      nsr eval --set ./photos/ -s 2 --model bicubic --model lite     own pictures by the same protocol
       nsr eval --set Classic5 -q 10 -q 40 --model input --json
       nsr eval --set BSD100 -q 10 --color rgb --subsampling 4:2:0 --subsampling 4:4:4
 
@@ -180,16 +187,25 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
 def _find_sets(
     names: Sequence[str], data: Path | None, offline: bool, console: Console
 ) -> "list[tuple[PictureSet, list[Path]]]":
-    """Each set once, with its pictures, downloaded where that is needed and allowed."""
+    """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders."""
     from nsr_cli.datasets import DataStore
+    from nsr_cli.datasets.pictures import set_in
 
     store = DataStore(data, offline=offline)
-    distinct = {one.name: one for one in (store.registry.get(name) for name in names)}
+    own = {Path(name).resolve(): Path(name) for name in names if _is_own_folder(name)}
+    distinct = {
+        one.name: one for one in (store.registry.get(name) for name in names if not _is_own_folder(name))
+    }
     found = []
     for name, one in distinct.items():
         with console.progress(1, name) as bar:
             found.append((one, store.find_images(name, bar.parts)))
-    return found
+    return found + [set_in(folder) for folder in own.values()]
+
+
+def _is_own_folder(name: str) -> bool:
+    """Whether a set is a folder: written as a path, so that a folder named Set5 is not taken for the set."""
+    return os.sep in name and Path(name).is_dir()
 
 
 def _steps(bar: Progress) -> Callable[[int, int], None]:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.errors import DataError
 from nsr_cli.files import safe_text
 
@@ -25,6 +26,20 @@ def pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         reason = safe_text(error.strerror or "it cannot be read")
         raise DataError(f"cannot read the folder {safe_text(folder)}: {reason}; check the path") from error
+
+
+def set_in(folder: Path) -> tuple[PictureSet, list[Path]]:
+    """A folder of the user's own as a set to score, with the pictures directly in it.
+
+    Its name ends in a slash, as that of no known set does: nobody's figures stand beside its own.
+
+    Raises:
+        DataError: the folder cannot be read, or has no picture.
+    """
+    pictures = pictures_in(folder)
+    if not pictures:
+        raise DataError(f"there is no picture in {safe_text(folder)}; give the folder that holds them")
+    return PictureSet(f"{safe_text(folder.resolve().name)}/", "benchmark", "rgb", len(pictures)), pictures
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -221,6 +221,26 @@ def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
     assert len(done.stderr.splitlines()) == 1 and said in done.stderr
 
 
+def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(data: Path) -> None:
+    own = data / "Set5"
+    Image.open(own / "head.png").convert("L").save(own / "head.png")
+    for options in (
+        ("-s", "2", "-m", "bicubic"),
+        ("--sigma", "25", "-m", "input"),
+        ("-q", "10", "-m", "input"),
+    ):
+        done = nsr(data, "eval", "--set", f"{own}/", "--set", str(own), *options, "--json")
+        (found,) = json.loads(done.stdout)["rows"]
+        assert (found["set"], found["images"]) == ("Set5/", 5) and not found["paper"]
+        assert 5 < found["psnr"] < 60
+
+
+def test_a_folder_without_pictures_cannot_be_scored(data: Path) -> None:
+    done = nsr(data, "eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
+    assert done.returncode == 4 and done.stderr.count("\n") == 1
+    assert f"there is no picture in {data}" in done.stderr
+
+
 def test_a_level_that_networks_do_not_know_is_said(data: Path) -> None:
     rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data))
     done = nsr(data, *rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
