@@ -203,6 +203,17 @@ LossKind = Annotated[
         "Error to minimize: absolute as in the paper, or squared, which aims at PSNR and mean colors.",
     ),
 ]
+MeanColor = Annotated[
+    float,
+    _option(
+        _SCHEDULE,
+        "--mean-color",
+        "WEIGHT",
+        "Weight of the error of each patch's mean color, added to the loss; 0.2 keeps colors from shifting.",
+        min=0,
+        max=100,
+    ),
+]
 ScheduleKind = Annotated[
     Literal["step", "cosine"],
     _option(

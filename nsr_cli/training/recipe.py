@@ -76,6 +76,7 @@ class Recipe:
     windows: int = 1  # a patch is windows × windows selection windows, with halos
     learning_rate: float = 1e-3
     loss: Loss = "l1"
+    mean_color: float = 0.0  # weight of the error of every patch's mean color, added to the loss
     schedule: Schedule = "step"
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none

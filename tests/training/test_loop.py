@@ -19,7 +19,7 @@ from nsr_cli.errors import DataError, TrainingError, UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint
-from nsr_cli.training.loop import Trainer, loss_within_range
+from nsr_cli.training.loop import Trainer, loss_within_range, mean_color_error
 from nsr_cli.training.publish import load_trained, publish
 from nsr_cli.training.start import unfolded
 from nsr_cli.weights.manifest import load_manifest
@@ -264,6 +264,18 @@ def test_unfolding_inverts_folding() -> None:
     torch.testing.assert_close(back.eval()(x), network(x), atol=1e-5, rtol=1e-5)
     fresh = Network(network.config)
     assert unfolded(fresh) is fresh
+
+
+def test_the_error_of_mean_colors_is_that_of_what_is_left_after_clipping() -> None:
+    target = torch.full((2, 3, 4, 4), 0.5)
+    restored = target + torch.tensor([[0.1, -0.1, 0.0], [0.0, 0.0, 0.7]])[:, :, None, None]
+    restored[0, 2, :2] += 0.2
+    restored[0, 2, 2:] -= 0.2  # wrong everywhere, but right on average
+    restored.requires_grad_()
+    error = mean_color_error(restored, target)
+    assert float(error.detach()) == pytest.approx((0.1 + 0.1 + 0 + 0 + 0 + 0.5) / 6)
+    error.backward()  # type: ignore[no-untyped-call]
+    assert restored.grad is not None and (restored.grad[0, 0] > 0).all() and (restored.grad[1, 2] == 0).all()
 
 
 def test_errors_that_clipping_removes_cost_nothing_and_all_others_what_they_are() -> None:
