@@ -18,6 +18,7 @@ from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
 _MOST_PARTS = 1 << 16
 _PART = 1024  # bytes of one part, on average, in files that have more parts than that
 _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
+_MOST_TABLES = 64 << 10  # bytes of a JPEG's quantization tables; four tables are 260, Pillow unpacks each anew
 
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _GIF_IMAGE, _GIF_END, _GIF_COMMENT = 0x2C, 0x3B, 0xFE
@@ -101,7 +102,7 @@ def webp(data: bytes) -> Cut:
 
 def jpeg(data: bytes) -> Cut:
     """A JPEG file without an overlong EXIF block."""
-    place, count, blocks = 2, 0, []
+    place, count, tables, blocks = 2, 0, 0, []
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
         if marker in (0x00, 0xFF):  # padding, or left over from a scan
@@ -115,6 +116,9 @@ def jpeg(data: bytes) -> Cut:
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         if marker == jpegmarkers.APP1 and data.startswith(exif.PREFIX, place + 4):
             blocks.append((place, end))
+        tables += (end - place) * (marker == jpegmarkers.TABLES)
+        if tables > _MOST_TABLES:
+            raise DecodeError("the JPEG file has far too many quantization tables; it is damaged")
         if marker == jpegmarkers.END or end < place + 4:
             break
         if marker == jpegmarkers.SCAN:
