@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, run_array, run_ensemble
+from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
+from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, checked_scale, load_stages
-from nsr_cli.engine.stream import plan, restored_bands
+from nsr_cli.engine.stream import Finish, plan, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.color import from_unit, planar, to_unit
@@ -29,8 +30,6 @@ from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore
-
-__all__ = ["Restorer"]
 
 # Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
 # not matter much, and a single picture is not kept waiting for long.
@@ -139,6 +138,7 @@ class Restorer:
         sigma: float | None = None,
         quality: float | None = None,
         tta: bool = False,
+        clipped: bool = True,
         progress: Progress | None = None,
     ) -> Unit:
         """Restore pixels.
@@ -148,6 +148,7 @@ class Restorer:
             sigma: noise level on the 0…255 scale; `denoise` needs it.
             quality: JPEG quality 1…100; `dejpeg` needs it.
             tta: average the results over the eight flips and turns (self-ensemble); eight times the work.
+            clipped: whether the result is going to be clipped, as integers are: what is cut off is made up for.
             progress: told parts done and parts in all.
 
         Returns:
@@ -165,7 +166,11 @@ class Restorer:
         out = array
         for stage in self._stages:
             out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch, by_channel=by_channel)
-        return out if out.shape[:2] == (height, width) else resize(out, height, width)
+        if out.shape[:2] != (height, width):
+            out = resize(out, height, width)
+        if clipped:
+            spread_excess(out)
+        return out
 
     def __call__(
         self,
@@ -196,18 +201,14 @@ class Restorer:
             )
         # Plane by plane, as networks read it, there is no need for a copy.
         plain = to_unit(planar(pixels))
-        restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, progress=progress)
-        width, height = size or (restored.shape[1], restored.shape[0])
-        if restored.shape[:2] != (height, width):
-            restored = resize(restored, height, width)
-        if strength != 1.0:
-            base = plain if plain.shape == restored.shape else resize(plain, height, width)
-            restored -= base
-            restored *= np.float32(strength)
-            restored += base
-        return picture.with_pixels(
-            from_unit(restored, pixels.dtype), resized_alpha(picture.alpha, height, width)
-        )
+        restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, clipped=False, progress=progress)
+        if size is not None and restored.shape[1::-1] != size:
+            restored = resize(restored, size[1], size[0])
+        if is_clipped(pixels.dtype):
+            spread_excess(restored)
+        restored = blended(plain, restored, strength)
+        alpha = resized_alpha(picture.alpha, *restored.shape[:2])
+        return picture.with_pixels(from_unit(restored, pixels.dtype), alpha)
 
     def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
         """A call for a picture that would take too much memory in float, with these pixels in place of its own."""
@@ -228,6 +229,7 @@ class Restorer:
         size: tuple[int, int] | None = None,
         memory: int | None = None,
         strict: bool = True,
+        clipped: bool | None = None,
         progress: Progress | None = None,
     ) -> Bands:
         """Restore a picture that is never in memory as a whole, nor is the result.
@@ -238,6 +240,7 @@ class Restorer:
             sigma, quality, strength, size, progress: as for a call.
             memory: bytes that it may take; default: what the limits say, else half of what is free.
             strict: rather fail than take more.
+            clipped: as for `run`; None: if `dtype` is of integers.
 
         Raises:
             UsageError: the level that the task needs is missing.
@@ -256,9 +259,9 @@ class Restorer:
             by_channel=self._by_channel(shape.channels),
         )
         level = self._level(sigma, quality, shape.channels)
-        return restored_bands(
-            source, ways, level, sizes, strength, lambda rows: from_unit(rows, dtype), progress
-        )
+        clipped = is_clipped(dtype) if clipped is None else clipped
+        finish = Finish(lambda rows: from_unit(rows, dtype), clipped)
+        return restored_bands(source, ways, level, sizes, strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""

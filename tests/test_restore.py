@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine.bands import collect, picture_bands
+from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.runner import Limits
 from nsr_cli.engine.stages import compose
 from nsr_cli.errors import UsageError, WeightsError
@@ -134,6 +135,21 @@ def test_pictures_are_not_restored_side_by_side_where_memory_is_short(
         assert (restorer.on_one_core(picture, 4) is not None) == fits
 
 
+def test_what_clipping_cuts_off_is_made_up_for_where_samples_are_clipped(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    restorer = load(tmp_path, store)
+    pixels = (RANDOM.random((30, 40, 3)) ** 4 * 255).astype(np.uint8)
+    raw = restorer.run(to_unit(pixels), clipped=False)
+    assert (raw < 0).any(), "nothing to cut off"
+    given = raw.copy()
+    spread_excess(given)
+    assert np.array_equal(restorer(Picture(to_unit(pixels))).pixels, raw)
+    assert np.array_equal(restorer(Picture(pixels)).pixels, from_unit(given, np.uint8))
+    off = [abs(float(kept.clip(0, 1).mean() - raw.mean())) for kept in (given, raw)]
+    assert off[0] < 0.7 * off[1]
+
+
 def test_an_explicit_size_wins(tmp_path: Path, store: WeightStore) -> None:
     out = load(tmp_path, store)(Picture(noise(20, 30, 3)), size=(47, 33))
     assert (out.width, out.height) == (47, 33)
@@ -146,9 +162,9 @@ def test_the_ensemble_is_the_mean_of_all_turns(tmp_path: Path, store: WeightStor
     outs = []
     for k, flip in turns:
         turned = np.ascontiguousarray(np.rot90(array[:, ::-1] if flip else array, k))
-        back = np.rot90(restorer.run(turned), -k)
+        back = np.rot90(restorer.run(turned, clipped=False), -k)
         outs.append(back[:, ::-1] if flip else back)
-    np.testing.assert_allclose(restorer.run(array, tta=True), np.mean(outs, axis=0), atol=1e-6)
+    np.testing.assert_allclose(restorer.run(array, tta=True, clipped=False), np.mean(outs, axis=0), atol=1e-6)
     turned = restorer.run(np.ascontiguousarray(np.rot90(array)), tta=True)
     np.testing.assert_allclose(np.rot90(turned, -1), restorer.run(array, tta=True), atol=1e-5)
 
@@ -213,9 +229,9 @@ def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
     restorer = load(tmp_path, store, "denoise", 1, scale=1, levels=1)
     gray = RANDOM.random((20, 30, 1), dtype=np.float32)
     equal = np.repeat(gray, 3, axis=2)
-    stronger = rgb_to_ycc(restorer.run(equal, sigma=10 * 3**0.5))[..., :1]
-    same = rgb_to_ycc(restorer.run(equal, sigma=10))[..., :1]
-    found = restorer.run(gray, sigma=10)
+    stronger = rgb_to_ycc(restorer.run(equal, sigma=10 * 3**0.5, clipped=False))[..., :1]
+    same = rgb_to_ycc(restorer.run(equal, sigma=10, clipped=False))[..., :1]
+    found = restorer.run(gray, sigma=10, clipped=False)
     np.testing.assert_allclose(found, stronger, atol=1e-6)
     assert np.abs(found - same).max() > 1e-4
 
@@ -226,12 +242,14 @@ def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: W
     planes = np.split(array, 3, axis=2)
     seen: list[tuple[int, int]] = []
     restorer = load(tmp_path, store, "denoise", 1, scale=1, channels=1, levels=1)
-    found = restorer.run(array, sigma=20, progress=lambda *now: seen.append(now))
-    apart = np.concatenate([restorer.run(plane, sigma=20) for plane in planes], axis=2)
+    found = restorer.run(array, sigma=20, clipped=False, progress=lambda *now: seen.append(now))
+    apart = np.concatenate([restorer.run(plane, sigma=20, clipped=False) for plane in planes], axis=2)
     np.testing.assert_allclose(found, apart, atol=1e-6)
     assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
     bands = restorer.bands(picture_bands(array), np.float32, sigma=20, progress=lambda *now: seen.append(now))
     np.testing.assert_allclose(collect(bands, np.float32), apart, atol=1e-6)
     assert seen[-1][0] == seen[-1][1]
-    luma = load(tmp_path, store, "dejpeg", 1, scale=1, channels=1, levels=1).run(array, quality=20)
+    luma = load(tmp_path, store, "dejpeg", 1, scale=1, channels=1, levels=1).run(
+        array, quality=20, clipped=False
+    )
     np.testing.assert_allclose(rgb_to_ycc(luma)[..., 1:], rgb_to_ycc(array)[..., 1:], atol=1e-5)

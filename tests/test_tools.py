@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 from nsr_cli.cli import scores
+from nsr_cli.datasets.registry import load_registry
 from nsr_cli.evaluate import Row
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
@@ -359,3 +361,13 @@ def test_one_promise_is_tested_again_and_the_others_keep_their_outcome(
     reliability(some=PROMISES)
     code, page = reliability("promise 2", some=PROMISES.replace("3 == 4", "4 == 4"))
     assert code == 0 and "2 of 8 promises were kept" in page
+
+
+def test_the_gain_of_spreading_compares_the_same_weights(tmp_path: Path) -> None:
+    gain = tool("clipping_gain")
+    pixels = np.random.default_rng(3).integers(0, 12, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(np.where(pixels < 9, 0, pixels)).save(tmp_path / "a.png")
+    case, model = gain.cases(load_registry().get("Set5"))[2]
+    name, cut, spread, difference, *_ = gain.line(case, model, [tmp_path / "a.png"])
+    assert name == "upscale-x4-lite"
+    assert cut != spread and float(difference) == pytest.approx(float(spread) - float(cut), abs=2e-3)

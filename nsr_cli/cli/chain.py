@@ -7,16 +7,14 @@ picture ─ color spread under transparency ─> float ─> step ─> step ─> 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nsr_cli.cli.remedy import Step, level_of_noise
 from nsr_cli.cli.restorers import RestorerLike, Weights
+from nsr_cli.engine.arrays import blended
+from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.resize import resize
 
 Progress = Callable[[int, int], None]
 
@@ -101,7 +99,9 @@ class Chain:
             )
             taken.append(replace(link, step=step))
         self.taken = tuple(taken)
-        out = _blend(plain, made, strength)
+        if is_clipped(picture.pixels.dtype):
+            spread_excess(made.pixels)
+        out = blended(plain.pixels, made.pixels, strength)
         alpha = resized_alpha(picture.alpha, made.height, made.width)
         return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha).with_notes(*made.notes)
 
@@ -119,14 +119,3 @@ def _part(progress: Progress | None, number: int, count: int) -> Progress | None
     if progress is None:
         return None
     return lambda done, total: progress(number * total + done, count * total)
-
-
-def _blend(plain: Picture, made: Picture, strength: float) -> NDArray[np.float32]:
-    """The end of the chain, mixed with the resized beginning if `strength` is less than 1."""
-    out: NDArray[np.float32] = made.pixels
-    if strength == 1:
-        return out
-    base: NDArray[np.float32] = plain.pixels
-    if base.shape != out.shape:
-        base = resize(base, made.height, made.width)
-    return base + np.float32(strength) * (out - base)

@@ -47,6 +47,7 @@ def chain_bands(
     strength: float,
     size: tuple[int, int] | None,
     memory: int,
+    clipped: bool,
     progress: Progress | None,
 ) -> Bands:
     """The picture after the steps of a chain that `settle` has settled.
@@ -57,6 +58,7 @@ def chain_bands(
         dtype: of the result's rows.
         strength, size, progress: as for the call of a `Chain`.
         memory: bytes that all steps may take together.
+        clipped: as for `Restorer.run`.
 
     Raises:
         MemoryExhausted: they need more.
@@ -64,10 +66,11 @@ def chain_bands(
     links, bands = chain.taken, source
     total = _StepProgress(progress, len(links))
     for number, link in enumerate(links):
-        final = strength == 1 and number == len(links) - 1
+        final = number == len(links) - 1
         bands = _restorer(link).bands(
             bands,
-            dtype if final else np.float32,
+            dtype if final and strength == 1 else np.float32,
+            clipped=final and clipped,
             sigma=link.step.sigma,
             quality=link.step.quality,
             size=size if link.step.task == "upscale" else None,

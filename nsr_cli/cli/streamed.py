@@ -145,6 +145,7 @@ class Streams:
 
         source, level, strength = streamed.source, streamed.level, self._settings.strength
         size = self._settings.target_size(source.page.width, source.page.height)
+        clipped = not source.page.is_float  # as for whole pictures, which stay floating point up to the file
         if isinstance(restorer, Chain):
             settle(restorer, lambda: source.sample(self._most_looked_at // _RESTORED_SHARE))
             outcome.note_weights(restorer)
@@ -155,6 +156,7 @@ class Streams:
                 strength=strength,
                 size=size,
                 memory=streamed.room,
+                clipped=clipped,
                 progress=progress,
             )
         if not isinstance(restorer, Restorer):
@@ -167,6 +169,7 @@ class Streams:
             strength=strength,
             size=size,
             memory=streamed.room,
+            clipped=clipped,
             progress=progress,
         )
 

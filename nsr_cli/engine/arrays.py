@@ -65,6 +65,17 @@ def run_ensemble(
     return total / np.float32(8)
 
 
+def blended(plain: Unit, made: Unit, strength: float) -> Unit:
+    """What was made of a picture, mixed by a strength 0…1 with the picture resized to it; `made` is overwritten."""
+    if strength == 1.0 or made is plain:
+        return made
+    base = plain if plain.shape == made.shape else resize(plain, *made.shape[:2])
+    made -= base
+    made *= np.float32(strength)
+    made += base
+    return made
+
+
 def _run(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
     x = from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     out: Unit = runner.run(x, level, watch).permute(1, 2, 0).numpy()

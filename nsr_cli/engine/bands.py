@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from nsr_cli.engine.clipping import RADIUS, spread_excess
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import from_unit, to_unit
@@ -110,6 +111,19 @@ def blocks(height: int, rows: int) -> Iterator[Span]:
 def rows_at_a_time(width: int, multiple: int = BLOCK) -> int:
     """About a megapixel of rows, in a multiple."""
     return max(1, _BLOCK_PIXELS // (width * multiple)) * multiple
+
+
+def spread_bands(source: Bands) -> Bands:
+    """A picture about to be clipped, in float, with what that will cut off spread over the pixels around."""
+    tap, shape = source.tap(), source.shape
+
+    def make(span: Span) -> Rows:
+        top = max(span.start - RADIUS, 0)
+        rows = tap.unit(top, min(span.stop + RADIUS, shape.height)).copy()
+        spread_excess(rows)
+        return rows[span.start - top : span.stop - top]
+
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
 
 
 def picture_bands(pixels: Rows) -> Bands:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nsr_cli.engine.arrays import OverallProgress, Progress, run_array
-from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands
+from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands, spread_bands
+from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Runner
@@ -21,10 +22,18 @@ from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, margi
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import NetworkConfig
 
-Finish = Callable[[NDArray[np.float32]], NDArray[Any]]
-
 _SHARE = 0.85  # of the memory goes to rows and tiles; the rest is for reading, packing and what was forgotten
 _FLOAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What becomes of the result."""
+
+    convert: Callable[[NDArray[np.float32]], NDArray[Any]]
+    """Makes the samples that are wanted of float ones."""
+    clipped: bool
+    """As for `Restorer.run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,13 @@ def _least(row: int, window: int, margin: int, networks: int) -> int:
 
 
 def network_bands(
-    source: Bands, way: Way, level: Tensor | None, watch: Progress, finish: Finish | None = None
+    source: Bands,
+    way: Way,
+    level: Tensor | None,
+    watch: Progress,
+    convert: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None,
+    *,
+    clipped: bool = False,
 ) -> Bands:
     """The picture behind a network.
 
@@ -134,7 +149,8 @@ def network_bands(
         way: how it goes.
         level: as for `Runner.run`.
         watch: told parts of tiles done and in all; what it raises ends the work.
-        finish: what becomes of each finished part of the picture, such as rounding; None: nothing.
+        convert: makes the samples that are wanted of float ones, such as by rounding; None: they stay.
+        clipped: as for `Restorer.run`.
     """
     tap, scale = source.tap(), way.runner.network.config.scale
     shape = Shape(way.grid.height * scale, way.grid.width * scale, source.shape.channels)
@@ -149,8 +165,8 @@ def network_bands(
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
         for tile in tiles:
-            kept = _kept(way, part, tile, level, watch)
-            kept = kept if finish is None else finish(kept)
+            kept = _kept(way, part, tile, level, watch, clipped=clipped)
+            kept = kept if convert is None else convert(kept)
             if out is None:
                 out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
             out[:, tile.own[1].scaled(scale)] = kept
@@ -162,7 +178,7 @@ def network_bands(
 
 
 def _kept(
-    way: Way, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress
+    way: Way, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress, *, clipped: bool
 ) -> NDArray[np.float32]:
     """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
     scale = way.runner.network.config.scale
@@ -170,6 +186,8 @@ def _kept(
     restored = run_array(
         way.runner, part[:, columns.start : columns.stop], level, watch, by_channel=way.by_channel
     )
+    if clipped:
+        spread_excess(restored)
     rows, cols = tile.kept
     return restored[rows.scaled(scale), cols.scaled(scale)]
 
@@ -191,7 +209,7 @@ def restored_bands(
         level: as for `Runner.run`.
         sizes: heights and widths that the result is resized to, one after the other.
         strength: 1 the networks' result, 0 the plain bicubic resize or the input, in between a blend.
-        finish: makes the samples that are wanted of float ones.
+        finish: what becomes of the result.
         progress: told parts done and in all.
     """
     watch = OverallProgress(
@@ -204,16 +222,19 @@ def restored_bands(
     direct = direct and all(size == natural for size in sizes)
     for index, way in enumerate(ways):
         final = direct and index == len(ways) - 1
-        bands = network_bands(bands, way, level, watch, finish if final else None)
+        convert = finish.convert if final else None
+        bands = network_bands(bands, way, level, watch, convert, clipped=final and finish.clipped)
     if direct:
         return bands
     for size in sizes:
         if (bands.shape.height, bands.shape.width) != size:
             bands = resized_bands(bands, *size)
+    if finish.clipped:
+        bands = spread_bands(bands)
     if strength != 1.0:
         shape = bands.shape
         same = (shape.height, shape.width) == (source.shape.height, source.shape.width)
         base = source if same else resized_bands(source, shape.height, shape.width)
         part = np.float32(strength)
-        return mapped_bands(lambda plain, made: finish(plain + part * (made - plain)), base, bands)
-    return mapped_bands(finish, bands)
+        return mapped_bands(lambda plain, made: finish.convert(plain + part * (made - plain)), base, bands)
+    return mapped_bands(finish.convert, bands)
