@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.engine.arrays import OverallProgress, run_array
+from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.runner import Runner
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.model.levels import noise_level, quality_level
@@ -42,12 +43,14 @@ class InTraining:
     def run(
         self, array: NDArray[np.float32], *, sigma: float | None = None, quality: int | None = None
     ) -> NDArray[np.float32]:
-        """(H, W, C) in [0, 1] -> (sH, sW, C), not clipped."""
+        """(H, W, C) in [0, 1] -> (sH, sW, C), ready to be clipped, as by `Restorer.run`."""
         level = None
         if self.runner.network.config.levels:
             value = noise_level(sigma) if sigma is not None else quality_level(quality or QUALITY)
             level = torch.tensor([value])
-        return run_array(self.runner, array, level, OverallProgress(None, 1))
+        out = run_array(self.runner, array, level, OverallProgress(None, 1))
+        spread_excess(out)
+        return out
 
 
 def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:

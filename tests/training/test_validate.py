@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 
 from nsr_cli.datasets import PictureSet
+from nsr_cli.engine.arrays import OverallProgress, run_array
+from nsr_cli.engine.clipping import spread_excess
+from nsr_cli.engine.runner import Runner
+from nsr_cli.imaging.color import to_unit
 from nsr_cli.training.recipe import TASKS
-from nsr_cli.training.validate import QUALITY, SIGMA, case_of, set_psnr
+from nsr_cli.training.validate import QUALITY, SIGMA, InTraining, case_of, set_psnr
 from tests.tiny import tiny_network
 
 COLOR, GRAY = PictureSet("LIVE1", "benchmark", "rgb", 1), PictureSet("Classic5", "benchmark", "gray", 1)
@@ -40,3 +44,12 @@ def test_networks_for_color_are_scored_in_color_where_there_is_some() -> None:
     )
     assert case_of(TASKS["dejpeg-rgb"], COLOR, 35).quality == 35
     assert case_of(TASKS["denoise-rgb"], COLOR, 0.0).sigma == 0
+
+
+def test_a_network_in_training_is_scored_as_users_will_see_it() -> None:
+    network = tiny_network(scale=2)
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    raw = run_array(Runner(network, "cpu", "fp32"), to_unit(pixels), None, OverallProgress(None, 1))
+    assert raw.min() < 0 or raw.max() > 1, "nothing to clip"
+    spread_excess(raw)
+    assert np.array_equal(InTraining(Runner(network, "cpu", "fp32")).run(to_unit(pixels)), raw)

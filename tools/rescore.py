@@ -1,0 +1,68 @@
+"""Score the bundled weights again on the sets that the manifest has scores of, and write the scores into it.
+
+    python tools/rescore.py --data benchmarks/ [NAME…]
+
+For when what happens around the networks has changed; `nsr weights publish` scores new weights by the same protocol.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nsr_cli.datasets import find_images, load_registry
+from nsr_cli.evaluate import Case, evaluate
+from nsr_cli.restore import Restorer
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = ROOT / "weights_manifest.json"
+
+
+def case_of(entry: Mapping[str, Any], name: str, level: str | None) -> Case:
+    """How the weights of an entry are scored on a set."""
+    pictures = load_registry().get(name)
+    if level is None:
+        return Case(pictures, "upscale", scale=entry["scale"])
+    if entry["task"] == "denoise":
+        return Case(pictures, "denoise", sigma=float(level), color=entry["color"])
+    return Case(pictures, "dejpeg", quality=int(level), color=entry["color"])
+
+
+def scored(entry: Mapping[str, Any], name: str, level: str | None, data: Path | None) -> dict[str, float]:
+    """The figures of one set at one level, rounded as `nsr weights publish` does."""
+    restorer = Restorer.load(
+        entry["task"], scale=entry["scale"], model=entry["name"], device="cpu", precision="fp32"
+    )
+    row = evaluate(case_of(entry, name, level), find_images(name, data), restorer)
+    figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
+    if row.psnr_y is not None:
+        figures["psnr_y"] = round(row.psnr_y, 3)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="weights; default: all that are bundled")
+    parser.add_argument("--data", type=Path, help="folder with a folder for each set")
+    options = parser.parse_args()
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    for entry in manifest["weights"]:
+        if not entry["bundled"] or (options.names and entry["name"] not in options.names):
+            continue
+        for name, before in entry["scores"].items():
+            for level in [None] if entry["task"] == "upscale" else list(before):
+                figures = scored(entry, name, level, options.data)
+                old = before if level is None else before[level]
+                print(f"{entry['name']} {name} {level or ''}: {old['psnr']} -> {figures['psnr']}", flush=True)
+                if level is None:
+                    entry["scores"][name] = figures
+                else:
+                    before[level] = figures
+    MANIFEST.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
