@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow stress check format bench sample clean
+.PHONY: help demo test slow stress check audit format bench sample clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -35,6 +35,10 @@ check: $(STAMP)  ## lint, formatting, types, import order, tests
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not slow"
+
+audit: $(STAMP)  ## look for known holes in the tested versions of what nsr depends on (asks pypi.org)
+	$(BIN)/python -m pip install --quiet 'pip-audit>=2.9'
+	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip
 
 format: $(STAMP)  ## sort imports and format
 	$(BIN)/ruff check --fix .
