@@ -1,5 +1,6 @@
 """The options about the picture: the size that it gets, and what is done to it."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from nsr_cli.cli.options import option
@@ -36,6 +37,10 @@ def _side(name: str) -> Any:
     return option(f"--{name}", min=1, metavar="PIXELS", panel=_SHAPE, env=False, help=about)
 
 
+def _estimated(*names: str, parser: Callable[[str], float | None], about: str) -> Any:
+    return option(*names, parser=parser, metavar="N|auto", panel=_HOW, help=f"{about}.  [default: auto]")
+
+
 Scale = Annotated[float | None, _scale("Factor above 1, up to 16.  [default: 4]")]
 ScaleAtEnd = Annotated[
     float | None,
@@ -61,23 +66,15 @@ FitChoice = Annotated[
 
 Sigma = Annotated[
     float | None,
-    option(
-        "--sigma",
-        parser=parse_sigma,
-        metavar="N|auto",
-        panel=_HOW,
-        help="Noise level, 0 to 75 of 255; auto estimates it.  [default: auto]",
-    ),
+    _estimated("--sigma", parser=parse_sigma, about="Noise level, 0 to 75 of 255; auto estimates it"),
 ]
 JpegQuality = Annotated[
     float | None,
-    option(
+    _estimated(
         "-q",
         "--jpeg-quality",
         parser=parse_jpeg_quality,
-        metavar="N|auto",
-        panel=_HOW,
-        help="Quality of the JPEG, 1 to 100; auto reads it from the file, or estimates it.  [default: auto]",
+        about="Quality of the JPEG, 1 to 100; auto reads it from the file, or estimates it",
     ),
 ]
 Model = Annotated[

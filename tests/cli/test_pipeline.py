@@ -2,13 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
+from nsr_cli.cli import pipeline as room
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn, Pipeline
+from tests.waiting import WatchedStop, until
+
+LONG = 60  # seconds: a failure instead of a wait without end
 
 
 def same(value: Any) -> Any:
@@ -24,14 +28,22 @@ def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread is not threading.main_thread()}
 
 
-def test_results_come_in_order_however_long_each_takes() -> None:
-    def slow_for_even(value: int) -> int:
-        time.sleep(0.02 if value % 2 == 0 else 0)
+def even_after_odd() -> Callable[[int], int]:
+    """A stage that several threads work in: an even value stays until the odd one behind it is through."""
+    through = [threading.Event() for _ in range(40)]
+
+    def stage(value: int) -> int:
+        assert value % 2 or through[value + 1].wait(LONG)
+        through[value].set()
         return value
 
-    for decoders, encoders in ((1, 1), (3, 4)):
-        made = pipeline(slow_for_even, lambda v: v * 2, slow_for_even, decoders=decoders, encoders=encoders)
-        assert list(made.run(range(40))) == [2 * value for value in range(40)]
+    return stage
+
+
+def test_results_come_in_order_however_long_each_takes() -> None:
+    several = pipeline(even_after_odd(), same, even_after_odd(), decoders=3, encoders=4)
+    for made in (pipeline(), several):
+        assert list(made.run(range(40))) == list(range(40))
     assert threads() == set()
 
 
@@ -40,13 +52,16 @@ def test_no_jobs_are_no_results() -> None:
 
 
 def test_the_stages_overlap() -> None:
-    def work(value: int) -> int:
-        time.sleep(0.05)
+    together = threading.Barrier(3, timeout=LONG)
+
+    def meet(value: int, expected: int) -> int:
+        """The first picture is written, the second computed and the third read at the same time."""
+        if value == expected:
+            together.wait()
         return value
 
-    started = time.perf_counter()
-    assert len(list(pipeline(work, work, work).run(range(10)))) == 10
-    assert time.perf_counter() - started < 0.8 * 10 * 3 * 0.05
+    made = pipeline(lambda v: meet(v, 2), lambda v: meet(v, 1), lambda v: meet(v, 0))
+    assert list(made.run(range(10))) == list(range(10))
 
 
 def test_a_result_is_given_out_before_the_next_job_is_there() -> None:
@@ -55,7 +70,7 @@ def test_a_result_is_given_out_before_the_next_job_is_there() -> None:
 
     def jobs() -> Iterator[int]:
         yield 1
-        assert asked.wait(10)
+        assert asked.wait(LONG)
         yield 2
 
     with closing(pipeline().run(jobs())) as results:
@@ -64,17 +79,20 @@ def test_a_result_is_given_out_before_the_next_job_is_there() -> None:
         assert next(results) == 2
 
 
-def test_only_a_few_jobs_are_in_flight() -> None:
-    taken = []
+def test_only_a_few_jobs_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_TICK", 0.01)
+    stop, taken = WatchedStop(), []
 
     def jobs() -> Iterator[int]:
         for value in range(1000):
             taken.append(value)
+            stop.looks.clear()
             yield value
 
-    with closing(pipeline(encoders=2, decoders=2).run(jobs())) as results:
+    with closing(pipeline(encoders=2, decoders=2, stop=stop).run(jobs())) as results:
         next(results)
-        time.sleep(0.3)
+        # Two looks hand on a job: that many mean that it has tried to for a while.
+        until(lambda: stop.looks["_feed"] >= 20 or len(taken) >= 15)
         assert len(taken) < 15
     assert threads() == set()
 
@@ -108,10 +126,8 @@ def test_leaving_early_stops_the_stages() -> None:
     stop = threading.Event()
 
     def endless(value: int) -> int:
-        while value == 1:
-            time.sleep(0.01)
-            if stop.is_set():
-                raise Cancelled
+        if value == 1 and stop.wait(LONG):
+            raise Cancelled
         return value
 
     started = time.perf_counter()
@@ -121,17 +137,22 @@ def test_leaving_early_stops_the_stages() -> None:
     assert threads() == set()
 
 
-def test_a_stage_that_does_not_listen_is_left_behind() -> None:
+def test_a_stage_that_does_not_listen_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert room._PATIENCE <= 1.2  # a stop is to take less than two seconds
+    monkeypatch.setattr(room, "_PATIENCE", 0.2)
     release = threading.Event()
     started = time.perf_counter()
-    with closing(pipeline(compute=lambda v: v or release.wait(20)).run([1, 0])) as results:
+    with closing(pipeline(compute=lambda v: v or release.wait(LONG)).run([1, 0])) as results:
         assert next(results) == 1
     assert time.perf_counter() - started < 2
+    assert threads() == {"_compute_all"}
     release.set()
+    until(lambda: threads() == set())
 
 
-def test_the_budget_lets_in_what_fits_and_large_ones_alone() -> None:
-    stop = threading.Event()
+def test_the_budget_lets_in_what_fits_and_large_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_TICK", 0.01)
+    stop = WatchedStop()
     budget = Budget(100, stop)
     budget.take(60)
     budget.take(40)
@@ -141,13 +162,15 @@ def test_the_budget_lets_in_what_fits_and_large_ones_alone() -> None:
         budget.take(1000)
         entered.set()
 
-    large = threading.Thread(target=take_much)
+    large = threading.Thread(target=take_much, name="large")
     large.start()
-    assert not entered.wait(0.2)
+    stop.see_waiting("large")
+    assert not entered.is_set()
     budget.give(60)
-    assert not entered.wait(0.2)
+    stop.see_waiting("large")
+    assert not entered.is_set()
     budget.give(40)
-    assert entered.wait(5)
+    assert entered.wait(LONG)
     large.join()
     stop.set()
     with pytest.raises(Cancelled):
@@ -160,14 +183,19 @@ def test_pictures_are_computed_side_by_side_only_where_one_lets_the_next_begin(
 ) -> None:
     running: list[int] = []
     together: list[int] = []
+    done = [threading.Event() for _ in range(12)]
 
     def compute(value: int, go_on: GoOn) -> int:
         running.append(value)
         together.append(len(running))
         if lets:
             go_on()
-        time.sleep(0.02 if value % 3 else 0.06)
+        if most == 1:
+            time.sleep(0.01)  # in which another one could begin that must not
+        elif (value + 1) % most:
+            assert done[value + 1].wait(LONG)  # those side by side end in the other order
         running.remove(value)
+        done[value].set()
         return 2 * value
 
     made = Pipeline(same, compute, same, stop=threading.Event(), computers=computers)

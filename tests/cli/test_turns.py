@@ -1,46 +1,60 @@
 """Who has the device when, and whose its time is."""
 
 import threading
-import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
 from nsr_cli.cli.pipeline import Cancelled
 from nsr_cli.cli.turns import Turn, Turns
+from tests.waiting import WatchedStop
+
+Pass = Callable[[float], None]
 
 
-def test_the_seconds_of_pictures_side_by_side_add_up_to_those_of_the_device() -> None:
+@pytest.fixture
+def let_pass(monkeypatch: pytest.MonkeyPatch) -> Pass:
+    """A function that lets seconds pass on the clock that turns are measured with, which stands still otherwise."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("nsr_cli.cli.turns.time", SimpleNamespace(perf_counter=lambda: clock.now))
+
+    def let(seconds: float) -> None:
+        clock.now += seconds
+
+    return let
+
+
+def test_the_seconds_of_pictures_side_by_side_add_up_to_those_of_the_device(let_pass: Pass) -> None:
     turns = Turns(2, threading.Event(), cores=2)
     first, second = Turn(), Turn()
-    started = time.perf_counter()
     with ExitStack() as later:
         with turns.take(first, 1):
-            time.sleep(0.05)
+            let_pass(1)
             later.enter_context(turns.take(second, 1))
-            time.sleep(0.1)
-        time.sleep(0.05)
-    passed = time.perf_counter() - started
-    assert first.seconds + second.seconds == pytest.approx(passed, abs=0.01)
-    assert min(first.seconds, second.seconds) >= 0.09  # alone, and half of the time together
+            let_pass(4)
+        let_pass(2)
+    assert (first.seconds, second.seconds) == (3, 4)  # alone, and half of the time together
 
 
-def test_the_device_waits_only_while_nobody_has_it() -> None:
+def test_the_device_waits_only_while_nobody_has_it(let_pass: Pass) -> None:
     turns = Turns(3, threading.Event(), cores=2)
     first, second, third = Turn(), Turn(), Turn()
-    time.sleep(0.05)
-    with turns.take(first, 1, ignored=0.02), turns.take(second, 1):
-        time.sleep(0.02)
-    time.sleep(0.03)
+    let_pass(5)
+    with turns.take(first, 1, ignored=2):
+        let_pass(1)
+        with turns.take(second, 1):
+            let_pass(2)
+    let_pass(4)
     with turns.take(third, 2):
         pass
-    assert first.wait >= 0.03
-    assert second.wait == 0
-    assert third.wait >= 0.03
+    assert (first.wait, second.wait, third.wait) == (3, 0, 4)
 
 
 def test_all_cores_are_for_one_picture_alone() -> None:
-    turns = Turns(2, threading.Event(), cores=2)
+    stop = WatchedStop()
+    turns = Turns(2, stop, cores=2)
     entered = threading.Event()
 
     def large() -> None:
@@ -48,10 +62,11 @@ def test_all_cores_are_for_one_picture_alone() -> None:
             entered.set()
 
     with turns.take(Turn(), 1):
-        other = threading.Thread(target=large)
+        other = threading.Thread(target=large, name="large")
         other.start()
-        assert not entered.wait(0.2)
-    assert entered.wait(5)
+        stop.see_waiting("large")
+        assert not entered.is_set()
+    assert entered.wait(60)
     other.join()
 
 

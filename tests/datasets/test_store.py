@@ -1,12 +1,9 @@
 """Sets come from the user's folder, the cache or a server, complete and right, or with one clear line."""
 
-import functools
 import hashlib
 import os
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +12,15 @@ import pytest
 from nsr_cli.datasets import DataStore, PictureSet, Registry, find_images, load_registry
 from nsr_cli.datasets.registry import Archive, RemoteFile
 from nsr_cli.errors import DataError, FetchError, UsageError
+from tests.folder_server import FolderServer, serving
 
 PICTURES = {f"img_{number}.png": bytes([number]) * (1000 + number) for number in range(1, 6)}
 
 
-class Server(ThreadingHTTPServer):
-    """Serves a folder and writes down the paths asked for."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.asked: list[str] = []
-        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *arguments: object) -> None:
-        """Keep the test output clean."""
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "served").mkdir()
-    with Server(tmp_path / "served") as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+def server(tmp_path: Path) -> Iterator[FolderServer]:
+    with serving(tmp_path / "served") as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +37,7 @@ def sha256(data: bytes) -> str:
 
 
 @pytest.fixture
-def registry(server: Server, tmp_path: Path) -> Registry:
+def registry(server: FolderServer, tmp_path: Path) -> Registry:
     """One set of files, one in an archive and one that nobody may publish, all on the server."""
     home = server.folder / "owner" / "repo"
     home.mkdir(parents=True)
@@ -114,7 +80,7 @@ def fill(folder: Path, pictures: dict[str, bytes] = PICTURES) -> Path:
 
 @pytest.mark.parametrize("name", ("Five", "Packed"))
 def test_download_once_then_use_the_cache(
-    make_store: MakeStore, server: Server, tmp_path: Path, name: str
+    make_store: MakeStore, server: FolderServer, tmp_path: Path, name: str
 ) -> None:
     store = make_store()
     assert store.path(name) is None
@@ -132,7 +98,7 @@ def test_download_once_then_use_the_cache(
     assert not (store.folder / "packed.zip").exists()
 
 
-def test_an_interrupted_pull_is_continued(make_store: MakeStore, server: Server) -> None:
+def test_an_interrupted_pull_is_continued(make_store: MakeStore, server: FolderServer) -> None:
     store = make_store()
 
     def stop(done: int, total: int) -> None:
@@ -153,7 +119,7 @@ def test_an_interrupted_pull_is_continued(make_store: MakeStore, server: Server)
     assert store.verify("Five").state == "ok"
 
 
-def test_a_damaged_file_in_the_cache_is_mended(make_store: MakeStore, server: Server) -> None:
+def test_a_damaged_file_in_the_cache_is_mended(make_store: MakeStore, server: FolderServer) -> None:
     store = make_store()
     folder = store.pull("Five")
     data = bytearray((folder / "img_3.png").read_bytes())
@@ -169,7 +135,7 @@ def test_a_damaged_file_in_the_cache_is_mended(make_store: MakeStore, server: Se
     assert store.verify("Five").state == "ok"
 
 
-def test_a_damaged_unpacked_set_is_noticed(make_store: MakeStore, server: Server) -> None:
+def test_a_damaged_unpacked_set_is_noticed(make_store: MakeStore, server: FolderServer) -> None:
     store = make_store()
     folder = store.pull("Packed")
     for spoil in (lambda path: os.truncate(path, 900), Path.unlink):
@@ -181,7 +147,7 @@ def test_a_damaged_unpacked_set_is_noticed(make_store: MakeStore, server: Server
         assert store.verify("Packed").state == "ok"
 
 
-def test_wrong_bytes_on_the_server(make_store: MakeStore, server: Server) -> None:
+def test_wrong_bytes_on_the_server(make_store: MakeStore, server: FolderServer) -> None:
     (server.folder / "owner" / "repo" / "img_2.png").write_bytes(b"?" * 1002)
     with pytest.raises(FetchError, match=r"img_2\.png.*sha256"):
         make_store().pull("Five")
@@ -189,7 +155,7 @@ def test_wrong_bytes_on_the_server(make_store: MakeStore, server: Server) -> Non
 
 
 def test_the_users_folder_comes_first(
-    make_store: MakeStore, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_store: MakeStore, server: FolderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = fill(tmp_path / "given" / "Five")
     other = fill(tmp_path / "other" / "five")
@@ -257,7 +223,7 @@ def test_wrong_names_and_folders(
         make_store().find_images("Five")
 
 
-def test_offline(make_store: MakeStore, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline(make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Five", "Packed"):
         with pytest.raises(DataError, match="network is switched off"):
             make_store(offline=True).pull(name)
@@ -269,7 +235,9 @@ def test_offline(make_store: MakeStore, server: Server, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("layout", ("mirror/Five", "mirror/owner/repo"))
-def test_mirrors(make_store: MakeStore, server: Server, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+def test_mirrors(
+    make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
     fill(server.folder / layout)
     monkeypatch.setenv("NSR_DATA_MIRROR", f"{server.url}/mirror")
     make_store().pull("Five")
@@ -277,7 +245,7 @@ def test_mirrors(make_store: MakeStore, server: Server, monkeypatch: pytest.Monk
     assert "/owner/repo/img_1.png" not in server.asked
 
 
-def test_a_folder_as_mirror(make_store: MakeStore, server: Server, tmp_path: Path) -> None:
+def test_a_folder_as_mirror(make_store: MakeStore, server: FolderServer, tmp_path: Path) -> None:
     fill(tmp_path / "stick" / "Five")
     (tmp_path / "stick" / "packed.zip").write_bytes((server.folder / "packed.zip").read_bytes())
     store = make_store(mirror=str(tmp_path / "stick"))
@@ -301,7 +269,7 @@ def test_the_folders_beside_the_checkout(shared_data: Path) -> None:
 
 
 def test_a_real_set_from_a_server_in_the_original_layout(
-    shared_data: Path, server: Server, tmp_path: Path
+    shared_data: Path, server: FolderServer, tmp_path: Path
 ) -> None:
     """Set5 as its own repository would send it, under its real hashes."""
     for file in load_registry().get("Set5").files:

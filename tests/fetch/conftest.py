@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import math
 import random
 import re
 import socket
@@ -31,6 +32,8 @@ class Server(ThreadingHTTPServer):
         self.content = CONTENT
         self.etag = '"one"'
         self.block, self.pause = 1 << 16, 0.0  # how the body is cut, and the seconds between two pieces
+        self.halts: dict[str, int] = {}
+        """By the fault: after how many bytes of a body the server stands still, until there is no entry any more."""
         self.send_buffer: int | None = None
         self.hits: Counter[str] = Counter()
         self.ranges: list[str | None] = []
@@ -99,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
             piece = data[start : start + self.server.block]
             self.wfile.write(piece)
             self.server.sent += len(piece)
+            while start + len(piece) >= self.server.halts.get(self.path.split("/")[1], math.inf):
+                time.sleep(0.005)
             if self.server.pause:
                 time.sleep(self.server.pause)
 

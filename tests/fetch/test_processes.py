@@ -16,6 +16,7 @@ import pytest
 
 from nsr_cli.fetch import fetch
 from tests.promises import Reached
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.fetch.conftest import Server
@@ -223,24 +224,34 @@ def size(path: Path) -> int:
     return path.stat().st_size
 
 
+def wait_for_part(folder: Path, most: int) -> None:
+    """Wait until a part in a folder, in which parts come and go, has more than `most` bytes."""
+
+    def long_enough(part: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return size(part) > most
+        return False
+
+    until(lambda: any(map(long_enough, parts(folder))))
+
+
 def test_every_run_starts_where_the_killed_one_stopped(
     server: "Server", tmp_path: Path, nursery: Callable[..., Nursery]
 ) -> None:
     processes = nursery("lock")
-    server.block, server.pause = 1 << 14, 0.02
+    server.block, server.halts = 1 << 14, {"ok": 60_000}
     target = tmp_path / "f.bin"
     held = fetches = 0
     for _ in range(3):
         victim = processes.prepare(server, target, "ok")
         processes.say("go")
-        before = server.sent
-        while server.sent < before + 60_000:
-            time.sleep(0.005)
+        wait_for_part(tmp_path, held + 34_000)
         os.kill(victim, signal.SIGKILL)
         assert processes.hear() == [-signal.SIGKILL]
         held = size(parts(tmp_path)[0])
         fetches = len(server.ranges)
     assert held > 100_000
+    server.halts.clear()
     fetch(server.source("ok"), target)
     assert server.ranges[fetches:] == [f"bytes={held}-"]
 
@@ -250,17 +261,17 @@ def test_a_living_owner_keeps_its_part(
 ) -> None:
     """Without locks a second process must load for itself: the first one is still writing."""
     processes = nursery("no-lock")
-    server.block, server.pause = 1 << 14, 0.02
+    server.block, server.halts = 1 << 14, {"ok": 60_000}
     target = tmp_path / "f.bin"
     owner = processes.prepare(server, target, "ok")
     processes.say("go")
-    while server.sent < 60_000:
-        time.sleep(0.005)
+    wait_for_part(tmp_path, 34_000)
     held = parts(tmp_path)
     other = Nursery("no-lock")
     other.prepare(server, target, "no_ranges")
     assert other.run() == [0]
     other.process.communicate()
+    server.halts.clear()
     assert processes.hear() == [0]
     assert f"-{owner:010d}-" in held[0].name
     assert target.read_bytes() == server.content
@@ -274,8 +285,7 @@ def test_a_stopped_holder_of_the_lock_is_not_waited_for_beyond_the_deadline(
     target = tmp_path / "f.bin"
     holder = processes.prepare(server, target, "ok")
     processes.say("go")
-    while not server.sent:
-        time.sleep(0.005)
+    until(lambda: server.sent)
     os.kill(holder, signal.SIGSTOP)
     other = Nursery("lock")
     other.prepare(server, target, "ok", deadline=0.5)

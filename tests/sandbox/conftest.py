@@ -1,4 +1,7 @@
-"""A decoding process that can be told to misbehave, by the first word of the "file" it gets."""
+"""A decoding process that can be told to misbehave, by the first word of the "file" it gets.
+
+Further words are names of files that it makes before.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -66,9 +69,11 @@ ACTS = dict(
 )
 
 def pages(data, max_pixels, extent):
-    word = data.split()[0].decode("latin-1")
+    word, *signs = (word.decode("latin-1") for word in data.split())
     if word not in ACTS:
         return true_pages(data, max_pixels, extent)
+    for sign in signs:
+        open(sign, "wb").close()
     ACTS[word]()
     notes = tuple(facts()) if word == "facts" else ()
     return iter([Picture(np.zeros((2, 3, 1), np.uint8), notes=notes)])

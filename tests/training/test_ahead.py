@@ -8,25 +8,30 @@ import pytest
 import torch
 
 from nsr_cli.training.ahead import Ahead, threads_for
+from tests.waiting import until
 
 
 class Draws:
     """Remembers what was drawn; even steps take longer, so that threads overtake each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int, threads: int) -> None:
         self.started: list[int] = []
         self.threads: set[str] = set()
+        self._alone = first + threads  # before this step, each thread has one
+        self._all = threading.Barrier(threads, timeout=60)
 
     def __call__(self, step: int) -> Any:
         self.started.append(step)
         self.threads.add(threading.current_thread().name)
+        if step < self._alone:
+            self._all.wait()
         time.sleep(0.02 if step % 2 == 0 else 0.001)
         return step
 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_batches_come_in_order_and_no_more_than_agreed_are_made_ahead(threads: int) -> None:
-    draws = Draws()
+    draws = Draws(7, threads)
     with Ahead(draws, 7, threads) as ahead:
         taken: list[Any] = [ahead.take() for _ in range(12)]
         assert max(draws.started) <= 18 + threads + 1
@@ -53,10 +58,10 @@ def test_leaving_does_not_wait_for_batches_that_nobody_will_take() -> None:
 
     def draw(step: int) -> Any:
         begun.append(step)
-        gate.wait(5)
+        gate.wait(60)
 
     with Ahead(draw, 0, 2):
-        time.sleep(0.05)
+        until(lambda: len(begun) == 2)
         gate.set()
     assert begun in ([0, 1], [0, 1, 2])
 

@@ -1,15 +1,13 @@
 """Made-up weights, and a server that has them."""
 
-import functools
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from nsr_cli.weights import WeightEntry
+from tests.folder_server import FolderServer, serving
 
 MakeEntry = Callable[..., WeightEntry]
 
@@ -41,43 +39,11 @@ def make_entry() -> MakeEntry:
     return make
 
 
-class Mirror(ThreadingHTTPServer):
-    """Serves a folder and writes down the paths asked for."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path) -> None:
-        self.asked: list[str] = []
-        self.folder = folder
-        super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    server: Mirror
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *arguments: object) -> None:
-        """Keep the test output clean."""
-
-
 @pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[Mirror]:
+def mirror(tmp_path: Path) -> Iterator[FolderServer]:
     """A server on this machine for the files in its `folder`."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with Mirror(folder) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(tmp_path / "served") as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
