@@ -62,6 +62,19 @@ def refuse_others(path: Path) -> None:
         _refuse_others(path.stat())
 
 
+def why_no_file(path: "str | os.PathLike[str]") -> str | None:
+    """Why no regular file is there, to follow the path and a colon; None if one is."""
+    try:
+        _refuse_others(os.stat(path))  # noqa: PTH116 (as above)
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such file"
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError:
+        return "no file can have such a name"
+    return None
+
+
 def _refuse_others(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder")

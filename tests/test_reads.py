@@ -1,5 +1,6 @@
 """Opening what ought to be a regular file: nothing is waited for, and two versions never mix."""
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from nsr_cli import reads
-from nsr_cli.reads import open_regular, read_regular, refuse_others
+from nsr_cli.reads import open_regular, read_regular, refuse_others, why_no_file
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="pipes with names are POSIX's")
 
@@ -125,3 +126,16 @@ def test_a_file_that_is_replaced_or_removed_while_it_is_read_comes_as_it_was(
 
         monkeypatch.setattr(reads, "_read", then_changed)
         assert read_regular(path) == b"old"
+
+
+def test_why_no_file_is_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert why_no_file(tmp_path / "file") is None
+    for path, why in (
+        (tmp_path / "gone", "there is no such file"),
+        (tmp_path / "file" / "inside", "there is no such file"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "a\0b", "no file can have such a name"),
+        (tmp_path / ("n" * 5000), os.strerror(errno.ENAMETOOLONG)),
+    ):
+        assert why_no_file(path) == why

@@ -12,6 +12,7 @@ from nsr_cli.cli.console import Console
 from nsr_cli.cli.options_picture import Model, ScaleOfNetwork
 from nsr_cli.cli.shared import ViewOptions, takes
 from nsr_cli.cli.tasks import Image
+from nsr_cli.cli.texts import counted
 from nsr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -153,13 +154,15 @@ def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -
     counts = subject.cardinal_groups
     if layer is not None and layer > len(counts):
         raise UsageError(
-            f"--layer {layer}: {subject.name} has {len(counts)} layers that choose; give 1 to {len(counts)}"
+            f"--layer {layer}: {subject.name} has {counted(len(counts), 'layer')} that "
+            f"{'chooses' if len(counts) == 1 else 'choose'}; give 1 to {len(counts)}"
         )
     # Where each channel chooses, wide layers have more groups than narrow ones.
     most = min(counts) if layer is None else counts[layer - 1]
     if cardinal is not None and cardinal > most:
+        groups = counted(most, "cardinal group")
         where = subject.name if layer is None else f"layer {layer} of {subject.name}"
-        raise UsageError(f"--cardinal {cardinal}: {where} has {most} cardinal groups; give 1 to {most}")
+        raise UsageError(f"--cardinal {cardinal}: {where} has {groups}; give 1 to {most}")
 
 
 def _observe(
@@ -229,12 +232,11 @@ def _summarize(run: _Run, target: "Target | None", layer: int | None, console: C
     what = (
         f"layer {layer} of {len(run.choices)}, entropy {_entropy(shown):.3f}"
         if layer is not None
-        else f"{len(shown)} layers, entropy {_entropy(shown):.3f}, least in layer {surest.number}: "
+        else f"{counted(len(shown), 'layer')}, entropy {_entropy(shown):.3f}, least in layer {surest.number}: "
         f"{float(surest.entropy.mean()):.3f}"
     )
-    console.note(
-        f"{run.source.label}{where}  {run.subject.name}, {len(run.trace.grid)} windows, {what}  {run.seconds:.2f} s"
-    )
+    windows = counted(len(run.trace.grid), "window")
+    console.note(f"{run.source.label}{where}  {run.subject.name}, {windows}, {what}  {run.seconds:.2f} s")
 
 
 def _entropy(shown: "Sequence[Choice]") -> float:

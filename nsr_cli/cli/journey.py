@@ -86,7 +86,7 @@ class Journey:
         first = pages[0]
         outcome.size = (first.width, first.height)
         outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
-        work.format = item.job.format or own_format(first)
+        work.format = item.job.format or own_format(pages)
         check_pages(pages, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)
         if work.streamed is not None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from nsr_cli.cli import features
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.texts import counted
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.machine import free_memory
 
 ROW_FORMATS = frozenset({"PNG", "TIFF"})
 """Formats that are written row by row."""
 
+_UNITS = ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB"), (1 << 10, "KiB"), (10**3, "kB"))
 _SHARE, _UTMOST = 0.5, 0.9  # of the free memory is used without asking, and at the most
 _FLOAT = 4
 # Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
@@ -148,9 +150,13 @@ def _check(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends)
     most = settings.max_memory or int(_UTMOST * free_memory())
     if needed <= most:
         return
-    limit = f"--max-memory allows {_mib(most)}" if settings.max_memory else f"only {_mib(most)} is free"
+    if settings.max_memory:
+        limit, decimal = f"--max-memory allows {_exact(most)}", most % 1024 != 0
+    else:
+        limit, decimal = f"only {most >> 20} MiB is free", False
+    least = f"{-(-needed // 10**6)} MB" if decimal else f"{-(-needed >> 20)} MiB"
     raise MemoryExhausted(
-        f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {_mib(needed)} of memory, "
+        f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {least} of memory, "
         f"but {limit}: {_advice(form, settings, ends)}"
     )
 
@@ -166,5 +172,9 @@ def _advice(form: str, settings: Settings, ends: Ends) -> str:
     return "allow more, or cut it into parts"
 
 
-def _mib(count: int) -> str:
-    return f"{-(-count >> 20)} MiB"
+def _exact(count: int) -> str:
+    """A number of bytes in the largest unit of which it is a multiple."""
+    for size, unit in _UNITS:
+        if count % size == 0:
+            return f"{count // size} {unit}"
+    return counted(count, "byte")

@@ -105,15 +105,16 @@ def _work(pixels: dict[float, int], settings: Settings) -> float | None:
 def _multiplications(factor: float, settings: Settings) -> int | None:
     """Multiplications for each pixel of the input, through all networks on its way."""
     from nsr_cli.engine.stages import compose  # torch
-    from nsr_cli.model.checkpoint import read_config
+    from nsr_cli.model.checkpoint import read_config, read_file
     from nsr_cli.model.config import PRESETS
+    from nsr_cli.weights.entry import MAX_BYTES
     from nsr_cli.weights.manifest import load_manifest
 
     manifest, task = load_manifest(), settings.task
     entries = [entry for entry in manifest.entries if entry.task == task]
     chosen = manifest.resolve(settings.model, task) if settings.model not in (None, "base", "lite") else None
     if isinstance(chosen, Path):
-        config = read_config(chosen.read_bytes())
+        config = read_config(read_file(chosen, MAX_BYTES))
         return _through(compose(factor, [config.scale]), {config.scale: config.macs_per_pixel})
     natives = {entry.scale or 1 for entry in ([chosen] if chosen else entries)}
     if not natives:

@@ -14,10 +14,10 @@ _HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
 _EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
 
 
-def own_format(first: Picture) -> str:
-    """The format of the file that a picture comes from, if that holds it as it is; else PNG."""
-    kept = first.source in codec.LOSSLESS and (first.alpha is None or first.source not in codec.OPAQUE)
-    return first.source if kept else "PNG"
+def own_format(pages: Sequence[Picture]) -> str:
+    """The format of the file that some pages come from, if that holds them as they are; else PNG."""
+    source, clear = pages[0].source, any(page.alpha is not None for page in pages)
+    return source if source in codec.LOSSLESS and not (clear and source in codec.OPAQUE) else "PNG"
 
 
 def check_pages(pages: Sequence[Picture], form: str) -> None:
@@ -35,7 +35,7 @@ def pack(pages: list[Picture], form: str, settings: Settings, outcome: Outcome) 
     Raises:
         EncodeError: the format cannot hold the picture.
     """
-    lost = codec.losses(pages[0], form, settings.write_quality)
+    lost = codec.losses_of_pages(pages, form, settings.write_quality)
     outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
     return _encoded(_signed(pages, form, settings, outcome), form, settings.write_quality)
 

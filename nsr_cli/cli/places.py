@@ -25,6 +25,8 @@ class Request:
     recursive: bool = False
     earlier: Earlier | None = None
     """Tells which results that are there were made with other settings; None: they do not count."""
+    name_is_typed: bool = False
+    """The template of names stands on the command line, and not only in the settings."""
 
 
 class Placer:
@@ -43,6 +45,11 @@ class Placer:
         )
         many = len(gathered.found) > 1 or bool(gathered.folders)
         self._is_file = bool(request.output) and request.output != STDOUT and not self._is_folder(many)
+        if request.name_is_typed and (self._is_file or request.output == STDOUT):
+            raise UsageError(
+                f"-o {safe_text(request.output or '')} and --name exclude each other: leave out --name, or give a "
+                "folder with -o"
+            )
         if self._is_file:
             self.namer = _named_by_file(request.namer, Path(request.output or ""))
         for folder in gathered.folders:

@@ -19,6 +19,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
+from nsr_cli.reads import why_no_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +136,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     )
     console = console_of(ctx)
     console.json |= shared.json
-    plan = make_plan(_request(settings, shared, inputs, _is_typed(ctx, "format")))
+    plan = make_plan(_request(ctx, settings, shared, inputs))
     if shared.dry_run:
         show(plan, settings, console)
         return 0
@@ -166,9 +167,7 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
     return False
 
 
-def _request(
-    settings: Settings, shared: RestoreOptions, inputs: list[str], format_is_typed: bool
-) -> "Request":
+def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
     from nsr_cli.cli.redo import Earlier
@@ -176,16 +175,21 @@ def _request(
     if shared.name is not None:
         check_template(shared.name)
     output = Path(shared.output or "")
-    if not format_is_typed and format_of(output.suffix) and not output.is_dir():
-        shared = replace(shared, format=None)  # the name that was typed says enough
+    name_is_typed = _is_typed(ctx, "name")
+    if format_of(output.suffix) and not output.is_dir():  # then the name that was typed says enough
+        shared = replace(
+            shared,
+            format=shared.format if _is_typed(ctx, "format") else None,
+            name=shared.name if name_is_typed else None,
+        )
     namer = Namer(
         tag=settings.tag,
         template=shared.name,
         format=template_format(shared.name, shared.format),
         fields=settings.name_fields(),
     )
-    earlier = Earlier(settings)
-    return Request(tuple(inputs), namer, shared.output, shared.if_exists, shared.recursive, earlier)
+    where = (shared.output, shared.if_exists, shared.recursive)
+    return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed)
 
 
 def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:
@@ -223,8 +227,11 @@ def check_model(model: str | None, task: str) -> None:
             f"{safe_text(model)} may run code when it is loaded: convert it with nsr weights import"
         )
     if path.suffix.lower() == ".safetensors" or os.sep in model:
-        if not path.is_file():
-            raise UsageError(f"--model {safe_text(model)}: there is no such file")
+        why = why_no_file(path)
+        if why is not None:
+            raise UsageError(
+                f"--model {safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
+            )
         return
     from nsr_cli.weights.entry import TIERS
     from nsr_cli.weights.manifest import load_manifest

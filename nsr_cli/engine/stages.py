@@ -11,11 +11,11 @@ from nsr_cli.engine.device import one_core
 from nsr_cli.engine.runner import Runner
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
-from nsr_cli.model.checkpoint import load_network
+from nsr_cli.model.checkpoint import load_network, read_config, read_file, trained_for
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
-from nsr_cli.weights.entry import TIERS
+from nsr_cli.weights.entry import MAX_BYTES, TASKS, TIERS
 from nsr_cli.weights.store import WeightStore
 
 
@@ -58,8 +58,7 @@ def load_stages(
     for native in set(native_steps(task, factor, model, store)):
         weights, data = read_weights(store, model, task, native, color)
         with one_core():
-            network = load_network(data, weights.name)
-        check_fits(network.config, task, weights.name)
+            network = load_fitting(data, task, weights.name)
         loaded[native] = Stage(weights, network.config, run(network))
     by_scale = {stage.config.scale: stage for stage in loaded.values()}
     return [by_scale[step] for step in compose(factor, list(by_scale))]
@@ -128,7 +127,7 @@ def read_weights(
     chosen = store.manifest.resolve(model, task, native if task == "upscale" and native else None, color)
     if isinstance(chosen, Path):
         try:
-            data = chosen.read_bytes()
+            data = read_file(chosen, MAX_BYTES)
         except OSError as error:
             raise UsageError(
                 f"cannot read the model {safe_text(chosen)}: {error.strerror or error}; check --model"
@@ -138,8 +137,18 @@ def read_weights(
     return Weights(entry.name, entry.sha256), data
 
 
-def check_fits(config: NetworkConfig, task: str, name: str) -> None:
-    """UsageError if a network enlarges and the task does not, or the reverse."""
+def load_fitting(data: bytes, task: str, name: str) -> Network:
+    """The network in a weights file, if it is for `task`; some files do not say for which of two they are.
+
+    Raises:
+        UsageError: it enlarges and the task does not, or the reverse, or it says that it is for another task.
+        WeightsError: as of `load_network`.
+    """
+    config = read_config(data, name)
     if (config.scale > 1) != (task == "upscale"):
         made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
         raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")
+    kind = (trained_for(data, name) or "").partition("-")[0]
+    if kind in TASKS and kind != task:
+        raise UsageError(f"{name} was trained for {kind}, not for {task}; choose another --model")
+    return load_network(data, name)

@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.engine.executor import Progress
-from nsr_cli.engine.stages import check_fits, native_steps, read_weights
+from nsr_cli.engine.stages import load_fitting, native_steps, read_weights
 from nsr_cli.engine.trace import Trace, trace
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
@@ -52,9 +51,8 @@ def load(
     """
     native = native_steps(task, scale, model, store)[0]
     weights, data = read_weights(store, model, task, native, color)
-    network = load_network(data, weights.name)
+    network = load_fitting(data, task, weights.name)
     config = network.config
-    check_fits(config, task, weights.name)
     if config.selection == "none" or config.groups == 1:
         raise UsageError(
             f"{weights.name} has the same kernels for every window: it chooses nothing; give another --model"

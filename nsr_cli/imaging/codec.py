@@ -31,6 +31,7 @@ __all__ = [
     "encode",
     "encode_pages",
     "losses",
+    "losses_of_pages",
     "sniff",
 ]
 
@@ -161,9 +162,22 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
 
 def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str, ...]:
     """What of a picture a format will not keep, one phrase each; empty if it keeps everything."""
+    return tuple(_losses(picture, kind, quality, _BITS[kind]))
+
+
+def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
+    """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
+    animated = len(pages) > 1 and kind in animation.FORMATS
+    found = [loss for page in pages for loss in _losses(page, kind, quality, 8 if animated else _BITS[kind])]
+    if len(pages) > 1 and not animated and any(page.metadata.duration for page in pages):
+        found.append("frame durations are left out")
+    return tuple(dict.fromkeys(found))
+
+
+def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list[str]:
     meta, found = picture.metadata, []
-    if picture.bits > _BITS[kind]:
-        found.append(f"{'float' if picture.is_float else '16-bit'} samples become {_BITS[kind]}-bit")
+    if picture.bits > bits:
+        found.append(f"{'float' if picture.is_float else '16-bit'} samples become {bits}-bit")
     if kind == "GIF" and not (picture.is_gray and picture.alpha is None):
         found.append("colors are reduced to 256")
     if kind == "GIF" and picture.alpha is not None:
@@ -184,7 +198,7 @@ def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str
         kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))
     ):
         found.append("texts are left out")
-    return tuple(found)
+    return found
 
 
 def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:

@@ -29,10 +29,18 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     if width > MAX_SIDE or height > MAX_SIDE:
         raise DecodeError(f"a side of {width}×{height} is longer than {MAX_SIDE} pixels")
     if width * height > max_pixels:
+        size, limit = _told_apart(width * height, max_pixels)
         raise DecodeError(
-            f"{width}×{height} is {width * height / 1e6:.0f} megapixels, above the limit of "
-            f"{max_pixels / 1e6:.0f}{_ADVICE}{width * height} if you trust the file"
+            f"{width}×{height} is {size}, above the limit of {limit}{_ADVICE}{width * height} if you trust the file"
         )
+
+
+def _told_apart(pixels: int, limit: int) -> tuple[str, str]:
+    """The larger number with its unit and the smaller one: megapixels, or pixels where those would mislead."""
+    most, least = (f"{count / 1e6:.0f}" for count in (pixels, limit))
+    if limit < 1_000_000 or most == least:
+        return f"{pixels:,} pixels", f"{limit:,}"
+    return f"{most} megapixels", least
 
 
 def advised(reason: str, advice: str) -> str:

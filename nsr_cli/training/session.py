@@ -72,7 +72,8 @@ def run_training(
     source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat, recipe.intact)
     aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
     fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
-    network = initial(recipe, init)
+    taken: list[str] = []
+    network = initial(recipe, init, told=taken.append)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # every batch has the same shape
     way = fastest_way(network, source, recipe, device, autocast)
@@ -96,6 +97,8 @@ def run_training(
                 _compare_data(run, folders, len(training), listeners.report)
         elif processes.leads:
             _begin(run, recipe, folders, len(training))
+            for line in taken:
+                listeners.report(_note(line))
         trainer.fit()
         if processes.leads:
             log.draw_curve(run)

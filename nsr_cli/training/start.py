@@ -1,5 +1,8 @@
 """The weights that a run starts from: chance, or another network as far as it fits."""
 
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
 import torch
 from torch import Tensor
 
@@ -14,7 +17,12 @@ from nsr_cli.training.recipe import Recipe
 SPLIT_NOISE = 0.02
 
 
-def initial(recipe: Recipe, init: Network | None, noise: float = SPLIT_NOISE) -> Network:
+def initial(
+    recipe: Recipe,
+    init: Network | None,
+    noise: float = SPLIT_NOISE,
+    told: Callable[[str], None] | None = None,
+) -> Network:
     """The network that `recipe` begins with.
 
     Args:
@@ -22,6 +30,7 @@ def initial(recipe: Recipe, init: Network | None, noise: float = SPLIT_NOISE) ->
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
             same widths; parts of other shapes (head and tail of another scale) are left to chance.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
+        told: gets a line about what of `init` was taken over, unless it is all that the network has.
 
     Raises:
         UsageError: no kernel of `init` fits, so that it would be no start.
@@ -30,15 +39,28 @@ def initial(recipe: Recipe, init: Network | None, noise: float = SPLIT_NOISE) ->
     network = Network(recipe.network)
     if init is not None:
         source = unfolded(init)
-        taken = fitting(source.state_dict(), network)
-        network.load_state_dict(taken, strict=False)
-        split = _split(source, network, noise)
-        if not split and not any(name.endswith("weight_v") for name in taken):
+        fit = fitting(source.state_dict(), network)
+        network.load_state_dict(fit, strict=False)
+        taken = {*fit, *_split(source, network, noise)}
+        label = f"--init {safe_text(recipe.init or 'weights')}"
+        if not any(name.endswith("weight_v") for name in taken):
             raise UsageError(
-                f"--init {safe_text(recipe.init or 'weights')}: none of its kernels fits this network; choose a "
-                "--network of its widths, or other weights"
+                f"{label}: none of its kernels fits this network; choose a --network of its widths, or other "
+                "weights"
             )
+        if told is not None and len(taken) < len(network.state_dict()):
+            told(f"{label}: {_counted(taken, network)}; the others start at random")
     return network
+
+
+def _counted(taken: AbstractSet[str], network: Network) -> str:
+    """How many of a network's tensors were taken over, in all and in each of its parts."""
+    names = list(network.state_dict())
+    each = []
+    for part in dict.fromkeys(name.partition(".")[0] for name in names):
+        own = [name for name in names if name.startswith(f"{part}.")]
+        each.append(f"{part} {sum(name in taken for name in own)} of {len(own)}")
+    return f"{len(taken)} of {len(names)} tensors taken over ({', '.join(each)})"
 
 
 def unfolded(network: Network) -> Network:
@@ -58,14 +80,14 @@ def unfolded(network: Network) -> Network:
 
 
 @torch.no_grad()
-def _split(plain: Network, network: Network, noise: float) -> int:
-    """Give every group of a sparse layer the kernels of the plain layer in its place; return how many had one.
+def _split(plain: Network, network: Network, noise: float) -> set[str]:
+    """Give every group of a sparse layer the kernels of the plain layer in its place; return the tensors' names.
 
     The weights of softmax and Gumbel groups add up to 1, so that the output stays the same. Sigmoids begin near 1/2
     each: there the kernels are scaled by 2/k.
     """
     layers = dict(plain.named_modules())
-    count = 0
+    given: set[str] = set()
     share = 2 / network.config.groups if network.config.selection == "sigmoid" else 1.0
     for name, layer in network.named_modules():
         one = layers.get(name)
@@ -78,8 +100,8 @@ def _split(plain: Network, network: Network, noise: float) -> int:
         layer.weight_v.copy_(_repeated(one.weight_v, layer.groups, noise))
         layer.weight_g.copy_(_repeated(one.weight_g, layer.groups) * share)
         layer.bias.copy_(_repeated(one.bias, layer.groups) * share)
-        count += 1
-    return count
+        given |= {f"{name}.{tensor}" for tensor in ("weight_v", "weight_g", "bias")}
+    return given
 
 
 def _repeated(tensor: Tensor, groups: int, noise: float = 0.0) -> Tensor:

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import did_you_mean, safe_text, write_atomic
+from nsr_cli.reads import why_no_file
 from nsr_cli.weights.entry import COLORS, TASKS, TIERS, WeightEntry, describe, parse_entry
 
 SCHEMA = 1
@@ -194,8 +195,9 @@ def _check_words(task: str, color: str, tier: str | None) -> None:
 
 
 def _existing_file(path: Path) -> Path:
-    if not _is_file(path):
-        raise UsageError(f"there is no file {safe_text(path)}; check --model")
+    why = why_no_file(path)
+    if why is not None:
+        raise UsageError(f"{safe_text(path)}: {why}; check --model")
     return path
 
 

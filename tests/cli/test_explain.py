@@ -40,6 +40,19 @@ def test_a_sheet_is_written_beside_the_picture(
     assert again.returncode == 0 and b"skipped, photo_explain.png already exists" in again.stderr
 
 
+def test_one_of_a_kind_is_told_as_one(nsr: Run, paint: Paint, tmp_path: Path) -> None:
+    paint(tmp_path / "small.png", width=20, height=20)
+    config = dataclasses.replace(PRESETS["tiny"], scale=2, blocks=1, cardinality=1, shared=True)
+    (tmp_path / "own.safetensors").write_bytes(save_network(Network(config)))
+    args = ("explain", "small.png", "-m", "own.safetensors", "--device", "cpu")
+    assert "own, 1 window, 1 layer, entropy" in nsr(*args).stderr.decode()
+    for option, told in (
+        ("--layer", "own has 1 layer that chooses; "),
+        ("--cardinal", "own has 1 cardinal group; "),
+    ):
+        assert told in nsr(*args, option, "2", "--if-exists", "overwrite").stderr.decode()
+
+
 def test_json_tells_all_and_writes_no_picture(
     nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -126,3 +126,15 @@ def test_a_pipe_or_a_device_in_place_of_the_memory_is_left_alone(
         assert estimate([(100, 50)], settings) is None
         assert remembered.lstat().st_ino == before.st_ino
         remembered.unlink()
+
+
+def test_a_file_too_large_for_weights_is_not_read_for_an_estimate(
+    remembered: Path, settings: Settings, tmp_path: Path
+) -> None:
+    pace = Pace(settings)
+    pace.add((100, 50), 2.0)
+    pace.remember()
+    with (tmp_path / "large.safetensors").open("wb") as file:
+        file.truncate(1 << 40)  # a hole
+    large = dataclasses.replace(settings, model=str(tmp_path / "large.safetensors"))
+    assert remembered.exists() and estimate([(100, 50)], large) is None

@@ -291,6 +291,8 @@ def test_settings_reach_the_run(inside: Inside, paint: Paint, tiny_model: Path, 
     [
         ("no-such-model", "neither a model nor a file"),
         ("nowhere/x.safetensors", "there is no such file"),
+        ("/dev/zero", "a pipe or a device, and no file; give a weights file"),
+        ("/", "it is a folder; give a weights file"),
         ("x.pth", "convert it with nsr weights import"),
     ],
 )
@@ -318,3 +320,29 @@ def test_what_is_typed_outweighs_settings_that_would_contradict_it(
         assert capsys.readouterr().out == told
     for wrong in (("-o", "x.png", "--format", "jpeg"), ("--width", "24", "-s", "2")):
         assert inside("upscale", "a.png", "--dry-run", *wrong) == 2
+
+
+def test_a_template_that_was_typed_names_no_single_file(
+    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    for output in ("x.png", "-", "/dev/null"):
+        assert inside("upscale", "a.png", "--dry-run", "-o", output, "--name", "{stem}_2") == 2
+        told = capsys.readouterr().err
+        assert f"-o {output}" in told and "--name" in told and told.count("\n") == 1
+    assert inside("upscale", "a.png", "--dry-run", "-o", "out/", "--name", "{stem}_2") == 0
+    assert "a.png -> out/a_2.png" in capsys.readouterr().out
+
+
+def test_a_template_of_the_settings_gives_way_to_a_file_that_was_typed(
+    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "nsr.toml").write_text('name = "{stem}_own.webp"\n')
+    for args, told in (
+        (("-o", "x.tif"), "a.png -> x.tif  12x8 -> 48x32\n"),
+        (("-o", "/dev/null"), "a.png -> /dev/null  12x8 -> 48x32\n"),
+        ((), "a.png -> a_own.webp  12x8 -> 48x32\n"),
+    ):
+        assert inside("upscale", "a.png", "--dry-run", *args) == 0
+        assert capsys.readouterr().out == told

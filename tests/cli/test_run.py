@@ -409,6 +409,9 @@ def test_the_first_frame_of_an_animation_or_all_of_them(
     with Image.open("a_x2.png") as image:
         assert (getattr(image, "n_frames", 1), image.size) == (3, (8, 6))
     assert bench("a.gif", all_frames=True, format="JPEG") == 1
+    capsys.readouterr()
+    assert bench("a.gif", all_frames=True, format="TIFF") == 0
+    assert "a.gif: TIFF: frame durations are left out" in capsys.readouterr().err
 
 
 def test_a_result_that_the_format_cannot_hold_fails_before_the_network(bench: Bench, paint: Paint) -> None:

@@ -470,7 +470,7 @@ def test_memory_that_is_needed_is_counted() -> None:
     assert sizes.stored == 3_000_000 and sizes.result == 12_000_000
     assert memory.in_one_piece(sizes) == 15_000_000 + 8 * 15_000_000
     tight, rows = Settings("upscale", scale=2.0, max_memory=20_000_000), memory.Ends(False, True)
-    with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least \d+ MiB .* --max-memory allows 20 MiB"):
+    with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least \d+ MB .* --max-memory allows 20 MB"):
         memory.route(sizes, "PNG", tight, rows)
     for limit in (100_000_000, 130_000_000):
         found = memory.route(sizes, "PNG", replace(tight, max_memory=limit), rows)
@@ -478,3 +478,31 @@ def test_memory_that_is_needed_is_counted() -> None:
     with pytest.raises(MemoryExhausted, match=r"use TIFF or PNG, which are written in bands"):
         memory.route(sizes, "JPEG", tight, memory.Ends(False, False))
     assert not memory.route(sizes, "PNG", replace(tight, max_memory=10**9), rows).bands
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (10, r"at least \d+ MB of memory, but --max-memory allows 10 bytes:"),
+        (1, r"allows 1 byte:"),
+        (2_000, r"at least \d+ MB of memory, but --max-memory allows 2 kB:"),
+        (2_345_678, r"at least \d+ MB of memory, but --max-memory allows 2345678 bytes:"),
+        (20_000_000, r"at least \d+ MB of memory, but --max-memory allows 20 MB:"),
+        (3 << 20, r"at least \d+ MiB of memory, but --max-memory allows 3 MiB:"),
+        (1 << 10, r"at least \d+ MiB of memory, but --max-memory allows 1 KiB:"),
+    ],
+)
+def test_the_limit_is_told_as_it_was_given(limit: int, told: str) -> None:
+    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
+    with pytest.raises(MemoryExhausted, match=told):
+        memory.route(sizes, "PNG", Settings("upscale", scale=2.0, max_memory=limit), memory.Ends(False, True))
+
+
+def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both in MiB, the one rounded down and the other up."""
+    monkeypatch.setattr(memory, "free_memory", lambda: 3_500_000)
+    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
+    with pytest.raises(MemoryExhausted) as caught:
+        memory.route(sizes, "PNG", Settings("upscale", scale=2.0), memory.Ends(False, True))
+    least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
+    assert free == int(memory._UTMOST * 3_500_000) >> 20 < least

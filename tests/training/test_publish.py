@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from nsr_cli.cli import weights
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import TrainingError, UsageError, WeightsError
+from nsr_cli.model.checkpoint import trained_for
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, publish
 from nsr_cli.training.publish import Trained, load_trained
@@ -50,6 +51,12 @@ def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tm
     with pytest.raises(WeightsError, match="damaged"):
         publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {})
     assert list(tmp_path.iterdir()) == [manifest]
+
+
+@pytest.mark.parametrize("task", ["denoise-gray", "dejpeg-rgb", "upscale-x3"])
+def test_published_weights_say_what_they_were_trained_for(task: str, tmp_path: Path) -> None:
+    publish.publish(trained(tiny_recipe(task)), "own", tmp_path / "manifest.json", tmp_path, {})
+    assert trained_for((tmp_path / "own.safetensors").read_bytes()) == task
 
 
 def test_the_file_of_other_weights_is_not_replaced(tmp_path: Path) -> None:

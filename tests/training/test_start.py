@@ -1,5 +1,7 @@
 """Where runs start: a plain network split into groups."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,8 +9,9 @@ from nsr_cli.errors import UsageError
 from nsr_cli.model.config import Selection
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.start import initial
-from tests.training.helpers import tiny_recipe
+from tests.training.helpers import run_tiny, tiny_recipe
 
 PLAIN = {"selection": "none", "groups": 1, "cardinality": 1}
 
@@ -69,3 +72,34 @@ def test_layers_of_other_widths_are_left_to_chance() -> None:
     network, fresh = initial(recipe, plain), initial(recipe, None)
     torch.testing.assert_close(network.head.weight, plain.head.weight)
     torch.testing.assert_close(network.blocks[0].first.weight, fresh.blocks[0].first.weight)
+
+
+def told(recipe: Recipe, init: Network) -> list[str]:
+    said: list[str] = []
+    initial(recipe, init, told=said.append)
+    return said
+
+
+def test_how_much_was_taken_over_is_told_by_parts() -> None:
+    """Of three tensors a layer: directions, gains and biases; each of the two layers has two more to choose by."""
+    source = Network(tiny_recipe().network)
+    [line] = told(tiny_recipe("upscale-x3", init="two"), source)
+    assert line == (
+        "--init two: 13 of 19 tensors taken over (head 3 of 3, body 10 of 10, tail 0 of 3, skip 0 of 3); the "
+        "others start at random"
+    )
+    [line] = told(tiny_recipe(changes={"groups": 4}, init="plain"), plain_network())
+    assert "15 of 19 tensors taken over (head 3 of 3, body 6 of 10, tail 3 of 3, skip 3 of 3)" in line
+
+
+def test_weights_that_fit_as_a_whole_need_no_words() -> None:
+    assert told(tiny_recipe(), Network(tiny_recipe().network)) == []
+    assert told(tiny_recipe(), Network(tiny_recipe().network).fold()) == []
+
+
+def test_a_run_tells_it_once_when_it_begins(pictures: Path, tmp_path: Path) -> None:
+    recipe, source = tiny_recipe("upscale-x3", steps=1, init="two"), Network(tiny_recipe().network)
+    for resume, count in ((False, 1), (True, 0)):
+        _, moments = run_tiny(recipe, pictures, tmp_path / "run", resume=resume, init=source)
+        notes = [moment.note for moment in moments if moment.note]
+        assert len([note for note in notes if "13 of 19 tensors taken over" in note]) == count

@@ -299,8 +299,10 @@ def test_resolve(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("model", "task", "message"),
     (
-        ("none.safetensors", "upscale", "no file none.safetensors"),
-        ("./none", "upscale", "no file none"),
+        ("none.safetensors", "upscale", "^none.safetensors: there is no such file; check --model"),
+        ("./none", "upscale", "^none: there is no such file; check --model"),
+        ("./", "upscale", "it is a folder; check --model"),
+        ("/dev/null", "upscale", "a pipe or a device, and no file; check --model"),
         ("lit", "upscale", "did you mean lite"),
         ("denoise-rg", "denoise", "did you mean denoise-rgb"),
         ("denoise-rgb", "upscale", r"is for denoise \(rgb\), not for upscale x2"),

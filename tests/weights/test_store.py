@@ -11,9 +11,10 @@ from nsr_cli.errors import FetchError, UsageError, WeightsError
 from nsr_cli.fetch import fetch
 from nsr_cli.weights import Manifest, WeightEntry, WeightStore
 from nsr_cli.weights import store as store_module
+from tests.folder_server import FolderServer
 
 if TYPE_CHECKING:
-    from tests.weights.conftest import MakeEntry, Mirror
+    from tests.weights.conftest import MakeEntry
 
 DATA = bytes(range(256)) * 40
 
@@ -38,7 +39,7 @@ def make_store(tmp_path: Path, bundled: Path) -> MakeStore:
 
 
 def test_the_order_is_package_cache_network(
-    make_entry: "MakeEntry", make_store: MakeStore, bundled: Path, mirror: "Mirror"
+    make_entry: "MakeEntry", make_store: MakeStore, bundled: Path, mirror: FolderServer
 ) -> None:
     entry = make_entry(data=DATA, bundled=True)
     (mirror.folder / entry.file).write_bytes(DATA)
@@ -68,7 +69,7 @@ def test_the_cache_is_where_the_environment_says(
 
 
 def test_mirror_first_then_the_manifests_addresses(
-    make_entry: "MakeEntry", make_store: MakeStore, mirror: "Mirror", monkeypatch: pytest.MonkeyPatch
+    make_entry: "MakeEntry", make_store: MakeStore, mirror: FolderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = make_entry(data=DATA, urls=(f"{mirror.url}/own/a.safetensors",))
     (mirror.folder / "own").mkdir()
@@ -93,7 +94,7 @@ def test_a_folder_as_mirror_and_relative_addresses(
 
 
 def test_offline(
-    make_entry: "MakeEntry", make_store: MakeStore, mirror: "Mirror", monkeypatch: pytest.MonkeyPatch
+    make_entry: "MakeEntry", make_store: MakeStore, mirror: FolderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = make_entry(data=DATA)
     (mirror.folder / entry.file).write_bytes(DATA)
@@ -117,7 +118,7 @@ def test_offline(
 
 
 def test_every_flipped_bit_in_the_cache_is_noticed_and_mended(
-    make_entry: "MakeEntry", make_store: MakeStore, mirror: "Mirror"
+    make_entry: "MakeEntry", make_store: MakeStore, mirror: FolderServer
 ) -> None:
     entry = make_entry(data=DATA)
     (mirror.folder / entry.file).write_bytes(DATA)
@@ -137,7 +138,7 @@ def test_every_flipped_bit_in_the_cache_is_noticed_and_mended(
 
 
 def test_a_damaged_bundled_file_is_refused(
-    make_entry: "MakeEntry", make_store: MakeStore, bundled: Path, mirror: "Mirror"
+    make_entry: "MakeEntry", make_store: MakeStore, bundled: Path, mirror: FolderServer
 ) -> None:
     entry = make_entry(data=DATA, bundled=True)
     (mirror.folder / entry.file).write_bytes(DATA)
@@ -160,7 +161,7 @@ def test_damaged_file_and_no_network_leaves_the_file(make_entry: "MakeEntry", ma
 
 
 def test_the_bytes_handed_out_are_the_bytes_checked(
-    make_entry: "MakeEntry", make_store: MakeStore, mirror: "Mirror", monkeypatch: pytest.MonkeyPatch
+    make_entry: "MakeEntry", make_store: MakeStore, mirror: FolderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is exchanged right after the download is not handed out."""
     entry = make_entry(data=DATA)
@@ -179,7 +180,7 @@ def test_the_bytes_handed_out_are_the_bytes_checked(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_things_that_are_no_files(
-    make_entry: "MakeEntry", make_store: MakeStore, tmp_path: Path, mirror: "Mirror"
+    make_entry: "MakeEntry", make_store: MakeStore, tmp_path: Path, mirror: FolderServer
 ) -> None:
     entry = make_entry(data=DATA)
     (mirror.folder / entry.file).write_bytes(DATA)
@@ -248,7 +249,7 @@ def test_verify_and_prune(make_entry: "MakeEntry", make_store: MakeStore, bundle
     assert kept == {"good.safetensors", "folder.safetensors", *foreign}
 
 
-def test_progress(make_entry: "MakeEntry", make_store: MakeStore, mirror: "Mirror") -> None:
+def test_progress(make_entry: "MakeEntry", make_store: MakeStore, mirror: FolderServer) -> None:
     entry = make_entry(data=DATA)
     (mirror.folder / entry.file).write_bytes(DATA)
     steps: list[tuple[int, int]] = []
