@@ -20,6 +20,7 @@ from nsr_cli.evaluate import Row
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
 from nsr_cli.training.recipe import make_recipe
+from tests.tiny import tiny_network
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -371,3 +372,60 @@ def test_the_gain_of_spreading_compares_the_same_weights(tmp_path: Path) -> None
     name, cut, spread, difference, *_ = gain.line(case, model, [tmp_path / "a.png"])
     assert name == "upscale-x4-lite"
     assert cut != spread and float(difference) == pytest.approx(float(spread) - float(cut), abs=2e-3)
+
+
+def test_the_page_of_speed_shows_other_libraries_as_multiples_of_our_engine(
+    speed: Any, tmp_path: Path
+) -> None:
+    page = speed("speed_page")
+    times = {
+        "40-same": {"our engine, lite": 0.5, "OpenVINO 1, lite": 0.6, "PyTorch 2, lite": 0.9},
+        "41-plain": {
+            "our engine, lite": 0.4,
+            "OpenVINO 1, plain network like lite": 0.3,
+            "PyTorch 2, plain network like lite": 0.375,
+        },
+        "42-plain": {"our engine, plus": 2.0, "OpenVINO 1, plain network like plus": 1.8},
+    }
+    for name, values in times.items():
+        figures = [
+            {"name": key, "value": value, "unit": "s", "target": "", "met": None}
+            for key, value in values.items()
+        ]
+        one = section(title=f"Other libraries: {name}", figures=figures, base=next(iter(values)))
+        (tmp_path / f"{name}.json").write_text(json.dumps(one), encoding="utf-8")
+    text = page.document(tmp_path)
+    assert "| our engine, lite | 0.500 s | 1.00 × |" in text
+    assert "| OpenVINO 1, lite | 0.600 s | 1.20 × |" in text and "0 of 0 targets" in text
+    same, plain = (line for line in text.splitlines() if line.endswith("the time of our engine."))
+    assert "1.20 × (OpenVINO 1, lite) to 1.80 × (PyTorch 2, lite)" in same
+    assert "0.750 × (OpenVINO 1, plain network like lite) to 0.938 × (PyTorch 2, plain network like" in plain
+    assert "against PyTorch: 0.800 × its time" in text
+    assert text.index("## Other libraries: 42-plain") < text.index("None was taken")
+
+
+def test_a_library_that_is_not_there_or_wrong_is_left_out_and_said(
+    speed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = speed("speed_libraries")
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None)
+    job = libraries.Job("tiny", tiny_network(window=8), libraries.picture_of(16, 24), tmp_path)
+    expected = job.network(job.picture).numpy()
+    same, missing = libraries.prepared(job, ["pytorch", "onnxruntime", "openvino"], expected)
+    assert [name.split()[0] for name in same] == ["PyTorch"]
+    assert missing == [
+        "ONNX Runtime was left out: onnxruntime is not installed.",
+        "OpenVINO was left out: openvino is not installed.",
+    ]
+    assert set(libraries.in_turn(same, 2)) == set(same)
+    same, missing = libraries.prepared(job, ["pytorch"], expected + 0.01)
+    assert not same and missing == ["PyTorch was left out: its result is 0.01 from the network's."]
+
+
+def test_windows_cut_for_other_libraries_are_those_of_the_network(speed: Any) -> None:
+    libraries = speed("speed_libraries")
+    features = libraries.picture_of(16, 24)
+    ours, padding = libraries.sparse_conv.with_halo(features, 8)
+    theirs, same = libraries.cut(features, 8)
+    assert padding == same == 0 and libraries.torch.equal(ours, theirs)
+    assert libraries.size_of("sparse-plus", whole=True) == (336, 528)

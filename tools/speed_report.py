@@ -27,6 +27,7 @@ class Measured:
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
     plot: str | None = None  # a picture beside the JSON
+    base: str | None = None  # the figure that the others are shown as multiples of, in place of targets
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
