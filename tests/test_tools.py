@@ -429,3 +429,29 @@ def test_windows_cut_for_other_libraries_are_those_of_the_network(speed: Any) ->
     theirs, same = libraries.cut(features, 8)
     assert padding == same == 0 and libraries.torch.equal(ours, theirs)
     assert libraries.size_of("sparse-plus", whole=True) == (336, 528)
+
+
+def test_scoring_again_changes_the_scores_of_those_weights_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rescore = tool("rescore")
+    manifest = tmp_path / "weights_manifest.json"
+    before = (ROOT / "weights_manifest.json").read_text(encoding="utf-8")
+    manifest.write_text(before, encoding="utf-8")
+    monkeypatch.setattr(rescore, "MANIFEST", manifest)
+    monkeypatch.setattr(rescore, "scored", lambda entry, name, level, data: {"psnr": 1.5, "ssim": 0.5})
+    monkeypatch.setattr(sys, "argv", ["rescore.py", "denoise-gray-lite", "upscale-x2-lite"])
+    rescore.main()
+    after = manifest.read_text(encoding="utf-8")
+    changed = {
+        old["name"]: (old["scores"].keys(), new["scores"])
+        for old, new in zip(json.loads(before)["weights"], json.loads(after)["weights"], strict=True)
+        if old != new
+    }
+    assert set(changed) == {"denoise-gray-lite", "upscale-x2-lite"}
+    for sets, made in changed.values():
+        assert made.keys() == sets
+    assert changed["upscale-x2-lite"][1]["Set5"] == {"psnr": 1.5, "ssim": 0.5}
+    assert changed["denoise-gray-lite"][1]["Set12"]["25"] == {"psnr": 1.5, "ssim": 0.5}
+    gray = rescore.case_of({"task": "denoise", "color": "gray", "scale": None}, "Set12", "25")
+    assert (gray.task, gray.sigma) == ("denoise", 25.0)

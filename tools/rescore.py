@@ -48,19 +48,34 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="weights; default: all that are bundled")
     parser.add_argument("--data", type=Path, help="folder with a folder for each set")
     options = parser.parse_args()
+    for entry in json.loads(MANIFEST.read_text(encoding="utf-8"))["weights"]:
+        if entry["bundled"] and (not options.names or entry["name"] in options.names):
+            write(entry["name"], scores_of(entry, options.data))
+
+
+def scores_of(entry: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
+    """The scores of an entry, made anew in their old shape."""
+    scores: dict[str, Any] = {}
+    for name, before in entry["scores"].items():
+        if entry["task"] == "upscale":
+            scores[name] = scored(entry, name, None, data)
+            print(f"{entry['name']} {name}: {before['psnr']} -> {scores[name]['psnr']}", flush=True)
+            continue
+        scores[name] = {}
+        for level, old in before.items():
+            scores[name][level] = scored(entry, name, level, data)
+            print(
+                f"{entry['name']} {name} {level}: {old['psnr']} -> {scores[name][level]['psnr']}", flush=True
+            )
+    return scores
+
+
+def write(name: str, scores: dict[str, Any]) -> None:
+    """Put scores into the manifest, which may have changed in the meantime."""
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
     for entry in manifest["weights"]:
-        if not entry["bundled"] or (options.names and entry["name"] not in options.names):
-            continue
-        for name, before in entry["scores"].items():
-            for level in [None] if entry["task"] == "upscale" else list(before):
-                figures = scored(entry, name, level, options.data)
-                old = before if level is None else before[level]
-                print(f"{entry['name']} {name} {level or ''}: {old['psnr']} -> {figures['psnr']}", flush=True)
-                if level is None:
-                    entry["scores"][name] = figures
-                else:
-                    before[level] = figures
+        if entry["name"] == name:
+            entry["scores"] = scores
     MANIFEST.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
