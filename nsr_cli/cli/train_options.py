@@ -184,17 +184,6 @@ Flat = Annotated[
         max=1,
     ),
 ]
-Intact = Annotated[
-    float,
-    _option(
-        _SCHEDULE,
-        "--intact",
-        "SHARE",
-        "Share of patches for dejpeg that are not compressed; 0.1 keeps good pictures as they are.",
-        min=0,
-        max=1,
-    ),
-]
 LearningRate = Annotated[
     float,
     _option(

@@ -76,15 +76,13 @@ class PatchSource:
         seed: int,
         device: torch.device,
         flat: float = 0.0,
-        intact: float = 0.0,
     ) -> None:
         """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
 
-        `flat` is the share of patches that become nearly one color, see `_paint`; `intact` that of patches for
-        `dejpeg` that are not compressed.
+        `flat` is the share of patches that become nearly one color, see `_paint`.
         """
         self.task, self.patch, self.seed, self.device = task, patch, seed, device
-        self.flat, self.intact = flat, intact
+        self.flat = flat
         pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
         self._high = _Plane.pack(pictures, device)
         self._low = self._high
@@ -117,8 +115,7 @@ class PatchSource:
             return Batch(low.float() / 255, target.float() / 255, None)
         if self.task.kind == "denoise":
             return self._noisy(target, levels, noise_seed, mine)
-        spared = random.random(size) < self.intact if self.intact else np.zeros(size, dtype=bool)
-        return self._compressed(target, levels[mine], spared[mine])
+        return self._compressed(target, levels[mine])
 
     def _place(self, draw: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
         """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels."""
@@ -160,14 +157,8 @@ class PatchSource:
         clean = target.float() / 255
         return Batch(clean + noise * (level * (MAX_SIGMA / 255))[:, :, None, None], clean, level)
 
-    def _compressed(
-        self, target: Tensor, levels: npt.NDArray[np.float64], spared: npt.NDArray[np.bool_]
-    ) -> Batch:
-        """Each patch through JPEG at its own quality; colour patches at 4:2:0 or 4:4:4 in equal shares.
-
-        Those that are spared stay as they are, at the level of a quality all the same: pictures are not always as
-        bad as is said of them, and a network that relied on it would change what is right.
-        """
+    def _compressed(self, target: Tensor, levels: npt.NDArray[np.float64]) -> Batch:
+        """Each patch through JPEG at its own quality; colour patches at 4:2:0 or 4:4:4 in equal shares."""
         low, high = QUALITIES
         spread = levels[:, 0] * (high - low + 1)
         qualities = low + spread.astype(int)
@@ -178,9 +169,6 @@ class PatchSource:
             degraded = self._coder.recompress(target, chosen, small)
         else:
             degraded = self._coded_by_libjpeg(target, qualities, halved)
-        if spared.any():
-            kept = torch.from_numpy(spared).to(self.device)[:, None, None, None]
-            degraded = torch.where(kept, target, degraded)
         return Batch(degraded.float() / 255, target.float() / 255, level)
 
     def _coded_by_libjpeg(

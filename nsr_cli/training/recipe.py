@@ -81,7 +81,6 @@ class Recipe:
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none
     flat: float = 0.0  # share of patches that become nearly one color
-    intact: float = 0.0  # share of patches that are not compressed, for dejpeg
     seed: int = 0
     holdout: int = 8  # training pictures kept aside for validation
     validate_every: int = 1000  # steps
@@ -136,7 +135,4 @@ def make_recipe(
         network = dataclasses.replace(chosen.network(PRESETS[name]), **(changes or {}))
     except ValueError as error:
         raise UsageError(f"this network cannot be built: {error}") from None
-    recipe = Recipe(task=task, network=network, preset=name, **fields)
-    if recipe.intact and chosen.kind != "dejpeg":
-        raise UsageError(f"--intact is for dejpeg: the patches of {task} are always degraded")
-    return recipe
+    return Recipe(task=task, network=network, preset=name, **fields)

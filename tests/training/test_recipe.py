@@ -50,9 +50,3 @@ def test_recipes_survive_json() -> None:
 def test_wrong_names_say_what_is_right(call: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call()  # type: ignore[operator]
-
-
-def test_patches_stay_intact_for_dejpeg_only() -> None:
-    assert make_recipe("dejpeg-rgb", intact=0.1).intact == 0.1
-    with pytest.raises(UsageError, match="--intact is for dejpeg"):
-        make_recipe("denoise-gray", intact=0.1)
