@@ -20,10 +20,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from commands import shown  # type: ignore[import-not-found, unused-ignore]
+
 # 32 channels, 4 times as many inside, k = 4, d = 16, softmax
 NETWORK = ("--network", "lite", "--blocks", "2")
 BASE = "softmax"
 SPREAD_SEEDS = (1, 2)  # besides 0, which all rows have
+_NUMBERS = {2: "two", 3: "three"}
 PLAIN = ("--selection", "none", "--groups", "1", "--cardinality", "1")
 
 
@@ -211,15 +214,14 @@ def summary(harness: Harness) -> dict[str, Any]:
     spreads = {name: _spread(figures) for name, figures in psnr.items()}
     tables = [_table(table, psnr, spreads) for table in TABLES]
     example = harness.train_command(RUNS[1])
-    data = [part for folder in harness.data for part in ("--data", folder.name)]
+    data = [part for folder in harness.data for part in ("--data", str(folder))]
+    words = ["ablation.py", *data, "--steps", str(harness.steps)]
     return {
         "kind": "tables",
         "title": "Ablation",
-        "command": f"python tools/ablation.py {shlex.join(data)} --steps {harness.steps}",
+        "command": f"python tools/{shown(words)}",
         "about": f"Every row: ×2, 2 blocks of 32 channels ×4, {harness.steps} steps of 4 patches, cosine, seed 0:\n"
-        f"`nsr {shlex.join(_public(example))}`.\nHighest minus lowest of three seeds of one row: "
-        + ", ".join(f"{name} {_decibels(value)} dB" for name, value in spreads.items())
-        + ".",
+        f"`nsr {shown(example)}`.\n{_about_seeds(psnr)}",
         "tables": tables,
         "runs": {
             name: {"scores": r["scores"], "seconds": round(r["seconds"], 1)} for name, r in done.items()
@@ -227,14 +229,23 @@ def summary(harness: Harness) -> dict[str, Any]:
     }
 
 
-def _public(command: Sequence[str]) -> list[str]:
-    """A command with folders by their names alone."""
-    return [Path(part).name if "/" in part else part for part in command]
-
-
 def _spread(figures: dict[str, float]) -> float | None:
-    seeds = [figures[name] for name in (BASE, *(f"{BASE}-seed{s}" for s in SPREAD_SEEDS)) if name in figures]
+    seeds = _of_seeds(figures)
     return max(seeds) - min(seeds) if len(seeds) > 1 else None
+
+
+def _of_seeds(figures: dict[str, float]) -> list[float]:
+    """What one network came to, trained with one seed or another."""
+    return [figures[name] for name in (BASE, *(f"{BASE}-seed{s}" for s in SPREAD_SEEDS)) if name in figures]
+
+
+def _about_seeds(psnr: dict[str, dict[str, float]]) -> str:
+    """How much chance matters, in words; runs have figures on all sets or none."""
+    counts = {len(_of_seeds(figures)) for figures in psnr.values()}
+    if max(counts, default=0) < 2:
+        return "No row was trained with several seeds."
+    spreads = ", ".join(f"{name} {_decibels(_spread(figures))} dB" for name, figures in psnr.items())
+    return f"Highest minus lowest of {_NUMBERS[max(counts)]} seeds of one row: {spreads}."
 
 
 def _decibels(value: float | None) -> str:

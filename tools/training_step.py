@@ -2,23 +2,22 @@
 
     python tools/training_step.py [--device cpu] [--repeats 5] [--network sparse-plus] [--network lite]
 
-Steps of both are timed in turn in one run, as `nsr train` does them: 16 patches of 48, float32 on a CPU, forward, L1,
-backward, Adam. The figure is the ratio of the medians. Goal: at most 1.25.
+Steps of both are timed in turn in one run, with the loss and the optimizer of `nsr train`: 16 patches of 48, float32 on
+a CPU. The figure is the ratio of the medians. Goal: at most 1.25.
 """
 
 import argparse
 import dataclasses
 import json
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 
+from nsr_cli.bench.figures import time_in_turn
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
+from nsr_cli.training.loop import loss_within_range, make_optimizer
 
 
 def plain_of(config: NetworkConfig) -> NetworkConfig:
@@ -27,12 +26,13 @@ def plain_of(config: NetworkConfig) -> NetworkConfig:
 
 
 def make_step(
-    config: NetworkConfig, batch: int, device: torch.device, form: str = "grouped"
+    network: Network, batch: int, device: torch.device, form: str = "grouped"
 ) -> Callable[[], None]:
-    torch.manual_seed(0)
-    network = Network(config).to(device)
+    """What trains a network by one step, always on the same patches."""
+    config = network.to(device).config
     network.use_form(form)  # type: ignore[arg-type]
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    optimizer = make_optimizer(network, 1e-4)
+    torch.manual_seed(0)
     x = torch.rand(batch, config.channels, config.window, config.window, device=device)
     target = torch.rand(
         batch, config.channels, config.window * config.scale, config.window * config.scale, device=device
@@ -41,27 +41,12 @@ def make_step(
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             restored = network(x)
-        loss = F.l1_loss(restored.float(), target)
+        loss = loss_within_range(restored.float(), target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
 
     return step
-
-
-def in_turn(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, one after the other `repeats` times after a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        step()
-    for _ in range(repeats):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def main() -> None:
@@ -79,10 +64,10 @@ def main() -> None:
     for name in arguments.network or ("sparse-plus", "lite"):
         config = dataclasses.replace(PRESETS[name], scale=2)
         steps = {
-            "sparse": make_step(config, arguments.batch, device, arguments.form),
-            "plain": make_step(plain_of(config), arguments.batch, device),
+            "sparse": make_step(Network(config), arguments.batch, device, arguments.form),
+            "plain": make_step(Network(plain_of(config)), arguments.batch, device),
         }
-        medians = in_turn(steps, arguments.repeats)
+        medians = time_in_turn(steps, arguments.repeats, device)
         figures = {
             "network": name,
             **{f"{kind} s": round(value, 4) for kind, value in medians.items()},

@@ -10,7 +10,7 @@ import typer
 from nsr_cli.cli import train_options as opt
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress
-from nsr_cli.cli.options import Device
+from nsr_cli.cli.options import Device, Mirror, Offline
 from nsr_cli.errors import MemoryExhausted, UsageError
 from nsr_cli.files import safe_text
 
@@ -37,6 +37,8 @@ def train(
     holdout: opt.Holdout = 8,
     seed: opt.Seed = 0,
     device: Device = "auto",
+    offline: Offline = False,
+    mirror: Mirror = None,
     precision: opt.TrainPrecision = "auto",
     network: opt.Preset = None,
     blocks: opt.Blocks = None,
@@ -105,8 +107,11 @@ def train(
         raise UsageError(
             "--validate-data is for --validate: name the set that it holds, such as --validate Set5"
         )
-    score = _validation(recipe, validate, validate_data, device) if validate else None
-    _run(console, recipe, data, out, resume=resume, device=device, precision=precision, score=score)
+    score = _validation(recipe, validate, validate_data, device, offline) if validate else None
+    start = _initial(init, mirror, offline) if init else None
+    _run(
+        console, recipe, data, out, resume=resume, device=device, precision=precision, score=score, init=start
+    )
 
 
 def _run(
@@ -119,6 +124,7 @@ def _run(
     device: str,
     precision: str,
     score: "Callable[[Network], float] | None",
+    init: "Network | None",
 ) -> None:
     import torch
 
@@ -142,7 +148,7 @@ def _run(
             ),
             device=place,
             resume=resume,
-            init=_initial(recipe.init) if recipe.init else None,
+            init=init,
             validate=score,
             autocast=torch.bfloat16 if narrow else None,
         )
@@ -182,7 +188,7 @@ def _report(console: Console, bar: Progress, moment: "Moment", batch: int) -> No
     )
 
 
-def _initial(name: str) -> "Network":
+def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
     """The network in a file or in the manifest."""
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
@@ -190,7 +196,7 @@ def _initial(name: str) -> "Network":
     from nsr_cli.weights.store import WeightStore
 
     path = Path(name)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         try:
             data = read_regular(path, MAX_BYTES)
         except OSError as error:
@@ -200,11 +206,13 @@ def _initial(name: str) -> "Network":
         return load_network(data, safe_text(path.name))
     if path.suffix:
         raise UsageError(f"--init {safe_text(name)}: there is no such file")
-    entry, data = WeightStore().read(name)
+    entry, data = WeightStore(mirror=mirror, offline=offline).read(name)
     return load_network(data, entry.name)
 
 
-def _validation(recipe: "Recipe", name: str, data: Path | None, device: str) -> "Callable[[Network], float]":
+def _validation(
+    recipe: "Recipe", name: str, data: Path | None, device: str, offline: bool
+) -> "Callable[[Network], float]":
     """PSNR on a named set, which must be there before the run begins."""
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
@@ -212,5 +220,5 @@ def _validation(recipe: "Recipe", name: str, data: Path | None, device: str) -> 
     from nsr_cli.training.validate import set_psnr
 
     pictures = load_registry().get(name)
-    files = find_images(name, data)
+    files = find_images(name, data, offline=offline)
     return lambda network: set_psnr(network, find_task(recipe.task), pictures, files, device)

@@ -113,8 +113,8 @@ Preset = Annotated[
         _NETWORK,
         "--network",
         "PRESET",
-        "sparse-plus, sparse-minus-l, edsr-s, wdsr, lite, restore-plus, restore-minus, restore-base, restore-lite "
-        "or tiny.  [default: sparse-plus for upscale, else restore-plus]",
+        "sparse-plus, sparse-minus-l, edsr-s, wdsr, base, lite, restore-plus, restore-minus, restore-base, "
+        "restore-lite or tiny.  [default: sparse-plus for upscale, else restore-plus]",
     ),
 ]
 Blocks = Annotated[int | None, _of_network("--blocks", "N", "Residual blocks (N in the paper).", min=1)]
@@ -209,7 +209,7 @@ MeanColor = Annotated[
         _SCHEDULE,
         "--mean-color",
         "WEIGHT",
-        "Weight of the error of each patch's mean color, added to the loss; 0.2 keeps colors from shifting.",
+        "Weight of the error of each patch's mean color, added to the loss; 0 adds none.",
         min=0,
         max=100,
     ),

@@ -16,8 +16,8 @@ LUMA_OFFSET = 16.0
 
 _BLOCK = 1 << 20  # samples that are rounded at a time
 
-# JFIF 1.02: full-range YCbCr from the BT.601 primaries' weights.
-_KR, _KG, _KB = 0.299, 0.587, 0.114
+# JFIF 1.02: full-range YCbCr from the BT.601 primaries' weights; those of a gray picture, too.
+FULL_LUMA_WEIGHTS = _KR, _KG, _KB = 0.299, 0.587, 0.114
 
 
 def to_unit(pixels: NDArray[Any]) -> NDArray[np.float32]:

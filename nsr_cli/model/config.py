@@ -74,7 +74,11 @@ class NetworkConfig:
 
     @property
     def macs_per_pixel(self) -> int:
-        """Multiplications per input pixel of the convolutions (selection adds O(k·d·n / P²) more)."""
+        """Multiplications per input pixel of the convolutions.
+
+        Those of choosing kernels are left out. For each window and block they are k·d·n·(1 + w) of the two selections
+        (k·d·n of a shared one) and 2·9·k·w·n² of mixing the kernels (Eq. 10), which is k/P² of the block's own.
+        """
         if self.unshuffle > 1:
             return round(self.inner.macs_per_pixel / self.unshuffle**2)
         body = self.blocks * 2 * 9 * self.width * self.expansion * self.width
@@ -125,6 +129,8 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "restore-plus": _sparse(blocks=16, width=32, expansion=2, groups=2),
     # Ours: the lite tier. Same layers at most 0.3 M multiplications a pixel, more groups (Table 3).
     "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
+    # Ours: the base tier, lite twice as deep, so that it can start from lite's weights.
+    "base": _sparse(blocks=8, width=32, expansion=4, groups=4),
     # The lite tier of denoising and JPEG: a quarter of the pixels, so that wide layers are cheap and see far.
     "restore-lite": dataclasses.replace(
         _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2

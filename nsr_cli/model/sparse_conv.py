@@ -116,15 +116,19 @@ class SparseConvolution(Kernels):
         """Gamma (M, k, d) of every window of features (B, C, H, W)."""
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
-        # `ceil_mode` adds the partial windows, each divided by the pixels that it really has.
-        pooled = F.avg_pool2d(x, window, ceil_mode=True).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
+        if x.shape[2] <= window and x.shape[3] <= window:
+            pooled = x.mean(dim=(2, 3))  # the same; CPUs compute its gradient faster than the pooling's
+        else:
+            # `ceil_mode` adds the partial windows, each divided by the pixels that it really has.
+            means = F.avg_pool2d(x, window, ceil_mode=True)
+            pooled = means.permute(0, 2, 3, 1).reshape(-1, self.in_channels)
         gamma: Tensor = self.selector(pooled)
         return gamma
 
     def mix(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
         """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3) and biases (M, O)."""
         k, d = self.groups, self.cardinality
-        # Contiguous: on views, CPUs multiply batches of matrices ten times slower, forward and backward.
+        # Contiguous, as BLAS wants matrices: those of gamma have gaps along both axes.
         by_cardinal = gamma.permute(2, 0, 1).contiguous()  # (d, M, k)
         kernels = self.weight.reshape(k, d, -1).transpose(0, 1).contiguous()  # (d, k, O/d·C·9)
         mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·C·9)
@@ -141,15 +145,8 @@ class SparseConvolution(Kernels):
         kernels, biases = self.mix(gamma)
         batch, _, height, width = x.shape
         windows, padding = with_halo(x, window)
-        count, channels, high, wide = windows.shape
-        out = F.conv2d(
-            windows.reshape(1, count * channels, high, wide),
-            kernels.reshape(-1, channels, 3, 3),
-            biases.reshape(-1),
-            padding=padding,
-            groups=count,
-        )
-        return from_windows(out.view(count, self.out_channels, *out.shape[2:]), batch, height, width)
+        convolved = _one_by_one if x.device.type == "cpu" else _as_groups
+        return from_windows(convolved(windows, kernels, biases, padding), batch, height, width)
 
     def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
         """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
@@ -163,6 +160,20 @@ class SparseConvolution(Kernels):
         weights = gamma.view(batch, rows, cols, k, d).permute(0, 3, 4, 1, 2)[:, :, :, None, :, None, :, None]
         mixed = (out * weights).sum(dim=1).view(batch, self.out_channels, rows * window, cols * window)
         return _crop(mixed, height, width)
+
+
+def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
+    """Convolve windows (M, C, H, W) with their kernels (M, O, C, 3, 3) and biases (M, O) in one call."""
+    count, channels, high, wide = windows.shape
+    joined, weight = windows.reshape(1, count * channels, high, wide), kernels.reshape(-1, channels, 3, 3)
+    out = F.conv2d(joined, weight, biases.reshape(-1), padding=padding, groups=count)
+    return out.view(count, -1, *out.shape[2:])
+
+
+def _one_by_one(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
+    """`_as_groups` in a call for each window, which CPUs do in less time: none joins or reorders them."""
+    each = zip(torch.split(windows, 1), kernels, biases, strict=True)
+    return torch.cat([F.conv2d(window, kernel, bias, padding=padding) for window, kernel, bias in each])
 
 
 def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:

@@ -1,12 +1,17 @@
 """One process or many: what a run needs to know about its companions (started by torchrun)."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+Decision = TypeVar("Decision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +42,28 @@ class Processes:
         dist.all_reduce(tensor)
         return float(tensor) / self.world
 
+    def by_leader(self, decide: Callable[[], Decision]) -> Decision:
+        """What the leading process decides, for all of them; the others do not run `decide`."""
+        if self.world == 1:
+            return decide()
+        decided = [decide() if self.leads else None]
+        dist.broadcast_object_list(decided)
+        return decided[0]  # type: ignore[return-value]
 
-def join(device: torch.device) -> Processes:
-    """Join the group that torchrun describes in the environment; a single process where there is none."""
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """Be in the group that torchrun describes in the environment; a single process where there is none."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return Processes()
+        yield Processes()
+        return
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Processes(dist.get_rank(), world)
-
-
-def leave(processes: Processes) -> None:
-    """Leave the group that `join` entered."""
-    if processes.world > 1:
+    try:
+        yield Processes(dist.get_rank(), world)
+    finally:
         dist.destroy_process_group()
 
 

@@ -1,7 +1,9 @@
 """How a network trains fastest on a device: mixed kernels or mixed outputs, and in which order of memory."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 
@@ -20,6 +22,20 @@ class Way:
 
     form: Form = "grouped"
     layout: torch.memory_format = torch.contiguous_format
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in a checkpoint."""
+        return {"form": self.form, "channels_last": self.layout == torch.channels_last}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Way":
+        """Inverse of `to_dict`. Raises `ValueError` for what it did not write."""
+        for form in get_args(Form):
+            if form == values.get("form"):
+                return cls(
+                    form, torch.channels_last if values.get("channels_last") else torch.contiguous_format
+                )
+        raise ValueError(f"no such form: {values.get('form')!r}")
 
     def prepare(self, network: Network) -> None:
         """Bring a network into this form and its kernels into this order."""

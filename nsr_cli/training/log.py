@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageDraw
 
@@ -19,27 +21,37 @@ _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
 
 def append(run: Path, moment: Moment) -> None:
-    """Add one line to RUN/metrics.csv; a line is complete or, after a crash, the last one and ignored."""
+    """Add one line to RUN/metrics.csv; what a crash or a full disk left of a line stays apart, and is ignored."""
     path = run / "metrics.csv"
     refuse_others(path)
-    with path.open("a", newline="", encoding="utf-8") as file:
-        new = not file.tell()  # a disk that was full may have left it empty
-        writer = csv.writer(file)
-        if new:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    with path.open("a+b") as file:
+        if not file.tell():  # new, or empty since a disk was full
             writer.writerow(_COLUMNS)
+        elif not _ends_a_line(file):
+            writer.writerow(())
         psnr = "" if moment.psnr is None else f"{moment.psnr:.4f}"
-        row = (
-            moment.step,
-            f"{moment.seconds:.1f}",
-            f"{moment.loss:.6f}",
-            f"{moment.learning_rate:.3e}",
-            psnr,
+        writer.writerow(
+            (
+                moment.step,
+                f"{moment.seconds:.1f}",
+                f"{moment.loss:.6f}",
+                f"{moment.learning_rate:.3e}",
+                psnr,
+            )
         )
-        writer.writerow(row)
+        file.write(text.getvalue().encode())
 
 
-def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
-    """The lines of RUN/metrics.csv up to a step; broken lines and those a resumed run repeats are left out."""
+def _ends_a_line(file: BinaryIO) -> bool:
+    """Whether the last byte of a file that is not empty ends a line."""
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
+def read(run: Path) -> list[dict[str, float]]:
+    """The lines of RUN/metrics.csv; broken lines and those that a resumed run repeats are left out."""
     rows: dict[int, dict[str, float]] = {}
     try:
         text = read_regular(run / "metrics.csv").decode("utf-8")
@@ -50,7 +62,7 @@ def read(run: Path, until: int | None = None) -> list[dict[str, float]]:
             row = {name: float(value) for name, value in line.items() if value}
         except (TypeError, ValueError):
             continue
-        if len(row) >= len(_COLUMNS) - 1 and (until is None or row["step"] <= until):
+        if len(row) >= len(_COLUMNS) - 1:
             rows[int(row["step"])] = row  # the later of two lines for one step wins
     return [rows[step] for step in sorted(rows)]
 

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nsr_cli.training import checkpoint
 from nsr_cli.training.ahead import Ahead, threads_for
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
+from nsr_cli.training.forms import Way
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.recipe import Loss, Recipe
 
@@ -54,22 +55,22 @@ class Trainer:
         report: Report,
         processes: Processes,
         autocast: torch.dtype | None = None,
-        layout: torch.memory_format = torch.contiguous_format,
+        way: Way | None = None,
     ) -> None:
         self.recipe, self.source, self.run = recipe, source, run
         self.validate, self.report, self.processes = validate, report, processes
         self.device = source.device
-        self.autocast, self.layout = autocast, layout
+        self.autocast, self.way = autocast, way or Way()
         self.network = network.to(self.device)
+        self.way.prepare(self.network)
         self.model: nn.Module = processes.wrap(self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
-        # One pass over the parameters in place of a dozen; Metal has none.
-        fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate, fused=fused)
+        self.optimizer = make_optimizer(self.network, recipe.learning_rate)
         self.steps = recipe.total_steps(len(source))
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.progress = 0.0
         self._last: Moment | None = None
+        self._saved_at = time.monotonic()
 
     @property
     def result(self) -> Network:
@@ -78,8 +79,10 @@ class Trainer:
 
     def _advance(self) -> float:
         """How much of the run is done, 0…1: by steps or by time, whichever is further; all processes agree."""
-        by_time = self.seconds / self.recipe.time_budget if self.recipe.time_budget else 0.0
-        self.progress = max(self.step / self.steps, self.processes.agree(by_time))
+        self.progress = self.step / self.steps
+        if self.recipe.time_budget:
+            by_time = self.processes.agree(self.seconds / self.recipe.time_budget)
+            self.progress = max(self.progress, by_time)
         return self.progress
 
     def resume(self, saved: Checkpoint, step: int) -> None:
@@ -88,7 +91,8 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(saved.tensors["ema"])
         moments = self.optimizer.state_dict()
-        moments["state"] = _unflatten(saved.tensors.get("optimizer", {}))
+        parameters = list(self.network.parameters())
+        moments["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
         self.optimizer.load_state_dict(moments)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
 
@@ -99,7 +103,7 @@ class Trainer:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
         """
         started, first, rate = time.monotonic() - self.seconds, self.step, 0.0
-        last_save, losses = time.monotonic(), _Mean()
+        losses, self._saved_at = _Mean(), time.monotonic()
         with Ahead(self._draw, self.step, threads_for(self.device)) as ahead:
             while (progress := self._advance()) < 1.0:
                 batch, rate = ahead.take(), self.recipe.learning_rate_at(progress, self.step)
@@ -110,14 +114,9 @@ class Trainer:
                     self._report(losses, rate, psnr=self._validate())
                 elif self.step % 50 == 0:
                     self._report(losses, rate)
-                if time.monotonic() - last_save >= self.recipe.save_every:
-                    self._check(losses)
-                    self._save()
-                    last_save = time.monotonic()
         if self.step == first:  # it was at its end: there is no loss to report, but perhaps no validation yet
             self._validate()
             return
-        self._check(losses)
         last = self._last
         if last is None or last.step < self.step or last.psnr is None:
             self._report(losses, rate, psnr=self._validate())
@@ -137,10 +136,14 @@ class Trainer:
             self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
         )
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            restored = self.model(batch.input.contiguous(memory_format=self.layout), batch.level)
+            restored = self.model(batch.input.contiguous(memory_format=self.way.layout), batch.level)
         loss = loss_within_range(restored.float(), batch.target, self.recipe.loss)
         if self.recipe.mean_color:
             loss = loss + self.recipe.mean_color * mean_color_error(restored.float(), batch.target)
+        if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
+            # This loss is the first to tell whether the last update was a sound one.
+            self._check(float(loss.detach()))
+            self._save()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -150,13 +153,20 @@ class Trainer:
         return loss.detach()
 
     def _validate(self) -> float:
-        psnr = self.validate(self.result)
+        training = self.result.training
+        try:
+            psnr = self.validate(self.result.eval())  # as it will be used: no chance in what it chooses
+        finally:
+            self.result.train(training)
+        self._check(psnr, "validation")
         if psnr > self.best and self.processes.leads:
             self._keep_best(psnr)
         return psnr
 
     def _keep_best(self, psnr: float) -> None:
-        saved = Checkpoint({"weights": self.result.state_dict()}, {"step": self.step, "psnr": psnr})
+        saved = Checkpoint(
+            {"weights": self.result.state_dict()}, {"step": self.step, "seconds": self.seconds, "psnr": psnr}
+        )
         try:
             checkpoint.save_best(self.run, saved)
             self.best = psnr
@@ -166,21 +176,22 @@ class Trainer:
     def _report(
         self, losses: "_Mean", rate: float, psnr: float | None = None, note: str | None = None
     ) -> None:
-        self._check(losses)
         loss = self.processes.agree(losses.value())
+        self._check(loss)
         losses.clear()
         self._last = Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note)
         if self.processes.leads:
             self.report(self._last)
 
-    def _check(self, losses: "_Mean") -> None:
-        if not math.isfinite(losses.value()):
+    def _check(self, value: float, what: str = "loss") -> None:
+        if math.isnan(value) or (what == "loss" and math.isinf(value)):
             raise TrainingError(
-                f"the loss became NaN or infinite before step {self.step}; checkpoints from before are kept; "
+                f"the {what} became NaN or infinite before step {self.step}; checkpoints from before are kept; "
                 "start again with a lower --learning-rate and another --out"
             )
 
     def _save(self) -> None:
+        self._saved_at = time.monotonic()
         if not self.processes.leads:
             return
         groups: dict[str, dict[str, Tensor]] = {
@@ -189,7 +200,12 @@ class Trainer:
         }
         if self.average is not None:
             groups["ema"] = dict(self.average.state_dict())
-        state = {"seconds": self.seconds, "best": self.best, "recipe": self.recipe.to_dict()}
+        state = {
+            "seconds": self.seconds,
+            "best": self.best,
+            "recipe": self.recipe.to_dict(),
+            "way": {**self.way.to_dict(), "device": self.device.type},
+        }
         try:
             checkpoint.save(self.run, self.step, Checkpoint(groups, state))
         except WriteError as error:
@@ -198,6 +214,12 @@ class Trainer:
     def _warn(self, error: WriteError) -> None:
         """Say that something was not saved: a full disk must not end days of work."""
         self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
+
+
+def make_optimizer(network: Network, learning_rate: float) -> torch.optim.Optimizer:
+    """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not."""
+    parameters = list(network.parameters())
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
 
 
 def loss_within_range(restored: Tensor, target: Tensor, kind: Loss = "l1") -> Tensor:
@@ -240,9 +262,12 @@ def _flatten(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
     return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
 
 
-def _unflatten(tensors: Any) -> dict[int, dict[str, Tensor]]:
+def _unflatten(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Inverse of `_flatten`. Moments lie in memory as their parameters do: fused Adam wants that on CUDA."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = tensor
+        like = parameters[int(index)]
+        same = tensor.shape == like.shape
+        state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(tensor) if same else tensor
     return state

@@ -40,14 +40,16 @@ class _Plane:
     buffer: Tensor  # (total,) uint8
     offsets: Tensor  # (N,) int64, first sample of each picture
     sizes: Tensor  # (N, 2) int64, height and width
+    host_sizes: npt.NDArray[np.int64]  # the same, where crops are drawn
 
     @classmethod
     def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_Plane":
         flat = [np.ascontiguousarray(p.transpose(2, 0, 1)).reshape(-1) for p in pictures]
         lengths = np.array([0, *(f.size for f in flat)])
-        sizes = torch.tensor([p.shape[:2] for p in pictures], dtype=torch.int64)
-        offsets = torch.from_numpy(np.cumsum(lengths)[:-1])
-        return cls(torch.from_numpy(np.concatenate(flat)).to(device), offsets.to(device), sizes.to(device))
+        sizes = np.array([p.shape[:2] for p in pictures], dtype=np.int64)
+        buffer = torch.from_numpy(np.concatenate(flat)).to(device)
+        offsets = torch.from_numpy(np.cumsum(lengths)[:-1]).to(device)
+        return cls(buffer, offsets, torch.from_numpy(sizes).to(device), sizes)
 
     def cut(
         self, picture: Tensor, top: Tensor, left: Tensor, side: int, turns: Tensor, channels: int
@@ -118,12 +120,14 @@ class PatchSource:
         return self._compressed(target, levels[mine])
 
     def _place(self, draw: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels."""
-        numbers = torch.from_numpy(draw).to(self.device)
-        picture = (numbers[:, 0] * len(self)).long()
-        room = self._low.sizes[picture] - self.patch + 1
-        corner = (numbers[:, 1:] * room).long()
-        return picture, corner[:, 0], corner[:, 1]
+        """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels.
+
+        Drawn on the host: Metal has no 64-bit floats, and with fewer bits the crops would be others.
+        """
+        picture = (draw[:, 0] * len(self)).astype(np.int64)
+        room = self._low.host_sizes[picture] - self.patch + 1
+        corner = torch.from_numpy((draw[:, 1:] * room).astype(np.int64)).to(self.device)
+        return torch.from_numpy(picture).to(self.device), corner[:, 0], corner[:, 1]
 
     def _paint(
         self, random: np.random.Generator, size: int, mine: slice

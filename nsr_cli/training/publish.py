@@ -50,11 +50,12 @@ def load_trained(run: Path, which: str = "best") -> Trained:
     try:
         recipe = Recipe.from_dict(last.state["recipe"])
         tensors = last.tensors.get("ema", last.tensors["weights"])
+        seconds = float(last.state["seconds"])
         if which == "best" and (best := checkpoint.load_best(run)) is not None:
             tensors, step = best.tensors["weights"], int(best.state["step"])
+            seconds = float(best.state.get("seconds", seconds))
         network = Network(recipe.network)
         network.load_state_dict(dict(tensors))
-        seconds = float(last.state["seconds"])
     except (KeyError, ValueError, RuntimeError):
         raise TrainingError(
             f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"

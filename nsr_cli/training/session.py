@@ -13,8 +13,8 @@ from nsr_cli.errors import TrainingError, UsageError, WriteError
 from nsr_cli.files import safe_text, write_atomic
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, log
-from nsr_cli.training.distributed import join, leave
-from nsr_cli.training.forms import fastest_way
+from nsr_cli.training.distributed import joined
+from nsr_cli.training.forms import Way, fastest_way
 from nsr_cli.training.loop import Moment, Report, Trainer, Validate
 from nsr_cli.training.patches import PatchSource, Pixels, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
@@ -32,6 +32,9 @@ class Listeners:
 
     report: Report
     skipped: Callable[[Path, str], None]
+
+
+_NOBODY = Listeners(lambda _: None, lambda *_: None)
 
 
 def run_training(
@@ -66,20 +69,18 @@ def run_training(
         WriteError: the run folder cannot be written.
     """
     prepare_cpu()
-    saved = _find_saved(recipe, run, resume=resume)
-    training, held_out = load_and_split(recipe, folders, listeners, run)
-    task = find_task(recipe.task)
-    source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat)
-    aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
-    fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
-    taken: list[str] = []
-    network = initial(recipe, init, told=taken.append)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # every batch has the same shape
-    way = fastest_way(network, source, recipe, device, autocast)
-    way.prepare(network)
-    processes = join(device)
-    try:
+    with joined(device) as processes:
+        listeners = listeners if processes.leads else _NOBODY
+        saved = _find_saved(recipe, run, resume=resume)
+        training, held_out = load_and_split(recipe, folders, listeners, run)
+        task = find_task(recipe.task)
+        source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat)
+        aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
+        fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
+        taken: list[str] = []
+        network = initial(recipe, init, told=taken.append)
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # every batch has the same shape
         trainer = Trainer(
             recipe,
             network,
@@ -89,7 +90,8 @@ def run_training(
             report=lambda moment: _record(run, moment, listeners.report),
             processes=processes,
             autocast=autocast,
-            layout=way.layout,
+            way=_way_of(saved, device)
+            or processes.by_leader(lambda: fastest_way(network, source, recipe, device, autocast)),
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
@@ -102,9 +104,16 @@ def run_training(
         trainer.fit()
         if processes.leads:
             log.draw_curve(run)
-    finally:
-        leave(processes)
-    return trainer
+        return trainer
+
+
+def _way_of(saved: tuple[int, checkpoint.Checkpoint] | None, device: torch.device) -> Way | None:
+    """The way in which a run has begun: another one would not go on to the bit. None on another kind of device."""
+    values = saved[1].state.get("way", {}) if saved is not None else {}
+    try:
+        return Way.from_dict(values) if values.get("device") == device.type else None
+    except (AttributeError, ValueError):
+        return None
 
 
 def load_and_split(

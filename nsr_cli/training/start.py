@@ -1,5 +1,6 @@
 """The weights that a run starts from: chance, or another network as far as it fits."""
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from nsr_cli.errors import UsageError
 from nsr_cli.files import safe_text
+from nsr_cli.imaging.color import FULL_LUMA_WEIGHTS
 from nsr_cli.model.checkpoint import fitting
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
@@ -28,7 +30,9 @@ def initial(
     Args:
         recipe: names the network and the seed of what is left to chance.
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
-            same widths; parts of other shapes (head and tail of another scale) are left to chance.
+            same widths; parts of other shapes (head and tail of another scale) are left to chance. Blocks behind
+            its last one begin as the identity, so that a deeper network starts with the same outputs. A gray one
+            begins to restore colors by restoring their luma.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
         told: gets a line about what of `init` was taken over, unless it is all that the network has.
 
@@ -39,6 +43,8 @@ def initial(
     network = Network(recipe.network)
     if init is not None:
         source = unfolded(init)
+        if (source.config.channels, recipe.network.channels) == (1, 3) and source.skip is None:
+            source = in_color(source)
         fit = fitting(source.state_dict(), network)
         network.load_state_dict(fit, strict=False)
         taken = {*fit, *_split(source, network, noise)}
@@ -48,9 +54,21 @@ def initial(
                 f"{label}: none of its kernels fits this network; choose a --network of its widths, or other "
                 "weights"
             )
+        added = _as_identity(network, behind=len(source.blocks))
         if told is not None and len(taken) < len(network.state_dict()):
-            told(f"{label}: {_counted(taken, network)}; the others start at random")
+            blocks = f"the {added} blocks added start as the identity, " if added else ""
+            told(f"{label}: {_counted(taken, network)}; {blocks}the others start at random")
     return network
+
+
+@torch.no_grad()
+def _as_identity(network: Network, behind: int) -> int:
+    """Let the blocks behind the first ones add nothing, and say how many; their gains learn from the first step on."""
+    added = network.blocks[behind:]
+    for block in added:
+        if block.second.weight_g is not None:
+            block.second.weight_g.zero_()
+    return len(added)
 
 
 def _counted(taken: AbstractSet[str], network: Network) -> str:
@@ -72,11 +90,33 @@ def unfolded(network: Network) -> Network:
     for name, tensor in network.state_dict().items():
         state[name] = tensor
         if name.endswith("weight_v"):
-            state[name.removesuffix("v") + "g"] = torch.linalg.vector_norm(
-                tensor, dim=(1, 2, 3), keepdim=True
-            )
+            state |= _normalized(name.removesuffix(".weight_v"), tensor)
     copy.load_state_dict(state)
     return copy
+
+
+@torch.no_grad()
+def in_color(gray: Network) -> Network:
+    """A network for RGB that adds to each color what `gray`, which has no skip, adds to the luma.
+
+    The luma of its result is what `gray` makes of the luma; differences between colors stay as they are.
+    """
+    colored = Network(dataclasses.replace(gray.config, channels=3))
+    pixels = gray.config.inner.channels
+    head = gray.head.weight
+    luma = torch.cat([share * head[:, :pixels] for share in FULL_LUMA_WEIGHTS], dim=1)
+    state = gray.state_dict()
+    state |= _normalized("head", torch.cat((luma, head[:, pixels:]), dim=1))
+    state |= _normalized("tail", gray.tail.weight.repeat(3, 1, 1, 1))
+    state["tail.bias"] = gray.tail.bias.repeat(3)
+    colored.load_state_dict(state)
+    return colored
+
+
+def _normalized(layer: str, kernels: Tensor) -> dict[str, Tensor]:
+    """The weight normalisation of plain kernels: their directions and, as gains, their norms."""
+    norms = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
+    return {f"{layer}.weight_v": kernels, f"{layer}.weight_g": norms}
 
 
 @torch.no_grad()

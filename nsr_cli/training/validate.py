@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
-from nsr_cli.engine.arrays import OverallProgress, run_array
-from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.runner import Runner
+from nsr_cli.engine.stages import Stage, Weights
 from nsr_cli.evaluate import Case, evaluate
-from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
+from nsr_cli.restore import Restorer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.recipe import Task
 
@@ -34,23 +33,24 @@ def mean_psnr(network: Network, batches: Sequence[Batch]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class InTraining:
-    """A network in training as `evaluate` wants a model."""
+    """A network that is in no file yet, as `evaluate` wants a model: restored as users will see it."""
 
-    runner: Runner
+    restorer: Restorer
     name: str = "training"
     sha256: None = None
+
+    @classmethod
+    def of(cls, network: Network, task: Task, device: str) -> "InTraining":
+        """The network at its task, in float32."""
+        runner = Runner(network, device, "fp32")
+        stage = Stage(Weights("training", ""), network.config, runner)
+        return cls(Restorer(task.kind, task.scale, [stage]))
 
     def run(
         self, array: NDArray[np.float32], *, sigma: float | None = None, quality: int | None = None
     ) -> NDArray[np.float32]:
-        """(H, W, C) in [0, 1] -> (sH, sW, C), ready to be clipped, as by `Restorer.run`."""
-        level = None
-        if self.runner.network.config.levels:
-            value = noise_level(sigma) if sigma is not None else quality_level(quality or QUALITY)
-            level = torch.tensor([value])
-        out = run_array(self.runner, array, level, OverallProgress(None, 1))
-        spread_excess(out)
-        return out
+        """(H, W, C) in [0, 1] -> (sH, sW, C), ready to be clipped."""
+        return self.restorer.run(array, sigma=sigma, quality=quality)
 
 
 def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:
@@ -68,5 +68,4 @@ def set_psnr(network: Network, task: Task, pictures: PictureSet, files: Sequence
     Raises:
         DataError: a picture of the set cannot be read or does not fit the task.
     """
-    model = InTraining(Runner(network, device, "fp32"))
-    return evaluate(case_of(task, pictures), files, model).psnr
+    return evaluate(case_of(task, pictures), files, InTraining.of(network, task, device)).psnr

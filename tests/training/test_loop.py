@@ -18,9 +18,12 @@ from PIL import Image
 from nsr_cli.errors import DataError, TrainingError, UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.network import Network
-from nsr_cli.training import checkpoint
+from nsr_cli.training import checkpoint, session
+from nsr_cli.training.forms import Way
 from nsr_cli.training.loop import Trainer, loss_within_range, mean_color_error
+from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained, publish
+from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.start import unfolded
 from nsr_cli.weights.manifest import load_manifest
 from tests.tiny import tiny_network
@@ -50,13 +53,32 @@ def test_training_lowers_the_loss_and_leaves_a_whole_run(task: str, pictures: Pa
     assert trainer.best == max(scores)
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["step"] for row in rows][-1] == "120" and all(
-        math.isfinite(float(row["loss"])) for row in rows
-    )
+    losses = [float(row["loss"]) for row in rows]
+    assert [row["step"] for row in rows][-1] == "120" and all(math.isfinite(loss) for loss in losses)
+    assert losses[-1] < losses[0]
     with Image.open(tmp_path / "run" / "curve.png") as curve:
         assert curve.size[0] > 500
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["data"] == [f"10 pictures of {pictures.name}"]
+
+
+def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
+    """The first ten steps of a run, which then stops as if it were killed right after a checkpoint."""
+
+    class Cut(Exception):
+        pass
+
+    def cut(trainer: Trainer, batch: Batch, rate: float) -> torch.Tensor:
+        if trainer.step == 10:
+            trainer._save()
+            raise Cut
+        return original(trainer, batch, rate)
+
+    original = Trainer._step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", cut)
+        with pytest.raises(Cut):
+            run_tiny(recipe, pictures, run)
 
 
 @pytest.mark.parametrize("selection", ["softmax", "gumbel"])
@@ -66,20 +88,7 @@ def test_a_stopped_run_goes_on_to_the_bit(selection: str, pictures: Path, tmp_pa
     whole = tiny_recipe(changes=changes, ema=0.9)
     run_tiny(whole, pictures, tmp_path / "whole")
 
-    class Cut(Exception):
-        pass
-
-    def cut(trainer: Trainer, batch: object, rate: float) -> object:
-        if trainer.step == 10:
-            trainer._save()
-            raise Cut
-        return original(trainer, batch, rate)  # type: ignore[arg-type]
-
-    original = Trainer._step
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_step", cut)
-        with pytest.raises(Cut):
-            run_tiny(whole, pictures, tmp_path / "parts")
+    run_half(whole, pictures, tmp_path / "parts")
     trainer, _ = run_tiny(whole, pictures, tmp_path / "parts", resume=True)
     assert trainer.step == 20
     assert_same_state(tmp_path / "whole", tmp_path / "parts")
@@ -143,13 +152,61 @@ def test_a_time_budget_ends_the_run_and_its_schedule(pictures: Path, tmp_path: P
     assert moments[-1].progress >= 1
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(pictures: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(learning_rate=1e30, validate_every=5, save_every=0.0)
-    with pytest.raises(TrainingError, match="NaN or infinite"):
-        run_tiny(recipe, pictures, tmp_path / "run")
-    for name, tensor in state_of(tmp_path / "run").items():
-        if name.startswith("weights"):
-            assert bool(torch.isfinite(tensor).all()), name
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 5 ruins the weights, and only the loss after it shows that: they must not be saved in between."""
+
+    def rate(recipe: Recipe, progress: float, step: int) -> float:
+        return 1e30 if step == 5 else 1e-3
+
+    monkeypatch.setattr(Recipe, "learning_rate_at", rate)
+    with pytest.raises(TrainingError, match="NaN or infinite before step 6"):
+        run_tiny(tiny_recipe(save_every=0.0), pictures, tmp_path / "run")
+    latest = checkpoint.load_latest(tmp_path / "run")
+    assert latest is not None and latest[0] == 5
+    assert max(float(tensor.abs().max()) for tensor in latest[1].tensors["weights"].values()) < 10
+
+
+def test_a_network_that_is_validated_as_nan_stops_the_run(pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(steps=4, validate_every=2)
+    with pytest.raises(TrainingError, match="the validation became NaN or infinite before step 2"):
+        run_tiny(recipe, pictures, tmp_path / "run", validate=lambda network: math.nan)
+
+
+def test_networks_are_validated_as_they_will_be_used(pictures: Path, tmp_path: Path) -> None:
+    """And go on training as before."""
+    modes = []
+
+    def validate(network: Network) -> float:
+        modes.append(network.training)
+        return 30.0
+
+    trainer, _ = run_tiny(
+        tiny_recipe(steps=4, validate_every=2), pictures, tmp_path / "run", validate=validate
+    )
+    assert modes == [False, False] and trainer.network.training
+
+
+def test_a_run_goes_on_in_the_way_in_which_it_began(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fastest is measured, and may come out otherwise; then nothing would be the same to the bit.
+
+    The optimizer's moments lie in memory as the parameters do, as a fused optimizer wants them on CUDA.
+    """
+    way = Way("mixed", torch.channels_last)
+    monkeypatch.setattr(session, "fastest_way", lambda *_: way)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_tiny(tiny_recipe(ema=0.9), pictures, whole)
+    run_half(tiny_recipe(ema=0.9), pictures, parts)
+    monkeypatch.setattr(session, "fastest_way", lambda *_: Way())
+    trainer, _ = run_tiny(tiny_recipe(ema=0.9), pictures, parts, resume=True)
+    assert trainer.step == 20 and trainer.way == way
+    assert_same_state(whole, parts)
+    for parameter in trainer.network.parameters():
+        moments = trainer.optimizer.state[parameter]
+        assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
 
 
 def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ def saved_run(run: Path, recipe: dict[str, Any]) -> Path:
     return run
 
 
+def test_the_best_weights_state_their_own_steps_and_minutes(tmp_path: Path) -> None:
+    run = saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    tensors = {"weights": Network(tiny_recipe().network).state_dict()}
+    state = {"step": 4, "seconds": 0.25, "psnr": 30.0}
+    checkpoint.save_best(run, checkpoint.Checkpoint(tensors, state))
+    best, last = publish.load_trained(run, "best"), publish.load_trained(run, "last")
+    assert (best.step, best.seconds) == (4, 0.25) and (last.step, last.seconds) == (10, 1.0)
+
+
 @pytest.mark.parametrize("name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing."])
 def test_a_name_that_is_not_possible_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
     inner = tmp_path / "pretrained"

@@ -1,11 +1,14 @@
 """Where runs start: a plain network split into groups."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nsr_cli.errors import UsageError
+from nsr_cli.imaging.color import FULL_LUMA_WEIGHTS
 from nsr_cli.model.config import Selection
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
@@ -60,6 +63,26 @@ def test_a_split_network_of_sigmoids_begins_near_the_plain_one() -> None:
     torch.testing.assert_close(split.eval()(x), plain(x), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("unshuffle", [1, 2])
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_gray_network_in_color_restores_luma_and_leaves_color_differences(
+    unshuffle: int, folded: bool
+) -> None:
+    torch.manual_seed(3)
+    recipe = tiny_recipe(changes={"unshuffle": unshuffle}, task="denoise-gray")
+    gray = Network(recipe.network).eval()
+    colors = dataclasses.replace(
+        recipe, task="denoise-rgb", network=dataclasses.replace(recipe.network, channels=3)
+    )
+    x, level = torch.rand(2, 3, 9, 16), torch.rand(2, 1)
+    shares = torch.tensor(FULL_LUMA_WEIGHTS).reshape(3, 1, 1)
+    luma = gray((x * shares).sum(dim=1, keepdim=True), level)
+    restored = initial(colors, gray.fold() if folded else gray).eval()(x, level)
+    torch.testing.assert_close((restored * shares).sum(dim=1, keepdim=True), luma, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(restored[:, 0] - restored[:, 2], x[:, 0] - x[:, 2], atol=1e-5, rtol=1e-4)
+    assert float((restored - x).detach().abs().max()) > 0.01
+
+
 def test_weights_of_which_nothing_fits_are_no_start() -> None:
     other = Network(tiny_recipe(changes={"width": 6, "window": 24}, task="denoise-gray").network)
     with pytest.raises(UsageError, match="--init other: none of its kernels fits"):
@@ -72,6 +95,34 @@ def test_layers_of_other_widths_are_left_to_chance() -> None:
     network, fresh = initial(recipe, plain), initial(recipe, None)
     torch.testing.assert_close(network.head.weight, plain.head.weight)
     torch.testing.assert_close(network.blocks[0].first.weight, fresh.blocks[0].first.weight)
+
+
+@pytest.mark.parametrize("changes", [PLAIN, {}], ids=["plain", "sparse"])
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_deeper_network_starts_with_the_outputs_of_the_shallow_one(
+    changes: dict[str, Any], folded: bool
+) -> None:
+    torch.manual_seed(9)
+    shallow = Network(tiny_recipe(changes=changes).network).eval()
+    x = torch.rand(2, 3, 8, 16)
+    expected = shallow(x)
+    recipe = tiny_recipe(changes={**changes, "blocks": len(shallow.blocks) + 2})
+    deep = initial(recipe, shallow.fold() if folded else shallow)
+    torch.testing.assert_close(deep.eval()(x), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_blocks_that_were_added_learn_from_the_second_step_on() -> None:
+    """At the first step only their gains have a gradient; once these are not 0, everything has."""
+    shallow = Network(tiny_recipe().network)
+    deep = initial(tiny_recipe(changes={"blocks": len(shallow.blocks) + 1}), shallow)
+    optimizer, x = torch.optim.SGD(deep.parameters(), lr=0.1), torch.rand(1, 3, 8, 8)
+    for _ in range(2):
+        optimizer.zero_grad()
+        deep(x).square().mean().backward()
+        optimizer.step()
+    added = deep.blocks[-1]
+    for layer in (added.first, added.second):
+        assert layer.weight_v.grad is not None and layer.weight_v.grad.abs().sum() > 0
 
 
 def told(recipe: Recipe, init: Network) -> list[str]:
@@ -90,6 +141,8 @@ def test_how_much_was_taken_over_is_told_by_parts() -> None:
     )
     [line] = told(tiny_recipe(changes={"groups": 4}, init="plain"), plain_network())
     assert "15 of 19 tensors taken over (head 3 of 3, body 6 of 10, tail 3 of 3, skip 3 of 3)" in line
+    [line] = told(tiny_recipe(changes={"blocks": 3}, init="two"), source)
+    assert line.endswith("; the 2 blocks added start as the identity, the others start at random")
 
 
 def test_weights_that_fit_as_a_whole_need_no_words() -> None:
