@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from nsr_cli import modes
 from nsr_cli.errors import WriteError
 
 PART_SUFFIX = ".part"
@@ -74,10 +75,13 @@ def part_name(name: str, token: str, limit: int = _NAME_MAX) -> str:
     return f".{kept}.{token}{PART_SUFFIX}"
 
 
-def write_atomic(path: Path, data: bytes | memoryview, *, devices: bool = True) -> None:
+def write_atomic(
+    path: Path, data: bytes | memoryview, *, devices: bool = True, like: Path | None = None
+) -> None:
     """Make `data` the whole content of the file `path`, or leave what was there untouched.
 
-    A new file gets the mode that the umask asks for, an existing one keeps its own. A symbolic link is
+    A new file gets the mode that the umask asks for, without what `like`, the file it is made from, does not
+    allow either; an existing one keeps its own, and no temporary file is open to more. A symbolic link is
     followed; a device or a pipe is written to directly, or refused without `devices`: where the user did not
     name it, nobody may be at its other end. The folder must exist.
 
@@ -92,7 +96,7 @@ def write_atomic(path: Path, data: bytes | memoryview, *, devices: bool = True) 
             with target.open("wb") as stream:
                 stream.write(data)
         else:
-            with _complete(target) as stream:
+            with _complete(target, like) as stream:
                 stream.write(data)
     except OSError as error:
         raise write_error(path, error) from error
@@ -121,7 +125,7 @@ def atomic_target(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_stream(path: Path) -> Iterator[BinaryIO]:
+def atomic_stream(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
     """Yield an empty file, open for reading and writing, whose content `path` gets at the end; for regular files.
 
     Where the kernel can, it has no name until then. The promises are those of `write_atomic`; if the body
@@ -131,7 +135,7 @@ def atomic_stream(path: Path) -> Iterator[BinaryIO]:
         WriteError: the file could not be written, or the body raised an OSError.
     """
     try:
-        with _complete(_final_target(path)) as stream:
+        with _complete(_final_target(path), like) as stream:
             yield stream
     except OSError as error:
         raise write_error(path, error) from error
@@ -144,7 +148,7 @@ def publish(temporary: Path, target: Path) -> None:
         OSError: as the system reports it; `target` is as before.
     """
     with temporary.open("rb+") as stream:
-        _keep_mode(stream.fileno(), target)
+        modes.keep(stream.fileno(), target)
         _sync(stream.fileno())
     temporary.replace(target)
     sync_folder(target.parent)
@@ -189,31 +193,31 @@ def _is_special(path: Path) -> bool:
 
 
 @contextmanager
-def _complete(target: Path) -> Iterator[BinaryIO]:
+def _complete(target: Path, like: Path | None) -> Iterator[BinaryIO]:
     """Like `atomic_stream` for a regular `target`, with the system's own OSError."""
-    descriptor = _open_nameless(target.parent)
+    descriptor = _open_nameless(target.parent, modes.for_new(target, like))
     if descriptor is None:
-        with _part_beside(target) as temporary, temporary.open("wb+") as stream:
+        with _part_beside(target, like) as temporary, temporary.open("wb+") as stream:
             yield stream
         return
     with os.fdopen(descriptor, "wb+") as stream:
         yield stream
         stream.flush()
-        _keep_mode(descriptor, target)
+        modes.keep(descriptor, target)
         _sync(descriptor)
         if not _link_nameless(descriptor, target):  # no /proc, or no hard links on this file system
             import shutil
 
-            with _part_beside(target) as temporary, temporary.open("wb") as copy:
+            with _part_beside(target, like) as temporary, temporary.open("wb") as copy:
                 stream.seek(0)
                 shutil.copyfileobj(stream, copy, 1 << 20)
     sync_folder(target.parent)
 
 
 @contextmanager
-def _part_beside(target: Path) -> Iterator[Path]:
+def _part_beside(target: Path, like: Path | None = None) -> Iterator[Path]:
     """Like `atomic_target` for a regular `target`, with the system's own OSError."""
-    temporary = _new_part(target)
+    temporary = _new_part(target, modes.for_new(target, like))
     try:
         yield temporary
         publish(temporary, target)
@@ -223,13 +227,13 @@ def _part_beside(target: Path) -> Iterator[Path]:
         raise
 
 
-def _open_nameless(folder: Path) -> int | None:
+def _open_nameless(folder: Path, mode: int) -> int | None:
     """Open a file in `folder` that vanishes with the process unless it is linked; None if impossible."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
         return None
     try:
-        return os.open(folder, flag | os.O_RDWR, 0o666)
+        return os.open(folder, flag | os.O_RDWR, mode)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ENOTSUP, errno.EINVAL, errno.ENOENT):
             return None  # an old kernel or file system; a folder that is missing is reported by the next step
@@ -258,10 +262,10 @@ def _link_nameless(descriptor: int, target: Path) -> bool:
     return True
 
 
-def _new_part(target: Path) -> Path:
-    """Create an empty temporary file beside `target` with the mode that the umask asks for."""
+def _new_part(target: Path, mode: int) -> Path:
+    """Create an empty temporary file beside `target`, with a mode from which the umask is taken."""
     part = target.parent / part_name(target.name, os.urandom(6).hex(), _name_limit(target.parent))
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     return part
 
 
@@ -276,12 +280,6 @@ def _copied_at_end(device: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as source, device.open("wb") as sink:
             shutil.copyfileobj(source, sink, 1 << 20)
-
-
-def _keep_mode(descriptor: int, target: Path) -> None:
-    """Give the open file the permissions of the file it will replace, if there is one."""
-    with suppress(OSError, AttributeError):  # no fchmod on Windows; foreign file systems may refuse
-        os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode) & 0o777)
 
 
 def _sync(descriptor: int) -> None:

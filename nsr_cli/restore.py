@@ -7,7 +7,7 @@ picture ─ color spread under transparency ─> [0, 1] ─> native networks ─
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from math import ceil, prod
+from math import ceil
 from operator import mul
 from typing import Any
 
@@ -19,7 +19,7 @@ from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stages import Stage, checked_scale, load_stages
+from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, plan, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed, resized_alpha
@@ -128,8 +128,13 @@ class Restorer:
 
     @property
     def precision(self) -> str:
-        """Number type of the arithmetic."""
-        return self._stages[0].runner.precision
+        """Number types of the last picture's arithmetic, joined with `+`: what overflowed was computed in fp32."""
+        used = set[str]().union(*(stage.runner.used for stage in self._stages))
+        return "+".join(sorted(used)) or self._stages[0].runner.precision
+
+    def _forget_precision(self) -> None:
+        for stage in self._stages:
+            stage.runner.used.clear()
 
     def run(
         self,
@@ -194,6 +199,7 @@ class Restorer:
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
+        self._forget_precision()
         pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
         if not tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
             return self._by_bands(
@@ -246,11 +252,12 @@ class Restorer:
             UsageError: the level that the task needs is missing.
             MemoryExhausted: it needs more memory. While rows are read: also PictureError, as for `Runner.run`.
         """
+        self._forget_precision()
         shape, finished = source.shape, np.dtype(dtype).itemsize
         natural = (round(shape.height * self.scale), round(shape.width * self.scale))
         sizes = [natural] if size is None else [natural, (size[1], size[0])]
         runners = [stage.runner for stage in self._stages]
-        ways = plan(
+        tile_plans = plan(
             runners,
             shape,
             memory or self.memory,
@@ -261,19 +268,11 @@ class Restorer:
         level = self._level(sigma, quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
         finish = Finish(lambda rows: from_unit(rows, dtype), clipped)
-        return restored_bands(source, ways, level, sizes, strength, finish, progress)
+        return restored_bands(source, tile_plans, level, sizes, strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
-        samples, scale = prod(shape), self.scale
-        total, side = 0.0, 1.0
-        for stage in self._stages:
-            before, side = side, side * stage.config.scale
-            windows = samples / shape[2] * before**2 / stage.config.window**2
-            features = windows * stage.runner.bytes_per_window if stage.runner.shares_memory else 0
-            total = max(total, features + samples * 4 * (before**2 + side**2))
-        rounding = samples * 4 * (side**2 + 1 + 2 * max(scale, 1) ** 2)
-        return int(max(total + samples * 4, rounding))
+        return bytes_in_one_piece(self._stages, self.scale, shape)
 
     @property
     def memory(self) -> int:

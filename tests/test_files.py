@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nsr_cli import files
 from nsr_cli.errors import WriteError
-from nsr_cli.files import atomic_target, part_name, safe_text, write_atomic
+from nsr_cli.files import atomic_stream, atomic_target, part_name, safe_text, write_atomic
 from tests.promises import Reached
 
 
@@ -23,7 +23,7 @@ from tests.promises import Reached
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of writing: with a file that has no name (Linux), and with a named one (everywhere)."""
     if request.param == "named":
-        monkeypatch.setattr(files, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(files, "_open_nameless", lambda folder, mode: None)
     return str(request.param)
 
 
@@ -58,6 +58,86 @@ def test_existing_file_keeps_its_mode(tmp_path: Path, way: str) -> None:
     target.chmod(0o600)
     write_atomic(target, b"new")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def modes_while_written(target: Path, like: Path | None) -> tuple[int, int]:
+    """The mode of what becomes `target` while it is written, and afterwards."""
+    with atomic_stream(target, like) as stream:
+        before = os.fstat(stream.fileno()).st_mode
+        stream.write(b"x")
+    return stat.S_IMODE(before), stat.S_IMODE(target.stat().st_mode)
+
+
+def scan_of(folder: Path, mode: int) -> Path:
+    scan = folder / f"scan{mode:o}"
+    scan.write_bytes(b"private")
+    scan.chmod(mode)
+    return scan
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+@pytest.mark.parametrize(
+    ("umask", "scan", "result"),
+    [
+        (0o022, 0o600, 0o600),
+        (0o022, 0o640, 0o640),
+        (0o022, 0o660, 0o640),
+        (0o022, 0o666, 0o644),
+        (0o022, 0o604, 0o604),
+        (0o022, 0o755, 0o644),
+        (0o022, 0o400, 0o600),  # nobody else may read it, and its owner may write what is his
+        (0o022, 0o444, 0o644),
+        (0o077, 0o666, 0o600),
+        (0o002, 0o664, 0o664),
+    ],
+)
+def test_a_result_is_open_to_nobody_who_may_not_read_its_input(
+    tmp_path: Path, way: str, umask: int, scan: int, result: int
+) -> None:
+    source, before = scan_of(tmp_path, scan), os.umask(umask)
+    try:
+        assert modes_while_written(tmp_path / "result", source) == (result, result)
+        write_atomic(tmp_path / "whole", b"x", like=source)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "whole").stat().st_mode) == result
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_a_result_that_replaces_a_file_is_as_narrow_as_that_from_the_start(tmp_path: Path, way: str) -> None:
+    target = scan_of(tmp_path, 0o600)
+    assert modes_while_written(target, None) == (0o600, 0o600)
+    target.chmod(0o644)
+    assert modes_while_written(target, scan_of(tmp_path, 0o400)) == (0o644, 0o644)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_an_input_that_is_gone_or_a_link_or_a_pipe(tmp_path: Path, way: str) -> None:
+    before = os.umask(0o022)
+    try:
+        assert modes_while_written(tmp_path / "a", tmp_path / "gone")[1] == 0o600
+        (tmp_path / "link").symlink_to(scan_of(tmp_path, 0o600))
+        assert modes_while_written(tmp_path / "b", tmp_path / "link")[1] == 0o600
+        os.mkfifo(tmp_path / "pipe", 0o600)
+        assert modes_while_written(tmp_path / "c", tmp_path / "pipe")[1] == 0o644
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="giving files to others needs root")
+@pytest.mark.parametrize(("scan", "result"), [(0o640, 0o600), (0o604, 0o600), (0o664, 0o644)])
+def test_another_group_gets_no_more_than_everybody(tmp_path: Path, way: str, scan: int, result: int) -> None:
+    source, before = scan_of(tmp_path, scan), os.umask(0o022)
+    try:
+        os.chown(source, -1, os.getegid() + 1)
+        assert modes_while_written(tmp_path / "a", source) == (result, result)
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        os.chown(shared, -1, os.getegid() + 1)
+        shared.chmod(0o2755)  # new files get the folder's group, which is that of the scan
+        assert modes_while_written(shared / "b", source) == (scan & ~0o022, scan & ~0o022)
+    finally:
+        os.umask(before)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +311,7 @@ def test_no_link_support_falls_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has files without names")
 def test_on_linux_there_is_nothing_to_leave_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    descriptor = files._open_nameless(tmp_path)
+    descriptor = files._open_nameless(tmp_path, 0o600)
     if descriptor is None:
         pytest.skip("this file system has no files without names")
     os.close(descriptor)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from nsr_cli.cli import scores
 from nsr_cli.datasets.registry import load_registry
-from nsr_cli.evaluate import Row
+from nsr_cli.evaluate import PictureScore, Row
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
 from nsr_cli.training.recipe import make_recipe
@@ -30,7 +30,9 @@ def tool(name: str) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tools"))  # they share code beside them
+        spec.loader.exec_module(module)
     return module
 
 
@@ -117,6 +119,22 @@ def test_the_summary_says_where_the_order_is_not_the_papers(ablation: ModuleType
     assert "(within the spread)" in str(ablation.summary(harness)["tables"][0]["notes"])
 
 
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (["softmax"], "No row was trained with several seeds."),
+        (["softmax", "softmax-seed1"], "Highest minus lowest of two seeds of one row: Set5 1.000 dB."),
+        (["softmax", "softmax-seed1", "softmax-seed2"], "three seeds of one row: Set5 2.000 dB."),
+    ],
+)
+def test_the_summary_says_how_many_seeds_there_were(
+    runs: list[str], said: str, ablation: ModuleType, harness: Any
+) -> None:
+    for number, name in enumerate(runs):
+        write_result(ablation, harness, name, 30.0 + number)
+    assert ablation.summary(harness)["about"].endswith(said)
+
+
 def row(**changes: Any) -> Row:
     values: dict[str, Any] = {
         "set": "Set5", "task": "upscale", "scale": 2, "sigma": None, "quality": None, "model": "x2",
@@ -149,6 +167,14 @@ def test_the_page_of_results_holds_what_the_commands_printed(tmp_path: Path) -> 
     assert "| k = 1 | 30.1 |" in text and "- as expected" in text
 
 
+def test_the_page_of_results_leaves_single_pictures_out(tmp_path: Path) -> None:
+    page = tool("make_results")
+    rows = [row(pictures=(PictureScore("baby.png", 37.5, 0.96, 0.25),))]
+    answer = scores.as_json(rows, "cpu", "fp32", "nsr eval --set Set5 --per-image", per_image=True)
+    (tmp_path / "set5.json").write_text(json.dumps(answer), encoding="utf-8")
+    assert "baby" not in page.document(tmp_path)
+
+
 def test_the_page_in_the_repository_is_that_of_its_sources() -> None:
     page = tool("make_results")
     assert page.TARGET.read_text(encoding="utf-8") == page.document(page.SOURCES)
@@ -161,8 +187,10 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
     assert plain.selection == "none" and plain.macs_per_pixel == network.macs_per_pixel
     import torch
 
-    step = measure.make_step(network, 2, torch.device("cpu"))
-    assert set(measure.in_turn({"sparse": step}, 1)) == {"sparse"}
+    trained = Network(network)
+    before = [parameter.detach().clone() for parameter in trained.parameters()]
+    measure.make_step(trained, 2, torch.device("cpu"))()
+    assert not any(map(torch.equal, before, trained.parameters()))
 
 
 @pytest.fixture
@@ -216,6 +244,30 @@ def test_a_measured_command_is_shown_without_the_places_of_one_machine(speed: An
     words = ["/w/tools/measure_speed.py", "folder", "--photos", "/home/me/photos", "--plot", "docs/a.png"]
     shown = speed("speed_report").public(words)
     assert shown == "python tools/measure_speed.py folder --photos photos --plot docs/a.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["nsr", "train", "--out", "/home/me/runs/plain"], "nsr train --out plain"),
+        (["nsr", "eval", "--model=/home/me/a.safetensors"], "nsr eval --model=a.safetensors"),
+        (["a.py", "--photos", "/home/me/my photos/"], "a.py --photos 'my photos'"),
+        (["a.py", "--plot", "docs/performance/growth.png"], "a.py --plot docs/performance/growth.png"),
+    ],
+)
+def test_a_page_shows_no_folder_of_one_machine(words: list[str], shown: str) -> None:
+    assert tool("commands").shown(words) == shown
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_the_page_of_speed_says_whether_full_hd_was_measured(
+    measured: bool, speed: Any, tmp_path: Path
+) -> None:
+    size = "1920×1080" if measured else "510×339"
+    figure = {"name": f"sparse-plus, {size} ×4", "value": 1.0, "unit": "s", "target": "", "met": None}
+    (tmp_path / "10-bench.json").write_text(json.dumps(section(figures=[figure])), encoding="utf-8")
+    text = speed("speed_page").document(tmp_path)
+    assert ("full HD were not measured" in text) != measured
 
 
 def test_one_picture_holds_the_pixels_of_the_small_ones(speed: Any, tmp_path: Path) -> None:
@@ -417,7 +469,7 @@ def test_a_library_that_is_not_there_or_wrong_is_left_out_and_said(
         "ONNX Runtime was left out: onnxruntime is not installed.",
         "OpenVINO was left out: openvino is not installed.",
     ]
-    assert set(libraries.in_turn(same, 2)) == set(same)
+    assert set(libraries.time_in_turn(same, 2, libraries.torch.device("cpu"))) == set(same)
     same, missing = libraries.prepared(job, ["pytorch"], expected + 0.01)
     assert not same and missing == ["PyTorch was left out: its result is 0.01 from the network's."]
 
@@ -453,5 +505,9 @@ def test_scoring_again_changes_the_scores_of_those_weights_alone(
         assert made.keys() == sets
     assert changed["upscale-x2-lite"][1]["Set5"] == {"psnr": 1.5, "ssim": 0.5}
     assert changed["denoise-gray-lite"][1]["Set12"]["25"] == {"psnr": 1.5, "ssim": 0.5}
+    monkeypatch.setattr(rescore, "scored", lambda entry, name, level, data: {"psnr": float("nan")})
+    with pytest.raises(ValueError, match="JSON"):
+        rescore.main()
+    assert manifest.read_text(encoding="utf-8") == after
     gray = rescore.case_of({"task": "denoise", "color": "gray", "scale": None}, "Set12", "25")
     assert (gray.task, gray.sigma) == ("denoise", 25.0)

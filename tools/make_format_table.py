@@ -7,10 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.cli.kinds import FORMATS, KINDS, Case, cases  # noqa: E402 (the path comes first)
+from nsr_cli.imaging import codec, geotiff  # noqa: E402 (the path comes first)
+from nsr_cli.imaging.ifd import Value  # noqa: E402
+from nsr_cli.imaging.picture import Metadata, Picture  # noqa: E402
+from tests.cli.kinds import FORMATS, KINDS, Case, cases, profile  # noqa: E402
 from tests.cli.restored import FRAMES, Harvest, described, harvest, pictures, read, warned  # noqa: E402
 
 TARGET = ROOT / "docs" / "formats.md"
@@ -33,6 +38,21 @@ What the input says beside its pixels, and what the result says. An orientation 
 reset; "–" is what the format of the input cannot hold.
 
 """
+CARRIED = """
+## What else a file says
+
+Rows are what an input may hold, columns the format of the result. A note is a line on stderr, in the words "is left
+out". `--strip` leaves out all of it but the color profile and the PNG color chunks, without a note. JPEG has one
+segment of 64 KiB each for EXIF, XMP and IPTC; what is longer is left out, with a note.
+
+"""
+NOWHERE = """
+IPTC data is read from Photoshop blocks (JPEG, TIFF), its own tag (TIFF) and raw profiles (PNG). The rest of a
+Photoshop block but its thumbnail and resolution, Photoshop's layers, extended XMP, XMP that is not UTF-8, and raw
+profiles of other names go into no result; a note says so. Of a PNG file the first of cICP, ICC profile, sRGB, and
+gAMA with cHRM says what its colors mean; other formats keep the ICC profile alone, and the note comes where another
+one counted and did not mean sRGB.
+"""
 SEVERAL = """
 ## Several pictures in one file
 
@@ -52,7 +72,42 @@ def document(found: Harvest) -> str:
     facts = [["", "color profile", "orientation", "DPI"]]
     facts += [[form, *_metadata(form, found)] for form in FORMATS]
     several = [_row(name, *paths, found.said) for name, paths in found.several.items()]
-    return HEAD + _table(rows) + METADATA + _table(facts) + SEVERAL + "".join(several)
+    blocks = _table(_carried()) + NOWHERE
+    return HEAD + _table(rows) + METADATA + _table(facts) + CARRIED + blocks + SEVERAL + "".join(several)
+
+
+def _carried() -> list[list[str]]:
+    """Which block goes into which format, from writing and reading each of them."""
+    side = 8
+    scale = [Value(33550, 12, 3, bytes(24))]
+    color = (("gAMA", (100_000).to_bytes(4, "big")), ("cICP", bytes([9, 16, 0, 1])))
+    blocks = {
+        "EXIF": Metadata(exif=b"II*\0\x08\0\0\0\x01\0\x0f\x01\2\0\4\0\0\0Cam\0\0\0\0\0"),
+        "color profile": Metadata(icc=profile(3)),
+        "XMP, texts": Metadata(text=(("Title", "Harbor"),)),
+        "IPTC": Metadata(iptc=b"\x1c\2\x78\0\1a"),
+        "GeoTIFF tags, same size": Metadata(geo=geotiff.pack(scale, side, side)),
+        "GeoTIFF tags, enlarged": Metadata(geo=geotiff.pack(scale, side // 2, side // 2)),
+        "gAMA, cHRM, cICP of PNG": Metadata(color=color),
+    }
+    picture = Picture(np.full((side, side, 3), 90, dtype=np.uint8))
+    forms = [*FORMATS, "PPM"]
+    rows = [["", *forms]]
+    for name, metadata in blocks.items():
+        rows.append([name, *(_becomes(picture.with_metadata(metadata), form.upper()) for form in forms)])
+    return rows
+
+
+def _becomes(picture: Picture, form: str) -> str:
+    """Whether a format keeps what a picture says, all of it in one field."""
+    read, said = codec.decode(codec.encode(picture, form)).metadata, codec.losses(picture, form)
+    field = next(
+        name for name in ("exif", "icc", "text", "iptc", "geo", "color") if getattr(picture.metadata, name)
+    )
+    told = any("left out" in loss for loss in said)
+    if getattr(read, field):
+        return "kept, with a note" if told else "kept"
+    return "left out, with a note" if told else "left out"
 
 
 def _row(name: str, first: Path, every: Path, said: str) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from commands import shown  # type: ignore[import-not-found, unused-ignore]
+
 from nsr_cli.cli import scores
 from nsr_cli.evaluate import Row
 
@@ -51,7 +53,6 @@ def _benchmark(stem: str, answer: Mapping[str, Any]) -> str:
     """A section of one `nsr eval --json`."""
     rows = [_row(values) for values in answer["rows"]]
     heading = re.sub(r"^\d+-", "", stem).replace("-", " ")
-    machine = f"nsr {answer['version']}, torch {answer['torch']}, {answer['device']}, {answer['precision']}."
     return "\n".join(
         [
             f"## {heading[:1].upper()}{heading[1:]}",
@@ -61,27 +62,28 @@ def _benchmark(stem: str, answer: Mapping[str, Any]) -> str:
             scores.as_markdown(rows),
             "",
             *_against_paper(rows),
-            machine,
+            scores.note(answer),
             "",
         ]
     )
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    """The inverse of `Row.as_json`: null for PSNR is infinity."""
-    return Row(**{**values, "psnr": math.inf if values["psnr"] is None else values["psnr"]})
+    """The inverse of `Row.as_json`, without the single pictures: null for PSNR is infinity."""
+    means = {name: value for name, value in values.items() if name != "per_image"}
+    return Row(**{**means, "psnr": math.inf if values["psnr"] is None else values["psnr"]})
 
 
 def public(command: str) -> str:
-    """The command without what holds on one machine alone; weights and folders by their names."""
+    """The command without what holds on one machine alone, nor what changes no figure."""
     words = iter(shlex.split(command))
     kept = []
     for word in words:
         if word in _PRIVATE:
             next(words, None)
         elif word not in _PRIVATE_FLAGS and not word.startswith(tuple(f"{name}=" for name in _PRIVATE)):
-            kept.append(Path(word).name if "/" in word else word)
-    return shlex.join(kept)
+            kept.append(word)
+    return str(shown(kept))
 
 
 def _against_paper(rows: Iterable[Row]) -> list[str]:

@@ -6,14 +6,15 @@ For when what happens around the networks has changed; `nsr weights publish` sco
 """
 
 import argparse
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nsr_cli.datasets import find_images, load_registry
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.restore import Restorer
+from nsr_cli.weights.manifest import add_entry, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "weights_manifest.json"
@@ -48,9 +49,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="weights; default: all that are bundled")
     parser.add_argument("--data", type=Path, help="folder with a folder for each set")
     options = parser.parse_args()
-    for entry in json.loads(MANIFEST.read_text(encoding="utf-8"))["weights"]:
-        if entry["bundled"] and (not options.names or entry["name"] in options.names):
-            write(entry["name"], scores_of(entry, options.data))
+    for entry in load_manifest(MANIFEST).entries:
+        if entry.bundled and (not options.names or entry.name in options.names):
+            write(entry.name, scores_of(entry.as_json(), options.data))
 
 
 def scores_of(entry: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
@@ -72,11 +73,7 @@ def scores_of(entry: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
 
 def write(name: str, scores: dict[str, Any]) -> None:
     """Put scores into the manifest, which may have changed in the meantime."""
-    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    for entry in manifest["weights"]:
-        if entry["name"] == name:
-            entry["scores"] = scores
-    MANIFEST.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    add_entry(MANIFEST, replace(load_manifest(MANIFEST).get(name), scores=scores))
 
 
 if __name__ == "__main__":

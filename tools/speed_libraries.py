@@ -11,9 +11,7 @@ fp32 on all cores; results are compared before anything is timed.
 
 import argparse
 import dataclasses
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from numpy.typing import NDArray
 from speed_report import Measured, report  # type: ignore[import-not-found, unused-ignore]
 from torch import Tensor
 
-from nsr_cli.bench.figures import Figure, channels_last
+from nsr_cli.bench.figures import Figure, channels_last, time_in_turn
 from nsr_cli.bench.networks import SIZE, run_plain
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.engine.executor import Executor
@@ -173,17 +171,6 @@ def cut(x: Tensor, window: int) -> tuple[Tensor, int]:
     return grid.reshape(rows * cols, channels, side, side), 0
 
 
-def in_turn(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Median seconds of each, one after the other `repeats` times; all have run before."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each) for name, each in seconds.items()}
-
-
 def picture_of(height: int, width: int) -> Tensor:
     """(1, 3, H, W): noise on a ramp, so that the means of windows differ."""
     torch.manual_seed(1)
@@ -214,7 +201,7 @@ def measure(arguments: argparse.Namespace, exports: Path) -> Measured:
         others, missing = prepared(
             job, arguments.by, expected if sparse else job.network(job.picture).numpy()
         )
-        medians = in_turn({OURS: mine, **others}, arguments.repeats)
+        medians = time_in_turn({OURS: mine, **others}, arguments.repeats, torch.device("cpu"))
     figures = [Figure(f"{OURS}, {preset}", medians.pop(OURS), "s")]
     of = preset if sparse else f"plain network like {preset}"
     figures += [Figure(f"{name}, {of}", value, "s") for name, value in medians.items()]

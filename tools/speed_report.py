@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from commands import shown  # type: ignore[import-not-found, unused-ignore]
+
 from nsr_cli.bench.figures import Figure
 from nsr_cli.machine import usable_threads
 
@@ -47,10 +49,8 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
 
 
 def public(words: Sequence[str]) -> str:
-    """The command without what holds on one machine alone: files by their names."""
-    own = [Path(words[0]).parent.name + "/" + Path(words[0]).name]
-    own += [word if word.startswith("docs/") or "/" not in word else Path(word).name for word in words[1:]]
-    return " ".join(["python", *own])
+    """The command without what holds on one machine alone, for a tool of this repository."""
+    return f"python tools/{shown(words)}"
 
 
 def report(measure: Callable[[], Measured]) -> None:

@@ -56,6 +56,23 @@ class Growth:
         return [*rows, Figure.at_most(15, "seconds per megapixel: farthest from their median", worst, "%")]
 
 
+def time_in_turn(
+    works: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
+) -> dict[str, float]:
+    """Median seconds of each work on a device, run one after the other `repeats` times after a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    wait_for(device)
+    for _ in range(repeats):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            wait_for(device)
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where to measure."""
@@ -73,19 +90,9 @@ class Place:
         return cls(chosen, choose_precision(precision, chosen), repeats)
 
     def time_in_turn(self, works: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-        """Median seconds of each, run one after the other `repeats` times after a warm-up."""
-        seconds: dict[str, list[float]] = {name: [] for name in works}
+        """As `time_in_turn`, without autograd."""
         with torch.inference_mode():
-            for work in works.values():
-                work()
-            wait_for(self.device)
-            for _ in range(self.repeats):
-                for name, work in works.items():
-                    start = time.perf_counter()
-                    work()
-                    wait_for(self.device)
-                    seconds[name].append(time.perf_counter() - start)
-        return {name: statistics.median(each) for name, each in seconds.items()}
+            return time_in_turn(works, self.repeats, self.device)
 
     @property
     def batch(self) -> int:

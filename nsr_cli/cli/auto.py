@@ -35,8 +35,8 @@ def auto(
       nsr auto old.jpg --model dejpeg=own.safetensors --model denoise=lite
 
     The steps run in one process on full-precision pixels, and are rounded once. A picture is repaired only where
-    the finding is sure, and skipped where there is nothing to do; in a pipe it is passed on unchanged.
-    Pictures that are already as large as --width or --height say are repaired, but not enlarged.
+    the finding is sure, and skipped where there is nothing to do; in a pipe, or to a file named with -o, it is passed
+    on unchanged. Pictures that are already as large as --width or --height say are repaired, but not enlarged.
     """
     scale = factor_of(ctx, scale, width, height)
     tier, models = _models(model or [])

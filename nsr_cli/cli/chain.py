@@ -51,8 +51,9 @@ class Chain:
 
     @property
     def precision(self) -> str:
-        """The number type it computes in."""
-        return self.links[0].restorer.precision
+        """The number types it computes in, joined with `+`; those of the steps taken, once that is known."""
+        found = [link.restorer.precision.split("+") for link in self.taken or self.links]
+        return "+".join(sorted({name for names in found for name in names}))
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
         """As for `Restorer`, if that holds for every step."""

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from nsr_cli.cli.chain import Chain, Link, Progress, remeasured
 from nsr_cli.cli.remedy import Step
-from nsr_cli.engine.bands import Bands, mapped_bands, resized_bands
+from nsr_cli.engine.bands import Bands, blended_bands
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
@@ -79,10 +79,7 @@ def chain_bands(
         )
     if strength == 1:
         return bands
-    shape, part = bands.shape, np.float32(strength)
-    same = (shape.height, shape.width) == (source.shape.height, source.shape.width)
-    base = source if same else resized_bands(source, shape.height, shape.width)
-    return mapped_bands(lambda plain, made: from_unit(plain + part * (made - plain), dtype), base, bands)
+    return blended_bands(source, bands, strength, lambda rows: from_unit(rows, dtype))
 
 
 class _StepProgress:

@@ -120,8 +120,8 @@ def compare(
     \b
     Examples:
       nsr compare photo.png                      bicubic and the network, in photo_compare.png
-      nsr compare photo.png -s 2 --models bicubic,lite,base -o sheet.png
-      nsr compare noisy.png --sigma 25 --models input,base --strengths 0.5,1 -o report.html
+      nsr compare photo.png -s 2 --models bicubic,lite -o sheet.png
+      nsr compare noisy.png --sigma 25 --models input,lite --strengths 0.5,1 -o report.html
       nsr compare photo.jpg --task dejpeg --size 256 --at 640,480
 
     The page is one file that needs no network: a slider between any two results, and all of them below.

@@ -7,6 +7,9 @@ A file holds settings for all commands at its top and for one command in a table
     [upscale]
     scale = 2
 
+A setting is for the commands that have its option with its meaning: `--batch` of `nsr train` is another thing than
+`--batch` of the others. Where a command has commands of its own, as `nsr weights` has, its table is for all of them.
+
 Typer reads the flags and the environment; what the files say becomes its defaults.
 """
 
@@ -25,7 +28,8 @@ PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file
 RESTORING = ("upscale", "denoise", "dejpeg", "auto")
 SHOWING = ("compare", "explain")
-COMMANDS = (*RESTORING, *SHOWING)
+_PICTURES = (*RESTORING, *SHOWING)
+_NETWORKS = (*_PICTURES, "eval", "train")
 
 Value = str | int | float | bool
 
@@ -37,8 +41,9 @@ class Setting:
     name: str
     default: str
     switch: bool = False  # on or off, rather than a value
-    commands: tuple[str, ...] = RESTORING
+    commands: tuple[str, ...] = RESTORING  # as they are typed: "weights pull"
     variable: str = ""  # where the environment's name is not NSR_NAME
+    option: str = ""  # where the option's name is another, without the dashes
     in_files: bool = True
     lists: tuple[str, ...] = ()  # the commands that take several values, here with spaces between them
 
@@ -49,8 +54,23 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Its name among Typer's parameters."""
+        """Its name in files, as they are read."""
         return self.name.replace("-", "_")
+
+    @property
+    def parameter(self) -> str:
+        """Its option's name among Typer's parameters."""
+        return (self.option or self.name).replace("-", "_")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables of files that may hold it, besides their tops."""
+        return tuple(dict.fromkeys(_table(command) for command in self.commands))
+
+
+def _table(command: str) -> str:
+    """The name of the table for a command."""
+    return command.partition(" ")[0]
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -59,26 +79,31 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("sigma", "auto", commands=("denoise", *SHOWING)),
     Setting("jpeg-quality", "auto", commands=("dejpeg", *SHOWING)),
     Setting("model", "the best for the task", commands=(*RESTORING, "explain"), lists=("auto",)),
-    Setting("device", "auto", commands=COMMANDS),
-    Setting("precision", "auto", commands=(*RESTORING, "compare")),
-    Setting("batch", "auto", commands=(*RESTORING, "compare")),
+    Setting("device", "auto", commands=(*_NETWORKS, "weights publish", "bench", "demo")),
+    Setting("precision", "auto; fp32 for eval", commands=(*RESTORING, "compare", "eval", "bench", "demo")),
+    Setting("batch", "auto", commands=(*RESTORING, "compare", "eval")),
     Setting("tile", "auto"),
     Setting("max-memory", "half of what is free"),
-    Setting("max-pixels", str(DEFAULT_MAX_PIXELS), commands=COMMANDS),
+    Setting("max-pixels", str(DEFAULT_MAX_PIXELS), commands=(*_PICTURES, "inspect")),
     Setting("strength", "1"),
     Setting("tta", "no", switch=True),
-    Setting("recursive", "no", switch=True),
+    Setting("recursive", "no", switch=True, commands=(*RESTORING, "inspect")),
     Setting("all-frames", "no", switch=True),
     Setting("format", "as the input"),
     Setting("quality", "95"),
     Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
-    Setting("if-exists", "skip; error for -o FILE", commands=COMMANDS),
+    Setting("if-exists", "skip; error for -o FILE, --plot", commands=(*_PICTURES, "eval", "bench", "demo")),
     Setting("strip", "no", switch=True),
-    Setting("offline", "no", switch=True, commands=COMMANDS),
-    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR", commands=COMMANDS),
+    Setting(
+        "offline", "no", switch=True, commands=(*_NETWORKS, "weights pull", "weights publish", "data pull")
+    ),
+    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR", commands=(*_NETWORKS, "weights pull")),
+    # These three are read wherever sets or weights are looked for, also by commands without such an option.
+    Setting("data-mirror", "none", commands=("data pull",), option="mirror", in_files=False),
     Setting("cache", "the user's cache folder", commands=(), in_files=False),
     Setting("data", "the cache", commands=(), in_files=False),
 )
+TABLES = tuple(dict.fromkeys(table for setting in SETTINGS if setting.in_files for table in setting.tables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +116,7 @@ class ConfigFile:
 
     def find(self, key: str, command: str | None) -> Value | None:
         """What the file says about `key`, first in the command's own table."""
-        own = self.tables.get(command, {}) if command is not None else {}
+        own = self.tables.get(_table(command), {}) if command is not None else {}
         return own.get(key, self.shared.get(key))
 
 
@@ -117,29 +142,55 @@ def read_files() -> tuple[ConfigFile, ...]:
 
 
 def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str, Any]]:
-    """Typer's defaults for `command` out of the files; text where an option has a value."""
-    defaults: dict[str, Any] = {}
-    for file in reversed(files):
-        for setting in SETTINGS:
-            value = file.find(setting.key, command) if command in setting.commands else None
-            if value is not None:
-                text = _text(value).split() if command in setting.lists else _text(value)
-                defaults[setting.key] = value if setting.switch else text
-    return {command: defaults}
+    """Typer's defaults for `command`, and for commands of its own, out of the files.
+
+    Values are text, but for switches.
+    """
+    defaults: dict[str, Any] = {command: {}}
+    for setting in SETTINGS:
+        for path in setting.commands:
+            found = _find(setting, files, path) if _table(path) == command else None
+            if found is None:
+                continue
+            place = defaults
+            for name in path.split():
+                place = place.setdefault(name, {})
+            text = _text(found[0])
+            place[setting.parameter] = (
+                found[0] if setting.switch else text.split() if path in setting.lists else text
+            )
+    return defaults
 
 
 def origin(context: Any, key: str) -> str:
     """' (from nsr.toml)' and the like for a value that was not given as a flag, else ''."""
-    setting = next((setting for setting in SETTINGS if setting.key == key), None)
-    source = context.get_parameter_source(key)
+    command = _typed(context)
+    ours = (setting for setting in SETTINGS if setting.parameter == key and command in setting.commands)
+    setting, source = next(ours, None), context.get_parameter_source(key)
     if setting is None or source is None:
         return ""
     if source.name == "ENVIRONMENT":
         return f" (from {setting.env})"
-    if source.name == "DEFAULT_MAP":
-        files = [file for file in read_files() if file.find(key, context.info_name) is not None]
-        return f" (from {safe_text(files[0].path)})" if files else ""
-    return ""
+    found = _find(setting, read_files(), command) if source.name == "DEFAULT_MAP" else None
+    return f" (from {safe_text(found[1])})" if found is not None else ""
+
+
+def _typed(context: Any) -> str:
+    """The command of a context as it is typed, without `nsr`."""
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(names)
+
+
+def _find(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[Value, Path] | None:
+    """What the first of the files that has the setting says, and which one that is."""
+    for file in files if setting.in_files else ():
+        value = file.find(setting.key, command)
+        if value is not None:
+            return value, file.path
+    return None
 
 
 def resolve(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[str, str]:
@@ -147,11 +198,8 @@ def resolve(setting: Setting, files: Sequence[ConfigFile], command: str | None) 
     from_env = os.environ.get(setting.env)
     if from_env:
         return from_env, setting.env
-    for file in files:
-        value = file.find(setting.key, command)
-        if value is not None:
-            return _text(value), str(file.path)
-    return setting.default, "default"
+    found = _find(setting, files, command)
+    return (setting.default, "default") if found is None else (_text(found[0]), str(found[1]))
 
 
 def _text(value: Value) -> str:
@@ -170,20 +218,18 @@ def _read(path: Path) -> ConfigFile | None:
         raise UsageError(f"{safe_text(path)} cannot be read: {reason}") from error
     tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     for name in tables:
-        if name not in COMMANDS:
-            raise UsageError(
-                f"{safe_text(path)}: no such table [{safe_text(name)}]{_closest(name, COMMANDS)}"
-            )
+        if name not in TABLES:
+            raise UsageError(f"{safe_text(path)}: no such table [{safe_text(name)}]{_closest(name, TABLES)}")
     shared = {name: value for name, value in content.items() if name not in tables}
     return ConfigFile(
         path,
-        _checked(path, shared, COMMANDS),
+        _checked(path, shared, TABLES),
         {name: _checked(path, table, (name,)) for name, table in tables.items()},
     )
 
 
-def _checked(path: Path, table: Mapping[str, Any], commands: Sequence[str]) -> dict[str, Value]:
-    known = {s.key: s for s in SETTINGS if s.in_files and set(commands) & set(s.commands)}
+def _checked(path: Path, table: Mapping[str, Any], tables: Sequence[str]) -> dict[str, Value]:
+    known = {s.key: s for s in SETTINGS if s.in_files and set(tables) & set(s.tables)}
     checked: dict[str, Value] = {}
     for name, value in table.items():
         setting = known.get(name.replace("-", "_"))

@@ -19,7 +19,8 @@ def _group() -> None:
       nsr config show
 
     A flag beats NSR_* in the environment, which beats nsr.toml in the working folder, which beats the
-    user's config.toml.
+    user's config.toml. In a file a table such as [upscale] or [weights] is for that command alone; cache, data
+    and data-mirror come from the environment only.
     """
 
 
@@ -56,8 +57,8 @@ def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:
     for setting in config.SETTINGS:
         shared = config.resolve(setting, files, None)
         rows.append((setting.name, *shared))
-        for command in setting.commands:
-            own = config.resolve(setting, files, command)
+        for table in setting.tables:
+            own = config.resolve(setting, files, table)
             if own != shared:
-                rows.append((f"{command}.{setting.name}", *own))
+                rows.append((f"{table}.{setting.name}", *own))
     return rows

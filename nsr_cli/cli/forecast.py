@@ -12,18 +12,19 @@ from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.memory import Ends, Sizes
-from nsr_cli.cli.outcome import Outcome, as_json, never_read, step_record
+from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.reading import read_file
-from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
 from nsr_cli.cli.texts import human_bytes, human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
 from nsr_cli.files import safe_text
-from nsr_cli.imaging.heads import Head, read_head
+from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import DirectoryError
 from nsr_cli.imaging.limits import check_size
+from nsr_cli.imaging.pageheads import read_heads
 from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.sandbox.decoder import Decoder
 
@@ -36,18 +37,22 @@ _SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is known of a picture before it is read."""
+    """What is known of a file before it is read; sizes are those of its first picture."""
 
     size: tuple[int, int]
     out_size: tuple[int, int]
+    pages: tuple[tuple[int, int], ...]
+    """Width and height of every picture that is read of it."""
+    pixels: int
+    """Of all results together."""
     least: int
     """Bytes that the result will surely take on the disk."""
     memory: int
-    """Bytes that the picture takes while it is restored, about; the libraries and the weights are not counted."""
+    """Bytes that it takes while it is restored, about; the libraries and the weights are not counted."""
 
 
 def forecast(job: Job, settings: Settings) -> Forecast | None:
-    """Look at a picture's header; None if that does not say enough.
+    """Look at the header of a file, or of each of its pages; None if that does not say enough.
 
     Raises:
         DecodeError: it has more pixels than may be read.
@@ -55,25 +60,40 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
         MemoryExhausted: it takes more memory than it may.
     """
     source = job.source if job.source is not None and job.source.is_file() else None
-    header = _header(source) if source is not None else None
-    if header is None or source is None:
+    heads = _headers(source, settings) if source is not None else []
+    if not heads or source is None:
         return None
-    width, height, depth = header.width, header.height, header.depth
-    check_size(width, height, settings.max_pixels)
-    out = settings.result_size(width, height)
-    samples = out[0] * out[1] * depth
-    # A drawing that packs well as an input packs well as a result.
     stored = source.stat().st_size
-    packed = stored / (width * height * depth)
-    rate = _LEAST.get(job.format or "PNG")
-    least = int(samples * min(rate, packed / 2)) if rate else samples
     tiff = source.suffix.lower() in (".tif", ".tiff")
     form = job.format or ("TIFF" if tiff else "PNG")
-    sizes = Sizes((width, height), out, *_SAMPLES.get(depth, (3, -(-depth // 3))), stored)
+    found = _sizes_of(heads, stored, settings)
+    samples = sum(page.result for page in found)
+    # A drawing that packs well as an input packs well as a result.
+    packed = stored / sum(page.stored for page in found)
+    rate = _LEAST.get(job.format or "PNG")
+    least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(source, settings) if tiff and written else Ends(False, written)
-    taken = memory.route(sizes, form, settings, ends).peak
-    return Forecast((width, height), out, least, taken)
+    ends = _ends(source, settings) if tiff and written and len(found) == 1 else Ends(False, written)
+    taken = memory.route_pages(found, form, settings, ends).peak
+    pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
+    pages = tuple(page.size for page in found)
+    return Forecast(found[0].size, found[0].out_size, pages, pixels, least, taken)
+
+
+def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]:
+    """The sizes of each picture of a file of `stored` bytes, and of its result. Raises as `forecast`."""
+    known: dict[Head, Sizes] = {}
+    for number, head in enumerate(heads, 1):
+        if head in known:
+            continue
+        size = head.width, head.height
+        try:
+            check_size(*size, settings.max_pixels)
+            out = settings.result_size(*size)
+        except LargeEnough as error:  # only a file whose first picture is large enough is left out
+            raise error if number == 1 else PictureError(f"picture {number}: {error}") from error
+        known[head] = Sizes(size, out, *_SAMPLES.get(head.depth, (3, -(-head.depth // 3))), stored)
+    return [known[head] for head in heads]
 
 
 def _ends(path: Path, settings: Settings) -> Ends:
@@ -107,37 +127,40 @@ def check_space(plan: Plan, settings: Settings) -> None:
             )
 
 
-def show(plan: Plan, settings: Settings, console: Console) -> None:
-    """Say what a run would do, one line or JSON object for each picture, and what it would take.
+def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
+    """Say what a run would do, one line or JSON object for each picture, and what it would take; returns the failures.
 
     For `auto` the pictures are read and looked at.
     """
     pixels, most, disk, alone, impossible = 0, 0, 0, 0, 0
+    failures: list[NsrError | None] = []
     sizes: list[tuple[int, int]] = []
     for outcome, found in _planned(plan, settings):
         _show_one(outcome, settings, console)
         alone += outcome.status == "skipped"
         impossible += outcome.status == "failed"
+        failures.append(outcome.error)
         if found is not None and outcome.status == "planned":
-            sizes.append(found.size)
-            pixels += found.out_size[0] * found.out_size[1]
+            sizes += found.pages
+            pixels += found.pixels
             most, disk = max(most, found.memory), disk + found.least
-    for remark in plan.failed:
-        _show_one(never_read(remark), settings, console)
-    for job in plan.existing:
-        _show_one(Outcome(job, job.label, status="skipped"), settings, console)
+    for outcome in settled(plan):
+        _show_one(outcome, settings, console)
+        failures.append(outcome.error)
     for remark in plan.skipped:
         console.note(f"{remark.path}: to be skipped, {remark.reason}")
-    if plan.others:
+    if plan.ignored:
         console.note(plan.ignored)
     counts = [f"{len(plan.jobs) - alone - impossible} to restore"]
     counts += [f"{alone} better left alone"] if alone else []
     counts += [f"{impossible} not possible"] if impossible else []
+    counts += [f"{len(plan.results)} already a result"] if plan.results else []
     counts += [f"{len(plan.existing)} already done", f"{len(plan.failed)} unreadable"]
     console.note(
         f"{', '.join(counts)}; {pixels / 1e6:.1f} megapixels, at least {human_bytes(disk)} of disk, "
-        f"about {human_bytes(most)} of memory for the largest picture{_time(sizes, settings)}"
+        f"about {human_bytes(most)} of memory for the largest file{_time(sizes, settings)}"
     )
+    return [failure for failure in failures if failure is not None]
 
 
 def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast | None]]:
@@ -176,7 +199,7 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
     factor = settings.factor(page.width, page.height) if settings.enlarges else None
     outcome.take_steps(step_record(step, factor) for step in level.steps)
     if not level.steps:
-        outcome.leave_alone(level.skip_reason)
+        outcome.leave_alone(level.skip_reason, large=large is not None)
 
 
 def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
@@ -200,7 +223,8 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
         "  (made with other settings: made again, unless it was edited)" if outcome.job.outdated else there
     )
     steps = f"  {outcome.found}" if outcome.found else ""
-    console.data(f"{outcome.label} -> {outcome.job.target_label}{sizes}{steps}{there}")
+    arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
+    console.data(f"{outcome.label}{arrow}{sizes}{steps}{there}")
 
 
 def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
@@ -215,11 +239,11 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
     return found
 
 
-def _header(path: Path) -> Head | None:
-    """What a file says of its size; None if that is not enough, which is the decoder's to explain."""
+def _headers(path: Path, settings: Settings) -> list[Head]:
+    """What a file says of its pictures; nothing if that is not enough, which is the decoder's to explain."""
     with suppress(OSError), FileBytes(path) as data:
-        return read_head(data)
-    return None
+        return read_heads(data, every_frame=settings.all_frames)
+    return []
 
 
 def _existing(path: Path) -> Path:

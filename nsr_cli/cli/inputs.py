@@ -12,18 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text
 
 STDIN = "-"
+
+_SHOWN = 6  # suffixes of files that are not pictures
 
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One picture to restore; `path` is None for stdin, `root` the given folder in which it was found."""
+    """One picture; `path` is None for stdin, `root` the given folder in which it was found."""
 
     path: Path | None
     root: Path | None = None
+    typed: str = ""
+    """The path as it was given, where it was."""
 
     @property
     def relative_folder(self) -> Path:
@@ -57,9 +62,22 @@ class Gathered:
     unvisited: int = 0
     """Subfolders that were not looked into."""
 
+    @property
+    def ignored(self) -> str:
+        """What was not looked at, as `ignored` says it."""
+        return ignored(self.others, self.other_suffixes, self.unvisited)
 
-def gather(inputs: Sequence[str], recursive: bool, suffixes: Collection[str]) -> Gathered:
-    """Resolve `inputs` in order. In folders only files with one of `suffixes` (lower case, with dot) count.
+
+def gather(
+    inputs: Sequence[str], recursive: bool, suffixes: Collection[str], listed: Sequence[str] = ()
+) -> Gathered:
+    """Resolve `inputs` in order, then `listed`. In folders only files with one of `suffixes` count.
+
+    Args:
+        inputs: paths, patterns, and `-` for stdin.
+        recursive: whether to look into subfolders.
+        suffixes: lower case, with dot.
+        listed: paths out of a list, which are never patterns and never stdin.
 
     Raises:
         UsageError: stdin is given twice.
@@ -71,17 +89,38 @@ def gather(inputs: Sequence[str], recursive: bool, suffixes: Collection[str]) ->
     for text in _expanded(inputs, gathered):
         if text == STDIN:
             gathered.found.append(Found(None))
-        elif text and is_folder(Path(text)):
-            gathered.folders.append(Path(text))
-            for found in _walk(Path(text), recursive, suffixes, gathered):
-                _add(found, seen, gathered)
         else:
-            reason = unreadable(text)
-            if reason:
-                gathered.failed.append(Remark(text, reason))
-            else:
-                _add(Found(Path(text)), seen, gathered)
+            _take(text, recursive, suffixes, seen, gathered)
+    for text in listed:
+        _take(text, recursive, suffixes, seen, gathered)
     return gathered
+
+
+def ignored(others: int, suffixes: Collection[str], unvisited: int) -> str:
+    """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing.
+
+    Args:
+        others: files in folders that are not named like pictures.
+        suffixes: theirs.
+        unvisited: subfolders that were not looked into.
+    """
+    parts = []
+    if others:
+        shown = ", ".join([*sorted(suffixes)[:_SHOWN], *(["..."] if len(suffixes) > _SHOWN else [])])
+        parts.append(f"{others} other file{'s' * (others > 1)} ignored" + (f" ({shown})" if shown else ""))
+    if unvisited:
+        one = unvisited == 1
+        parts.append(
+            f"{unvisited} subfolder{'s' * (not one)} not looked into (-r takes {'it' if one else 'them'})"
+        )
+    return ", ".join(parts)
+
+
+def nothing_found(gathered: Gathered) -> str:
+    """Why nothing is left to do where no input led to a picture, and none failed."""
+    where = ", ".join(safe_text(folder) for folder in gathered.folders)
+    hint = "; -r looks into its subfolders" if gathered.unvisited else ""
+    return f"no pictures in {where}{hint}"
 
 
 def mode_of(path: Path) -> int:
@@ -121,6 +160,18 @@ def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
         if not matches:
             gathered.failed.append(Remark(text, "nothing matches this pattern"))
         yield from matches
+
+
+def _take(text: str, recursive: bool, suffixes: Collection[str], seen: set[str], gathered: Gathered) -> None:
+    """Add the picture of that name, or those in the folder of that name."""
+    if text and is_folder(Path(text)):
+        gathered.folders.append(Path(text))
+        for found in _walk(Path(text), recursive, suffixes, gathered):
+            _add(found, seen, gathered)
+    elif reason := unreadable(text):
+        gathered.failed.append(Remark(text, reason))
+    else:
+        _add(Found(Path(text), typed=text), seen, gathered)
 
 
 def _add(found: Found, seen: set[str], gathered: Gathered) -> None:

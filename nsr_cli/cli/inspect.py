@@ -1,15 +1,15 @@
 """`nsr inspect`: what ails a picture, and the command that would help."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.inputs import STDIN, is_folder
+from nsr_cli.cli.inputs import STDIN, Found, Gathered, gather, nothing_found
 from nsr_cli.cli.options import MaxPixels
-from nsr_cli.errors import NotReady, NsrError, PartialFailure, UsageError
+from nsr_cli.cli.options_files import FilesFrom, Inputs, Json, Null, Recursive
+from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
@@ -24,10 +24,11 @@ app = typer.Typer()
 @app.command("inspect")
 def inspect(
     ctx: typer.Context,
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Pictures, or - for stdin.", show_default=False)
-    ],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each picture.")] = False,
+    inputs: Inputs,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    json: Json = False,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Look for compression, noise and an earlier enlargement, and recommend a command.
@@ -35,7 +36,7 @@ def inspect(
     \b
     Examples:
       nsr inspect photo.jpg
-      nsr inspect scans/*.tif --json
+      nsr inspect scans/ -r --json
       curl -s https://example.org/photo.jpg | nsr inspect -
 
     The quality of a JPEG is read from its tables, that of a re-saved picture estimated from its pixels. Noise is the
@@ -43,32 +44,53 @@ def inspect(
     """
     console = console_of(ctx)
     console.json |= json
-    from nsr_cli.sandbox.decoder import Decoder  # numpy and the codecs: not for --help
+    from nsr_cli.cli.listed import listed_paths
+    from nsr_cli.imaging.formats import SUFFIXES  # numpy and the codecs: not for --help
 
-    if files.count(STDIN) > 1:
-        raise UsageError("'-' is given twice: stdin can be read once")
+    gathered = gather(inputs, recursive, SUFFIXES, listed_paths(inputs, files_from, null))
+    total = len(gathered.found) + len(gathered.failed)
+    if not total:
+        raise UsageError(nothing_found(gathered))
+    for remark in gathered.skipped:
+        console.note(f"{remark.path}: skipped, {remark.reason}")
+    failed = _report_all(gathered, total == 1, max_pixels, console)
+    if gathered.ignored:
+        console.note(gathered.ignored)
+    if failed:
+        raise PartialFailure(f"{failed} of {total} pictures could not be inspected")
+
+
+def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Console) -> int:
+    """Tell the findings of each picture, and why others have none; return how many these are.
+
+    Raises:
+        NsrError: there is but one picture, and it is one of these.
+    """
+    from nsr_cli.sandbox.decoder import Decoder
+
     failed = 0
+    named = [(remark.path, remark.reason) for remark in gathered.failed]
+    named += [(_name(found), "") for found in gathered.found]
     with Decoder(max_pixels, notice=console.warning) as decoder:
-        for text in files:
+        for text, reason in named:
             try:
+                if reason:
+                    raise DecodeError(reason)
                 _report(text, decoder, max_pixels, console)
             except NsrError as error:
                 told = f"{_label(text)}: {error}"
-                if len(files) == 1 or isinstance(error, NotReady):  # which the next one would meet too
+                if alone or isinstance(error, NotReady):  # which the next one would meet too
                     raise type(error)(told) from error
                 failed += 1
                 console.traceback(error)
                 console.error(told)
-    if failed:
-        raise PartialFailure(f"{failed} of {len(files)} pictures could not be inspected")
+    return failed
 
 
 def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) -> None:
     from nsr_cli.cli.reading import read_input
     from nsr_cli.imaging.inspect import inspect as look
 
-    if text != STDIN and is_folder(Path(text)):
-        raise UsageError(f"it is a folder: give the pictures in it, such as {_quoted(str(Path(text)))}/*")
     data = read_input(text, max_pixels, console)
     picture = decoder.first(data)
     findings = look(data, picture)
@@ -133,6 +155,14 @@ def recommend(image: str, findings: "Findings") -> str | None:
             return f"nsr denoise --sigma {step.sigma:.0f} {name}"
         return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
     return None
+
+
+def _name(found: Found) -> str:
+    """An input as it was typed or found; a file named `-` is not stdin."""
+    if found.path is None:
+        return STDIN
+    name = found.typed or str(found.path)
+    return f"./{name}" if name == STDIN else name
 
 
 def _label(text: str) -> str:

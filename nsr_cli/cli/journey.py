@@ -13,9 +13,10 @@ from pathlib import Path
 from nsr_cli.cli.chain import Chain, Link
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
+from nsr_cli.cli.inputs import is_special
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.packing import check_pages, own_format, pack
+from nsr_cli.cli.packing import check_pages, own_format, pack, pack_into, packer_of
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.reading import read_file
@@ -26,7 +27,7 @@ from nsr_cli.cli.streamed import Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import MemoryExhausted, NotReady, NsrError, WriteError
-from nsr_cli.files import safe_text, write_atomic, write_error
+from nsr_cli.files import atomic_stream, safe_text, write_atomic, write_error
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -75,7 +76,7 @@ class Journey:
                 self._decode_pages(item, work)
             elif work.streamed.level.skip_reason:
                 work.streamed.source.close()
-                work.outcome.leave_alone(work.streamed.level.skip_reason)
+                work.outcome.leave_alone(work.streamed.level.skip_reason, large=True)
         return work
 
     def _decode_pages(self, item: Item, work: Work) -> None:
@@ -96,7 +97,9 @@ class Journey:
         level = work.levels[0]
         outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
         if all(one.skip_reason for one in work.levels):
-            outcome.leave_alone(level.skip_reason)
+            outcome.leave_alone(level.skip_reason, large=work.streamed is not None)
+            if work.format == first.source and not settings.strip:
+                work.unchanged = data
 
     def restore(self, work: Work, go_on: GoOn) -> Work:
         """Run every page through the network; with `go_on` the next picture may begin beside it."""
@@ -112,8 +115,7 @@ class Journey:
             if work.streamed is not None:
                 self._stream(work.streamed, work)
             else:
-                pairs = zip(work.pages, work.levels, strict=True)
-                work.pages = [self._restored(page, level, work, go_on) for page, level in pairs]
+                self._restore_pages(work, go_on)
                 outcome.out_size = (work.pages[0].width, work.pages[0].height)
         outcome.wait, outcome.seconds["infer"] = work.turn.wait, work.turn.seconds  # without loading
         return work
@@ -123,17 +125,37 @@ class Journey:
         outcome = work.outcome
         if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                data = pack(work.pages, work.format, self._settings, outcome)
-                if self._stop.is_set():
-                    raise Cancelled
-                if outcome.job.target is None:
-                    outcome.data = data
-                else:
-                    self._make_room(outcome.job)
-                    write_atomic(outcome.job.target, data)
-        work.pages = []
+                self._put_in_place(work)
+        outcome.seconds["encode"] += 0 if work.packer is None else work.packer.seconds
+        work.pages, work.unchanged = [], None
         self._budget.give(work.held)
         return outcome
+
+    def _put_in_place(self, work: Work) -> None:
+        outcome, job = work.outcome, work.outcome.job
+        if (
+            work.packer is not None
+            and work.unchanged is None
+            and job.target is not None
+            and not is_special(job.target)
+        ):
+            self._make_room(job)
+            with atomic_stream(job.target, job.source) as file:
+                pack_into(file, work.pages, self._settings, outcome, work.packer)
+                self._go_on()
+                self._make_room(job)
+            return
+        data = work.unchanged or pack(work.pages, work.format, self._settings, outcome, work.packer)
+        self._go_on()
+        if job.target is None:
+            outcome.data = data
+        else:
+            self._make_room(job)
+            write_atomic(job.target, data, like=job.source)
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
 
     @contextmanager
     def _step(self, outcome: Outcome, name: str) -> Iterator[None]:
@@ -189,6 +211,18 @@ class Journey:
             outcome.note_weights(restorer)
             with self._turn(work, self._turns.cores):
                 self._streams.restore(streamed, outcome, restorer, self._watch)
+            outcome.note_weights(restorer)
+
+    def _restore_pages(self, work: Work, go_on: GoOn) -> None:
+        """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
+        work.packer = packer_of(work.pages, work.format)
+        for index, level in enumerate(work.levels):
+            # No name for a page or its result here: it would keep them while the next one is restored.
+            work.pages[index] = self._finished(self._restored(work.pages[index], level, work, go_on), work)
+
+    def _finished(self, page: Picture, work: Work) -> Picture:
+        self._go_on()
+        return page if work.packer is None else work.packer.packed(page)
 
     def _result_bytes(self, page: Picture) -> int:
         width, height = self._settings.result_size(page.width, page.height)
@@ -240,8 +274,7 @@ class Journey:
         return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps])
 
     def _watch(self, done: int, total: int) -> None:
-        if self._stop.is_set():
-            raise Cancelled
+        self._go_on()
         self._progress.parts(done, total)
 
     def _make_room(self, job: Job) -> None:

@@ -1,6 +1,8 @@
 """How a picture goes through a run within the memory limit, how much it takes, and when it cannot fit at all.
 
-What a run does, what it refuses and what a dry run foretells are all decided by `route`.
+What a run does, what it refuses and what a dry run foretells are all decided by `route`, and by `route_pages` for a
+file of several pages or frames: they are decoded together and go whole, one after the other. Results that become pages
+of a TIFF are packed at once, and let go of; frames are packed together.
 
              decoding                computing                   packing
     whole    the file, the picture   the picture, the result     the result, its file
@@ -8,6 +10,7 @@ What a run does, what it refuses and what a dry run foretells are all decided by
                                      tiles
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsr_cli.cli import features
@@ -26,6 +29,9 @@ _FLOAT = 4
 # of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
 _FILE = {"JPEG": 1.9, "WEBP": 5.0, "BMP": 2.4, "GIF": 3.0, "PPM": 2.0}
 _PACKED_FILE = 1.3
+_PACKED_PAGE = 0.9  # of a page of a TIFF that is packed already: of many pages, and noise packs badly
+# Of frames: all are copied before they are packed, and again while the finished file is read.
+_FRAMES_FILE = {"PNG": 5.0, "WEBP": 7.0, "GIF": 5.0}
 _WRITING = 48 << 20  # bytes for rows that are being packed, and the like
 _DECODED, _FILES = 4, 3  # times the picture, and its file, are in memory while the one is made of the other
 _CLEAR_ROWS = 192  # that are looked at to find the color of transparent pixels
@@ -112,15 +118,52 @@ def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
         held = _clearing(sizes) + (0 if ends.read else sizes.stored)
         room = max(budget - held - _WRITING, (budget - held) // 2)
         decoding = 0 if ends.read else _decoding(sizes)
-        _check(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
+        _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
         return Route(True, room, max(budget, decoding))
     computing = sizes.stored + sizes.result + tiles
     if settings.tta or settings.task == "auto":
         computing = sizes.stored + sizes.floats
     packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
     needed = max(_decoding(sizes), computing, packing)
-    _check(needed, sizes, form, settings, ends)
+    _check_one(needed, sizes, form, settings, ends)
     return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
+
+
+def route_pages(pages: Sequence[Sizes], form: str, settings: Settings, ends: Ends) -> Route:
+    """How the pages or frames of one file go to a result of format `form`; a single one as `route` says.
+
+    Args:
+        pages: their sizes, in order; `file` of the first one counts.
+        form, settings, ends: as for `route`.
+
+    Raises:
+        MemoryExhausted: they take more than they may.
+    """
+    if len(pages) == 1:
+        return route(pages[0], form, settings, ends)
+    stored, result = sum(page.stored for page in pages), sum(page.result for page in pages)
+    decoding = stored + (_DECODED - 1) * max(page.stored for page in pages) + _FILES * pages[0].file
+    share = _PACKED_PAGE if form == "TIFF" else 1.0  # of a result stays in memory until all are there
+    computing = _one_by_one(pages, share, settings)
+    packing = int(share * result) if form == "TIFF" else result + int(_FRAMES_FILE.get(form, 0) * result)
+    needed = max(decoding, computing, packing)
+    largest = max((page.size for page in pages), key=lambda size: size[0] * size[1])
+    what = f"{len(pages)} pictures of up to {largest[0]}x{largest[1]} pixels and their results"
+    _check(needed, what, "allow more, or split the file", settings)
+    return Route(False, 0, needed)
+
+
+def _one_by_one(pages: Sequence[Sizes], share: float, settings: Settings) -> int:
+    """Bytes while pages are computed: of those before, a share of the results, and those after as they are stored."""
+    budget, each, most = allowed(settings), dict[Sizes, int](), 0
+    held = sum(page.stored for page in pages)
+    for page in pages:
+        if page not in each:
+            packing = page.result + int(_PACKED_FILE * page.result) if share < 1 else 0
+            each[page] = max(_computing(page, settings, budget), packing)
+        most = max(most, held - page.stored + each[page])
+        held += int(share * page.result) - page.stored
+    return most
 
 
 def _decoding(sizes: Sizes) -> int:
@@ -136,16 +179,25 @@ def _clearing(sizes: Sizes) -> int:
 
 def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
     """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
+    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+    return max(_computing(sizes, settings, budget), packing)
+
+
+def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
+    """Bytes while a picture whose result is in memory is computed: at the most `budget`, if tiles can be made."""
     samples = sizes.result // sizes.depth
     inside = features.computing(settings, sizes.size, 1 if sizes.samples < 3 else 3)
     computing = sizes.stored + max(inside, samples * _FLOAT + sizes.result)
-    if not settings.tta and computing > budget:
-        computing = budget
-    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
-    return max(computing, packing)
+    return computing if settings.tta else min(computing, budget)
 
 
-def _check(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends) -> None:
+def _check_one(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends) -> None:
+    """MemoryExhausted if a picture needs more than there is."""
+    what = f"{sizes.size[0]}x{sizes.size[1]} pixels and their result"
+    _check(needed, what, _advice(form, settings, ends), settings)
+
+
+def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
     """MemoryExhausted if that is more than there is."""
     most = settings.max_memory or int(_UTMOST * free_memory())
     if needed <= most:
@@ -155,10 +207,7 @@ def _check(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends)
     else:
         limit, decimal = f"only {most >> 20} MiB is free", False
     least = f"{-(-needed // 10**6)} MB" if decimal else f"{-(-needed >> 20)} MiB"
-    raise MemoryExhausted(
-        f"{sizes.size[0]}x{sizes.size[1]} pixels and their result take at least {least} of memory, "
-        f"but {limit}: {_advice(form, settings, ends)}"
-    )
+    raise MemoryExhausted(f"{what} take at least {least} of memory, but {limit}: {advice}")
 
 
 def _advice(form: str, settings: Settings, ends: Ends) -> str:

@@ -13,7 +13,12 @@ _WHERE = "What and where"
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="IN", help="Pictures, folders, patterns, or - for stdin.", show_default=False),
+    typer.Argument(
+        metavar="IN",
+        default_factory=list,
+        help="Pictures, folders, patterns, or - for stdin.",
+        show_default=False,
+    ),
 ]
 
 Output = Annotated[
@@ -28,6 +33,22 @@ Output = Annotated[
     ),
 ]
 Recursive = Annotated[bool, option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+FilesFrom = Annotated[
+    str | None,
+    option(
+        "--files-from",
+        metavar="FILE",
+        panel=_WHERE,
+        env=False,
+        help="Also take the paths in FILE, one a line; - reads them from stdin.",
+    ),
+]
+Null = Annotated[
+    bool,
+    option(
+        "-0", "--null", panel=_WHERE, env=False, help="NUL bytes stand between the paths, as of find -print0."
+    ),
+]
 Name = Annotated[
     str | None,
     option(
@@ -67,6 +88,7 @@ def _exists_as(default: str, what: str) -> Any:
 
 
 DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
+SavedExists = Annotated[IfExists | None, _exists_as("error", "a picture to save already exists")]
 PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
 Format = Annotated[
     str | None,
@@ -75,7 +97,7 @@ Format = Annotated[
         metavar="FORMAT",
         panel=_WHERE,
         parser=parse_format,
-        help="png, jpeg, webp, tiff, bmp or ppm.  [default: as the input where that is lossless, else png]",
+        help="png, jpeg, webp, tiff, bmp, gif or ppm.  [default: as the input where that is lossless, else png]",
     ),
 ]
 Quality = Annotated[

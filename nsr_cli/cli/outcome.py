@@ -1,13 +1,13 @@
 """How one picture fared, and how that is told: a line on stderr, a JSON object on stdout."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.inputs import Remark
-from nsr_cli.cli.plan import Job
+from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
@@ -57,6 +57,11 @@ class Outcome:
     data: bytes | None = None
     """The finished file, where it goes to stdout."""
 
+    @property
+    def is_first_frame(self) -> bool:
+        """Whether the input is an animation of which only the first frame is taken."""
+        return any(note.startswith("first of ") and note.endswith(" frames") for note in self.notes)
+
     def fail(self, error: NsrError) -> None:
         """Note why there is no result: a failure, unless the picture is one of many and large enough already."""
         self.status, self.error, self.data = "failed", error, None
@@ -65,9 +70,13 @@ class Outcome:
             self.status, self.error, self.size = "skipped", None, error.size
             self.reason = f"it has {_size(error.size)} pixels already"
 
-    def leave_alone(self, why: str | None) -> None:
-        """Note why the picture needs nothing: no result, but a stream must not lose one of its pictures."""
-        if self.job.target is None:
+    def leave_alone(self, why: str | None, *, large: bool = False) -> None:
+        """Note why the picture needs nothing, and decide whether there is a result all the same.
+
+        A stream must not lose one of its pictures, and whoever names a result will look for it; but nothing is put in
+        the place of the very same, nor made of a picture that is too `large` for the memory.
+        """
+        if self.job.target is None or (self.job.is_named and not self.job.is_in_place and not large):
             self.notes.append(f"{why}; passed on unchanged")
         else:
             self.status, self.reason = "skipped", why
@@ -106,11 +115,18 @@ def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()
     }
 
 
-def never_read(remark: Remark) -> Outcome:
-    """The failure of an input that the plan could not do anything with."""
-    outcome = Outcome(Job(Path(remark.path), None, None), remark.path, placed=False)
-    outcome.fail(DecodeError(remark.reason))
-    return outcome
+def settled(plan: Plan) -> Iterator[Outcome]:
+    """What the plan alone decides: inputs that cannot be read, or are results themselves; results that stay."""
+    for remark in plan.failed:
+        outcome = _unplaced(remark)
+        outcome.fail(DecodeError(remark.reason))
+        yield outcome
+    for remark in plan.results:
+        outcome = _unplaced(remark)
+        outcome.status, outcome.reason = "skipped", remark.reason
+        yield outcome
+    for job in plan.existing:
+        yield Outcome(job, job.label, status="skipped")
 
 
 def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
@@ -164,6 +180,11 @@ def timings(outcome: Outcome) -> str:
     """How long each step took."""
     parts = [f"{step} {outcome.seconds[step]:.3f} s" for step in STEPS]
     return "  " + ", ".join([*parts, f"waited {outcome.wait:.3f} s"])
+
+
+def _unplaced(remark: Remark) -> Outcome:
+    """The outcome of an input that has no result."""
+    return Outcome(Job(Path(remark.path), None, None), remark.path, placed=False)
 
 
 def _reason(outcome: Outcome) -> str | None:

@@ -1,14 +1,16 @@
 """From the restored pages of a picture to the bytes of its file: the format, the note of how it was made, encoding."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import BinaryIO
 
 from nsr_cli.cli import provenance
 from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import EncodeError
-from nsr_cli.imaging import codec
-from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging import codec, tiffwrite
+from nsr_cli.imaging.picture import Metadata, Picture
 
 _HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
 _EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
@@ -29,27 +31,92 @@ def check_pages(pages: Sequence[Picture], form: str) -> None:
         raise EncodeError(f"it has {count} frames, which {form} cannot hold; choose PNG, WebP, GIF or TIFF")
 
 
-def pack(pages: list[Picture], form: str, settings: Settings, outcome: Outcome) -> bytes:
+class Packer:
+    """Packs the pages of a TIFF file one by one, so that only one of them has its pixels in memory."""
+
+    def __init__(self) -> None:
+        self._digest = PixelDigest()
+        self.seconds = 0.0
+        """That it took."""
+
+    def packed(self, page: Picture) -> tiffwrite.Packed:
+        """A page without its pixels, which are packed; to be called once for each page, in order."""
+        started = time.perf_counter()
+        written = page
+        if page.is_float:  # what reading it gives decides
+            bare = page.with_metadata(Metadata())
+            written = codec.decode(codec.encode(bare, "TIFF"), max_pixels=1 << 62)
+        self._digest.begin(written)
+        self._digest.add(written.pixels, written.alpha)
+        found = tiffwrite.pack(page)
+        self.seconds += time.perf_counter() - started
+        return found
+
+    def digest(self) -> str:
+        """That of the pixels of all pages, as `provenance.digest_as_written` finds it."""
+        return self._digest.hexdigest()
+
+
+def packer_of(pages: Sequence[Picture], form: str) -> Packer | None:
+    """What packs the pages of a file one by one; None where they have to be packed together."""
+    return Packer() if form == "TIFF" and len(pages) > 1 else None
+
+
+def pack(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None = None
+) -> bytes:
     """The file of a result; `outcome` says how it was made, and is told what the format cannot hold.
+
+    Args:
+        pages: the restored pages, or what `packer` made of them, which is used up.
+        form: the format.
+        settings, outcome: of the picture.
+        packer: what packed them, if anything did.
 
     Raises:
         EncodeError: the format cannot hold the picture.
     """
+    return _encoded(_finished(pages, form, settings, outcome, packer), form, settings.write_quality)
+
+
+def pack_into(
+    file: BinaryIO, pages: list[Picture], settings: Settings, outcome: Outcome, packer: Packer
+) -> None:
+    """Write the TIFF file that `pack` returns for what `packer` made of its pages, which is let go of on the way."""
+    codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer))
+
+
+def _finished(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None
+) -> list[Picture]:
+    """The pages as they are written; what the format cannot hold is noted."""
+    if settings.strip:
+        pages = [page.with_metadata(page.metadata.stripped()) for page in pages]
     lost = codec.losses_of_pages(pages, form, settings.write_quality)
     outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-    return _encoded(_signed(pages, form, settings, outcome), form, settings.write_quality)
+    return _signed(pages, form, settings, outcome, packer)
 
 
-def _signed(pages: list[Picture], form: str, settings: Settings, outcome: Outcome) -> list[Picture]:
-    """The pages as they are written: without what `--strip` drops, else with the note of how they were made."""
+def _signed(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None
+) -> list[Picture]:
+    """The pages as they are written: with the note of how they were made, unless `--strip` drops it."""
     if settings.strip:
-        return [page.with_metadata(replace(page.metadata, exif=None, text=())) for page in pages]
+        return pages
     quality = settings.write_quality
-    pixels = provenance.digest_as_written(pages, form, quality, lambda bare: _encoded(bare, form, quality))
-    command = provenance.arguments_of(settings, form)
+    if packer is not None:
+        pixels: str | None = packer.digest()
+    else:
+        pixels = provenance.digest_as_written(
+            pages, form, quality, lambda bare: _encoded(bare, form, quality)
+        )
+    frames = None
+    if outcome.is_first_frame or (len(pages) > 1 and pages[0].source != "TIFF"):
+        frames = "first" if outcome.is_first_frame else "all"
+    command = provenance.arguments_of(settings, form, animated=frames is not None)
     made_by = (outcome.model or "", outcome.model_sha256 or "")
     steps = outcome.found if settings.task == "auto" else None
-    return [provenance.mark(page, command, *made_by, pixels, steps) for page in pages]
+    return [provenance.mark(page, command, *made_by, pixels, steps, frames) for page in pages]
 
 
 def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:

@@ -27,6 +27,8 @@ class Request:
     """Tells which results that are there were made with other settings; None: they do not count."""
     name_is_typed: bool = False
     """The template of names stands on the command line, and not only in the settings."""
+    listed: tuple[str, ...] = ()
+    """Paths out of a list: inputs that are never patterns or stdin."""
 
 
 class Placer:
@@ -49,6 +51,11 @@ class Placer:
             raise UsageError(
                 f"-o {safe_text(request.output or '')} and --name exclude each other: leave out --name, or give a "
                 "folder with -o"
+            )
+        if request.name_is_typed and request.output is None and any(f.path is None for f in gathered.found):
+            raise UsageError(
+                "the picture from standard input goes to standard output, which has no name: leave out --name, or "
+                "give a folder with -o"
             )
         if self._is_file:
             self.namer = _named_by_file(request.namer, Path(request.output or ""))

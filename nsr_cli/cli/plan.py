@@ -13,15 +13,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nsr_cli.cli.inputs import Gathered, Remark, gather, is_folder, is_special, mode_of
+from nsr_cli.cli.inputs import (
+    Gathered,
+    Remark,
+    gather,
+    ignored,
+    is_folder,
+    is_special,
+    mode_of,
+    nothing_found,
+)
 from nsr_cli.cli.naming import format_of, name_too_long
 from nsr_cli.cli.places import Placer, Request
 from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
-
-_SHOWN = 6  # suffixes of files that are not pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,15 @@ class Job:
     """What the user should know about the format."""
     one_of_many: bool = False
     """Whether it was found in a folder, or is one of several files: if nothing is to be done, that is no failure."""
+    is_named: bool = False
+    """Whether `-o` names the result itself: somebody will look for a file of that name."""
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the result takes the place of its input."""
+        if self.source is None or self.target is None:
+            return False
+        return os.path.realpath(self.source) == os.path.realpath(self.target)
 
     @property
     def label(self) -> str:
@@ -65,21 +81,22 @@ class Plan:
     """Files in folders that are not pictures."""
     other_suffixes: tuple[str, ...] = ()
     """Theirs, sorted."""
+    unvisited: int = 0
+    """Subfolders that were not looked into."""
+    results: tuple[Remark, ...] = ()
+    """Inputs that are left out since an earlier run made them of other inputs."""
+    rule: str = "skip"
+    """What is done about results that are there: `skip`, `overwrite` or `error`."""
 
     @property
     def ignored(self) -> str:
         """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
-        if not self.others:
-            return ""
-        shown = ", ".join(
-            [*self.other_suffixes[:_SHOWN], *(["..."] if len(self.other_suffixes) > _SHOWN else [])]
-        )
-        return f"{self.others} other file{'s' * (self.others > 1)} ignored" + (f" ({shown})" if shown else "")
+        return ignored(self.others, self.other_suffixes, self.unvisited)
 
     @property
     def inputs(self) -> int:
         """Pictures that were asked for, however they fare."""
-        return len(self.jobs) + len(self.existing) + len(self.failed)
+        return len(self.jobs) + len(self.existing) + len(self.failed) + len(self.results)
 
 
 def make_plan(request: Request) -> Plan:
@@ -89,13 +106,47 @@ def make_plan(request: Request) -> Plan:
         UsageError: the results would collide, replace inputs, or lie among the inputs; nothing to do.
         WriteError: a folder for results cannot be made or written.
     """
-    gathered = gather(request.inputs, request.recursive, SUFFIXES)
+    gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
     if not gathered.found and not gathered.failed:
-        raise UsageError(_nothing_found(gathered))
-    place = Placer(request, gathered)
-    namer = place.namer
-    many = len(gathered.found) + len(gathered.failed) > 1
+        raise UsageError(nothing_found(gathered))
+    asked = _asked(gathered, Placer(request, gathered))
+    if named := _names_file(request, asked):
+        asked = [replace(asked[0], is_named=True)]
+    rule = request.if_exists or ("error" if named else "skip")
+    results = _results(asked, request) if rule == "skip" else {}
     jobs, too_long = [], []
+    for job in asked:
+        if id(job) in results:
+            continue
+        if job.target is not None and name_too_long(job.target.name):
+            too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
+        else:
+            jobs.append(job)
+    _check_collisions(jobs)
+    _check_inputs_kept(jobs, request.if_exists)
+    there = _existing(jobs, request, rule)
+    outdated = _outdated(there, request)
+    existing = [job for job in there if id(job) not in outdated]
+    kept = {id(job) for job in existing}
+    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
+    _check_folders(left)
+    return Plan(
+        jobs=tuple(left),
+        existing=tuple(existing),
+        failed=(*gathered.failed, *too_long),
+        skipped=tuple(gathered.skipped),
+        others=gathered.others,
+        other_suffixes=tuple(sorted(gathered.other_suffixes)),
+        unvisited=gathered.unvisited,
+        results=tuple(results.values()),
+        rule=rule,
+    )
+
+
+def _asked(gathered: Gathered, place: Placer) -> list[Job]:
+    """A job for every picture that was found, in that order."""
+    namer, jobs = place.namer, []
+    many = len(gathered.found) + len(gathered.failed) > 1
     for index, found in enumerate(gathered.found, 1):
         some = found.path is not None and (many or found.root is not None)
         job = Job(found.path, place(found, index), namer.format_for(found.path), one_of_many=some)
@@ -104,27 +155,27 @@ def make_plan(request: Request) -> Plan:
             job = replace(job, format=None)
         elif namer.format is None and own in LOSSLESS and job.format != own:
             job = replace(job, note=f"{own} cannot hold its transparency: it becomes {job.format}")
-        if job.target is not None and name_too_long(job.target.name):
-            too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
-        else:
-            jobs.append(job)
-    _check_collisions(jobs)
-    _check_inputs_kept(jobs, request.if_exists)
-    there = _existing(jobs, request)
-    outdated = _outdated(there, request)
-    existing = [job for job in there if id(job) not in outdated]
-    kept = {id(job) for job in existing}
-    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
-    _check_folders(left)
-    failed = (*gathered.failed, *too_long)
-    skipped, suffixes = tuple(gathered.skipped), tuple(sorted(gathered.other_suffixes))
-    return Plan(tuple(left), tuple(existing), failed, skipped, gathered.others, suffixes)
+        jobs.append(job)
+    return jobs
 
 
-def _nothing_found(gathered: Gathered) -> str:
-    where = ", ".join(safe_text(folder) for folder in gathered.folders)
-    hint = "; -r looks into its subfolders" if gathered.unvisited else ""
-    return f"no pictures in {where}{hint}"
+def _results(jobs: Sequence[Job], request: Request) -> dict[int, Remark]:
+    """The jobs, by their identity, whose inputs are the results of other ones, as their notes say too.
+
+    A pattern finds them when a run is continued. Under another name, or behind a link, they stay inputs.
+    """
+    makers: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is not None:
+            makers.setdefault(_place(job.target), job)
+    found: dict[int, Remark] = {}
+    for job in jobs:
+        maker = None if job.source is None else makers.get(_place(job.source))
+        if job.source is None or maker is None or maker is job or request.earlier is None:
+            continue
+        if request.earlier.knows(job.source):
+            found[id(job)] = Remark(job.label, f"it is the result of {maker.label}")
+    return found
 
 
 def _check_collisions(jobs: Sequence[Job]) -> None:
@@ -132,7 +183,7 @@ def _check_collisions(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.target is None:
             continue
-        first = taken.setdefault(os.path.normpath(job.target.absolute()), job)
+        first = taken.setdefault(_place(job.target), job)
         if first is not job:
             raise UsageError(
                 f"{safe_text(first.label)} and {safe_text(job.label)} would both become "
@@ -162,7 +213,7 @@ def _check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
         )
 
 
-def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
+def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
     """The jobs whose results are there and stay.
 
     Raises:
@@ -175,7 +226,6 @@ def _existing(jobs: Sequence[Job], request: Request) -> list[Job]:
             raise UsageError(f"{safe_text(job.target)} is a pipe or a device: choose another name")
     # A device or a pipe that is named is there to be written to.
     there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
-    rule = request.if_exists or ("error" if _names_file(request, jobs) else "skip")
     if rule == "error" and there:
         label = safe_text(there[0].target_label)
         if len(there) == 1:
@@ -219,6 +269,10 @@ def _check_folders(jobs: Iterable[Job]) -> None:
             raise WriteError(
                 f"cannot write into {safe_text(folder)}: permission denied; choose another folder with -o"
             )
+
+
+def _place(path: Path) -> str:
+    return os.path.normpath(path.absolute())
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -33,14 +33,17 @@ def mark(
     sha256: str,
     pixels: str | None = None,
     steps: str | None = None,
+    frames: str | None = None,
 ) -> Picture:
     """A copy of `picture` that remembers how it was made.
 
-    That is: the arguments, in shell form, the weights, the digest of the pixels, and of `auto` the steps.
+    That is: the arguments, in shell form, the weights, the digest of the pixels, of `auto` the steps, and of an
+    animation which frames were taken, `all` or the `first`.
     """
     record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
     record |= {"model": model, "model_sha256": sha256}
-    record |= {key: value for key, value in (("steps", steps), ("pixels", pixels)) if value is not None}
+    more = {"steps": steps, "frames": frames, "pixels": pixels}
+    record |= {key: value for key, value in more.items() if value is not None}
     text = json.dumps(record)
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
 
@@ -50,10 +53,11 @@ def command_of(arguments: Sequence[str]) -> str:
     return shlex.join(["nsr", *arguments])
 
 
-def arguments_of(settings: Settings, form: str | None) -> list[str]:
-    """All arguments that decide the pixels of a result in a format."""
+def arguments_of(settings: Settings, form: str | None, *, animated: bool = False) -> list[str]:
+    """All arguments that decide the pixels of a result in a format, where the input was an animation or was not."""
     quality = settings.write_quality if form in _LOSSY else None
-    return settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
+    arguments = settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
+    return arguments + (["--all-frames"] if animated and settings.all_frames else [])
 
 
 def read(path: Path) -> dict[str, str] | None:
@@ -73,7 +77,9 @@ def read(path: Path) -> dict[str, str] | None:
     wanted = ("version", "command", "model", "model_sha256")
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in wanted):
         return None
-    return {key: record[key] for key in (*wanted, "steps", "pixels") if isinstance(record.get(key), str)}
+    return {
+        key: record[key] for key in (*wanted, "steps", "frames", "pixels") if isinstance(record.get(key), str)
+    }
 
 
 def digest(pages: Sequence[Picture]) -> str:

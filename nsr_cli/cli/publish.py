@@ -8,7 +8,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.options import Device
+from nsr_cli.cli.options import Device, Offline
 from nsr_cli.errors import UsageError
 from nsr_cli.files import safe_text
 
@@ -44,6 +44,7 @@ def publish(
         "nsr_cli/pretrained"
     ),
     device: Device = "auto",
+    offline: Offline = False,
 ) -> None:
     """Fold a run's network, store it as fp16 safetensors, score it, and list it in the manifest.
 
@@ -65,18 +66,17 @@ def publish(
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
             raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")
-    scores = _scores(trained, sets or [], data, device, console)
+    scores = _scores(trained, sets or [], data, device, offline, console)
     entry = publish(trained, name, manifest, folder, scores)
     console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")
 
 
 def _scores(
-    trained: "Trained", sets: list[str], data: Path | None, device: str, console: Console
+    trained: "Trained", sets: list[str], data: Path | None, device: str, offline: bool, console: Console
 ) -> dict[str, Any]:
     """Set -> {"psnr", "ssim"}, or for networks of every level set -> level -> the two."""
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
-    from nsr_cli.engine.runner import Runner
     from nsr_cli.evaluate import evaluate
     from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
@@ -84,9 +84,9 @@ def _scores(
 
     task = find_task(trained.recipe.task)
     stored = load_network(save_network(trained.network))
-    model = InTraining(Runner(stored, device, "fp32"))
+    model = InTraining.of(stored, task, device)
     scores: dict[str, Any] = {}
-    found = [(load_registry().get(one), find_images(one, data)) for one in sets]
+    found = [(load_registry().get(one), find_images(one, data, offline=offline)) for one in sets]
     for pictures, files in found:
         for level in LEVELS.get(task.kind, (task.scale,)):
             row = evaluate(case_of(task, pictures, level), files, model)

@@ -46,23 +46,34 @@ class Earlier:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def knows(self, path: Path) -> bool:
+        """Whether a picture's note says that this task made it, with whatever options."""
+        return self._note(path) is not None
+
     def differs(self, path: Path, form: str | None) -> bool:
         """Whether a result's note says other options or weights of the same task; False without such a note.
 
         The result of another task is another picture: that one name was meant for both is an accident.
         """
-        try:
-            record = provenance.read(path)
-        except (OSError, NsrError):
-            return False
+        record = self._note(path)
         if record is None or "pixels" not in record:
             return False
-        if record["command"].split()[:2] != ["nsr", self._settings.task]:
-            return False
-        if record["command"] != provenance.command_of(provenance.arguments_of(self._settings, form)):
+        if self._settings.strip:  # a result of this run would have no note, nor what else was to be dropped
+            return True
+        arguments = provenance.arguments_of(self._settings, form, animated="frames" in record)
+        if record["command"] != provenance.command_of(arguments):
             return True
         used = set(record["model_sha256"].split("+"))
         return bool(self._weights) and not used <= self._weights
+
+    def _note(self, path: Path) -> dict[str, str] | None:
+        """The note of a result of this task; None for any other file."""
+        try:
+            record = provenance.read(path)
+        except (OSError, NsrError):
+            return None
+        ours = record is not None and record["command"].split()[:2] == ["nsr", self._settings.task]
+        return record if ours else None
 
     @cached_property
     def _weights(self) -> set[str]:

@@ -116,7 +116,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
     from nsr_cli.cli.pace import Pace
     from nsr_cli.cli.plan import make_plan
-    from nsr_cli.cli.run import run
+    from nsr_cli.cli.run import exit_code, run
     from nsr_cli.machine import one_heap
 
     settings = replace(
@@ -137,12 +137,12 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     console = console_of(ctx)
     console.json |= shared.json
     plan = make_plan(_request(ctx, settings, shared, inputs))
-    if shared.dry_run:
-        show(plan, settings, console)
-        return 0
+    failures = show(plan, settings, console) if shared.dry_run else []
     _check_streams(plan, shared, console)
     check_models(settings)
     check_space(plan, settings)
+    if shared.dry_run:
+        return exit_code(failures, plan.inputs)
     replaces, pace = shared.if_exists == "overwrite", Pace(settings)
     if plan.jobs:
         if _any_large(plan.jobs):
@@ -168,6 +168,7 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
+    from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
     from nsr_cli.cli.redo import Earlier
@@ -189,7 +190,8 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
         fields=settings.name_fields(),
     )
     where = (shared.output, shared.if_exists, shared.recursive)
-    return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed)
+    listed = listed_paths(inputs, shared.files_from, shared.null)
+    return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed, listed)
 
 
 def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:

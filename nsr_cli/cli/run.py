@@ -3,14 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Journey
-from nsr_cli.cli.outcome import Outcome, as_json, as_line, never_read, skipped_line, timings
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, settled, skipped_line, timings
 from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
@@ -90,10 +90,8 @@ def _report_settled(plan: Plan, reporter: "_Reporter", console: Console) -> None
     """Tell what the plan alone decides: what is not a picture, and which results already exist."""
     for remark in plan.skipped:
         console.note(f"{remark.path}: skipped, {remark.reason}")
-    for remark in plan.failed:
-        reporter.report(never_read(remark))
-    for job in plan.existing:
-        reporter.report(Outcome(job, job.label, status="skipped"))
+    for outcome in settled(plan):
+        reporter.report(outcome)
 
 
 def _restore_all(
@@ -208,24 +206,38 @@ def _threads() -> tuple[int, int]:
 
 
 def _how_to_resume(plan: Plan, tally: Tally) -> str:
+    """How far a run came, and what the same command would do now."""
+    total, left = len(plan.jobs), plan.inputs - tally.total
     if any(job.source is None for job in plan.jobs):
-        return f"{tally.done} pictures are done"
-    left = plan.inputs - tally.total
-    return (
-        f"{tally.done} of {len(plan.jobs)} pictures are done; run the same command again for the other {left}"
-    )
+        return f"{tally.done} picture{' is' if tally.done == 1 else 's are'} done"
+    done = f"{tally.done} of {total} picture{'s' * (total > 1)} {'is' if 1 in (tally.done, total) else 'are'} done"
+    if not left or any(job.target is None for job in plan.jobs):  # of a stream nothing stays for the next run
+        return done
+    if plan.rule == "overwrite" and any(job.is_in_place for job in plan.jobs):
+        return f"{done}; the same command would restore finished files twice; nsr info FILE tells which those are"
+    if plan.rule == "overwrite" and tally.done:
+        skip = "with --if-exists skip it does only those without a result"
+        return f"{done}; the same command would restore all {total} again, {skip}"
+    others = "it" if total == 1 else "the other one" if left == 1 else f"the other {left}"
+    skip = " with --if-exists skip" if plan.rule == "error" else ""
+    return f"{done}; run the same command again{skip} for {others}"
+
+
+def exit_code(failures: Sequence[NsrError], total: int) -> int:
+    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
+    if not failures:
+        return 0
+    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
-    if tally.total > 1 or plan.others or tally.again:
+    if tally.total > 1 or plan.ignored or tally.again:
         parts = [f"{tally.done} restored"]
         parts += [f"{tally.again} of them again, made with other settings before"] if tally.again else []
         parts += [f"{tally.skipped} skipped"] if tally.skipped else []
         parts += [f"{tally.failed} failed"] if tally.failed else []
-        parts += [plan.ignored] if plan.others else []
+        parts += [plan.ignored] if plan.ignored else []
         whole = tally.seconds + tally.wait
         waited = f"; the device waited {tally.wait / whole:.0%} of its time" if tally.done >= _MANY else ""
         console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}")
-    if tally.last_error is None:
-        return 0
-    return tally.last_error.exit_code if tally.total == 1 else PartialFailure.exit_code
+    return exit_code([] if tally.last_error is None else [tally.last_error], tally.total)

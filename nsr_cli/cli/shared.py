@@ -20,9 +20,11 @@ from nsr_cli.cli.options_files import (
     AllFrames,
     DryRun,
     Exists,
+    FilesFrom,
     Format,
     Json,
     Name,
+    Null,
     Output,
     Quality,
     Recursive,
@@ -42,6 +44,8 @@ class RestoreOptions:
 
     output: Output = None
     recursive: Recursive = False
+    files_from: FilesFrom = None
+    null: Null = False
     name: Name = None
     if_exists: Exists = None
     format: Format = None

@@ -26,6 +26,8 @@ class Target:
     form: str
     there: bool = False
     """Whether the file already exists and stays."""
+    like: Path | None = None
+    """The file of the picture that it shows: nobody else gets to read it."""
 
     @property
     def label(self) -> str:
@@ -79,7 +81,8 @@ def place(
         if path.suffix.lower() not in forms:
             raise UsageError(f"-o {safe_text(output)}: the name must end in {' or '.join(forms)}")
         form = forms[path.suffix.lower()]
-    return checked(Target(path, form), if_exists or ("error" if named else "skip"), image)
+    made_from = None if image == STDIN else Path(image)
+    return checked(Target(path, form, like=made_from), if_exists or ("error" if named else "skip"), image)
 
 
 def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -> Target:
@@ -153,4 +156,4 @@ def write(target: Target, data: bytes) -> None:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(target.path.parent, error) from error
-    write_atomic(target.path, data)
+    write_atomic(target.path, data, like=target.like)

@@ -6,7 +6,7 @@ TiffSource | Held ── bands ──▶ Restorer.bands ── rows ──▶ ti
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -97,13 +97,14 @@ class Streams:
         """The only picture of a file, which is in memory, if its result had better not be there too.
 
         Raises:
-            MemoryExhausted: it does not fit, whatever is done.
+            MemoryExhausted: it does not fit, whatever is done, or the several pictures do not.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
         from nsr_cli.cli.tiffsource import Held
 
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
-        route = memory.route(sizes_of(pages[0], self._settings), form, self._settings, Ends(False, rows))
+        sizes = [sizes_of(page, self._settings) for page in pages]
+        route = memory.route_pages(sizes, form, self._settings, Ends(False, rows))
         if not route.bands:
             return None
         source = Held(pages[0])
@@ -121,13 +122,16 @@ class Streams:
 
         source, form = streamed.source, streamed.format
         page, rows = source.page, source.bands()
+        if self._settings.strip:
+            page = page.with_metadata(page.metadata.stripped())
         dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
         color = rows if page.alpha is None else color_bands(rows)
         bands = self._restored(streamed, color, dtype, outcome, restorer, progress)
         if page.alpha is not None:
             bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
         outcome.out_size = (bands.shape.width, bands.shape.height)
-        outcome.notes += [f"{form}: {loss}" for loss in codec.losses(page, form)]
+        made = _result(bands, page, page.pixels.dtype)
+        outcome.notes += [f"{form}: {loss}" for loss in codec.losses(made, form)]
         self._write(bands, _result(bands, page, dtype), form, outcome)
 
     def _restored(
@@ -186,7 +190,7 @@ class Streams:
             return _as_stored(made, result)
 
         self._make_room(outcome.job)
-        with atomic_stream(outcome.job.target or Path()) as file:
+        with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
             _pack(file, form, self._signed(result, form, outcome, token), rows)
             if form == "TIFF":
                 tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
@@ -230,13 +234,14 @@ class Streams:
     def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
         """The page with the note of how it was made, where `token` stands for the digest of its pixels."""
         if self._settings.strip:
-            return page.with_metadata(replace(page.metadata, exif=None, text=()))
-        command = provenance.arguments_of(self._settings, form)
+            return page
+        frames = "first" if outcome.is_first_frame else None
+        command = provenance.arguments_of(self._settings, form, animated=outcome.is_first_frame)
         made_by = (outcome.model or "", outcome.model_sha256 or "")
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
         pixels = None if page.is_float else token
         steps = outcome.found if self._settings.task == "auto" else None
-        return provenance.mark(page, command, *made_by, pixels, steps)
+        return provenance.mark(page, command, *made_by, pixels, steps, frames)
 
     def _check(self) -> None:
         if self._stop.is_set():

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from nsr_cli.cli.levels import Level
 from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.packing import Packer
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.streamed import Streamed
 from nsr_cli.cli.turns import Turn
@@ -34,6 +35,10 @@ class Work:
     """Bytes that it holds of the memory budget."""
     streamed: Streamed | None = None
     """Instead of pages: a picture that is too large to be in memory as a whole."""
+    packer: Packer | None = None
+    """What packed the pages, if that was done one by one."""
+    unchanged: bytes | None = None
+    """The input itself, where nothing is to be done and the result has its format."""
     turn: Turn = field(default_factory=Turn)
     loaded: float = 0.0
     """Seconds that loading restorers had taken before this picture came to the device."""

@@ -204,13 +204,14 @@ class DataStore:
         if self.offline:
             raise DataError(
                 f"{one.name} is not complete on this machine and the network is switched off; run `nsr data "
-                f"pull {one.name}` without --offline and NSR_OFFLINE, or point --data at a folder with it"
+                f"pull {one.name}` without --offline, NSR_OFFLINE and offline in nsr.toml, or point --data at a "
+                "folder with it"
             )
 
 
-def find_images(name: str, data: Path | None = None) -> list[Path]:
+def find_images(name: str, data: Path | None = None, *, offline: bool = False) -> list[Path]:
     """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network."""
-    return DataStore(data).find_images(name)
+    return DataStore(data, offline=offline).find_images(name)
 
 
 def _counted(pictures: int) -> str:

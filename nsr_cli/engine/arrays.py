@@ -24,14 +24,17 @@ class OverallProgress:
     done: int = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current run are computed."""
+        """`done` of `total` parts of the current run are computed; fewer than before if it had to start again."""
         if self.progress is not None:
             self.progress(self.done * total + done, self.runs * total)
-        self.done += done == total
+
+    def end_run(self) -> None:
+        """The current run has its result, and the next one begins."""
+        self.done += 1
 
 
 def run_array(
-    runner: Runner, array: Unit, level: Tensor | None, watch: Progress, *, by_channel: bool = False
+    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
 
@@ -54,7 +57,7 @@ def run_array(
 
 
 def run_ensemble(
-    runner: Runner, array: Unit, level: Tensor | None, watch: Progress, *, by_channel: bool = False
+    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """Mean of `run_array` over the eight flips and quarter turns of the picture, each turned back."""
     total = run_array(runner, array, level, watch, by_channel=by_channel)
@@ -76,7 +79,8 @@ def blended(plain: Unit, made: Unit, strength: float) -> Unit:
     return made
 
 
-def _run(runner: Runner, array: Unit, level: Tensor | None, watch: Progress) -> Unit:
+def _run(runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress) -> Unit:
     x = from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     out: Unit = runner.run(x, level, watch).permute(1, 2, 0).numpy()
+    watch.end_run()
     return out

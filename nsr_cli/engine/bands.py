@@ -165,6 +165,14 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
     return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
 
 
+def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
+    """What was made of a picture, mixed by a strength with the picture resized to it, in unit range, and converted."""
+    size = made.shape.height, made.shape.width
+    base = plain if size == (plain.shape.height, plain.shape.width) else resized_bands(plain, *size)
+    part = np.float32(strength)
+    return mapped_bands(lambda below, above: convert(below + part * (above - below)), base, made)
+
+
 def color_bands(source: Bands) -> Bands:
     """The color of rows with alpha, in the same type, spread under what is transparent as `bleed` does.
 

@@ -26,14 +26,14 @@ from nsr_cli.model.network import Network
 
 Notice = Callable[[str], None]
 
-# A GPU wants many windows to fill its multiprocessors. On a CPU one at a time keeps the caches warm and is never
-# slower, so it is always one there; that also makes the result independent of `batch` to the last bit.
+# A GPU wants many windows to fill its multiprocessors. On a CPU it is always one at a time, which keeps the caches
+# warm and makes the result independent of `batch` to the last bit.
 BATCHES = {"cuda": 64, "mps": 16}
 _SHARE = 0.5  # of the free memory is used unless the user says how much
 # Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
-# (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame that is
-# off by tens of levels. Networks that enlarge see the outermost pixel again, those that restore see mirrored pixels,
-# since noise that is only repeated looks like a stripe. More padding improves no result.
+# (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame of a
+# different shade. Networks that enlarge see the outermost pixel again, those that restore see mirrored pixels, since
+# noise that is only repeated looks like a stripe.
 _REPEATED, _MIRRORED = 1, 3
 
 
@@ -81,6 +81,7 @@ class Runner:
         self.device = choose_device(device)
         dtype = choose_precision(precision, self.device)
         self.precision = next(name for name, kind in PRECISIONS.items() if kind == dtype)
+        self.used: set[str] = set()  # number types of the results since whoever asks emptied it
         self._tell = notice or _ignore
         self._said: set[str] = set()
         self._executor = self._place(self.device, dtype)
@@ -92,7 +93,7 @@ class Runner:
 
     def _with(self, executor: Executor) -> "Runner":
         twin = copy(self)
-        twin._executor = executor  # noqa: SLF001 (one of its own kind)
+        twin._executor, twin.used = executor, set()  # noqa: SLF001 (one of its own kind)
         return twin
 
     def run(self, x: Tensor, level: Tensor | None = None, progress: Progress | None = None) -> Tensor:
@@ -108,6 +109,7 @@ class Runner:
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
         x, edge = surrounded(x, self.network.config)
         out = self._run_in_memory(x, edge, level, progress)
+        used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
             self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
             wide = Executor(
@@ -115,10 +117,12 @@ class Runner:
             )
             # A runner of its own, since other pictures may be running.
             out = self._with(wide)._run_in_memory(x, edge, level, progress)  # noqa: SLF001
+            used = "fp32"
         if not _is_finite(out):
             raise PictureError(
                 "the network's output is not finite; the picture or the weights hold unusable values"
             )
+        self.used.add(used)
         edge *= self.network.config.scale
         return out[:, edge:-edge, edge:-edge]
 
@@ -130,7 +134,12 @@ class Runner:
     @property
     def bytes_per_window(self) -> int:
         """Memory that one selection window takes while the network runs, about."""
-        return bytes_per_window(self.network.config, self._executor.dtype.itemsize)
+        return bytes_per_window(self.network.config, self.item_bytes)
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of a feature."""
+        return self._executor.dtype.itemsize
 
     @property
     def most_windows(self) -> int:

@@ -13,10 +13,13 @@ from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import safe_text
 from nsr_cli.model.checkpoint import load_network, read_config, read_file, trained_for
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.footprint import SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import MAX_BYTES, TASKS, TIERS
 from nsr_cli.weights.store import WeightStore
+
+_FLOAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,25 @@ def load_stages(
         loaded[native] = Stage(weights, network.config, run(network))
     by_scale = {stage.config.scale: stage for stage in loaded.values()}
     return [by_scale[step] for step in compose(factor, list(by_scale))]
+
+
+def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, ...]) -> int:
+    """Memory for a picture that goes through networks in one piece, in float; stored samples are left out.
+
+    Args:
+        stages: the networks in their order.
+        scale: of the picture that is wanted.
+        shape: (H, W, C) of the picture.
+    """
+    colors, most, side = shape[2], 0.0, 1
+    for number, stage in enumerate(stages):
+        inside = stage.runner.shares_memory
+        each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
+        picture = _FLOAT * colors if number else 0  # for the blend; counted already where the network sees it
+        most = max(most, side**2 * each + picture)
+        side *= stage.config.scale
+    finishing = _FLOAT * colors * (side**2 + 1 + 2 * max(scale, 1) ** 2)
+    return int(prod(shape[:2]) * max(most / SHARE, finishing))
 
 
 def compose(factor: float, natives: Sequence[int]) -> list[int]:

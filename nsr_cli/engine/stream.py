@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nsr_cli.engine.arrays import OverallProgress, Progress, run_array
-from nsr_cli.engine.bands import Bands, Shape, blocks, mapped_bands, resized_bands, spread_bands
+from nsr_cli.engine.bands import (
+    Bands,
+    Shape,
+    blended_bands,
+    blocks,
+    mapped_bands,
+    resized_bands,
+    spread_bands,
+)
 from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
@@ -21,8 +29,8 @@ from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, margin_of, tile_rows
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.footprint import SHARE
 
-_SHARE = 0.85  # of the memory goes to rows and tiles; the rest is for reading, packing and what was forgotten
 _FLOAT = 4
 
 
@@ -37,8 +45,8 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How a picture goes through one network."""
+class TilePlan:
+    """How a picture is cut for one network."""
 
     runner: Runner
     grid: Grid
@@ -49,9 +57,10 @@ class Way:
     """As for `run_array`."""
 
     @property
-    def tiles(self) -> int:
-        """Tiles in all."""
-        return -(-self.grid.rows // self.tile[0]) * -(-self.grid.cols // self.tile[1])
+    def runs(self) -> int:
+        """How often the network runs: for each tile, and there perhaps for each channel."""
+        tiles = -(-self.grid.rows // self.tile[0]) * -(-self.grid.cols // self.tile[1])
+        return tiles * (self.channels if self.by_channel else 1)
 
 
 def plan(
@@ -62,8 +71,8 @@ def plan(
     *,
     strict: bool = True,
     by_channel: bool = False,
-) -> list[Way]:
-    """The ways through several networks, one after the other, in `memory` bytes all together.
+) -> list[TilePlan]:
+    """How a picture is cut for several networks, one after the other, in `memory` bytes all together.
 
     Args:
         runners: the networks; each enlarges what the one before made.
@@ -76,8 +85,8 @@ def plan(
     Raises:
         MemoryExhausted: it is too little for the smallest tiles.
     """
-    ways = []
-    budget = int(_SHARE * memory) // len(runners)
+    tile_plans = []
+    budget = int(SHARE * memory) // len(runners)
     height, width = shape.height, shape.width
     for index, runner in enumerate(runners):
         config = runner.network.config
@@ -92,17 +101,17 @@ def plan(
             needed = _least(row, window, margin, len(runners))
             raise MemoryExhausted(
                 f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
-                f"{memory >> 20} MiB are allowed; raise --max-memory"
+                f"{memory >> 20 or format(memory / (1 << 20), '.1g')} MiB are allowed; raise --max-memory"
             )
-        ways.append(Way(runner, grid, tile or (1, 1), shape.channels, by_channel))
+        tile_plans.append(TilePlan(runner, grid, tile or (1, 1), shape.channels, by_channel))
         height, width = height * config.scale, width * config.scale
-    return ways
+    return tile_plans
 
 
 def least_memory(
     configs: Sequence[NetworkConfig], width: int, channels: int, finished: int, *, shares_memory: bool = True
 ) -> int:
-    """Bytes from which on `plan` finds ways, for pictures of this width and any height, in float32.
+    """Bytes from which on `plan` finds tiles, for pictures of this width and any height, in float32.
 
     Args:
         configs: of the networks, in their order.
@@ -130,14 +139,14 @@ def _bytes(config: NetworkConfig, width: int, channels: int, after: int, inside:
 def _least(row: int, window: int, margin: int, networks: int) -> int:
     """For one window and the margin around it, in each of so many networks."""
     side = 1 + 2 * margin
-    return int((side * row + side**2 * window) * networks / _SHARE) + networks
+    return int((side * row + side**2 * window) * networks / SHARE) + networks
 
 
 def network_bands(
     source: Bands,
-    way: Way,
+    tile_plan: TilePlan,
     level: Tensor | None,
-    watch: Progress,
+    watch: OverallProgress,
     convert: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None,
     *,
     clipped: bool = False,
@@ -146,17 +155,17 @@ def network_bands(
 
     Args:
         source: before it.
-        way: how it goes.
+        tile_plan: how it is cut.
         level: as for `Runner.run`.
         watch: told parts of tiles done and in all; what it raises ends the work.
         convert: makes the samples that are wanted of float ones, such as by rounding; None: they stay.
         clipped: as for `Restorer.run`.
     """
-    tap, scale = source.tap(), way.runner.network.config.scale
-    shape = Shape(way.grid.height * scale, way.grid.width * scale, source.shape.channels)
-    rows = tile_rows(way.grid, *way.tile, margin_of(way.runner.network.config))
-    window = way.grid.window
-    spans = blocks(shape.height, way.tile[0] * window * scale)
+    tap, scale = source.tap(), tile_plan.runner.network.config.scale
+    shape = Shape(tile_plan.grid.height * scale, tile_plan.grid.width * scale, source.shape.channels)
+    rows = tile_rows(tile_plan.grid, *tile_plan.tile, margin_of(tile_plan.runner.network.config))
+    window = tile_plan.grid.window
+    spans = blocks(shape.height, tile_plan.tile[0] * window * scale)
 
     def make(span: Span) -> NDArray[Any]:
         tiles = next(rows)
@@ -165,7 +174,7 @@ def network_bands(
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
         for tile in tiles:
-            kept = _kept(way, part, tile, level, watch, clipped=clipped)
+            kept = _kept(tile_plan, part, tile, level, watch, clipped=clipped)
             kept = kept if convert is None else convert(kept)
             if out is None:
                 out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
@@ -178,13 +187,19 @@ def network_bands(
 
 
 def _kept(
-    way: Way, part: NDArray[np.float32], tile: Tile, level: Tensor | None, watch: Progress, *, clipped: bool
+    tile_plan: TilePlan,
+    part: NDArray[np.float32],
+    tile: Tile,
+    level: Tensor | None,
+    watch: OverallProgress,
+    *,
+    clipped: bool,
 ) -> NDArray[np.float32]:
     """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
-    scale = way.runner.network.config.scale
+    scale = tile_plan.runner.network.config.scale
     columns = tile.outer[1]
     restored = run_array(
-        way.runner, part[:, columns.start : columns.stop], level, watch, by_channel=way.by_channel
+        tile_plan.runner, part[:, columns.start : columns.stop], level, watch, by_channel=tile_plan.by_channel
     )
     if clipped:
         spread_excess(restored)
@@ -194,7 +209,7 @@ def _kept(
 
 def restored_bands(
     source: Bands,
-    ways: Sequence[Way],
+    tile_plans: Sequence[TilePlan],
     level: Tensor | None,
     sizes: Sequence[tuple[int, int]],
     strength: float,
@@ -205,25 +220,23 @@ def restored_bands(
 
     Args:
         source: the picture.
-        ways: the networks and how it goes through them.
+        tile_plans: the networks and how it is cut for them.
         level: as for `Runner.run`.
         sizes: heights and widths that the result is resized to, one after the other.
         strength: 1 the networks' result, 0 the plain bicubic resize or the input, in between a blend.
         finish: what becomes of the result.
         progress: told parts done and in all.
     """
-    watch = OverallProgress(
-        progress, sum(way.tiles * (way.channels if way.by_channel else 1) for way in ways)
-    )
+    watch = OverallProgress(progress, sum(tile_plan.runs for tile_plan in tile_plans))
     bands, direct = source, strength == 1.0
-    last = (ways[-1].grid.height, ways[-1].grid.width)
-    scale = ways[-1].runner.network.config.scale
+    last = (tile_plans[-1].grid.height, tile_plans[-1].grid.width)
+    scale = tile_plans[-1].runner.network.config.scale
     natural = (last[0] * scale, last[1] * scale)
     direct = direct and all(size == natural for size in sizes)
-    for index, way in enumerate(ways):
-        final = direct and index == len(ways) - 1
+    for index, tile_plan in enumerate(tile_plans):
+        final = direct and index == len(tile_plans) - 1
         convert = finish.convert if final else None
-        bands = network_bands(bands, way, level, watch, convert, clipped=final and finish.clipped)
+        bands = network_bands(bands, tile_plan, level, watch, convert, clipped=final and finish.clipped)
     if direct:
         return bands
     for size in sizes:
@@ -232,9 +245,5 @@ def restored_bands(
     if finish.clipped:
         bands = spread_bands(bands)
     if strength != 1.0:
-        shape = bands.shape
-        same = (shape.height, shape.width) == (source.shape.height, source.shape.width)
-        base = source if same else resized_bands(source, shape.height, shape.width)
-        part = np.float32(strength)
-        return mapped_bands(lambda plain, made: finish.convert(plain + part * (made - plain)), base, bands)
+        return blended_bands(source, bands, strength, finish.convert)
     return mapped_bands(finish.convert, bands)

@@ -15,12 +15,15 @@ mean over a set is the mean of its pictures' figures. What the papers score on g
 color, and the other way round (`Case.color`); the paper's figures then do not stand beside.
 """
 
+from nsr_cli.evaluate.layout import level_folder, place
 from nsr_cli.evaluate.models import Baseline, Model
 from nsr_cli.evaluate.protocol import Case, Color, Score, Task, degraded, original, read, score
-from nsr_cli.evaluate.rows import Row, paper_scores
-from nsr_cli.evaluate.scoring import Job, Progress, evaluate, evaluate_set
+from nsr_cli.evaluate.results import Results, find_results
+from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
+from nsr_cli.evaluate.scoring import Job, Keep, Progress, Scored, evaluate, evaluate_set
 
 __all__ = [
-    "Baseline", "Case", "Color", "Job", "Model", "Progress", "Row", "Score", "Task", "degraded",
-    "evaluate", "evaluate_set", "original", "paper_scores", "read", "score",
+    "Baseline", "Case", "Color", "Job", "Keep", "Model", "PictureScore", "Progress", "Results", "Row", "Score",
+    "Scored", "Task", "degraded", "evaluate", "evaluate_set", "find_results", "level_folder", "original",
+    "paper_scores", "place", "read", "score",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
 from nsr_cli.imaging.degrade import Subsampling, add_noise, crop_to_multiple, jpeg
 from nsr_cli.imaging.limits import advised, most_bytes
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resize import downscale8
 from nsr_cli.metrics import WINDOW, psnr, shave, ssim
 from nsr_cli.reads import read_regular
@@ -91,16 +92,20 @@ def original(path: Path, case: Case) -> Pixels:
 
 def read(path: Path) -> Pixels:
     """The picture in a file, (H, W, C) uint8 with C 1 or 3. Raises `DataError` naming a file that holds none."""
+    pixels: Pixels = from_unit(to_unit(decoded(path).pixels), np.uint8)
+    return pixels
+
+
+def decoded(path: Path) -> Picture:
+    """The picture in a file as it is stored; errors as of `read`."""
     try:
-        picture = decode(read_regular(path, most_bytes()))
+        return decode(read_regular(path, most_bytes()))
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{safe_text(path)}: cannot be read: {reason}; check the file") from error
     except PictureError as error:
         reason = advised(str(error), "cut it into smaller ones")
         raise DataError(f"{safe_text(path)}: cannot be scored: {reason}") from error
-    pixels: Pixels = from_unit(to_unit(picture.pixels), np.uint8)
-    return pixels
 
 
 def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:

@@ -14,6 +14,21 @@ PAPER_BASELINE: Mapping[Task, str] = {"upscale": "Bicubic", "dejpeg": "JPEG", "d
 
 
 @dataclass(frozen=True, slots=True)
+class PictureScore:
+    """The figures of one restored picture, in the units of `Row`."""
+
+    name: str
+    psnr: float
+    ssim: float
+    seconds: float | None  # None for pictures that were restored before
+    psnr_y: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures with JSON's types only, as of `Row.as_json`."""
+        return asdict(self) | _finite(psnr=self.psnr, psnr_y=self.psnr_y)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """The scores of one model in one case. `psnr` in dB; `paper` maps a column's name to its figures."""
 
@@ -27,25 +42,30 @@ class Row:
     images: int
     psnr: float
     ssim: float
-    seconds_per_image: float
+    seconds_per_image: float | None  # None for pictures that were restored before
     paper: Mapping[str, Mapping[str, float | None]] | None
     color: Color | None = None  # of the pictures that were restored; None for upscale
     subsampling: str | None = None  # of a color JPEG
     psnr_y: float | None = None  # dB, of a color JPEG, whose `psnr` is on RGB
     set_images: int | None = None  # pictures of the set; more than `images` where only the first were scored
+    pictures: tuple[PictureScore, ...] = ()  # whose means the figures above are
 
     @property
     def is_partial(self) -> bool:
         """Whether only the first pictures of the set were scored."""
         return self.set_images is not None and self.set_images > self.images
 
-    def as_json(self) -> dict[str, Any]:
-        """The row with JSON's types only: an infinite PSNR becomes null."""
-        finite = {
-            name: value if value is not None and math.isfinite(value) else None
-            for name, value in (("psnr", self.psnr), ("psnr_y", self.psnr_y))
-        }
-        return asdict(self) | finite
+    def as_json(self, *, per_image: bool = False) -> dict[str, Any]:
+        """The row with JSON's types only: an infinite PSNR becomes null. Single pictures only with `per_image`."""
+        record = asdict(self) | _finite(psnr=self.psnr, psnr_y=self.psnr_y)
+        del record["pictures"]
+        return record | ({"per_image": [one.as_json() for one in self.pictures]} if per_image else {})
+
+
+def _finite(**figures: float | None) -> dict[str, float | None]:
+    return {
+        name: value if value is not None and math.isfinite(value) else None for name, value in figures.items()
+    }
 
 
 def paper_scores(case: Case, *, baseline: bool = False) -> Mapping[str, Mapping[str, float | None]] | None:

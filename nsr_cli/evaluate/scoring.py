@@ -8,19 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from nsr_cli.errors import DataError
-from nsr_cli.evaluate.models import Model
-from nsr_cli.evaluate.protocol import Case, Pixels, Score, Unit, degraded, prepared, read, score
-from nsr_cli.evaluate.rows import Row, paper_scores
+from nsr_cli.evaluate.models import Baseline, Model
+from nsr_cli.evaluate.protocol import Case, Pixels, Unit, degraded, prepared, read, score
+from nsr_cli.evaluate.results import Results
+from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
+from nsr_cli.files import safe_text
 from nsr_cli.imaging.color import from_unit
 
 Progress = Callable[[int, int], None]  # restorations done, of how many
-Job = tuple[Case, Sequence[Model]]
+Scored = Model | Results
+Job = tuple[Case, Sequence[Scored]]
+# Takes what was restored from a picture, as it was scored.
+Keep = Callable[[Case, Scored, Path, Pixels], None]
 
 
 def evaluate(
     case: Case,
     images: Sequence[Path],
-    model: Model,
+    model: Scored,
     *,
     progress: Progress | None = None,
 ) -> Row:
@@ -34,6 +39,7 @@ def evaluate_set(
     *,
     set_images: int | None = None,
     progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> list[Row]:
     """Score models in several cases of one set. Each picture is read once, and degraded once in each case.
 
@@ -42,13 +48,14 @@ def evaluate_set(
         images: the pictures.
         set_images: pictures of the whole set, where `images` are only the first of them.
         progress: told the pictures done, counted for each case and model, and how many there are.
+        keep: given every restored picture, 8-bit and whole, after it is scored.
 
     Returns:
         The rows, models within cases, in their order.
 
     Raises:
         DataError: there are no pictures, or one cannot be read or is too small to be scored.
-        NsrError: what a model raises.
+        NsrError: what a model or `keep` raises.
     """
     tallies = [[_Tally(case, model) for model in models] for case, models in jobs]
     flat = [tally for group in tallies for tally in group]
@@ -63,7 +70,9 @@ def evaluate_set(
             source = degraded(target, case, path.stem)
             for tally in group:
                 _tell(progress, done, total)
-                tally.add(source, target)
+                restored = tally.add(path, source, target)
+                if keep is not None:
+                    keep(case, tally.model, path, restored)
                 done += 1
     _tell(progress, done, total)
     return [tally.row(max(len(images), set_images or 0)) for tally in flat]
@@ -79,21 +88,28 @@ class _Tally:
     """The figures of one model in one case, picture by picture."""
 
     case: Case
-    model: Model
-    scores: list[Score] = field(default_factory=list)
-    seconds: float = 0.0
+    model: Scored
+    pictures: list[PictureScore] = field(default_factory=list)
 
-    def add(self, source: Unit, target: Pixels) -> None:
-        """Restore a degraded picture and score it."""
-        start = time.perf_counter()
-        output = self.model.run(source, sigma=self.case.sigma, quality=self.case.quality)
-        self.seconds += time.perf_counter() - start
-        self.scores.append(score(from_unit(output, np.uint8), target, self.case))
+    def add(self, image: Path, source: Unit, target: Pixels) -> Pixels:
+        """Restore a degraded picture, or read what was restored, and score it; returns what was scored."""
+        seconds = None
+        if isinstance(self.model, Results):
+            restored = self.model.picture(image, target)
+        else:
+            start = time.perf_counter()
+            output = self.model.run(source, sigma=self.case.sigma, quality=self.case.quality)
+            seconds = time.perf_counter() - start
+            restored = from_unit(output, np.uint8)
+        psnr, ssim, psnr_y = score(restored, target, self.case)
+        self.pictures.append(PictureScore(safe_text(image.name), psnr, ssim, seconds, psnr_y))
+        return restored
 
     def row(self, set_images: int) -> Row:
         """The means; the paper's figures stand only beside those of a whole set."""
-        case, count = self.case, len(self.scores)
-        on_y = [one.psnr_y for one in self.scores if one.psnr_y is not None]
+        case, count = self.case, len(self.pictures)
+        on_y = [one.psnr_y for one in self.pictures if one.psnr_y is not None]
+        seconds = [one.seconds for one in self.pictures if one.seconds is not None]
         color = None if case.task == "upscale" else "gray" if case.on_gray else "rgb"
         whole = count == set_images
         return Row(
@@ -105,12 +121,13 @@ class _Tally:
             model=self.model.name,
             model_sha256=self.model.sha256,
             images=count,
-            psnr=float(np.mean([one.psnr for one in self.scores])),
-            ssim=float(np.mean([one.ssim for one in self.scores])),
-            seconds_per_image=self.seconds / count,
-            paper=paper_scores(case, baseline=self.model.sha256 is None) if whole else None,
+            psnr=float(np.mean([one.psnr for one in self.pictures])),
+            ssim=float(np.mean([one.ssim for one in self.pictures])),
+            seconds_per_image=float(np.mean(seconds)) if seconds else None,
+            paper=paper_scores(case, baseline=isinstance(self.model, Baseline)) if whole else None,
             color=color,  # type: ignore[arg-type]
             subsampling=case.subsampling if case.task == "dejpeg" and color == "rgb" else None,
             psnr_y=float(np.mean(on_y)) if on_y else None,
             set_images=set_images,
+            pictures=tuple(self.pictures),
         )

@@ -10,13 +10,15 @@ program, but it is called that and not damage.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import animation, color, outline, png, pnm, profile, rasters, tiff, tiffwrite, xmp
+from nsr_cli.imaging import animation, color, outline, png, pnm, rasters, tiff, tiffwrite
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
 from nsr_cli.imaging.picture import Picture
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "losses",
     "losses_of_pages",
     "sniff",
+    "write_pages",
 ]
 
 _LONGEST_SIDE = {
@@ -43,7 +46,6 @@ _LONGEST_SIDE = {
     "PPM": 10**9 - 1,
     "BMP": 2**31 - 1,
 }
-_BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
 _MAGIC = (
     (png.SIGNATURE, "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -160,47 +162,6 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
         raise EncodeError(f"{bits} bits a sample are not supported; 8, 16 and 32 (float) are")
 
 
-def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str, ...]:
-    """What of a picture a format will not keep, one phrase each; empty if it keeps everything."""
-    return tuple(_losses(picture, kind, quality, _BITS[kind]))
-
-
-def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
-    """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
-    animated = len(pages) > 1 and kind in animation.FORMATS
-    found = [loss for page in pages for loss in _losses(page, kind, quality, 8 if animated else _BITS[kind])]
-    if len(pages) > 1 and not animated and any(page.metadata.duration for page in pages):
-        found.append("frame durations are left out")
-    return tuple(dict.fromkeys(found))
-
-
-def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list[str]:
-    meta, found = picture.metadata, []
-    if picture.bits > bits:
-        found.append(f"{'float' if picture.is_float else '16-bit'} samples become {bits}-bit")
-    if kind == "GIF" and not (picture.is_gray and picture.alpha is None):
-        found.append("colors are reduced to 256")
-    if kind == "GIF" and picture.alpha is not None:
-        found.append("transparency becomes on or off")
-    if kind == "JPEG" or (kind == "WEBP" and quality is not None):
-        found.append("compression is lossy")
-    if meta.exif is not None and (
-        kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_exif(meta.exif))
-    ):
-        found.append("EXIF is left out")
-    if meta.icc is not None and (kind in ("BMP", "GIF", "PPM") or not _profile_fits(picture, kind)):
-        found.append("the color profile is left out")
-    if meta.dpi is not None and kind in ("GIF", "PPM"):
-        found.append("the resolution in DPI is left out")
-    # GIF has a place for a comment and none for other texts.
-    packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
-    if packet is not None and (
-        kind in ("BMP", "GIF", "PPM") or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))
-    ):
-        found.append("texts are left out")
-    return found
-
-
 def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
     """A complete file. `quality` 1..100 is for JPEG (95 if None) and WebP (lossless if None).
 
@@ -211,7 +172,7 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
     with _one_line(kind, EncodeError):
         if kind == "TIFF":
             return tiffwrite.encode([picture])
-        fitted = at_most(picture, _BITS[kind])
+        fitted = at_most(picture, BITS[kind])
         if kind == "PNG":
             return png.encode(fitted)
         return pnm.encode(fitted) if kind == "PPM" else rasters.encode(fitted, kind, quality)
@@ -236,14 +197,13 @@ def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None 
         return animation.encode([at_most(picture, 8) for picture in pictures], kind, quality)
 
 
-def _profile_fits(picture: Picture, kind: str) -> bool:
-    # WebP stores gray as RGB, which a gray profile does not describe.
-    channels = 3 if kind == "WEBP" else picture.channels
-    return profile.channels_of(picture.metadata.icc or b"") == channels
+def write_pages(file: BinaryIO, pictures: Sequence[Picture]) -> None:
+    """Write the TIFF file that `encode_pages` returns into an empty one, open for reading and writing."""
+    tiffwrite.write(file, [_with_fitting_profile(picture, "TIFF") for picture in pictures])
 
 
 def _with_fitting_profile(picture: Picture, kind: str) -> Picture:
-    if picture.metadata.icc is None or _profile_fits(picture, kind):
+    if picture.metadata.icc is None or profile_fits(picture, kind):
         return picture
     return picture.with_metadata(replace(picture.metadata, icc=None))
 

@@ -112,7 +112,12 @@ def _pnm(data: Readable) -> _Found:
 
 def _tiff(data: Readable) -> _Found:
     layout = Layout.of(data)
-    tags = {entry.tag: entry for entry in ifd.entries(data, layout.first_directory(data), layout)}
+    return tiff_page(data, layout, layout.first_directory(data))
+
+
+def tiff_page(data: Readable, layout: Layout, place: int) -> _Found:
+    """What the directory at `place` of a TIFF file says of its page."""
+    tags = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
 
     def number(tag: int, default: int) -> int:
         found = tags[tag].integer(data, layout) if tag in tags else None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging.ifd import Readable
 
-SCAN, END, TABLES, APP1, APP2 = 0xDA, 0xD9, 0xDB, 0xE1, 0xE2
+SCAN, END, TABLES, APP1, APP2, APP13 = 0xDA, 0xD9, 0xDB, 0xE1, 0xE2, 0xED
 BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

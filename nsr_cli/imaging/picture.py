@@ -42,6 +42,22 @@ class Metadata:
     plays: int | None = None
     """How often an animation is shown, 0 for ever; None for what is none, or does not say."""
 
+    color: tuple[tuple[str, bytes], ...] = ()
+    """PNG's chunks that say which colors the samples mean: name and content; see `pngcolor`."""
+
+    iptc: bytes | None = None
+    """IPTC data (IIM): captions, keywords and credits, as JPEG, TIFF and PNG have them in blocks of their own."""
+
+    geo: bytes | None = None
+    """The GeoTIFF tags of a file, as `geotiff` packs them."""
+
+    left_out: tuple[str, ...] = ()
+    """What the file has and no result holds, such as "the Photoshop layers"."""
+
+    def stripped(self) -> Self:
+        """A copy without anything that describes more than the pixels: colors and resolution stay."""
+        return replace(self, exif=None, text=(), iptc=None, geo=None, left_out=())
+
     def with_text(self, keyword: str, value: str) -> Self:
         """A copy in which `keyword` has this one value; it takes the place of earlier ones."""
         kept = tuple(pair for pair in self.text if pair[0] != keyword)

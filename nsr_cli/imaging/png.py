@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, limits, outline
+from nsr_cli.imaging import exif, iptc, limits, outline, pngcolor, rawprofile
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -149,11 +149,9 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
             notes.append(f"its {kind.decode('ascii')} chunk is too long: left out")
         except (ValueError, IndexError, struct.error, zlib.error):
             notes.append(f"its {kind.decode('ascii')} chunk is damaged: left out")
-    legacy = next((value for key, value in texts if key == "Raw profile type exif"), None)
-    if block is None and legacy is not None:
-        block = _hex_profile(legacy)
-    kept = tuple(pair for pair in texts if not pair[0].startswith("Raw profile type "))
-    return Metadata(exif=block, icc=icc, dpi=dpi, text=kept), tuple(notes)
+    color, extra = pngcolor.read(data, chunks(data))
+    found = Metadata(exif=block, icc=icc, dpi=dpi, text=tuple(texts), color=color)
+    return rawprofile.unfold(found), (*notes, *extra)
 
 
 def _dots(across: int, down: int) -> tuple[float, float] | None:
@@ -179,14 +177,6 @@ def _text(kind: bytes, raw: bytes, most: int) -> tuple[str, str]:
     return keyword.decode("latin-1"), (_inflate(body, most) if packed else body).decode("utf-8")
 
 
-def _hex_profile(text: str) -> bytes | None:
-    """The EXIF block that ImageMagick writes as hexadecimal text: name, length, digits."""
-    try:
-        return bytes.fromhex("".join(text.split()[2:])).removeprefix(exif.PREFIX)
-    except ValueError:
-        return None
-
-
 def encode(picture: Picture) -> bytes:
     """A PNG file of an 8- or 16-bit picture (convert float pictures first)."""
     import imagecodecs
@@ -205,13 +195,16 @@ def encode(picture: Picture) -> bytes:
 def write_metadata(picture: Picture) -> bytes:
     """The chunks that hold the picture's metadata; they stand between IHDR and the pixels."""
     meta = picture.metadata
-    found = []
+    found = [chunk(name.encode("ascii"), content) for name, content in meta.color]
     if meta.icc is not None:
         found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
     if meta.dpi is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
     if meta.exif is not None:
         found.append(chunk(b"eXIf", exif.with_size(meta.exif, picture.width, picture.height)))
+    if meta.iptc is not None:
+        keyword = rawprofile.IPTC_KEYWORD.encode("ascii")
+        found.append(chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(iptc.to_text(meta.iptc))))
     found += [_text_chunk(key, value) for key, value in meta.text]
     return b"".join(found)
 

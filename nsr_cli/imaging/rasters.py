@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, limits, outline, png, profile, xmp
+from nsr_cli.imaging import exif, iptc, limits, outline, png, profile, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -82,6 +82,9 @@ def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
 def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
     """Every frame of an animation, complete pictures of the same size; one picture of other files."""
     data, cut, frames = _outlined(data, kind)
+    photoshop = b""
+    if kind == "JPEG":
+        data, photoshop = iptc.split_jpeg(data, outline.most_parts(len(data)))
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
         notes = (f"first of {total} frames",) if total > 1 else ()
@@ -97,6 +100,7 @@ def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
             limits.check_size(*image.size, max_pixels)
             image.load()
             metadata, extra = _metadata(image, data, kind)
+            metadata = _with_blocks(metadata, image, photoshop)
             pixels, alpha, more = samples_of(image, metadata.icc)
             if image.mode == "CMYK":
                 metadata = replace(metadata, icc=None)
@@ -153,6 +157,17 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
     return Metadata(block, icc, dpi, _texts(info), _seconds(info)), notes
 
 
+def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: bytes) -> Metadata:
+    """The metadata with the IPTC data of a Photoshop block, and the names of what is left out."""
+    text, left_out = iptc.from_photoshop(photoshop)
+    packet = image.info.get("xmp")
+    if isinstance(packet, bytes) and xmp.decode(packet) is None:
+        left_out += (xmp.NOT_UTF8,)
+    if any(part.startswith(xmp.EXTENSION_HEAD) for _, part in getattr(image, "applist", ())):
+        left_out += (xmp.EXTENDED,)
+    return replace(metadata, iptc=text or metadata.iptc, left_out=(*metadata.left_out, *left_out))
+
+
 def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
     texts: tuple[tuple[str, str], ...] = ()
     comment = info.get("comment")
@@ -197,7 +212,10 @@ def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
         options = {"dpi": meta.dpi}
     elif kind == "GIF":
         options = gif_options(meta)
-    return save(image_of(picture), kind, **options)
+    stored = save(image_of(picture), kind, **options)
+    if kind == "JPEG" and meta.iptc is not None and iptc.fits_jpeg(meta.iptc):
+        return iptc.into_jpeg(stored, meta.iptc)
+    return stored
 
 
 def gif_options(meta: Metadata) -> dict[str, Any]:

@@ -10,18 +10,24 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from nsr_cli.imaging import exif, ifd, xmp
+from nsr_cli.imaging import exif, geotiff, ifd, iptc, xmp
 from nsr_cli.imaging.ifd import Layout, Readable, Value
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.picture import Metadata, Picture
 
 ICC, XMP, ORIENTATION = 34675, 700, 274
+IPTC, PHOTOSHOP, LAYERS = 33723, 34377, 37724
 DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT = 270, 271, 272, 305, 306, 315, 316, 33432
 _RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
-_KEPT = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT, 269, 285)
+_RATINGS = (18246, 18249)
+_WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywords, subject
+_KEPT = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT, 269, 285, *_RATINGS, *_WINDOWS)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
+_SIDES = (256, 257)  # width and height
+_LAYERS_NAME = "its Photoshop layers"
+_BYTES = 7
 _LONG, _LONG8 = 4, 16
 
 
@@ -40,7 +46,36 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
-    return metadata, orientation if orientation is not None and 1 <= orientation <= 8 else 1
+    turn = orientation if orientation is not None and 1 <= orientation <= 8 else 1
+    text, left_out = _iptc(data, found)
+    geo, more = _geo(data, found, values, turn)
+    if XMP in raw and packet is None:
+        more += (xmp.NOT_UTF8,)
+    return replace(metadata, iptc=text, geo=geo, left_out=left_out + more), turn
+
+
+def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
+    """The IPTC data of a page, and what is left out of its Photoshop tags."""
+    own, block = (
+        found[tag].raw(data) if tag in found and found[tag].size <= MOST_METADATA else b""
+        for tag in (IPTC, PHOTOSHOP)
+    )
+    inner, left_out = iptc.from_photoshop(block)
+    text = own if iptc.is_data(own) else inner
+    if text is None and IPTC in found:
+        left_out += (iptc.NAME,)
+    if PHOTOSHOP in found and not block:
+        left_out += (iptc.REST,)
+    return text, left_out + ((_LAYERS_NAME,) if LAYERS in found else ())
+
+
+def _geo(
+    data: Readable, found: dict[int, ifd.Entry], values: list[Value], turn: int
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """The GeoTIFF tags of a page, which do not hold once it is turned, and what is left out of them."""
+    sides = (found[tag].integer(data, Layout.of(data)) if tag in found else None for tag in _SIDES)
+    geo = geotiff.pack(values, *(side or 0 for side in sides))
+    return (None, (geotiff.NAME,)) if geo is not None and turn != 1 else (geo, ())
 
 
 def too_long(data: Readable, place: int) -> tuple[str, ...]:
@@ -75,6 +110,10 @@ def write(picture: Picture) -> tuple[list[tuple[int, int, int, bytes, bool]], li
     if packet is not None:
         content = packet.encode("utf-8", "replace")
         tags.append((XMP, 1, len(content), content, True))
+    if meta.iptc is not None:
+        tags.append((IPTC, _BYTES, len(meta.iptc), meta.iptc, True))
+    geo = geotiff.unpack(meta.geo, picture.width, picture.height)
+    tags += [(v.tag, v.kind, v.count, v.data, True) for v in geo]
     tags.append((ORIENTATION, 3, 1, b"\1\0", True))
     present = [(tag, child) for tag, child in zip(_PLACEHOLDERS, children, strict=True) if child]
     tags += [(tag, _LONG, 1, b"\0\0\0\0", True) for tag, _ in present]

@@ -11,6 +11,11 @@ from collections.abc import Iterator
 
 from nsr_cli.imaging.picture import XMP_KEY
 
+EXTENSION_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
+"""Begins the segments of a JPEG file in which a long packet goes on."""
+EXTENDED = "the extended XMP"
+NOT_UTF8 = "XMP that is not UTF-8"
+
 _NAMESPACE = "urn:nsr:texts:1"
 _START, _END = f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}">', "</rdf:Description>"
 _EMPTY = (

@@ -2,6 +2,8 @@
 
 from nsr_cli.model.config import NetworkConfig
 
+SHARE = 0.85
+"""Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
 _FLOAT = 4
 _GAPS = 2  # floats of each input channel
 

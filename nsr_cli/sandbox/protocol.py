@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
+from nsr_cli.imaging import pngcolor
 from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 
 LONGEST = 1 << 28
@@ -109,6 +110,10 @@ def describe(picture: Picture) -> dict[str, Any]:
         "text": meta.text,
         "duration": meta.duration,
         "plays": meta.plays,
+        "color": [(name, _packed(content)) for name, content in meta.color],
+        "iptc": _packed(meta.iptc),
+        "geo": _packed(meta.geo),
+        "left_out": meta.left_out,
         "source": picture.source,
         "notes": picture.notes,
         "span": picture.span,
@@ -150,7 +155,18 @@ def _metadata(record: dict[str, Any]) -> Metadata:
         tuple((str(key), str(value)) for key, value in record["text"]),
         None if duration is None else float(duration),
         None if plays is None else int(plays),
+        tuple(_color(name, content) for name, content in record["color"]),
+        _unpacked(record["iptc"]),
+        _unpacked(record["geo"]),
+        tuple(str(name) for name in record["left_out"]),
     )
+
+
+def _color(name: str, text: str) -> tuple[str, bytes]:
+    content = base64.b64decode(text, validate=True)
+    if len(content) != pngcolor.LENGTHS.get(name):
+        raise ProtocolError("a color chunk that is none")
+    return name, content
 
 
 def _pair(values: Any) -> tuple[float, float]:

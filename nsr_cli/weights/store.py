@@ -168,7 +168,7 @@ class WeightStore:
                 state = f"in {safe_text(self.folder)} {damage}"
             raise WeightsError(
                 f"{entry.file} {state} and the network is switched off; "
-                f"run `nsr weights pull {entry.name}` without --offline and NSR_OFFLINE"
+                f"run `nsr weights pull {entry.name}` without --offline, NSR_OFFLINE and offline in nsr.toml"
             )
         return data
 

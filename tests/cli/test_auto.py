@@ -229,7 +229,7 @@ def test_a_dry_run_reads_no_file_that_is_too_large_for_a_picture(
 ) -> None:
     with (album / "large.png").open("wb") as file:
         file.truncate(1 << 27)
-    assert inside("auto", album / "large.png", "--dry-run", "--max-pixels", "100") == 0
+    assert inside("auto", album / "large.png", "--dry-run", "--max-pixels", "100") == 1
     assert "134217728 bytes are too many for a picture within --max-pixels 100" in capsys.readouterr().err
 
 

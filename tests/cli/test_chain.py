@@ -45,6 +45,14 @@ def test_each_step_gets_its_own_level_and_the_last_the_size(chain: Any) -> None:
     assert [link.step.task for link in made.taken] == ["dejpeg", "denoise", "upscale"]
 
 
+def test_the_precisions_of_all_steps_taken_are_said(chain: Any) -> None:
+    made, fakes = chain(*CHAIN)
+    fakes[1].precision, fakes[2].precision = "bf16", "fp16+fp32"
+    assert made.precision == "bf16+fp16+fp32"
+    made(noisy(0))  # without the second step
+    assert made.precision == "fp16+fp32"
+
+
 def test_noise_that_went_with_the_artifacts_is_not_taken_away_twice(chain: Any) -> None:
     made, fakes = chain(*CHAIN)
     made(noisy(0))  # what dejpeg gives back has no noise left

@@ -1,8 +1,9 @@
 """Settings from files and the environment, and which of them wins."""
 
+import dataclasses
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nsr_cli.cli import config
 from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
+from nsr_cli.weights.manifest import Manifest, load_manifest
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -36,24 +38,62 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     return write
 
 
-def restoring_options() -> dict[str, dict[str, Any]]:
-    """Environment variable -> parameter, of each command that has settings."""
-    found = {}
-    for name in config.COMMANDS:
-        command = load(name, COMMANDS[name])
-        found[name] = {param.envvar: param for param in command.params if param.envvar}
-    return found
+# Options that have a setting's name and another meaning: levels to score, patches in a step, names of weights.
+NOT_SETTINGS = {
+    "auto": {"scale"},
+    "eval": {"scale", "sigma", "jpeg-quality", "model", "data"},
+    "train": {"data", "precision", "batch"},
+    "weights publish": {"name", "data"},
+    "data list": {"data"},
+    "data verify": {"data"},
+    "data path": {"data"},
+    "compare": {"model"},
+}
+
+
+def every_command() -> dict[str, list[Any]]:
+    """What is typed for each command of nsr -> its parameters."""
+
+    def below(name: str, command: Any) -> Iterator[tuple[str, list[Any]]]:
+        if not hasattr(command, "commands"):
+            yield name, command.params
+            return
+        for word, one in command.commands.items():
+            yield from below(f"{name} {word}", one)
+
+    return {
+        path: params for name, entry in COMMANDS.items() for path, params in below(name, load(name, entry))
+    }
+
+
+def options_with_variables() -> dict[str, dict[str, Any]]:
+    """Environment variable -> parameter, of each command."""
+    return {
+        name: {param.envvar: param for param in params if param.envvar}
+        for name, params in every_command().items()
+    }
 
 
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
-    for name, options in restoring_options().items():
+    for name, options in options_with_variables().items():
         settings = {s.env: s for s in config.SETTINGS if name in s.commands}
         assert set(settings) == set(options), name
         for variable, setting in settings.items():
             option = options[variable]
-            assert option.name == setting.key
-            assert f"--{setting.name}" in option.opts
+            assert option.name == setting.parameter
+            assert f"--{setting.option or setting.name}" in option.opts
             assert setting.switch == option.is_flag
+    assert {path for setting in config.SETTINGS for path in setting.commands} <= set(every_command())
+
+
+def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
+    names = {f"--{setting.name}": setting.name for setting in config.SETTINGS}
+    found: dict[str, set[str]] = {}
+    for name, params in every_command().items():
+        for param in params:
+            if not param.envvar and set(names) & set(param.opts):
+                found.setdefault(name, set()).update(names[text] for text in set(names) & set(param.opts))
+    assert found == NOT_SETTINGS
 
 
 def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
@@ -62,7 +102,7 @@ def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
         "denoise": ("sigma",),
         "dejpeg": ("jpeg_quality",),
     }.items():
-        options = {option.name: option for option in restoring_options()[name].values()}
+        options = {option.name: option for option in options_with_variables()[name].values()}
         for key in keys:
             default = next(setting.default for setting in config.SETTINGS if setting.key == key)
             assert f"[default: {default}]" in options[key].help
@@ -140,6 +180,74 @@ def test_the_commands_that_show_read_the_files_too(
     assert "no such setting 'tta'" in capsys.readouterr().err
 
 
+def test_a_command_of_a_command_has_the_table_of_the_first(
+    files: Callable[..., tuple[config.ConfigFile, ...]],
+) -> None:
+    found = files('offline = true\nmirror = "https://a"\ndevice = "cpu"\n[weights]\nmirror = "https://b"\n')
+    assert config.default_map(found, "weights") == {
+        "weights": {
+            "pull": {"offline": True, "mirror": "https://b"},
+            "publish": {"offline": True, "device": "cpu"},
+        }
+    }
+    assert config.default_map(found, "data") == {"data": {"pull": {"offline": True}}}
+    assert config.default_map(found, "info") == {"info": {}}
+
+
+@pytest.mark.parametrize(
+    ("args", "expected", "code"),
+    [
+        (["data", "pull", "Set5"], "the network is switched off", 4),
+        (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is switched off", 4),
+        (["weights", "pull", "far"], "the network is switched off", 4),
+        (
+            ["train", "upscale-x2", "--data", "d", "--out", "o", "--init", "far"],
+            "the network is switched off",
+            4,
+        ),
+        (
+            ["train", "upscale-x2", "--data", "d", "--out", "o", "--validate", "Set5"],
+            "the network is switched",
+            4,
+        ),
+        (["bench", "--quick"], "--device (from nsr.toml): 'gpu' is not a device", 2),
+        (["demo"], "--device (from nsr.toml): 'gpu' is not a device", 2),
+        (["weights", "publish", "r", "--name", "n"], "--device (from nsr.toml): 'gpu' is not a device", 2),
+        (["inspect", "x.png"], "--max-pixels (from nsr.toml): 'few' is not an amount", 2),
+    ],
+)
+def test_settings_of_the_machine_reach_every_command_that_has_the_option(
+    args: list[str],
+    expected: str,
+    code: int,
+    inside: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if code == 4:
+        Path("nsr.toml").write_text("offline = true\n")
+    else:
+        Path("nsr.toml").write_text("device = 'gpu'\nmax-pixels = 'few'\n")
+    manifest = load_manifest()
+    far = dataclasses.replace(
+        manifest.entries[0], name="far", file="far.safetensors", urls=("http://127.0.0.1:9/",)
+    )
+    monkeypatch.setattr("nsr_cli.weights.store.load_manifest", lambda: Manifest((far,), manifest.place))
+    assert inside(*args) == code
+    assert expected in capsys.readouterr().err
+
+
+def test_the_environment_beats_the_files_for_every_command(
+    inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("nsr.toml").write_text("max-pixels = 'few'\n")
+    monkeypatch.setenv("NSR_MAX_PIXELS", "none")
+    assert inside("inspect", "x.png") == 2
+    assert "--max-pixels (from NSR_MAX_PIXELS): 'none'" in capsys.readouterr().err
+    assert inside("inspect", "x.png", "--max-pixels", "9") == 1
+    assert "x.png: no such file" in capsys.readouterr().err
+
+
 def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) -> None:
     (tmp_path / "nsr.toml").write_text('format = "tiff"\n[dejpeg]\nformat = "webp"\n')
     done = nsr("config", "show", "--json", NSR_DEVICE="cpu")
@@ -148,21 +256,28 @@ def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) 
     assert (rows["format"]["value"], rows["format"]["source"]) == ("tiff", "nsr.toml")
     assert rows["dejpeg.format"]["value"] == "webp" and "upscale.format" not in rows
     assert rows["strength"]["source"] == "default"
+    (tmp_path / "nsr.toml").write_text('[weights]\nmirror = "https://a"\n')
+    done = nsr("config", "show", "--json", NSR_DATA_MIRROR="https://b")
+    mirrors = [row for row in map(json.loads, done.stdout.splitlines()) if "mirror" in row["setting"]]
+    assert [(row["setting"], row["value"], row["source"]) for row in mirrors] == [
+        ("mirror", "none", "default"),
+        ("weights.mirror", "https://a", "nsr.toml"),
+        ("data-mirror", "https://b", "NSR_DATA_MIRROR"),
+    ]
     plain = nsr("config", "show", NSR_DEVICE="cpu").stdout.decode()
     assert any(line.split() == ["device", "cpu", "NSR_DEVICE"] for line in plain.splitlines())
 
 
 def test_the_defaults_shown_are_the_options_defaults() -> None:
-    shown = {setting.key: setting.default for setting in config.SETTINGS}
-    for options in restoring_options().values():
-        for option in options.values():
-            default = shown[option.name]
+    shown = {setting.env: setting.default for setting in config.SETTINGS}
+    for name, options in options_with_variables().items():
+        for variable, option in options.items():
+            default, _, other = shown[variable].partition("; ")
+            if other.endswith(f" for {name}"):
+                default = other.removesuffix(f" for {name}")
             if option.is_flag:
                 assert default == "no" and option.default is False
             elif option.default is not None:
-                assert (
-                    default == f"{option.default:g}"
-                    if isinstance(option.default, float)
-                    else str(option.default)
-                )
+                own = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
+                assert default == own, (name, variable)
             assert isinstance(option, typer.core.TyperOption)

@@ -92,10 +92,12 @@ def test_markdown_is_one_table_with_the_paper_beside() -> None:
 
 
 def test_csv_keeps_full_precision_and_every_column_of_the_paper() -> None:
-    records = list(csv.DictReader(io.StringIO(scores.as_csv([row(), row(paper=None, model='odd,"name"')]))))
+    rows = [row(), row(paper=None, model='odd,"name"')]
+    records = list(csv.DictReader(io.StringIO(scores.as_csv(rows, scores.made_by("cuda", "bf16")))))
     assert float(records[0]["psnr"]) == 37.981 and float(records[0]["paper EDSR (S) ssim"]) == 0.9604
     assert records[0]["sigma"] == ""
     assert records[1]["model"] == 'odd,"name"' and records[1]["paper Sparse + psnr"] == ""
+    assert [(record["device"], record["precision"]) for record in records] == [("cuda", "bf16")] * 2
 
 
 def test_color_jpeg_has_a_column_for_y_and_parts_of_sets_are_marked() -> None:

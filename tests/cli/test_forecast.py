@@ -74,7 +74,7 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
     (tmp_path / "d" / "c.png").write_bytes(b"nothing")
     before = sorted(tmp_path.rglob("*"))
     done = nsr("upscale", "d", "no.png", "-s", "3", "--dry-run")
-    assert done.returncode == 0
+    assert done.returncode == 3  # no.png
     assert done.stdout.decode().splitlines() == [
         "d/a.png -> d_x3/a.png  12x8 -> 36x24",
         "d/b.jpg -> d_x3/b.png  20x10 -> 60x30",
@@ -92,6 +92,10 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
     assert b"2 to restore, 1 better left alone, 0 already done" in narrow.stderr
     alone = nsr("upscale", "d/b.jpg", "--width", "15", "-n").stderr
     assert b"nsr: d/b.jpg: it has 20x10 pixels already" in alone and b"0 to restore, 1 not possible" in alone
+    paint(tmp_path / "d" / "below" / "e.png")
+    deep = nsr("upscale", "d", "-n").stderr
+    assert b"2 other files ignored (.mp4, .txt), 1 subfolder not looked into (-r takes it)\n" in deep
+    shutil.rmtree(tmp_path / "d" / "below")
     (tmp_path / "d" / "notes.TXT").unlink()
     (tmp_path / "d" / "film.mp4").unlink()
     assert records[0]["out_size"] == [48, 32]

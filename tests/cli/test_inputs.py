@@ -30,6 +30,19 @@ def test_files_are_taken_by_name_and_folders_by_suffix_in_a_fixed_order(tmp_path
     assert gathered.found[0].root is None and gathered.found[1].root == tmp_path / "d"
 
 
+def test_what_is_left_out_of_folders_is_one_phrase(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("a.png", ".git/x.png", "@eaDir/x.png")))
+    assert gather([str(tmp_path)], False, SUFFIXES).ignored == ""
+    touch(*(tmp_path / name for name in ("x/b.png", "y/z/c.png", "n.TXT")))
+    assert (
+        gather([str(tmp_path / "y")], False, SUFFIXES).ignored == "1 subfolder not looked into (-r takes it)"
+    )
+    assert gather([str(tmp_path)], False, SUFFIXES).ignored == (
+        "1 other file ignored (.txt), 2 subfolders not looked into (-r takes them)"
+    )
+    assert gather([str(tmp_path)], True, SUFFIXES).ignored == "1 other file ignored (.txt)"
+
+
 def test_recursion_goes_through_subfolders_and_remembers_where_a_file_lay(tmp_path: Path) -> None:
     touch(*(tmp_path / name for name in ("a.png", "x/b.png", "x/y/c.png", "w/d.png")))
     gathered = gather([str(tmp_path)], True, SUFFIXES)

@@ -99,10 +99,42 @@ def test_several_ailments_are_for_auto(nsr: Run, photo: Image.Image, tmp_path: P
     assert b"  nsr auto old.jpg" in nsr("inspect", "old.jpg").stdout
 
 
-def test_a_folder_is_not_a_picture(nsr: Run, tmp_path: Path) -> None:
-    (tmp_path / "d").mkdir()
-    done = nsr("inspect", "d")
-    assert done.returncode == 2 and b"it is a folder: give the pictures in it, such as d/*" in done.stderr
+def test_folders_patterns_and_lists_are_taken_as_by_the_commands_that_restore(
+    inside: Callable[..., int], photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = photo.crop((0, 0, 96, 96))
+    for name in ("d/b.png", "d/a.bmp", "d/sub/c.png", "-"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        small.save(tmp_path / name, "PNG")
+    (tmp_path / "d" / "notes.txt").touch()
+    os.mkfifo(tmp_path / "d" / "pipe.png")
+    (tmp_path / "list").write_text("./d/b.png\n-\n")
+
+    def inputs(*args: str) -> list[str]:
+        assert inside("inspect", "--json", *args) == 0
+        return [json.loads(line)["input"] for line in capsys.readouterr().out.splitlines()]
+
+    assert inputs("d/b.png", "d", "-r") == ["d/b.png", "d/a.bmp", "d/sub/c.png"]
+    assert inputs("d/?.*") == ["d/a.bmp", "d/b.png"]
+    assert inputs("--files-from", "list") == ["./d/b.png", "./-"]
+    assert inside("inspect", "d") == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("d/a.bmp: PNG, 96x96, ")
+    assert said.err.splitlines() == [
+        "d/pipe.png: skipped, a pipe, not a file; feed it to stdin and give -",
+        "1 other file ignored (.txt), 1 subfolder not looked into (-r takes it)",
+    ]
+
+
+def test_a_folder_without_pictures_is_said(
+    inside: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    assert inside("inspect", "d") == 2
+    assert capsys.readouterr().err == "nsr: no pictures in d; -r looks into its subfolders\n"
+    (tmp_path / "d" / "bad.png").write_bytes(b"no picture")
+    assert inside("inspect", "d") == 1
+    assert "nsr: d/bad.png: not a picture" in capsys.readouterr().err
 
 
 def test_one_bad_file_does_not_hide_the_others(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:

@@ -115,9 +115,10 @@ def test_a_folder_with_other_pictures_among_its_jpegs_goes_well(
 def test_a_single_picture_without_traces_is_skipped_too(
     mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert inside("dejpeg", "d/b.png", "-o", "out.png", *mixed) == 0
+    there = sorted(Path("d").iterdir())
+    assert inside("dejpeg", "d/b.png", *mixed) == 0
     assert f"d/b.png: skipped, {NO_TRACES}" in capsys.readouterr().err
-    assert not Path("out.png").exists()
+    assert sorted(Path("d").iterdir()) == there
 
 
 def test_a_page_without_traces_stays_as_it_is_among_others(
@@ -147,6 +148,25 @@ def test_a_large_picture_without_traces_is_skipped_before_it_is_read_in_bands(
     assert inside("dejpeg", "large.tif", "--max-memory", "60M", *mixed) == 0
     assert f"large.tif: skipped, {NO_TRACES}" in capsys.readouterr().err
     assert not Path("large_dejpeg.tif").exists()
+
+
+def test_whoever_names_the_result_gets_one(
+    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script goes on with that file; of the same format it is the input to the byte, and nothing replaces itself."""
+    data = Path("d/b.png").read_bytes()
+    for name in ("out.png", "out.webp"):
+        assert inside("dejpeg", "d/b.png", "-o", name, *mixed) == 0
+        assert f"{NO_TRACES}; passed on unchanged" in capsys.readouterr().err
+    assert Path("out.png").read_bytes() == data
+    with Image.open("d/b.png") as before, Image.open("out.webp") as after:
+        assert np.array_equal(np.array(before.convert("RGB")), np.array(after))
+    changed = Path("d/b.png").stat().st_mtime_ns
+    assert inside("dejpeg", "d/b.png", "-o", "d/b.png", "--if-exists", "overwrite", *mixed) == 0
+    assert f"d/b.png: skipped, {NO_TRACES}" in capsys.readouterr().err
+    assert Path("d/b.png").stat().st_mtime_ns == changed
+    assert inside("dejpeg", "d/b.png", "-o", "bare.png", "--strip", *mixed) == 0
+    assert Path("bare.png").exists() and b"tEXt" not in Path("bare.png").read_bytes()
 
 
 def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Callable[..., Any]) -> None:

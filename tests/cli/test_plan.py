@@ -9,6 +9,8 @@ import pytest
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Plan, make_plan
+from nsr_cli.cli.redo import Earlier
+from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import UsageError, WriteError
 from tests.cli.kinds import cases
 
@@ -115,6 +117,62 @@ def test_no_result_replaces_another_input_even_when_overwriting() -> None:
     touch("a.png", "a_x4.png")
     with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
         plan("a.png", "a_x4.png", if_exists="overwrite")
+
+
+class Noted(Earlier):
+    """As if the named files alone held the note of an earlier run with the same settings."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(Settings("upscale", scale=4.0))
+        self._names = names
+
+    def knows(self, path: Path) -> bool:
+        return str(path) in self._names
+
+    def differs(self, path: Path, form: str | None) -> bool:  # noqa: ARG002 (none does)
+        return False
+
+
+def test_results_that_a_pattern_finds_when_a_run_is_continued_are_no_inputs() -> None:
+    touch("a.png", "a_x4.png", "a_x4_x4.png", "b.png")
+    noted = Noted("a_x4.png", "a_x4_x4.png")
+    for rule in (None, "skip"):
+        made = plan("*.png", earlier=noted, if_exists=rule)
+        assert [(one.path, one.reason) for one in made.results] == [
+            ("a_x4.png", "it is the result of a.png"),
+            ("a_x4_x4.png", "it is the result of a_x4.png"),
+        ]
+        assert [job.label for job in made.existing] == ["a.png"]
+        assert [job.label for job in made.jobs] == ["b.png"]
+        assert made.inputs == 4 and made.rule == "skip"
+    for rule in ("overwrite", "error"):
+        with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
+            plan("*.png", earlier=noted, if_exists=rule)
+    assert plan("a_x4.png", earlier=noted).results == ()
+
+
+def test_a_result_among_the_inputs_is_no_failure_for_the_name_that_its_own_would_have() -> None:
+    stem = "a" * 245
+    touch(f"{stem}.png", f"{stem}_x4.png")
+    made = plan("*.png", earlier=Noted(f"{stem}_x4.png"))
+    assert made.failed == () and len(made.results) == len(made.existing) == 1
+
+
+def test_an_input_in_the_place_of_a_result_stays_one_unless_its_own_note_says_otherwise() -> None:
+    touch("a.png", "a_x4.png")
+    with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
+        plan("*.png", earlier=Noted())
+    with pytest.raises(UsageError, match="would replace the input"):
+        plan("*.png")
+    touch("b.png")
+    Path("a_x4.png").unlink()
+    os.link("b.png", "a_x4.png")
+    with pytest.raises(UsageError, match=r"the result of a\.png would replace the input b\.png"):
+        plan("*.png", earlier=Noted("a_x4.png", "b.png"))
+    Path("a_x4.png").unlink()
+    Path("a_x4.png").symlink_to("b.png")
+    with pytest.raises(UsageError, match=r"the result of a\.png would replace the input b\.png"):
+        plan("*.png", earlier=Noted("a_x4.png", "b.png"))
 
 
 def test_results_do_not_go_where_inputs_are_looked_for() -> None:

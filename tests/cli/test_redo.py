@@ -173,11 +173,116 @@ def test_the_result_of_another_task_stays(
     assert Path("out/a.png").read_bytes() == made
 
 
-def test_a_film_is_compared_in_all_its_frames(upscale: Callable[..., str]) -> None:
+def film(path: Path) -> None:
+    """Write an animation of three frames."""
     frames = [Image.new("RGB", (8, 6), (90 * i, 0, 0)) for i in range(3)]
-    frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+    path.parent.mkdir(exist_ok=True)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50)
+
+
+def test_a_film_is_compared_in_all_its_frames(upscale: Callable[..., str]) -> None:
+    film(Path("a.gif"))
     upscale("a.gif", "--all-frames")
     assert "1 of them again" in upscale("a.gif", "--all-frames", "--strength", "0.5")
+
+
+def frames_of(path: str) -> int:
+    with Image.open(path) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
+def test_all_frames_makes_films_again_and_nothing_else(upscale: Callable[..., str], paint: Paint) -> None:
+    film(Path("d/film.gif"))
+    paint(Path("d/still.png"))
+    pages = [Image.new("L", (4, 3), 40 * i) for i in range(2)]
+    pages[0].save("d/pages.tif", save_all=True, append_images=pages[1:])
+    upscale("d")
+    assert frames_of("d_x2/film.png") == 1
+    for again, options, frames, told in (
+        (True, ("--all-frames",), 3, "nsr upscale --scale 2 --model tiny.safetensors --all-frames"),
+        (False, ("--all-frames",), 3, "nsr upscale --scale 2 --model tiny.safetensors --all-frames"),
+        (True, (), 1, "nsr upscale --scale 2 --model tiny.safetensors"),
+        (False, (), 1, "nsr upscale --scale 2 --model tiny.safetensors"),
+    ):
+        said = upscale("d", *options)
+        assert ("1 restored, 1 of them again" in said) == again and f"{3 - again} skipped" in said
+        note = provenance.read(Path("d_x2/film.png"))
+        assert note is not None and note["command"] == told
+        assert frames_of("d_x2/film.png") == frames
+
+
+def test_stripping_makes_every_noted_result_again_once(upscale: Callable[..., str], paint: Paint) -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N"}
+    for name in ("a", "b"):
+        paint(Path(f"d/{name}.png"), exif=exif)
+    upscale("d")
+    assert codec.decode(Path("d_x2/a.png").read_bytes()).metadata.exif is not None
+    rewritten(Path("d_x2/b.png"), lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    edited = Path("d_x2/b.png").read_bytes()
+    said = upscale("d", "--strip")
+    assert (
+        "1 restored, 1 of them again" in said
+        and "d_x2/b.png was made with other settings, but has been" in said
+    )
+    bare = codec.decode(Path("d_x2/a.png").read_bytes()).metadata
+    assert (bare.exif, bare.text) == (None, ()) and Path("d_x2/b.png").read_bytes() == edited
+    made = Path("d_x2/a.png").stat().st_ino
+    for options in (("--strip",), (), ("--strength", "0.5")):
+        assert "d/a.png: skipped, d_x2/a.png already exists" in upscale("d", *options)
+        assert Path("d_x2/a.png").stat().st_ino == made
+
+
+def test_a_pattern_that_finds_results_too_is_continued(
+    upscale: Callable[..., str], paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("a.png"))
+    upscale("*.png")
+    made = Path("a_x2.png").stat().st_ino
+    paint(Path("b.png"))
+    said = upscale("*.png")
+    assert "a_x2.png: skipped, it is the result of a.png\n" in said
+    assert "1 restored, 2 skipped in " in said
+    assert sorted(map(str, Path().glob("*.png"))) == ["a.png", "a_x2.png", "b.png", "b_x2.png"]
+    assert Path("a_x2.png").stat().st_ino == made
+    assert "0 restored, 4 skipped in " in upscale("*.png")
+    assert "2 restored, 2 of them again, made with other settings before, 2 skipped in " in upscale(
+        "*.png", "--strength", "0.5"
+    )
+    paint(Path("c.png"))
+    told = upscale("*.png", "--strength", "0.5", "--dry-run")
+    assert "1 to restore, 2 already a result, 2 already done, 0 unreadable" in told
+
+
+def test_results_among_the_inputs_stand_in_json_and_in_the_dry_run(
+    inside: Inside, tiny_model: Path, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(Path("a.png"))
+    options = ("upscale", "*.png", "-s", "2", "--model", tiny_model)
+    assert inside(*options) == 0
+    for more in ((), ("--dry-run",)):
+        capsys.readouterr()
+        assert inside(*options, "--json", *more) == 0
+        records = {one["input"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+        assert {name: (one["status"], one["output"], one["reason"]) for name, one in records.items()} == {
+            "a.png": ("skipped", "a_x2.png", "a_x2.png already exists"),
+            "a_x2.png": ("skipped", None, "it is the result of a.png"),
+        }
+    assert inside(*options, "--dry-run") == 0
+    assert "a_x2.png  (skipped: it is the result of a.png)\n" in capsys.readouterr().out
+
+
+def test_an_original_or_another_task_s_result_in_the_place_of_a_result_is_refused(
+    upscale: Callable[..., str], paint: Paint, inside: Inside, level_model: Path
+) -> None:
+    paint(Path("a.png"))
+    paint(Path("a_x2.png"))
+    for _ in range(2):
+        before = Path("a_x2.png").read_bytes()
+        assert "the result of a.png would replace the input a_x2.png" in upscale("*.png", code=2)
+        assert Path("a_x2.png").read_bytes() == before
+        denoise = ("denoise", "a.png", "-o", "a_x2.png", "--if-exists", "overwrite")
+        assert inside(*denoise, "--model", level_model, "--sigma", "9") == 0
 
 
 def test_the_dry_run_and_the_quality_of_lossy_formats(

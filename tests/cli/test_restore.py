@@ -306,8 +306,71 @@ def test_tiers_and_nothing_are_models() -> None:
     check_model("lite", "denoise")
 
 
+Planned = Callable[..., str]
+
+
+@pytest.fixture
+def planned(inside: Inside, capsys: pytest.CaptureFixture[str]) -> Planned:
+    """What `nsr upscale a.png --dry-run` with more words says that it would do."""
+
+    def ask(*words: str) -> str:
+        assert inside("upscale", "a.png", "--dry-run", *words) == 0
+        return capsys.readouterr().out
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (("a.png", "-m", "nonsense"), 2, "nonsense is neither a model nor a file"),
+        (("a.png", "-m", "nowhere/x.safetensors"), 2, "there is no such file"),
+        (("no.png",), 1, "no.png: no such file"),
+        (("a.png", "no.png"), 3, "no.png: no such file"),
+        (("a.png", "--max-pixels", "50"), 1, "a.png: "),
+        (("a.png", "--max-memory", "1000"), 5, "a.png: "),
+        (("a.png", "-o", "file/x.png"), 1, "file is not a folder"),
+        (("a.png", "-o", "-", "--json"), 2, "would both go to stdout"),
+    ],
+)
+def test_a_dry_run_ends_as_the_run_would(
+    args: tuple[str, ...], code: int, told: str, inside: Inside, paint: Paint, tmp_path: Path, tiny_model: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    paint(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    model = () if "-m" in args else ("-m", str(tiny_model))
+    before = sorted(tmp_path.rglob("*"))
+    assert inside("upscale", *args, *model, "-s", "2", "--dry-run") == code
+    assert told in capfd.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert inside("upscale", *args, *model, "-s", "2") == code
+    assert told in capfd.readouterr().err
+
+
+def test_a_dry_run_shows_the_plan_before_it_says_that_it_cannot_be(
+    inside: Inside,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Image.effect_noise((400, 300), 90).save(tmp_path / "a.png")
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    for more, code, why in (
+        ((), 1, "nsr: too little disk"),
+        (("-m", "nonsense"), 2, "nsr: nonsense is neither"),
+    ):
+        assert inside("upscale", "a.png", "--dry-run", *more) == code
+        said = capfd.readouterr()
+        assert said.out == "a.png -> a_x4.png  400x300 -> 1600x1200\n"
+        assert said.err.splitlines()[0].startswith("1 to restore") and said.err.splitlines()[1].startswith(
+            why
+        )
+
+
 def test_what_is_typed_outweighs_settings_that_would_contradict_it(
-    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    inside: Inside, paint: Paint, tmp_path: Path, planned: Planned
 ) -> None:
     paint(tmp_path / "a.png")
     (tmp_path / "nsr.toml").write_text('scale = 3\nformat = "jpeg"\n')
@@ -316,8 +379,7 @@ def test_what_is_typed_outweighs_settings_that_would_contradict_it(
         (("--width", "24"), "a.png -> a_24w.jpg  12x8 -> 24x16\n"),
         ((), "a.png -> a_x3.jpg  12x8 -> 36x24\n"),
     ):
-        assert inside("upscale", "a.png", "--dry-run", *args) == 0
-        assert capsys.readouterr().out == told
+        assert planned(*args) == told
     for wrong in (("-o", "x.png", "--format", "jpeg"), ("--width", "24", "-s", "2")):
         assert inside("upscale", "a.png", "--dry-run", *wrong) == 2
 
@@ -332,10 +394,13 @@ def test_a_template_that_was_typed_names_no_single_file(
         assert f"-o {output}" in told and "--name" in told and told.count("\n") == 1
     assert inside("upscale", "a.png", "--dry-run", "-o", "out/", "--name", "{stem}_2") == 0
     assert "a.png -> out/a_2.png" in capsys.readouterr().out
+    assert inside("upscale", "-", "--dry-run", "--name", "{stem}_2") == 2
+    told = capsys.readouterr().err
+    assert "goes to standard output, which has no name" in told and told.count("\n") == 1
 
 
 def test_a_template_of_the_settings_gives_way_to_a_file_that_was_typed(
-    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    paint: Paint, tmp_path: Path, planned: Planned
 ) -> None:
     paint(tmp_path / "a.png")
     (tmp_path / "nsr.toml").write_text('name = "{stem}_own.webp"\n')
@@ -344,5 +409,4 @@ def test_a_template_of_the_settings_gives_way_to_a_file_that_was_typed(
         (("-o", "/dev/null"), "a.png -> /dev/null  12x8 -> 48x32\n"),
         ((), "a.png -> a_own.webp  12x8 -> 48x32\n"),
     ):
-        assert inside("upscale", "a.png", "--dry-run", *args) == 0
-        assert capsys.readouterr().out == told
+        assert planned(*args) == told

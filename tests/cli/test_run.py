@@ -16,8 +16,8 @@ from nsr_cli.cli import provenance
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
-from nsr_cli.cli.plan import make_plan
-from nsr_cli.cli.run import _threads, run
+from nsr_cli.cli.plan import Job, Plan, make_plan
+from nsr_cli.cli.run import Tally, _how_to_resume, _threads, run
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
@@ -87,6 +87,16 @@ def test_a_folder_is_restored_with_one_restorer_and_a_summary(
     assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
     assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
     assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored (.txt) in ")
+
+
+def test_subfolders_that_were_not_looked_into_stand_in_the_summary(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("d/a.png", "d/sub/c.tif", "d/other/c.tif"):
+        paint(Path(name))
+    assert bench("d") == 0
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("1 restored, 2 subfolders not looked into (-r takes them) in ")
 
 
 def test_small_pictures_get_a_core_each_and_are_told_of_in_order(
@@ -271,19 +281,25 @@ def test_a_run_ends_with_the_first_picture_that_no_decoder_can_be_started_for(
         bench("d/a.png")
 
 
-def test_what_was_restored_before_no_decoder_could_be_started_is_kept_and_told(
-    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for width, name in enumerate("abcde", 12):
-        paint(Path(f"d/{name}.png"), width)
-    bad, pages = Path("d/c.png").read_bytes(), Decoder.pages
+def unready_for(path: Path) -> Callable[[Decoder, bytes], list[Picture]]:
+    """`Decoder.pages` where no process can be started for one picture."""
+    bad, pages = path.read_bytes(), Decoder.pages
 
     def decode(decoder: Decoder, data: bytes) -> list[Picture]:
         if data == bad:
             raise NotReady("not ready")
         return pages(decoder, data)
 
-    monkeypatch.setattr(Decoder, "pages", decode)
+    return decode
+
+
+def test_what_was_restored_before_no_decoder_could_be_started_is_kept_and_told(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for width, name in enumerate("abcde", 12):
+        paint(Path(f"d/{name}.png"), width)
+    pages = Decoder.pages
+    monkeypatch.setattr(Decoder, "pages", unready_for(Path("d/c.png")))
     bench.console.json = True
     with pytest.raises(
         NotReady, match=r"^d/c\.png: not ready \(2 of 5 pictures are done; run the same"
@@ -295,6 +311,59 @@ def test_what_was_restored_before_no_decoder_could_be_started_is_kept_and_told(
     monkeypatch.setattr(Decoder, "pages", pages)
     assert bench("d") == 0
     assert [size_of(f"d_x2/{name}.png")[0] for name in "abcde"] == [24, 26, 28, 30, 32]
+
+
+REST = {
+    None: r"\(1 of 3 pictures is done; run the same command again for the other 2\)$",
+    "skip": r"\(1 of 3 pictures is done; run the same command again for the other 2\)$",
+    "error": r"\(1 of 3 pictures is done; run the same command again with --if-exists skip for the other 2\)$",
+    "overwrite": r"\(1 of 3 pictures is done; the same command would restore all 3 again, with --if-exists skip it "
+    r"does only those without a result\)$",
+}
+
+
+@pytest.mark.parametrize("rule", REST)
+def test_how_a_run_is_continued_depends_on_what_is_done_about_results_that_are_there(
+    rule: str | None, bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for width, name in enumerate("abc", 12):
+        paint(Path(f"d/{name}.png"), width)
+    with monkeypatch.context() as patched:
+        patched.setattr(Decoder, "pages", unready_for(Path("d/b.png")))
+        with pytest.raises(NotReady, match=REST[rule]):
+            bench("d", if_exists=rule)
+    first = Path("d_x2/a.png").stat().st_ino
+    assert bench("d", if_exists="skip" if rule == "error" else rule) == 0
+    assert len(list(Path("d_x2").iterdir())) == 3
+    assert (Path("d_x2/a.png").stat().st_ino == first) == (rule != "overwrite")
+
+
+def resumed(done: int, targets: list[str | None], rule: str = "skip", source: str | None = "{}.png") -> str:
+    """What is said where so many of the pictures 0.png, 1.png, ... are done."""
+    jobs = tuple(
+        Job(
+            None if source is None else Path(source.format(i)), None if target is None else Path(target), None
+        )
+        for i, target in enumerate(targets)
+    )
+    return _how_to_resume(Plan(jobs, (), (), (), 0, rule=rule), Tally(done=done))
+
+
+def test_what_is_said_of_an_interrupted_run_holds_for_one_picture_for_pipes_and_in_place() -> None:
+    assert resumed(0, ["x"]) == "0 of 1 picture is done; run the same command again for it"
+    assert resumed(1, ["x", "y"]) == "1 of 2 pictures is done; run the same command again for the other one"
+    assert (
+        resumed(0, ["x", "y"], "overwrite")
+        == "0 of 2 pictures are done; run the same command again for the other 2"
+    )
+    assert resumed(2, ["x", "y"]) == "2 of 2 pictures are done"
+    assert resumed(1, [None, None]) == "1 of 2 pictures is done"
+    assert resumed(1, [None], source=None) == "1 picture is done"
+    assert resumed(2, [None], source=None) == "2 pictures are done"
+    assert resumed(1, ["./0.png", "1.png", "2.png"], "overwrite") == (
+        "1 of 3 pictures is done; the same command would restore finished files twice; "
+        "nsr info FILE tells which those are"
+    )
 
 
 def test_a_network_that_is_missing_later_fails_only_its_pictures(bench: Bench, paint: Paint) -> None:

@@ -297,7 +297,7 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
         assert inside(*options, *more) == 5
         refused = capfd.readouterr().err.splitlines()
         assert len(refused) == 1 and advice in refused[0]
-        assert inside(*options, *more, "--dry-run") == 0
+        assert inside(*options, *more, "--dry-run") == 5
         said = capfd.readouterr().err.splitlines()
         assert said[0] == refused[0] and "1 not possible" in said[1]
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]

@@ -89,6 +89,7 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
         (["upscale-x2", "--network", "lite", "--cardinality", "0", "--shared"], 2, b"cannot share"),
         (["upscale-x2", "--time-budget", "soon"], 2, b"25m"),
         (["upscale-x2", "--init", "none.safetensors"], 2, b"no such file"),
+        (["upscale-x2", "--init", "/dev/zero"], 2, b"--init /dev/zero: cannot be read: "),
         (["upscale-x2", "--validate", "Set6"], 2, b"Set5"),
         (["upscale-x2", "--data", "absent"], 4, b"no folder absent"),
         (["denoise-gray", "--device", "cuda:77"], 2, b"CUDA"),

@@ -56,3 +56,14 @@ def test_values_are_read(read: Callable[[Any], Any], text: Any, value: Any) -> N
 def test_other_values_are_refused_with_the_remedy(read: Callable[[Any], Any], text: str) -> None:
     with pytest.raises(typer.BadParameter, match="give "):
         read(text)
+
+
+def test_the_help_of_format_names_every_format_that_is_taken() -> None:
+    from nsr_cli.cli.commands import load
+    from nsr_cli.cli.table import COMMANDS
+    from nsr_cli.imaging.formats import SUFFIXES
+
+    (shown,) = (param.help for param in load("upscale", COMMANDS["upscale"]).params if param.name == "format")
+    assert set(shown.partition(".")[0].replace(" or ", ", ").split(", ")) == {
+        name.lower() for name in SUFFIXES.values()
+    }

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nsr_cli.engine.arrays import OverallProgress
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stream import Way, network_bands
+from nsr_cli.engine.stream import TilePlan, network_bands
 from nsr_cli.engine.tiles import margin_of
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
@@ -60,8 +61,8 @@ def test_rows_of_tiles_hardly_change_what_deep_networks_and_sharp_choices_make(
 ) -> None:
     network, pixels = folded(dataclasses.replace(DEEP, **changes)), torch.rand(1300, 40, 1)
     runner = Runner(network, "cpu", "fp32")
-    way = Way(runner, Grid(1300, 40, network.config.window), (9, 1), channels=1)
-    bands = network_bands(picture_bands(pixels.numpy()), way, None, lambda *_: None)
+    tile_plan = TilePlan(runner, Grid(1300, 40, network.config.window), (9, 1), channels=1)
+    bands = network_bands(picture_bands(pixels.numpy()), tile_plan, None, OverallProgress(None, 1))
     found = torch.from_numpy(collect(bands, np.float32)).permute(2, 0, 1)
     assert_alike(found, runner.run(pixels.permute(2, 0, 1)))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine import stream
+from nsr_cli.engine.arrays import OverallProgress
 from nsr_cli.engine.bands import Shape, collect, picture_bands
 from nsr_cli.engine.device import give_back, prepare_cpu
 from nsr_cli.engine.grid import Grid
@@ -107,11 +108,11 @@ def test_pictures_that_are_large_in_float_go_in_bands_by_themselves(tmp_path: Pa
 @pytest.mark.parametrize("size", [(10_000, 10_000), (30_000, 2000), (500, 20_000)])
 @pytest.mark.parametrize("memory", [300 * MIB, 1024 * MIB])
 def test_the_plan_stays_within_the_memory(size: tuple[int, int], memory: int) -> None:
-    way = plan([runner()], Shape(*size, 3), memory, finished=1)[0]
-    rows, cols = way.tile
-    outer = min(rows + 2, way.grid.rows) * min(cols + 2, way.grid.cols)
-    features = outer * way.runner.bytes_per_window
-    stored = min(rows + 2, way.grid.rows) * 48 * size[1] * 3 * (4 + 1) + rows * 96 * size[1] * 2 * 3
+    tile_plan = plan([runner()], Shape(*size, 3), memory, finished=1)[0]
+    rows, cols = tile_plan.tile
+    outer = min(rows + 2, tile_plan.grid.rows) * min(cols + 2, tile_plan.grid.cols)
+    features = outer * tile_plan.runner.bytes_per_window
+    stored = min(rows + 2, tile_plan.grid.rows) * 48 * size[1] * 3 * (4 + 1) + rows * 96 * size[1] * 2 * 3
     assert features + stored < memory
     own = rows * cols
     assert outer / own < 3 or memory < 400 * MIB  # little is computed twice
@@ -127,6 +128,8 @@ def test_the_plan_is_the_same_for_every_height() -> None:
 def test_too_little_memory_is_said_before_anything_is_computed() -> None:
     with pytest.raises(MemoryExhausted, match=r"MiB of memory are needed for 100000 pixels across"):
         plan([runner()], Shape(100, 100_000, 3), 50 * MIB)
+    with pytest.raises(MemoryExhausted, match=r"pixels across, and 0\.1 MiB are allowed"):
+        plan([runner()], Shape(100, 100, 3), MIB // 10)
 
 
 @pytest.mark.parametrize("scales", [[2], [3, 2]])
@@ -167,7 +170,7 @@ def test_every_row_of_tiles_begins_without_the_gaps_of_the_one_before(
     calls = []
     monkeypatch.setattr(stream, "give_back", lambda: calls.append(True))
     one, source = runner(), picture_bands(np.zeros((480, 60, 3), np.uint8))
-    (way,) = plan([one], source.shape, 8 * MIB)
-    made = network_bands(source, way, None, lambda *_: None)
+    (tile_plan,) = plan([one], source.shape, 8 * MIB)
+    made = network_bands(source, tile_plan, None, OverallProgress(None, 1))
     collect(made, np.float32)
-    assert len(calls) == -(-way.grid.rows // way.tile[0]) > 2
+    assert len(calls) == -(-tile_plan.grid.rows // tile_plan.tile[0]) > 2

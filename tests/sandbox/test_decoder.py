@@ -18,7 +18,8 @@ import tifffile
 from PIL import Image
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, geotiff
+from nsr_cli.imaging.ifd import Value
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox import decoder as room
 from nsr_cli.sandbox.decoder import Decoder
@@ -63,7 +64,11 @@ def png(width: int = 12, height: int = 8, level: int = 90) -> bytes:
 def every_kind() -> list[bytes]:
     rng = np.random.default_rng(3)
     meta = Metadata(
-        dpi=(300.0, 72.5), text=(("Title", "é\ud800 \x1b[31m \U0001f600"), ("Note", "line\nline"))
+        dpi=(300.0, 72.5),
+        text=(("Title", "é\ud800 \x1b[31m \U0001f600"), ("Note", "line\nline")),
+        color=(("gAMA", bytes([0, 1, 134, 160])),),
+        iptc=b"\x1c\2\x78\0\1a",
+        geo=geotiff.pack([Value(33550, 12, 3, bytes(24))], 7, 9),
     )
     found = []
     for dtype in (np.uint8, np.uint16):

@@ -1,0 +1,176 @@
+"""The work of `nsr eval`: sets and models are found and loaded, then scored."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.cli import models, scores
+from nsr_cli.cli.benchmark import Plan
+from nsr_cli.cli.console import Console, Progress
+from nsr_cli.cli.saved import Saver
+from nsr_cli.errors import UsageError
+from nsr_cli.files import safe_text
+
+if TYPE_CHECKING:
+    from nsr_cli.datasets import PictureSet
+    from nsr_cli.evaluate import Case, Row, Scored
+    from nsr_cli.restore import Restorer
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One set with the cases and models that it is scored with."""
+
+    jobs: "list[tuple[Case, list[Scored]]]"
+    images: list[Path]
+    complete: int  # pictures of the whole set
+
+
+def run(
+    plan: Plan, data: Path | None, options: models.LoadOptions, saver: Saver | None, console: Console
+) -> "tuple[list[Row], tuple[str, str]]":
+    """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
+
+    Sets, models, restored pictures and the places to save at are all found before the first picture is scored, so
+    that a wrong name costs no time.
+    """
+    from nsr_cli.evaluate import evaluate_set
+
+    for name in plan.models:
+        _check_model(name, plan.task)
+    loaded = _Loaded(options, console)
+    work = [
+        _work(plan, one, images, loaded)
+        for one, images in _find_sets(plan.sets, data, options.offline, console)
+    ]
+    _check(work, saver)
+    _warn_of_levels(plan, console)
+    rows: list[Row] = []
+    total = sum(len(part.jobs) * len(part.images) for part in work) * len(plan.models)
+    with console.progress(total, "scoring") as bar:
+        for part in work:
+            bar.picture(part.jobs[0][0].set.name)
+            keep = saver.keep if saver else None
+            scored = evaluate_set(
+                part.jobs, part.images, set_images=part.complete, progress=_steps(bar), keep=keep
+            )
+            for row in scored:
+                console.detail(scores.one_line(row))
+            rows += scored
+    return rows, loaded.ran_on
+
+
+def _is_folder(name: str | None) -> bool:
+    """Whether a set or model is a folder: written as a path, so that a folder named Set5 is not taken for the set."""
+    return name is not None and (os.sep in name or "/" in name) and Path(name).is_dir()
+
+
+def _check_model(name: str | None, task: str) -> None:
+    """UsageError if a model's name means nothing for the task."""
+    if _is_folder(name):
+        return
+    try:
+        models.check_name(name, task)
+    except UsageError as error:
+        if name and os.sep not in name and Path(name).is_dir():
+            raise UsageError(f"{error}; for the pictures in the folder write {safe_text(name)}/") from error
+        raise
+
+
+def _work(plan: Plan, one: "PictureSet", images: list[Path], loaded: "_Loaded") -> _Work:
+    from nsr_cli.evaluate import find_results
+
+    cases, chosen = plan.cases(one), images[: plan.limit]
+
+    def load(name: str | None, case: "Case") -> "Scored":
+        if name is not None and _is_folder(name):
+            return find_results(Path(name), case, chosen, alone=len(cases) == 1)
+        return loaded.get(name, case)
+
+    jobs = [(case, [load(name, case) for name in plan.models]) for case in cases]
+    return _Work(jobs, chosen, max(one.images, len(images)))
+
+
+def _check(work: Sequence[_Work], saver: Saver | None) -> None:
+    """Meet before any scoring what would end it: restored pictures that do not fit, places that are taken."""
+    from nsr_cli.evaluate import Results
+
+    for part in work:
+        for case, found in part.jobs:
+            for model in found:
+                if isinstance(model, Results):
+                    model.check(case, part.images)
+                if saver is not None:
+                    saver.expect(case, model, part.images)
+
+
+def _warn_of_levels(plan: Plan, console: Console) -> None:
+    """Say which levels are beyond those that networks know: there a row measures the wrong thing."""
+    from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+
+    ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
+    networks = [name for name in plan.models if name not in models.BASELINES and not _is_folder(name)]
+    if plan.task not in ranges or not networks:
+        return
+    low, high = ranges[plan.task]
+    what = "sigma" if plan.task == "denoise" else "quality"
+    for level in plan.levels:
+        if not low <= level <= high:
+            held = min(max(level, low), high)
+            console.warning(
+                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
+            )
+
+
+def _find_sets(
+    names: Sequence[str], data: Path | None, offline: bool, console: Console
+) -> "list[tuple[PictureSet, list[Path]]]":
+    """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders."""
+    from nsr_cli.datasets import DataStore
+    from nsr_cli.datasets.pictures import set_in
+
+    store = DataStore(data, offline=offline)
+    own = {Path(name).resolve(): Path(name) for name in names if _is_folder(name)}
+    distinct = {one.name: one for one in (store.registry.get(name) for name in names if not _is_folder(name))}
+    found = []
+    for name, one in distinct.items():
+        with console.progress(1, name) as bar:
+            found.append((one, store.find_images(name, bar.parts)))
+    return found + [set_in(folder) for folder in own.values()]
+
+
+def _steps(bar: Progress) -> Callable[[int, int], None]:
+    def step(done: int, _: int) -> None:
+        if done:
+            bar.finished()
+
+    return step
+
+
+class _Loaded:
+    """The models of a run, each loaded once."""
+
+    def __init__(self, options: models.LoadOptions, console: Console) -> None:
+        self._options, self._console = options, console
+        self._known: dict[tuple[object, ...], Restorer] = {}
+
+    @property
+    def ran_on(self) -> tuple[str, str]:
+        """Device and precision of the networks; those of the baselines if there are only these."""
+        for restorer in self._known.values():
+            return restorer.device, restorer.precision
+        return "cpu", "fp32"
+
+    def get(self, name: str | None, case: "Case") -> "Scored":
+        """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
+        from nsr_cli.evaluate import Baseline
+
+        if name in models.BASELINES:
+            return Baseline(str(name), case.scale)
+        key = (name, case.task, case.scale, case.on_gray)
+        if key not in self._known:
+            color = "gray" if case.on_gray else "rgb"
+            self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
+        return self._known[key]

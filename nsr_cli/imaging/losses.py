@@ -1,0 +1,81 @@
+"""What a format cannot hold of a picture: said to the user before it is lost."""
+
+from collections.abc import Iterator, Sequence
+
+from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, rasters, xmp
+from nsr_cli.imaging.picture import Picture
+
+BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
+"""Bits of a sample that each format holds at most."""
+
+_BARE = ("BMP", "GIF", "PPM")  # no EXIF, profile or texts
+_IPTC = ("JPEG", "PNG", "TIFF")
+
+
+def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str, ...]:
+    """What of a picture a format will not keep, one phrase each; empty if it keeps everything."""
+    return tuple(dict.fromkeys(_losses(picture, kind, quality, BITS[kind])))
+
+
+def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
+    """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
+    animated = len(pages) > 1 and kind in animation.FORMATS
+    found = [loss for page in pages for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
+    if len(pages) > 1 and not animated and any(page.metadata.duration for page in pages):
+        found.append("frame durations are left out")
+    return tuple(dict.fromkeys(found))
+
+
+def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list[str]:
+    found = []
+    if picture.bits > bits:
+        found.append(f"{'float' if picture.is_float else '16-bit'} samples become {bits}-bit")
+    if kind == "GIF" and not (picture.is_gray and picture.alpha is None):
+        found.append("colors are reduced to 256")
+    if kind == "GIF" and picture.alpha is not None:
+        found.append("transparency becomes on or off")
+    if kind == "JPEG" or (kind == "WEBP" and quality is not None):
+        found.append("compression is lossy")
+    return [*found, *map(_is_left_out, _missing(picture, kind)), *_color_losses(picture, kind)]
+
+
+def _missing(picture: Picture, kind: str) -> Iterator[str]:
+    """What of its metadata will be missing."""
+    meta = picture.metadata
+    if meta.exif is not None and (
+        kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_exif(meta.exif))
+    ):
+        yield "EXIF"
+    if meta.icc is not None and (kind in _BARE or not profile_fits(picture, kind)):
+        yield "the color profile"
+    if meta.dpi is not None and kind in ("GIF", "PPM"):
+        yield "the resolution in DPI"
+    # GIF has a place for a comment and none for other texts.
+    packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
+    if packet is not None and (kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))):
+        yield "texts"
+    if meta.iptc is not None and (kind not in _IPTC or (kind == "JPEG" and not iptc.fits_jpeg(meta.iptc))):
+        yield iptc.NAME
+    if meta.geo is not None and not (
+        kind == "TIFF" and geotiff.unpack(meta.geo, picture.width, picture.height)
+    ):
+        yield geotiff.NAME
+    yield from meta.left_out
+
+
+def _color_losses(picture: Picture, kind: str) -> list[str]:
+    names = pngcolor.decisive(picture.metadata.color, profile=picture.metadata.icc is not None)
+    if kind == "PNG" or not names:
+        return []
+    return [f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} left out: colors may look different"]
+
+
+def _is_left_out(name: str) -> str:
+    return f"{name} {'are' if name.endswith('s') else 'is'} left out"
+
+
+def profile_fits(picture: Picture, kind: str) -> bool:
+    """Whether the profile of a picture, which has one, describes the samples that a format stores."""
+    # WebP stores gray as RGB, which a gray profile does not describe.
+    channels = 3 if kind == "WEBP" else picture.channels
+    return profile.channels_of(picture.metadata.icc or b"") == channels

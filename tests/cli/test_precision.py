@@ -1,0 +1,51 @@
+"""What `--json` says about the arithmetic, where numbers were too large for the precision that was asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from nsr_cli.cli import memory
+from nsr_cli.model.checkpoint import save_network
+from tests.tiny import tiny_network
+
+Inside = Callable[..., int]
+
+
+@pytest.fixture
+def overflowing(tmp_path: Path) -> Path:
+    """Weights for ×2 with which all but middle gray is beyond fp16's 65504, and within fp32."""
+    network = tiny_network()
+    network.head.weight_v.mul_(6e4 / network.head.weight_v.abs().max())
+    path = tmp_path / "large.safetensors"
+    path.write_bytes(save_network(network))
+    return path
+
+
+@pytest.mark.parametrize("bands", [False, True])
+def test_json_says_the_precision_that_was_really_used(
+    bands: bool,
+    inside: Inside,
+    overflowing: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if bands:
+        monkeypatch.setattr(memory, "_WRITING", 0)
+        monkeypatch.setattr(memory, "in_one_piece", lambda sizes: 1 << 40)
+    gray = np.full((900, 80, 3), 0.5, np.float32)
+    dark, half = np.zeros_like(gray), gray.copy()
+    half[800:] = 0.0  # other rows of tiles than the gray ones
+    for name, pixels in (("1-dark", dark), ("2-gray", gray), ("3-half", half)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb", rowsperstrip=20, metadata=None)
+    names = ("1-dark.tif", "2-gray.tif", "3-half.tif")
+    options = ("-s", "2", "--model", overflowing, "--device", "cpu", "--precision", "fp16", "--json")
+    assert inside("upscale", *names, *options, *(("--max-memory", "12M") if bands else ())) == 0
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    said = {Path(record["input"]).stem: record["precision"] for record in records}
+    whole = {"1-dark": "fp32", "2-gray": "fp16", "3-half": "fp32"}
+    assert said == (whole | {"3-half": "fp16+fp32"} if bands else whole)

@@ -1,0 +1,39 @@
+"""What a decoding process says of a picture is checked before it is believed."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.sandbox.protocol import ProtocolError, describe, rebuild
+
+META = Metadata(iptc=b"\x1c", geo=b"g", color=(("gAMA", b"\0\1\2\3"),), left_out=("its layers",))
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    sent = describe(Picture(np.zeros((2, 3, 3), dtype=np.uint8), metadata=META))
+    return {**json.loads(json.dumps(sent)), **changes}
+
+
+def test_everything_that_a_file_says_comes_over() -> None:
+    assert rebuild(record(), 1 << 10).metadata == META
+
+
+@pytest.mark.parametrize(
+    "color",
+    [
+        [["IDAT", "AAAA"]],  # would become a chunk of the result
+        [["gAMA", "AAAA"]],
+        [["gAMA", "AAECAw==", "more"]],
+        [["gAMA", "no base64"]],
+        [["gAMA", None]],
+        [[["gAMA"], "AAECAw=="]],
+        [3],
+        None,
+    ],
+)
+def test_no_chunks_come_over_but_those_of_colors(color: Any) -> None:
+    with pytest.raises(ProtocolError):
+        rebuild(record(color=color), 1 << 10)
