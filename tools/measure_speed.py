@@ -1,6 +1,7 @@
 """How fast the command is: one JSON object on stdout, for docs/performance/*.json.
 
-    python tools/measure_speed.py bench --quick --repeats 3 --plot docs/performance/growth.png
+    python tools/measure_speed.py bench --precision fp32 --repeats 3 --plot docs/performance/growth.png
+    python tools/measure_speed.py precision --data DIR
     python tools/measure_speed.py start [--repeats 7]
     python tools/measure_speed.py folder --photos DIR [--repeats 3]
 
@@ -31,6 +32,12 @@ from nsr_cli.imaging.codec import decode, encode
 from nsr_cli.imaging.picture import Picture
 
 NSR = (sys.executable, "-m", "nsr_cli")
+# What `precision` scores.
+SCORED = (
+    "--task upscale -s 2 --set Set5 --set Urban100",
+    "--task denoise --sigma 15 --sigma 50 --set Set12",
+    "--task dejpeg -q 10 -q 40 --set Classic5",
+)
 CROP, ROWS = 128, 10  # a folder of ROWS² pictures of CROP² pixels, and one of the same pixels
 
 
@@ -71,7 +78,8 @@ def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
     plot = folder / "growth.png"
     drawing: list[str | Path] = ["--plot", plot] if arguments.plot else []
     quick = ["--quick"] if arguments.quick else []
-    words: list[str | Path] = ["bench", "--repeats", str(arguments.repeats), *quick, *drawing, "--json"]
+    how = ["--precision", arguments.precision, "--repeats", str(arguments.repeats)]
+    words: list[str | Path] = ["bench", *how, *quick, *drawing, "--json"]
     lines = run([*NSR, *words]).text.splitlines()
     answer = json.loads(next(line for line in lines if line.startswith("{")))
     if arguments.plot:
@@ -80,7 +88,27 @@ def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
     notes = [f"`nsr bench`: {about}."]
     notes += ["Full HD and 16 megapixels were left out (`--quick`)."] if arguments.quick else []
     figures = [Figure(**values) for values in answer["figures"]]
-    return Measured("The networks", figures, notes, arguments.plot and Path(arguments.plot).name)
+    title = f"The networks, {arguments.precision}"
+    return Measured(title, figures, notes, arguments.plot and Path(arguments.plot).name)
+
+
+def precision(arguments: argparse.Namespace, _: Path) -> Measured:
+    """What the bundled networks lose in narrower numbers, on the sets that the project is judged by."""
+    rows: dict[str, dict[str, Mapping[str, float]]] = {}
+    for number in ("fp32", *arguments.by):
+        for words in SCORED:
+            data: list[str | Path] = ["--data", arguments.data, "--precision", number, "--json"]
+            lines = run([*NSR, "eval", *words.split(), *data]).text.splitlines()
+            for row in json.loads(next(line for line in lines if line.startswith("{")))["rows"]:
+                level = next(f"{what} {row[what]:g}" for what in ("scale", "sigma", "quality") if row[what])
+                name = f"{row['model']}, {row['set']} at {level}"
+                rows.setdefault(name, {})[number] = row
+    figures = [
+        Figure.at_most(0.01, f"lost in {number}: {name}", each["fp32"]["psnr"] - each[number]["psnr"], "dB")
+        for name, each in rows.items()
+        for number in arguments.by
+    ]
+    return Measured("Narrower numbers", figures, ["`nsr eval`, means over all pictures of a set."])
 
 
 def start(arguments: argparse.Namespace, folder: Path) -> Measured:
@@ -208,6 +236,11 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--quick", action="store_true")
     one.add_argument("--repeats", type=int, default=5)
     one.add_argument("--plot", metavar="FILE")
+    one.add_argument("--precision", default="auto")
+    one = commands.add_parser("precision")
+    one.set_defaults(work=precision)
+    one.add_argument("--data", required=True)
+    one.add_argument("--by", nargs="+", default=["bf16"])
     one = commands.add_parser("start")
     one.set_defaults(work=start)
     one.add_argument("--repeats", type=int, default=7)

@@ -56,7 +56,8 @@ class Executor:
             self._head = PlainLayer.of(network.head, device, dtype)
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
             self._tail = PlainLayer.of(network.tail, device, dtype)
-            self._skip = PlainLayer.of(network.skip, device, dtype) if network.skip is not None else None
+            skip = network.skip
+            self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
     def on(self, threads: int) -> "Executor":
         """The same with another number of threads."""

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.engine.buffers import zeros
+
 _LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
 
 Strips = list[Tensor]  # each (1, C, rim + H + rim, rim + width + rim), channels last
@@ -150,11 +152,10 @@ class Grid:
         wide = torch.arange(self.width, 0, -self.window, device=device).minimum(side)
         return (high[:, None] * wide).reshape(-1, 1)
 
-    def strips(self, channels: int, rim: int, like: Tensor, *, whole: bool) -> Strips:
-        """Zeroed strips of the device and type of `like`, for the areas of `single`.
-
-        With `whole` a single one for those of `batches`, extended to whole windows.
-        """
+    def strips(
+        self, channels: int, rim: int, device: torch.device, dtype: torch.dtype, *, whole: bool
+    ) -> Strips:
+        """Zeroed strips for the areas of `single`, or with `whole` one for those of `batches`: of whole windows."""
         high = self.rows * self.window if whole else self.height
         widths = [min(self.window, self.width - left) for left in range(0, self.width, self.window)]
         shapes = [
@@ -163,19 +164,30 @@ class Grid:
         ]
         # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
-        pieces = torch.zeros(sum(sizes), device=like.device, dtype=like.dtype).split_with_sizes(sizes)
+        pieces = zeros(sum(sizes), device, dtype).split_with_sizes(sizes)
         return [
             piece[: prod(shape)].view(shape).permute(0, 3, 1, 2)
             for piece, shape in zip(pieces, shapes, strict=True)
         ]
 
-    def fill(self, strips: Strips, rim: int, x: Tensor, *, repeat: bool = False) -> None:
-        """Copy (C, height, width) into strips, rims included; `repeat` as for `views`."""
-        padded = F.pad(x[None], (rim, rim, rim, rim), mode="replicate" if repeat else "constant")[0]
+    def fill(
+        self, strips: Strips, rim: int, x: Tensor, level: Tensor | None = None, *, repeat: bool = False
+    ) -> None:
+        """Copy (C, height, width) into strips, centred on 0, and a map of each of `level` behind it, rims included.
+
+        One strip after the other, so that no copy of the picture is needed. `repeat` as for `views`.
+        """
         left = 0
         for strip in strips:
-            wide = min(strip.shape[3], padded.shape[2] - left)
-            strip[0, :, : padded.shape[1], :wide] = padded[:, :, left : left + wide]
+            before, after = max(0, rim - left), min(left + strip.shape[3], self.width + 2 * rim) - left
+            seen = slice(max(0, left - rim), min(self.width, left + strip.shape[3] - rim))
+            part = x[None, :, :, seen].to(strip) - 0.5
+            if level is not None:
+                maps = level.to(strip)[None, :, None, None].expand(-1, -1, *part.shape[2:])
+                part = torch.cat((part, maps), dim=1)
+            beside = (before, after - before - part.shape[3])
+            part = F.pad(part, (*beside, rim, rim), mode="replicate" if repeat else "constant")
+            strip[:, :, : part.shape[2], :after] = part
             left += self.window
 
     def clear_outside(self, out: Tensor, area: Area) -> None:

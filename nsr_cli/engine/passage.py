@@ -1,11 +1,13 @@
 """One picture's way through a network: where its features lie, and what each layer does with an area of them."""
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.engine.buffers import zeros
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.grid import Area, Grid, Strips, Views
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
@@ -20,8 +22,8 @@ _WIDE_RIM = 2  # pixels around the picture: what the 5×5 skip sees beyond it
 class Passage:
     """One picture on its way: its features, and the sums over each window that choose the next kernels.
 
-    Sums are taken from each result while it is in the cache: another pass over the features costs as much as a
-    tenth of the convolution. The sum of a sum is the sum of the sums.
+    Sums are taken from each result while it is in the cache, which saves a pass over the features in memory. The
+    sum of a sum is the sum of the sums.
     """
 
     sums: Tensor  # (M, n) float32, over the pixels of each window
@@ -54,27 +56,23 @@ class Passage:
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
-        """(C, H, W) -> strips of C + levels channels: centred on 0, level maps behind."""
-        x = x.to(self._device, self._dtype)
-        # Before what is only needed to fill them: its place is then free for the features.
+        """(C, H, W) -> strips of C + levels channels in float32: centred on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
-        strips = self._grid.strips(count, _WIDE_RIM, x, whole=self._whole)
-        maps = x.new_empty(0, *x.shape[1:])
-        if level is not None:
-            maps = level.to(x)[:, None, None].expand(-1, *x.shape[1:])
-        both = torch.cat((x - 0.5, maps))
-        self._grid.fill(strips, _WIDE_RIM, both, repeat=self._repeat)
+        # In float32, since what a network adds to a picture is much less than what the picture itself is.
+        strips = self._strips(count, _WIDE_RIM, torch.float32)
+        self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._repeat)
         return strips
 
     def head(self, layer: PlainLayer, picture: Strips) -> None:
         """Make the features and their sums."""
         width, inner = self._config.width, self._config.expansion * self._config.width
-        self._features, self._inner = self._views(width, picture), self._views(inner, picture)
+        self._features, self._inner = self._views(width), self._views(inner)
         self.sums = self._no_sums(width)
 
         def work(index: int) -> None:
             to = self._features[index]
-            out = self._clear(layer.apply(to.area.of(picture, _WIDE_RIM, halo=1)), to.area)
+            seen = to.area.of(picture, _WIDE_RIM, halo=1).to(self._dtype)
+            out = self._clear(layer.apply(seen), to.area)
             to.inside.copy_(out)
             to.show_neighbours()
             if self._selects:
@@ -115,22 +113,17 @@ class Passage:
         self._share(second)
 
     def tail(self, layer: PlainLayer, skip: PlainLayer | None, picture: Strips) -> Tensor:
-        """(C, scale·H, scale·W) float32."""
+        """(C, scale·H, scale·W) float32; `skip` is of float32 too."""
         self._inner = []  # makes room for the result
         scale, channels = self._config.scale, self._config.channels
-        result = torch.empty(
-            channels,
-            scale * self._grid.height,
-            scale * self._grid.width,
-            device=self._device,
-            dtype=torch.float32,
-        )
+        shape = (channels, scale * self._grid.height, scale * self._grid.width)
+        result = zeros(prod(shape), self._device, torch.float32).view(shape)
 
         def work(index: int) -> None:
             area = self._areas[index]
             out = layer.apply(self._features[index].around).float()
             around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2)[:, :channels]
-            out += (around if skip is None else skip.apply(around)).float()
+            out += around if skip is None else skip.apply(around)
             top, left = scale * area.top, scale * area.left
             place = result[:, top : top + scale * area.height, left : left + scale * area.width]
             shuffled = F.pixel_shuffle(out, scale)[0, :, : place.shape[1], : place.shape[2]]
@@ -142,8 +135,11 @@ class Passage:
     def _share(self, work: Callable[[int], None]) -> None:
         self._crew.share(work, len(self._areas), self.beat)
 
-    def _views(self, channels: int, like: Strips) -> list[Views]:
-        strips = self._grid.strips(channels, 1, like[0], whole=self._whole)
+    def _strips(self, channels: int, rim: int, dtype: torch.dtype) -> Strips:
+        return self._grid.strips(channels, rim, self._device, dtype, whole=self._whole)
+
+    def _views(self, channels: int) -> list[Views]:
+        strips = self._strips(channels, 1, self._dtype)
         return [self._grid.views(area, strips, repeat=self._repeat) for area in self._areas]
 
     def _no_sums(self, channels: int) -> Tensor:
@@ -186,7 +182,7 @@ def _sums(out: Tensor, area: Area) -> Tensor:
     if area.rows == area.cols == 1:
         if by_row.is_contiguous():
             return by_row.sum(dim=(1, 2), dtype=torch.float32)
-        # Features with gaps between their rows: three times faster one axis at a time.
+        # Features with gaps between their rows: CPUs are faster one axis at a time.
         return by_row.sum(dim=1, dtype=torch.float32).sum(dim=1)
     _, high, wide, channels = by_row.shape
     windows = by_row.reshape(area.rows, high // area.rows, area.cols, wide // area.cols, channels)

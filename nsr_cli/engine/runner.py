@@ -4,11 +4,13 @@ and more precision where a narrow number type overflows."""
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.engine.buffers import zeros
 from nsr_cli.engine.device import (
     PRECISIONS,
     choose_device,
@@ -212,7 +214,8 @@ class Runner:
         if len(tiles) == 1:
             return self._executor(x, level, self.batch, progress).cpu()
         scale = self.network.config.scale
-        out = torch.empty(x.shape[0], scale * x.shape[1], scale * x.shape[2])
+        shape = (x.shape[0], scale * x.shape[1], scale * x.shape[2])
+        out = zeros(prod(shape), torch.device("cpu"), torch.float32).view(shape)
         for index, tile in enumerate(tiles):
             rows, cols = tile.outer
             part = x[:, rows.start : rows.stop, cols.start : cols.stop]

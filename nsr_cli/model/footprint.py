@@ -5,7 +5,6 @@ from nsr_cli.model.config import NetworkConfig
 SHARE = 0.85
 """Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
 _FLOAT = 4
-_GAPS = 2  # floats of each input channel
 
 
 def bytes_per_pixel(
@@ -31,6 +30,5 @@ def bytes_per_pixel(
     rim, wide_rim = (1 + 2 * count / inner.window for count in (1, 2))
     strips = (seen + config.levels / config.unshuffle**2) * wide_rim
     features = inner.width / config.unshuffle**2 * rim * item_bytes / _FLOAT
-    # What was needed before them leaves gaps that nothing else fits into.
-    blocks = before + strips + features * (1 + inner.expansion) + _GAPS * seen
+    blocks = before + strips + features * (1 + inner.expansion)
     return _FLOAT * max(blocks, before + strips + features + out, after)

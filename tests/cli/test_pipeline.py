@@ -140,10 +140,18 @@ def test_leaving_early_stops_the_stages() -> None:
 def test_a_stage_that_does_not_listen_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     assert room._PATIENCE <= 1.2  # a stop is to take less than two seconds
     monkeypatch.setattr(room, "_PATIENCE", 0.2)
-    release = threading.Event()
+    entered, release = threading.Event(), threading.Event()
+
+    def deaf(value: int) -> int:
+        if not value:
+            entered.set()
+            release.wait(LONG)
+        return value
+
     started = time.perf_counter()
-    with closing(pipeline(compute=lambda v: v or release.wait(LONG)).run([1, 0])) as results:
+    with closing(pipeline(compute=deaf).run([1, 0])) as results:
         assert next(results) == 1
+        assert entered.wait(LONG)
     assert time.perf_counter() - started < 2
     assert threads() == {"_compute_all"}
     release.set()

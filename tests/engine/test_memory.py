@@ -29,7 +29,7 @@ for precision, colors in (("fp32", 3), ("fp32", 1), ("bf16", 3)):
     runner = Runner(network, "cpu", precision, Limits(max_memory=1 << 40))
     restorer = Restorer("upscale", 2, [Stage(Weights("", ""), network.config, runner)])
     restorer(Picture(np.zeros((64, 64, colors), np.uint8)))
-    pixels = np.random.default_rng(0).integers(0, 256, (320, 500, colors), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (960, 1000, colors), dtype=np.uint8)
     give_back()
     Path("/proc/self/clear_refs").write_text("5")  # forgets the most that was ever held
     before = held("VmRSS")

@@ -60,7 +60,9 @@ def test_out_of_memory_halves_the_batch_first(error: Exception) -> None:
     runner, _ = make(said, batch=2, error=error)
     runner.batch = 16  # as on a GPU
     x = torch.rand(3, 100, 100)
-    torch.testing.assert_close(runner.run(x), Runner(tiny_network(), "cpu").run(x), atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        runner.run(x), Runner(tiny_network(), "cpu", "fp32").run(x), atol=2e-6, rtol=1e-5
+    )
     assert runner.batch == 2
     assert said == ["out of memory on cpu; going on with smaller batches of windows"]  # once, not three times
 
@@ -71,7 +73,7 @@ def test_then_it_makes_tiles_smaller_and_remembers(error: Exception) -> None:
     runner, executor = make(said, windows=12, error=error)
     x = torch.rand(3, 300, 300)
     out = runner.run(x)
-    assert float((levels(out) - levels(Runner(tiny_network(), "cpu").run(x))).abs().max()) <= 1
+    assert float((levels(out) - levels(Runner(tiny_network(), "cpu", "fp32").run(x))).abs().max()) <= 1
     assert said == ["out of memory on cpu; going on with smaller tiles"]
     executor.calls = 0
     executor.error = AssertionError("the second picture must not fail first")
@@ -95,9 +97,9 @@ def test_other_errors_are_not_taken_for_memory() -> None:
 @pytest.mark.parametrize("tile", [48, 160, 250])
 def test_tiles_hardly_change_the_picture(size: tuple[int, int], tile: int) -> None:
     x = torch.rand(3, *size)
-    whole = Runner(tiny_network(), "cpu").run(x)
+    whole = Runner(tiny_network(), "cpu", "fp32").run(x)
     seen: list[tuple[int, int]] = []
-    parts = Runner(tiny_network(), "cpu", limits=Limits(tile=tile)).run(
+    parts = Runner(tiny_network(), "cpu", "fp32", Limits(tile=tile)).run(
         x, None, lambda *now: seen.append(now)
     )
     assert float((levels(parts) - levels(whole)).abs().max()) <= 1
@@ -111,7 +113,7 @@ def test_memory_in_bytes_decides_on_tiles_too() -> None:
     x = torch.rand(3, 400, 400)
     out = runner.run(x)
     assert executor.calls > 4
-    assert float((levels(out) - levels(Runner(tiny_network(), "cpu").run(x))).abs().max()) <= 1
+    assert float((levels(out) - levels(Runner(tiny_network(), "cpu", "fp32").run(x))).abs().max()) <= 1
 
 
 def test_overflow_in_half_precision_is_computed_again_in_fp32() -> None:
@@ -119,8 +121,9 @@ def test_overflow_in_half_precision_is_computed_again_in_fp32() -> None:
     network = tiny_network()
     network.head.weight_v.mul_(3e5)  # beyond fp16's 65504, within fp32
     x = torch.rand(3, 50, 50)
-    out = Runner(network, "cpu", "fp16", notice=said.append).run(x)
-    assert torch.equal(out, Runner(network, "cpu", "fp32").run(x))
+    runner = Runner(network, "cpu", "fp16", notice=said.append)
+    assert torch.equal(runner.run(x), Runner(network, "cpu", "fp32").run(x))
+    assert (runner.precision, runner.used) == ("fp16", {"fp32"})
     assert said == ["fp16 overflowed; the picture is computed again in fp32"]
 
 
@@ -152,10 +155,14 @@ def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
-def test_the_batch_never_changes_the_picture_on_a_cpu(batch: int) -> None:
+def test_the_batch_of_a_gpu_hardly_changes_the_picture(batch: int) -> None:
     x = torch.rand(3, 100, 130)
-    with_batch = Runner(tiny_network(), "cpu", "fp32", Limits(batch=batch)).run(x)
-    assert torch.equal(with_batch, Runner(tiny_network(), "cpu").run(x))
+    runner = Runner(tiny_network(), "cpu", "fp32")
+    runner._executor = Executor(tiny_network(), runner.device, torch.float32, batched=True, repeat=True)
+    runner.batch = batch
+    torch.testing.assert_close(
+        runner.run(x), Runner(tiny_network(), "cpu", "fp32").run(x), atol=2e-6, rtol=1e-5
+    )
 
 
 class Faulty:
