@@ -177,7 +177,7 @@ def test_what_cannot_be_read_in_bands_is_held_or_says_why_it_does_not_fit(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / "a.tif", picture(height=100), extratags=[(274, 3, 1, 6, True)])
-    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--precision", "fp32")
     assert inside(*options, "--max-memory", "20M") == 0
     assert tight == ["a.tif"]
     assert inside(*options, "--format", "bmp") == 0
@@ -201,7 +201,7 @@ def test_transparency_goes_along(
     array[200:250, :, 3] //= 3
     array[200:250, :, :3] //= 3
     save(tmp_path / "a.tif", array, extrasamples=[kind], compression="zlib")
-    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--precision", "fp32")
     assert inside(*options, "--max-memory", str(BUDGET)) == 0
     assert inside(*options, "--max-memory", str(BUDGET), "--format", "png") == 0
     assert tight == ["a.tif"] * 2
@@ -251,7 +251,7 @@ def test_pictures_of_other_formats_are_held_and_written_in_rows(
     about = Metadata(dpi=(300.0, 300.0), text=(("Title", "a picture"),))
     made = Picture(array[..., : samples - (alpha is not None)], alpha, about)
     (tmp_path / "a.png").write_bytes(codec.encode(made, "PNG"))
-    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model)
+    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model, "--precision", "fp32")
     assert inside(*options, "--max-memory", str(BUDGET)) == 0
     assert tight == ["a.png"]
     assert inside(*options, "--format", "tiff", "--max-memory", str(BUDGET), "-o", "b.tif") == 0
@@ -272,7 +272,7 @@ def test_a_float_picture_becomes_a_16_bit_png(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / "a.tif", picture(np.float32) * 700)
-    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model)
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--precision", "fp32")
     assert inside(*options, "--format", "png", "--max-memory", str(BUDGET)) == 0
     assert "PNG: float samples become 16-bit" in capfd.readouterr().err
     made = codec.decode((tmp_path / "a.tif").read_bytes())

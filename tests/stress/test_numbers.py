@@ -28,6 +28,7 @@ CASES: dict[str, tuple[str, dict[str, int]]] = {
 GRAYS = (0, 1, 16, 64, 127, 128, 192, 235, 254, 255)
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 120, 220), (200, 140, 90), (12, 40, 8))
 PHOTOS = 24
+PRECISIONS = ("fp32", "bf16")
 CROP = 144
 
 
@@ -36,11 +37,17 @@ def bundled() -> tuple[str, ...]:
     return tuple(entry.name for entry in load_manifest().entries if entry.bundled)
 
 
-def of(name: str) -> tuple[Restorer, dict[str, Any]]:
+def of(name: str, precision: str, limits: Limits | None = None) -> tuple[Restorer, dict[str, Any]]:
     """The restorer of published weights, and the level that its task wants."""
     entry = load_manifest().get(name)
     restorer = Restorer.load(
-        entry.task, scale=entry.scale, color=entry.color, model=name, device="cpu", precision="fp32"
+        entry.task,
+        scale=entry.scale,
+        color=entry.color,
+        model=name,
+        device="cpu",
+        precision=precision,
+        limits=limits,
     )
     levels: dict[str, dict[str, Any]] = {"denoise": {"sigma": 15.0}, "dejpeg": {"quality": 40.0}}
     return restorer, levels.get(entry.task, {})
@@ -69,9 +76,9 @@ def test_every_size(case: str, tmp_path: Path, reached: Reached) -> None:
 
 
 @cache
-def flat_errors(name: str) -> dict[tuple[int, ...], tuple[int, int]]:
+def flat_errors(name: str, precision: str) -> dict[tuple[int, ...], tuple[int, int]]:
     """For each color of a flat picture: the largest error inside, and in the outer 8 input pixels, in levels."""
-    restorer, level = of(name)
+    restorer, level = of(name, precision)
     found: dict[tuple[int, ...], tuple[int, int]] = {}
     for color in [*((gray,) * 3 for gray in GRAYS), *COLORS]:
         made = restorer(Picture(np.full((60, 70, 3), color, dtype=np.uint8)), **level).pixels.astype(int)
@@ -83,26 +90,31 @@ def flat_errors(name: str) -> dict[tuple[int, ...], tuple[int, int]]:
     return found
 
 
-FLAT = len(bundled()) * (len(GRAYS) + len(COLORS))
+FLAT = len(bundled()) * len(PRECISIONS) * (len(GRAYS) + len(COLORS))
 
 
 @pytest.mark.promise(
-    "Numbers: a picture of one color stays that color to one level for every bundled network, from 8 pixels inside the "
-    "border on",
+    "Numbers: a picture of one color stays that color to one level for every bundled network, in float32 and bfloat16, "
+    "from 8 pixels inside the border on",
     count=FLAT,
 )
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", bundled())
-def test_flat_pictures_stay_flat_inside(name: str, reached: Reached) -> None:
-    tell(name, {color: inside for color, (inside, _) in flat_errors(name).items()}, reached)
+def test_flat_pictures_stay_flat_inside(name: str, precision: str, reached: Reached) -> None:
+    errors = flat_errors(name, precision)
+    tell(f"{name} in {precision}", {color: inside for color, (inside, _) in errors.items()}, reached)
 
 
 @pytest.mark.promise(
-    "Numbers: a picture of one color stays that color to one level for every bundled network at the border too",
+    "Numbers: a picture of one color stays that color to one level for every bundled network, in float32 and bfloat16, "
+    "at the border too",
     count=FLAT,
 )
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", bundled())
-def test_flat_pictures_stay_flat_at_the_border(name: str, reached: Reached) -> None:
-    tell(name, {color: border for color, (_, border) in flat_errors(name).items()}, reached)
+def test_flat_pictures_stay_flat_at_the_border(name: str, precision: str, reached: Reached) -> None:
+    errors = flat_errors(name, precision)
+    tell(f"{name} in {precision}", {color: border for color, (_, border) in errors.items()}, reached)
 
 
 def tell(name: str, errors: dict[tuple[int, ...], int], reached: Reached) -> None:
@@ -115,15 +127,16 @@ def tell(name: str, errors: dict[tuple[int, ...], int], reached: Reached) -> Non
 
 @pytest.mark.promise(
     "Numbers: the mean color of 24 photographs moves by less than half a level (of 255) in each channel, for every "
-    "bundled network",
-    count=len(bundled()) * PHOTOS,
+    "bundled network, in float32 and bfloat16",
+    count=len(bundled()) * len(PRECISIONS) * PHOTOS,
 )
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", bundled())
-def test_mean_colors_stay(name: str, shared_data: Path, reached: Reached) -> None:
+def test_mean_colors_stay(name: str, precision: str, shared_data: Path, reached: Reached) -> None:
     photos = sorted((shared_data / "train" / "photos").glob("*.jpg"))[::11][:PHOTOS]
     if len(photos) < PHOTOS:
         pytest.skip(f"fewer than {PHOTOS} photographs below {shared_data}/train/photos")
-    restorer, level = of(name)
+    restorer, level = of(name, precision)
     worst = 0.0
     for path in photos:
         with Image.open(path) as image:
@@ -135,8 +148,30 @@ def test_mean_colors_stay(name: str, shared_data: Path, reached: Reached) -> Non
         moved = float(np.abs(after - before).max())
         worst = max(worst, moved)
         reached(moved < 0.5)
-    reached.note(f"{name}: at most {worst:.3f} levels")
+    reached.note(f"{name} in {precision}: at most {worst:.3f} levels")
     assert worst < 0.5
+
+
+@pytest.mark.promise(
+    "Numbers: a photograph that a bundled network computes in tiles is that of one piece to one level and 60 dB, in "
+    "float32 and bfloat16",
+    count=len(bundled()) * len(PRECISIONS),
+)
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", bundled())
+def test_tiles_hardly_change_photographs(
+    name: str, precision: str, shared_data: Path, reached: Reached
+) -> None:
+    path = next(iter(sorted((shared_data / "train" / "photos").glob("*.jpg"))))
+    with Image.open(path) as image:
+        photo = Picture(np.asarray(image.convert("RGB"))[:300, :420].copy())
+    whole, level = of(name, precision)
+    tiles, _ = of(name, precision, Limits(tile=200))
+    error = tiles(photo, **level).pixels.astype(float) - whole(photo, **level).pixels
+    assert error.any()  # tiles
+    assert np.abs(error).max() <= 1
+    assert np.square(error).mean() <= 255**2 / 1e6
+    reached()
 
 
 @pytest.mark.promise("Numbers: what overflows in half precision is computed again in fp32, which is said")
