@@ -168,8 +168,10 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
         Figure.at_least(0.9, "throughput, small pictures over one, beyond start-up", beyond, "×"),
     ]
     padded = (CROP + 2) ** 2 / CROP**2 - 1
+    record = json.loads(next(line for line in runs["one"][0].text.splitlines() if line.startswith("{")))
+    network = f"`{record['model']}` in {record['precision']}"
     notes = [
-        f"`nsr upscale -s 2 --json` with `upscale-x2-lite`, medians of {arguments.repeats} runs in turn.",
+        f"`nsr upscale -s 2 --json` with {network}, medians of {arguments.repeats} runs in turn.",
         "The device's seconds are those of `infer`. Start-up is the whole command for 64×64 pixels.",
         f"A pixel is added around every picture: {padded:.0%} more arithmetic for {size}.",
     ]

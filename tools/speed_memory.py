@@ -34,6 +34,7 @@ def memory(arguments: argparse.Namespace, folder: Path) -> Measured:
     model: list[str | Path] = (
         ["--model", tiny_weights(folder / "tiny.safetensors")] if arguments.network == "tiny" else []
     )
+    model += ["--precision", "fp32"]
     out = folder / f"out.{form.lower()}"
     base = peak_memory([*upscale(small, out), *model])
     figures = [Figure("the command for 64×64 pixels (libraries, weights)", base[0] / 1e6, "MB")]
@@ -46,7 +47,7 @@ def memory(arguments: argparse.Namespace, folder: Path) -> Measured:
         known = Figure.at_most(parse_amount(arguments.limit) / 1e6, forecast, more, "MB")
         figures += [known if extra else Figure(forecast, more, "MB"), Figure(f"{name}: time", wall, "s")]
     notes = [
-        f"{width}×{height} pixels ×2, {form} in and out, {arguments.network} network.",
+        f"{width}×{height} pixels ×2, {form} in and out, {arguments.network} network, fp32.",
         "Proportional set size of the command and its decoding process together.",
     ]
     return Measured(f"Memory, {width * height / 1e6:.0f} megapixels, {form}", figures, notes)

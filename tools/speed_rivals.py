@@ -133,7 +133,7 @@ def ours(task: str, model: str | None, color: str) -> tuple[str, Restore]:
         out = from_unit(restorer.run(array, sigma=SIGMA if task == "denoise" else None), np.uint8)
         return out, time.perf_counter() - begin
 
-    return f"nsr, {restorer.name} ({restorer.sha256[:8]})", restore
+    return f"nsr, {restorer.name} ({restorer.sha256[:8]}) in {restorer.precision}", restore
 
 
 def measure(arguments: argparse.Namespace) -> Measured:

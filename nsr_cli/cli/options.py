@@ -40,7 +40,12 @@ Device = Annotated[
 ]
 PrecisionChoice = Annotated[
     Precision,
-    option("--precision", metavar="auto|fp32|bf16|fp16", panel=_MACHINE, help="Number type to compute in."),
+    option(
+        "--precision",
+        metavar="auto|fp32|bf16|fp16",
+        panel=_MACHINE,
+        help="Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
+    ),
 ]
 Batch = Annotated[
     int | None,
