@@ -12,7 +12,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-_LARGE = 32 << 20  # bytes; for less, clearing new memory would take longer than what it saves
+_LARGE = 8 << 20  # bytes; for less, clearing new memory would take longer than what it saves
 
 
 def zeros(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -32,6 +32,7 @@ from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import SHARE
 
 _FLOAT = 4
+_MADE = 3  # copies of a tile's result: the network's, with its border, and cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,9 @@ def _bytes(config: NetworkConfig, width: int, channels: int, after: int, inside:
     """Of a row of windows, and of a window while the network runs; `inside` is for its features, 0 elsewhere."""
     # Rows: stored and in float before the network; after it, with as much of the row before.
     row = width * config.window * channels * (2 * _FLOAT + int(1.5 * after * config.scale**2))
-    return row, inside and inside + config.window**2 * channels * 2 * _FLOAT * config.scale**2
+    # Once the network's features are let go of, its result is there as often as it is turned into what is wanted.
+    made = config.window**2 * channels * _MADE * _FLOAT * config.scale**2
+    return row, inside and max(inside, made)
 
 
 def _least(row: int, window: int, margin: int, networks: int) -> int:
