@@ -1,7 +1,7 @@
 """Memory for the features and results of large pictures, straight from the system.
 
-What malloc hands out for them comes in pages of 4 KB, each of which costs an interrupt when it is first touched: at 16
-megapixels a third of the time of a small network. And what it keeps lies in pieces, so that the same picture takes more
+What malloc hands out for them comes in pages of 4 KB, each of which costs an interrupt when it is first touched, which
+for a small network adds up to much of its time. And what it keeps lies in pieces, so that the same picture takes more
 one time than another. Memory of a mapping of its own may be in pages of 2 MB, and is given back when it is let go of.
 """
 
