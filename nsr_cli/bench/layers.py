@@ -11,6 +11,7 @@ from torch import Tensor
 from nsr_cli.bench.figures import Figure, Place, channels_last
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.layers import SparseLayer
+from nsr_cli.engine.passage import window_sums
 from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 _PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
@@ -60,8 +61,7 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
     halo = channels_last(F.pad(x, (1, 1, 1, 1)))
 
     def select(pooled: Tensor) -> tuple[Tensor, Tensor]:
-        gamma = selector(pooled).transpose(1, 2).to(place.dtype).contiguous()
-        return gamma, folded.mix_biases(gamma)
+        return folded.select(selector(pooled).transpose(1, 2))
 
     rows = math.isqrt(batch)
     cols = batch // rows
@@ -95,8 +95,7 @@ def _by_window(
         pooled[index] = _means(x[index : index + 1])[0]
 
     def convolve(index: int) -> None:
-        part = slice(index, index + 1)
-        outs[index] = layer.apply(halo[part], gamma[part], biases[part])
+        outs[index] = layer.apply(halo[index : index + 1], gamma[index, :, None], biases[index])
 
     with Crew(cores) as crew:
         crew.share(pool, len(x))
@@ -105,8 +104,8 @@ def _by_window(
 
 
 def _means(features: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C) float32."""
-    return features.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32) / features.shape[2:].numel()
+    """(B, C, H, W) -> (B, C) float32, as the engine takes them."""
+    return window_sums(features) / features.shape[2:].numel()
 
 
 def _mosaic(halo: Tensor, rows: int, cols: int) -> Tensor:

@@ -42,6 +42,7 @@ class SparseLayer:
     kernels: Tensor  # (d, k, O/d · 9 · C): kernels of a cardinal group, channels innermost
     biases: Tensor  # (d, k, O/d)
     shape: tuple[int, int]  # O, C
+    dtype: torch.dtype  # of features; kernels are mixed in that of `kernels`
 
     @classmethod
     def of(cls, layer: SparseConvolution, device: torch.device, dtype: torch.dtype) -> "SparseLayer":
@@ -49,30 +50,36 @@ class SparseLayer:
         k, d = layer.groups, layer.cardinality
         by_group = layer.weight.detach().permute(0, 2, 3, 1).reshape(k, d, -1).transpose(0, 1)
         biases = layer.bias.detach().view(k, d, -1).transpose(0, 1)
+        # CPUs multiply such small matrices of bfloat16 in several times the time of float32.
+        mixing = torch.float32 if device.type == "cpu" else dtype
         return cls(
-            by_group.to(device, dtype).contiguous(),
-            biases.to(device, dtype).contiguous(),
+            by_group.to(device, mixing).contiguous(),
+            biases.to(device, mixing).contiguous(),
             (layer.out_channels, layer.in_channels),
+            dtype,
         )
 
-    def mix_biases(self, gamma: Tensor) -> Tensor:
-        """Gamma (M, d, k) of any number of windows -> their biases (M, O)."""
-        return torch.bmm(gamma.transpose(0, 1), self.biases).transpose(0, 1).flatten(1)
+    def select(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
+        """Selections (M, d, k) of windows, float32 -> what `apply` and `apply_many` take: gamma, and biases (M, O)."""
+        by_cardinal = gamma.to(self.kernels.dtype).transpose(0, 1).contiguous()
+        biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).flatten(1)
+        return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
     def apply(self, features: Tensor, gamma: Tensor, bias: Tensor) -> Tensor:
         """One window: (1, C, H + 2, W + 2) -> (1, O, H, W), with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
             features: its features and a halo of one pixel.
-            gamma: (1, d, k), its selection.
-            bias: (1, O), what `mix_biases` made of that.
+            gamma: (d, 1, k), its selection, contiguous.
+            bias: (O,).
         """
-        # (d, 1, k) is contiguous as it lies, and so is the mixed kernel.
-        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels)
-        if winograd.suits(*self.shape, mixed.device, mixed.dtype) and winograd.is_large(features):
-            kernels = winograd.transformed(mixed.view(-1, 9, self.shape[1]))
-            return winograd.convolve(features, kernels, bias[0])
-        return F.conv2d(features, mixed.view(-1, 3, 3, self.shape[1]).permute(0, 3, 1, 2), bias[0])
+        out_channels, channels = self.shape
+        mixed = torch.bmm(gamma, self.kernels)
+        if winograd.suits(out_channels, channels, mixed.device, self.dtype) and winograd.is_large(features):
+            kernels = winograd.transformed(mixed.view(-1, 9, channels))
+            return winograd.convolve(features, kernels, bias)
+        shape, strides = (out_channels, channels, 3, 3), (9 * channels, 1, 3 * channels, channels)
+        return F.conv2d(features, mixed.to(self.dtype).as_strided(shape, strides), bias)
 
     def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
         """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.
@@ -87,6 +94,7 @@ class SparseLayer:
         """
         count, (out_channels, in_channels) = rows * cols, self.shape
         mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).transpose(0, 1)
+        mixed = mixed.to(self.dtype)
         kernels = mixed.reshape(-1, 3, 3, in_channels).permute(0, 3, 1, 2)  # (M · O, C, 3, 3), channels last
         side = (features.shape[-1] - 2) // cols
         cut = features[0].unfold(1, side + 2, side).unfold(2, side + 2, side)  # (C, rows, cols, P + 2, P + 2)
