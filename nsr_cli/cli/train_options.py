@@ -184,6 +184,17 @@ Flat = Annotated[
         max=1,
     ),
 ]
+Intact = Annotated[
+    float,
+    _option(
+        _SCHEDULE,
+        "--intact",
+        "SHARE",
+        "Share of patches for dejpeg that are not compressed; only their mean colors count, by --mean-color.",
+        min=0,
+        max=1,
+    ),
+]
 LearningRate = Annotated[
     float,
     _option(

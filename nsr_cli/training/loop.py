@@ -137,9 +137,7 @@ class Trainer:
         )
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             restored = self.model(batch.input.contiguous(memory_format=self.way.layout), batch.level)
-        loss = loss_within_range(restored.float(), batch.target, self.recipe.loss)
-        if self.recipe.mean_color:
-            loss = loss + self.recipe.mean_color * mean_color_error(restored.float(), batch.target)
+        loss = batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
             # This loss is the first to tell whether the last update was a sound one.
             self._check(float(loss.detach()))
@@ -220,6 +218,13 @@ def make_optimizer(network: Network, learning_rate: float) -> torch.optim.Optimi
     """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not."""
     parameters = list(network.parameters())
     return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+
+
+def batch_loss(restored: Tensor, batch: Batch, kind: Loss, mean_color: float) -> Tensor:
+    """What is minimized: the error of pixels, and `mean_color` times that of mean colors; of intact ones the latter."""
+    pixels = restored if batch.intact is None else torch.where(batch.intact, batch.target, restored)
+    loss = loss_within_range(pixels, batch.target, kind)
+    return loss + mean_color * mean_color_error(restored, batch.target) if mean_color else loss
 
 
 def loss_within_range(restored: Tensor, target: Tensor, kind: Loss = "l1") -> Tensor:

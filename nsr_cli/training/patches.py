@@ -26,11 +26,15 @@ _CONTRAST = 0.5  # at most, of patches that are flattened; half of them keep non
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's patches: input (B, C, P, P), target (B, C, sP, sP) in [0, 1], level (B, 1) or None."""
+    """One step's patches: input (B, C, P, P), target (B, C, sP, sP) in [0, 1], level (B, 1) or None.
+
+    Of those that are `intact`, (B, 1, 1, 1) bool or None, only the mean colors count.
+    """
 
     input: Tensor
     target: Tensor
     level: Tensor | None
+    intact: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,15 @@ class PatchSource:
         seed: int,
         device: torch.device,
         flat: float = 0.0,
+        intact: float = 0.0,
     ) -> None:
         """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
 
-        `flat` is the share of patches that become nearly one color, see `_paint`.
+        `flat` is the share of patches that become nearly one color, see `_paint`; `intact` that of patches for
+        `dejpeg` that are not compressed, see `_spare`.
         """
         self.task, self.patch, self.seed, self.device = task, patch, seed, device
-        self.flat = flat
+        self.flat, self.intact = flat, intact
         pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
         self._high = _Plane.pack(pictures, device)
         self._low = self._high
@@ -117,7 +123,7 @@ class PatchSource:
             return Batch(low.float() / 255, target.float() / 255, None)
         if self.task.kind == "denoise":
             return self._noisy(target, levels, noise_seed, mine)
-        return self._compressed(target, levels[mine])
+        return self._spare(random, size, mine, self._compressed(target, levels[mine]))
 
     def _place(self, draw: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
         """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels.
@@ -174,6 +180,18 @@ class PatchSource:
         else:
             degraded = self._coded_by_libjpeg(target, qualities, halved)
         return Batch(degraded.float() / 255, target.float() / 255, level)
+
+    def _spare(self, random: np.random.Generator, size: int, mine: slice, batch: Batch) -> Batch:
+        """Undo the compression of chosen patches; what was said of their quality stays.
+
+        Pictures are not always as bad as is said of them. What JPEG does to saturated colors a network learns to mend
+        by the stated quality alone, and would tint those that need no mending. Whole patches in the loss would teach it
+        to mend less wherever it cannot tell; their mean colors do not.
+        """
+        if not self.intact:
+            return batch
+        chosen = torch.from_numpy(random.random((size, 1, 1, 1))[mine] < self.intact).to(self.device)
+        return Batch(torch.where(chosen, batch.target, batch.input), batch.target, batch.level, chosen)
 
     def _coded_by_libjpeg(
         self, target: Tensor, qualities: npt.NDArray[np.int64], halved: npt.NDArray[np.bool_]

@@ -81,6 +81,7 @@ class Recipe:
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none
     flat: float = 0.0  # share of patches that become nearly one color
+    intact: float = 0.0  # share of patches for dejpeg that are not compressed: their mean colors count
     seed: int = 0
     holdout: int = 8  # training pictures kept aside for validation
     validate_every: int = 1000  # steps
@@ -125,7 +126,7 @@ def make_recipe(
     """A recipe from names: `changes` replaces fields of the network, `fields` those of the recipe.
 
     Raises:
-        UsageError: an unknown task or preset, or changes that contradict each other.
+        UsageError: an unknown task or preset, or changes or fields that contradict each other.
     """
     chosen = find_task(task)
     name = preset or default_preset(chosen)
@@ -135,4 +136,9 @@ def make_recipe(
         network = dataclasses.replace(chosen.network(PRESETS[name]), **(changes or {}))
     except ValueError as error:
         raise UsageError(f"this network cannot be built: {error}") from None
-    return Recipe(task=task, network=network, preset=name, **fields)
+    recipe = Recipe(task=task, network=network, preset=name, **fields)
+    if recipe.intact and chosen.kind != "dejpeg":
+        raise UsageError(f"--intact is for dejpeg: the patches of {task} are always degraded")
+    if recipe.intact and not recipe.mean_color:
+        raise UsageError("--intact does nothing without --mean-color: nothing else of intact patches counts")
+    return recipe

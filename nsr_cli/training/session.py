@@ -74,7 +74,7 @@ def run_training(
         saved = _find_saved(recipe, run, resume=resume)
         training, held_out = load_and_split(recipe, folders, listeners, run)
         task = find_task(recipe.task)
-        source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat)
+        source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat, recipe.intact)
         aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
         fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
         taken: list[str] = []

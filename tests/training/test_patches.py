@@ -167,3 +167,20 @@ def test_without_flat_patches_nothing_is_drawn_for_them() -> None:
     usual = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU).batch(0, 4)
     rare = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU, flat=1e-12).batch(0, 4)
     assert torch.equal(usual.input, rare.input)
+
+
+@pytest.mark.parametrize("task", ["dejpeg-gray", "dejpeg-rgb"])
+def test_intact_patches_are_not_compressed_whatever_the_level(task: str) -> None:
+    pictures = [np.random.default_rng(0).integers(0, 256, (64, 64, TASKS[task].channels), dtype=np.uint8)]
+    usual = PatchSource(TASKS[task], pictures, P, 1, CPU).batch(0, 64)
+    source = PatchSource(TASKS[task], pictures, P, 1, CPU, intact=0.5)
+    batch = source.batch(0, 64)
+    assert usual.intact is None and batch.intact is not None
+    assert batch.level is not None and usual.level is not None
+    assert torch.equal(batch.target, usual.target) and torch.equal(batch.level, usual.level)
+    spared = batch.intact.flatten()
+    assert 16 < int(spared.sum()) < 48
+    assert torch.equal(spared, (batch.input == batch.target).flatten(1).all(dim=1))
+    assert torch.equal(batch.input[~spared], usual.input[~spared])
+    halves = [source.batch(0, 64, rank, 2).input for rank in (0, 1)]
+    assert torch.equal(torch.stack(halves, dim=1).flatten(0, 1), batch.input)

@@ -45,6 +45,8 @@ def test_recipes_survive_json() -> None:
         (lambda: make_recipe("upscale-x5"), "upscale-x4"),
         (lambda: make_recipe("upscale-x2", "edsr-xl"), "edsr-s"),
         (lambda: make_recipe("upscale-x2", None, {"cardinality": 7}), "does not divide"),
+        (lambda: make_recipe("denoise-gray", intact=0.1, mean_color=1.0), "--intact is for dejpeg"),
+        (lambda: make_recipe("dejpeg-rgb", intact=0.1), "nothing without --mean-color"),
     ],
 )
 def test_wrong_names_say_what_is_right(call: object, message: str) -> None:
