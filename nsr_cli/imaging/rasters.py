@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, iptc, limits, outline, png, profile, xmp
+from nsr_cli.imaging import bmpcolor, exif, iptc, limits, outline, png, profile, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -147,14 +147,20 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
     if info.get("jfif_unit") in (1, 2):
         factor = 1.0 if info["jfif_unit"] == 1 else 2.54
         dpi = (info["jfif_density"][0] * factor, info["jfif_density"][1] * factor)
-    if kind == "BMP" and "dpi" in info:
-        dpi = (float(info["dpi"][0]), float(info["dpi"][1]))
+    if kind == "BMP":
+        return _bmp_metadata(info, data), ()
     if dpi is not None and min(dpi) <= 0:
         dpi = None
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
     return Metadata(block, icc, dpi, _texts(info), _seconds(info)), notes
+
+
+def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
+    dpi = info.get("dpi")
+    icc, left_out = bmpcolor.read(data)
+    return Metadata(None, icc, dpi if dpi and min(dpi) > 0 else None, left_out=left_out)
 
 
 def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: bytes) -> Metadata:

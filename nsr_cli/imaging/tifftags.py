@@ -21,7 +21,10 @@ DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT = 270, 271, 27
 _RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 _RATINGS = (18246, 18249)
 _WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywords, subject
-_KEPT = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT, 269, 285, *_RATINGS, *_WINDOWS)
+_COLORS = (318, 319)  # white point and primaries: samples keep their meaning
+_TRANSFER = 301  # as long as samples have values: too long for EXIF, and wrong for other samples
+_MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
+_KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, 269, 285, *_RATINGS, *_WINDOWS, *_COLORS)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
@@ -29,6 +32,9 @@ _SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
 _BYTES = 7
 _LONG, _LONG8 = 4, 16
+_RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
+
+_Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
 
 
 def read(data: Readable, place: int) -> tuple[Metadata, int]:
@@ -51,6 +57,8 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     geo, more = _geo(data, found, values, turn)
     if XMP in raw and packet is None:
         more += (xmp.NOT_UTF8,)
+    if _TRANSFER in found and metadata.icc is None:
+        more += ("its transfer function",)
     return replace(metadata, iptc=text, geo=geo, left_out=left_out + more), turn
 
 
@@ -101,23 +109,30 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
         return []
 
 
-def write(picture: Picture) -> tuple[list[tuple[int, int, int, bytes, bool]], list[list[Value]]]:
+def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
     """tifffile's `extratags` for a picture, and the directories to `attach` for its pointers."""
     meta = picture.metadata
     main, *children = _directories(meta.exif, picture.width, picture.height)
-    tags = [(v.tag, v.kind, v.count, v.data, True) for v in main if v.tag in _KEPT]
+    tags = [_extra(v) for v in main if v.tag in _KEPT]
     packet = xmp.pack(meta.text)
     if packet is not None:
         content = packet.encode("utf-8", "replace")
         tags.append((XMP, 1, len(content), content, True))
     if meta.iptc is not None:
         tags.append((IPTC, _BYTES, len(meta.iptc), meta.iptc, True))
-    geo = geotiff.unpack(meta.geo, picture.width, picture.height)
-    tags += [(v.tag, v.kind, v.count, v.data, True) for v in geo]
+    tags += map(_extra, geotiff.unpack(meta.geo, picture.width, picture.height))
     tags.append((ORIENTATION, 3, 1, b"\1\0", True))
     present = [(tag, child) for tag, child in zip(_PLACEHOLDERS, children, strict=True) if child]
     tags += [(tag, _LONG, 1, b"\0\0\0\0", True) for tag, _ in present]
     return tags, [child for _, child in present]
+
+
+def _extra(value: Value) -> _Extra:
+    """A tag as tifffile wants it, which counts rational numbers in packed data twice."""
+    data: bytes | tuple[int, ...] = value.data
+    if value.kind in _RATIONALS:
+        data = struct.unpack(f"<{2 * value.count}{_RATIONALS[value.kind]}", value.data)
+    return value.tag, value.kind, value.count, data, True
 
 
 def _directories(

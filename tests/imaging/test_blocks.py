@@ -227,6 +227,22 @@ def test_extended_xmp_and_xmp_that_is_not_utf8_are_said(
         assert picture.metadata.get_text(XMP_KEY) is None
 
 
+def test_white_point_and_primaries_of_a_tiff_go_on_and_its_transfer_function_is_said(
+    samples: Any, tiff_file: Make
+) -> None:
+    white, primaries = (3127, 10000, 3290, 10000), (64, 100, 33, 100, 21, 100, 71, 100, 15, 100, 6, 100)
+    curve = (301, 3, 256, tuple(range(0, 65536, 256)), True)
+    tags = [(318, 5, 2, white, True), (319, 5, 6, primaries, True)]
+    picture = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=[*tags, curve]))
+    assert codec.losses(picture, "TIFF") == ("its transfer function is left out",)
+    found = tags_of(codec.encode(picture, "TIFF"))
+    assert (found[318], found[319]) == (white, primaries) and 301 not in found
+    with Image.open(io.BytesIO(codec.encode(picture, "PNG"))) as image:
+        assert [float(x) for x in image.getexif()[319]] == [0.64, 0.33, 0.21, 0.71, 0.15, 0.06]
+    plain = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=tags))
+    assert codec.losses(plain, "PNG") == codec.losses(plain, "TIFF") == ()
+
+
 def tags_of(data: bytes) -> dict[int, Any]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         return {tag.code: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
