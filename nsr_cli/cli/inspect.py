@@ -99,7 +99,7 @@ def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) ->
         console.json_line({"schema": 1, "input": text, **facts(picture, findings), "recommended": advice})
         return
     console.data(f"{_label(text)}: {describe(picture, findings)}")
-    for note in picture.notes:
+    for note in picture.remarks:
         console.data(f"  {note}")
     console.data(f"  {advice or 'nothing to repair'}")
 

@@ -86,7 +86,8 @@ class Journey:
         pages = work.pages = self._decoder.pages(data)
         first = pages[0]
         outcome.size = (first.width, first.height)
-        outcome.notes += (*first.notes, *((item.job.note,) if item.job.note else ()))
+        outcome.notes += (*first.remarks, *((item.job.note,) if item.job.note else ()))
+        outcome.is_first_frame = first.first_of > 1
         work.format = item.job.format or own_format(pages)
         check_pages(pages, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)

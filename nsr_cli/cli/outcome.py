@@ -51,16 +51,13 @@ class Outcome:
     """For `auto`: one `step_record` for each step."""
     notes: list[str] = field(default_factory=list)
     """What the user should know about the result."""
+    is_first_frame: bool = False
+    """Whether the input is an animation of which only the first frame is taken."""
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
     wait: float = 0.0
     """Seconds that the network stood still before this picture: it was not decoded yet, or there was no room."""
     data: bytes | None = None
     """The finished file, where it goes to stdout."""
-
-    @property
-    def is_first_frame(self) -> bool:
-        """Whether the input is an animation of which only the first frame is taken."""
-        return any(note.startswith("first of ") and note.endswith(" frames") for note in self.notes)
 
     def fail(self, error: NsrError) -> None:
         """Note why there is no result: a failure, unless the picture is one of many and large enough already."""

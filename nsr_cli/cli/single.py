@@ -141,7 +141,7 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
             picture = decoder.first(data)
     except (PictureError, NotReady) as error:
         raise type(error)(f"{safe_text(label)}: {error}") from error
-    for note in picture.notes:
+    for note in picture.remarks:
         console.warning(f"{label}: {note}")
     return Source(label, data, picture)
 

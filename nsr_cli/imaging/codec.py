@@ -77,7 +77,7 @@ def sniff(data: bytes) -> str:
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
-    """The picture in a file's bytes; of an animation or a multi-page file the first, which `notes` say.
+    """The picture in a file's bytes; of an animation or a multi-page file the first.
 
     Upright, gray or RGB, in the depth of the file. DecodeError, in one line, for bytes that are not a
     whole picture, are larger than `max_pixels`, or hold NaN.
@@ -85,9 +85,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     kind = sniff(data)
     with _one_line(kind):
         if kind == "PNG":
-            total = png.frames(data)
-            picture = png.decode(data, max_pixels)
-            return picture if total == 1 else picture.with_notes(f"first of {total} frames")
+            return replace(png.decode(data, max_pixels), first_of=png.frames(data))
         if kind == "TIFF":
             outline.check_tiff(data)
             return tiff.decode(data, max_pixels)
@@ -107,9 +105,7 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
             found = rasters.decode_frames(data, kind, max_pixels)
         else:
             found = iter((decode(data, max_pixels=max_pixels),))
-        for picture in found:
-            # The reader's note that there are more is for those who take only the first.
-            yield replace(picture, notes=tuple(n for n in picture.notes if not n.startswith("first of ")))
+        yield from found
 
 
 @contextmanager

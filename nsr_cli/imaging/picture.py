@@ -88,10 +88,13 @@ class Picture:
     """Name of the format it was read from, such as "PNG"; empty if it was made here."""
 
     notes: tuple[str, ...] = ()
-    """What the user should know about the reading, such as "first of 12 frames"."""
+    """What the user should know about the reading, such as "1 extra channel left out"."""
 
     span: tuple[float, float] = (0.0, 1.0)
     """For float pictures: the stored values that black and white had in the file."""
+
+    first_of: int = 1
+    """How many pages or frames the file has, where this is the first of them and the others are not read."""
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -130,8 +133,15 @@ class Picture:
         """Whether samples are floating point."""
         return self.bits == 32
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and of how many this is the first."""
+        if self.first_of == 1:
+            return self.notes
+        return *self.notes, f"first of {self.first_of} {'pages' if self.source == 'TIFF' else 'frames'}"
+
     def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
-        """A copy with other samples and the same metadata, source, notes and span."""
+        """A copy with other samples and the same of everything else."""
         return replace(self, pixels=pixels, alpha=alpha)
 
     def with_notes(self, *notes: str) -> Self:

@@ -75,21 +75,23 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
-    """The first picture of a file, with a note if there are more."""
-    return next(decode_frames(data, kind, max_pixels))
+    """The first picture of a file, which says how many there are."""
+    return next(_frames(data, kind, max_pixels))
 
 
 def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
     """Every frame of an animation, complete pictures of the same size; one picture of other files."""
+    return (replace(frame, first_of=1) for frame in _frames(data, kind, max_pixels))
+
+
+def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
     data, cut, frames = _outlined(data, kind)
     photoshop = b""
     if kind == "JPEG":
         data, photoshop = iptc.split_jpeg(data, outline.most_parts(len(data)))
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
-        notes = (f"first of {total} frames",) if total > 1 else ()
-        if "mp" in image.info:
-            notes = ("it holds further pictures (MPO): left out",)
+        notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
         for index in range(total):
             try:
                 image.seek(index)
@@ -107,7 +109,8 @@ def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
             if total > 1:
                 metadata = replace(metadata, plays=_plays(image.info, kind))
             found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
-            yield finish(pixels, alpha, metadata, kind, found, from_palette=kind in ("BMP", "GIF"))
+            palette = kind in ("BMP", "GIF")
+            yield replace(finish(pixels, alpha, metadata, kind, found, from_palette=palette), first_of=total)
 
 
 def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:

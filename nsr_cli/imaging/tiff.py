@@ -7,6 +7,7 @@ size is bounded by the page's own size are let through.
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,12 +44,16 @@ _NUMBERS = (
 
 
 def decode(data: bytes, max_pixels: int) -> Picture:
-    """The first page, with a note if there are more."""
-    return next(decode_pages(data, max_pixels))
+    """The first page, which says how many there are."""
+    return next(_pages(data, max_pixels))
 
 
 def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     """Every page that is a picture of its own; thumbnails and masks are passed over."""
+    return (replace(page, first_of=1) for page in _pages(data, max_pixels))
+
+
+def _pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
@@ -58,9 +63,8 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
             raise DecodeError("the TIFF file has no picture")
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
-        for index, page in enumerate(pages):
-            more = (f"first of {len(pages)} pages",) if index == 0 and len(pages) > 1 else ()
-            yield _page_picture(page, data, max_pixels).with_notes(*more)
+        for page in pages:
+            yield replace(_page_picture(page, data, max_pixels), first_of=len(pages))
 
 
 def _pictures(file: Any) -> Iterator[Any]:

@@ -117,6 +117,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "source": picture.source,
         "notes": picture.notes,
         "span": picture.span,
+        "first_of": picture.first_of,
     }
 
 
@@ -141,6 +142,7 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
             str(record["source"]),
             tuple(str(note) for note in record["notes"]),
             _pair(record["span"]),
+            int(record["first_of"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"a picture's description is wrong ({type(error).__name__})") from error

@@ -375,10 +375,10 @@ def test_a_frame_of_an_animation_is_said_to_be_the_first(samples: Any) -> None:
     for kind in ("PNG", "WEBP", "GIF"):
         data = codec.encode_pages(frames, kind)
         first = codec.decode(data)
-        assert first.notes == ("first of 3 frames",)
+        assert first.remarks == ("first of 3 frames",)
         every = list(codec.decode_all(data))
         assert len(every) == 3
-        assert all(picture.notes == () and picture.metadata.duration == 0.25 for picture in every)
+        assert all(picture.remarks == () and picture.metadata.duration == 0.25 for picture in every)
         for picture, frame in zip(every, frames, strict=True):
             error = np.abs(picture.pixels.astype(int) - frame.pixels).mean()
             assert error < (8 if kind == "GIF" else 0.01), kind

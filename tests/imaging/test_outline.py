@@ -79,7 +79,7 @@ def test_the_notes_reach_the_picture() -> None:
 )
 def test_so_many_pictures_are_read_and_not_one_more(make: Callable[[int], bytes], what: str) -> None:
     assert len(list(codec.decode_all(make(5)))) == 5
-    assert codec.decode(make(5)).notes == (f"first of 5 {what}",)
+    assert codec.decode(make(5)).remarks == (f"first of 5 {what}",)
     for read in (codec.decode, lambda data: list(codec.decode_all(data))):
         with pytest.raises(DecodeError, match=f"^it has more than the 5 {what} that are read of one file"):
             read(make(6))

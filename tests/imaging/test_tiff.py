@@ -191,10 +191,10 @@ def test_every_page_and_no_thumbnail(samples: Any) -> None:
         writer.write(samples.gray16, photometric="minisblack")
     data = stored.getvalue()
     first = codec.decode(data)
-    assert first.notes == ("first of 2 pages",)
+    assert first.remarks == ("first of 2 pages",)
     pages = list(codec.decode_all(data))
     assert [page.bits for page in pages] == [8, 16]
-    assert all(page.notes == () for page in pages)
+    assert all(page.remarks == () for page in pages)
 
 
 def test_pages_that_form_a_circle_end(samples: Any, tiff_file: Make) -> None:

@@ -92,7 +92,7 @@ def same(one: Picture, other: Picture) -> bool:
     def parts(picture: Picture) -> tuple[Any, ...]:
         alpha = None if picture.alpha is None else (picture.alpha.dtype.name, picture.alpha.tobytes())
         pixels = (picture.pixels.dtype.name, picture.pixels.shape, picture.pixels.tobytes())
-        return pixels, alpha, picture.metadata, picture.source, picture.notes, picture.span
+        return pixels, alpha, picture.metadata, picture.source, picture.remarks, picture.span
 
     return parts(one) == parts(other)
 
@@ -113,7 +113,7 @@ def test_of_several_pictures_the_first_comes_with_a_note() -> None:
     with Decoder(every_frame=True) as decoder:
         for kind, what in (("TIFF", "pages"), ("GIF", "frames"), ("PNG", "frames")):
             first = decoder.first(codec.encode_pages(levels, kind))
-            assert first.notes == (f"first of 3 {what}",)
+            assert first.remarks == (f"first of 3 {what}",)
             assert (int(first.pixels.min()), int(first.pixels.max())) == (10, 10)
 
 
