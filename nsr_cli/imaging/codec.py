@@ -85,7 +85,8 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     kind = sniff(data)
     with _one_line(kind):
         if kind == "PNG":
-            return replace(png.decode(data, max_pixels), first_of=png.frames(data))
+            total = png.frames(data)  # before anything is unpacked: too many are refused
+            return replace(png.decode(data, max_pixels), first_of=total)
         if kind == "TIFF":
             outline.check_tiff(data)
             return tiff.decode(data, max_pixels)
