@@ -93,8 +93,7 @@ class SparseLayer:
             (1, O, rows · P, cols · P)
         """
         count, (out_channels, in_channels) = rows * cols, self.shape
-        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).transpose(0, 1)
-        mixed = mixed.to(self.dtype)
+        mixed = torch.bmm(gamma.transpose(0, 1), self.kernels).transpose(0, 1).to(self.dtype)
         kernels = mixed.reshape(-1, 3, 3, in_channels).permute(0, 3, 1, 2)  # (M · O, C, 3, 3), channels last
         side = (features.shape[-1] - 2) // cols
         cut = features[0].unfold(1, side + 2, side).unfold(2, side + 2, side)  # (C, rows, cols, P + 2, P + 2)

@@ -182,9 +182,9 @@ class Passage:
 def rectify_(out: Tensor) -> Tensor:
     """ReLU in place.
 
-    A bfloat16 is negative where its bits, read as an integer, are. CPUs compare integers in a fifth of the time, since
-    they have no instructions for bfloat16 other than products. A NaN with a sign becomes 0; the features that the block
-    is added to still have it.
+    A bfloat16 is negative where its bits, read as an integer, are. CPUs compare integers faster, since they have no
+    instructions for bfloat16 other than products. A NaN with a sign becomes 0; the features that the block is added to
+    still have it.
     """
     if out.dtype == torch.bfloat16 and out.device.type == "cpu":
         out.view(torch.int16).clamp_min_(0)
@@ -205,6 +205,6 @@ def _sums(out: Tensor, area: Area) -> Tensor:
 def window_sums(out: Tensor) -> Tensor:
     """Sums over single windows: (B, C, height, width) -> (B, C) float32."""
     if out.dtype == torch.bfloat16 and not (out.shape[2] % _CELL or out.shape[3] % _CELL):
-        # In half the time. The sums of cells are rounded to bfloat16, their sum is not.
+        # Faster than a sum in float32. The sums of cells are rounded to bfloat16, their sum is not.
         return F.avg_pool2d(out, _CELL, divisor_override=1).sum(dim=(2, 3), dtype=torch.float32)
     return out.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32)
