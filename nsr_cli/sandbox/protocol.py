@@ -130,7 +130,7 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
     """
     try:
         shape = tuple(int(side) for side in record["shape"])
-        if record["type"] not in _TYPES or len(shape) != 3 or min(shape) < 1:
+        if record["type"] not in _TYPES or len(shape) != 3 or min(*shape, record["first_of"]) < 1:
             raise ProtocolError("a picture of an impossible kind")
         samples = math.prod(shape) + (math.prod(shape[:2]) if record["alpha"] else 0)
         if samples * np.dtype(record["type"]).itemsize > most:

@@ -37,3 +37,9 @@ def test_everything_that_a_file_says_comes_over() -> None:
 def test_no_chunks_come_over_but_those_of_colors(color: Any) -> None:
     with pytest.raises(ProtocolError):
         rebuild(record(color=color), 1 << 10)
+
+
+@pytest.mark.parametrize("count", [0, -3, "x", None])
+def test_a_file_has_at_least_one_picture(count: object) -> None:
+    with pytest.raises(ProtocolError):
+        rebuild(record(first_of=count), 1 << 10)
