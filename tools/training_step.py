@@ -17,7 +17,8 @@ from nsr_cli.bench.figures import time_in_turn
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
-from nsr_cli.training.loop import loss_within_range, make_optimizer
+from nsr_cli.training.loop import make_optimizer
+from nsr_cli.training.loss import loss_within_range
 
 
 def plain_of(config: NetworkConfig) -> NetworkConfig:

@@ -206,12 +206,13 @@ LearningRate = Annotated[
     ),
 ]
 LossKind = Annotated[
-    Literal["l1", "l2"],
+    Literal["l1", "l2", "psnr"],
     _option(
         _SCHEDULE,
         "--loss",
-        "l1|l2",
-        "Error to minimize: absolute as in the paper, or squared, which aims at PSNR and mean colors.",
+        "l1|l2|psnr",
+        "What to minimize: absolute errors as in the paper, squared ones, or the negative PSNR of each patch, in which "
+        "all levels count alike.",
     ),
 ]
 MeanColor = Annotated[

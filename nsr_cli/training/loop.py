@@ -19,8 +19,9 @@ from nsr_cli.training.ahead import Ahead, threads_for
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.forms import Way
+from nsr_cli.training.loss import batch_loss
 from nsr_cli.training.patches import Batch, PatchSource
-from nsr_cli.training.recipe import Loss, Recipe
+from nsr_cli.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,33 +219,6 @@ def make_optimizer(network: Network, learning_rate: float) -> torch.optim.Optimi
     """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not."""
     parameters = list(network.parameters())
     return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
-
-
-def batch_loss(restored: Tensor, batch: Batch, kind: Loss, mean_color: float) -> Tensor:
-    """What is minimized: the error of pixels, and `mean_color` times that of mean colors; of intact ones the latter."""
-    pixels = restored if batch.intact is None else torch.where(batch.intact, batch.target, restored)
-    loss = loss_within_range(pixels, batch.target, kind)
-    return loss + mean_color * mean_color_error(restored, batch.target) if mean_color else loss
-
-
-def loss_within_range(restored: Tensor, target: Tensor, kind: Loss = "l1") -> Tensor:
-    """Mean absolute (L1) or squared (L2) error of pictures in [0, 1]; what clipping to the range mends costs nothing.
-
-    Results are clipped to that range. An error to both sides of black would become one to the brighter side alone, and
-    dark areas would get a tint: a network may stay below black there.
-    """
-    beyond = ((target <= 0) & (restored < 0)) | ((target >= 1) & (restored > 1))
-    error = (restored - target).masked_fill(beyond, 0.0)
-    return error.abs().mean() if kind == "l1" else error.square().mean()
-
-
-def mean_color_error(restored: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error of the mean of each channel of each patch (B, C, H, W), the restored one clipped to [0, 1].
-
-    In a loss over pixels these errors hardly count: a shift by half a level is nothing beside what is wrong with edges.
-    """
-    means = restored.clamp(0, 1).mean(dim=(2, 3)) - target.mean(dim=(2, 3))
-    return means.abs().mean()
 
 
 class _Mean:

@@ -12,7 +12,7 @@ from nsr_cli.model.config import PRESETS, NetworkConfig
 Kind = Literal["upscale", "denoise", "dejpeg"]
 Color = Literal["rgb", "gray"]
 Schedule = Literal["step", "cosine"]
-Loss = Literal["l1", "l2"]
+Loss = Literal["l1", "l2", "psnr"]
 
 
 @dataclass(frozen=True, slots=True)

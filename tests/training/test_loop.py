@@ -20,7 +20,7 @@ from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, session
 from nsr_cli.training.forms import Way
-from nsr_cli.training.loop import Trainer, batch_loss, loss_within_range, mean_color_error
+from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained, publish
 from nsr_cli.training.recipe import Recipe
@@ -321,43 +321,3 @@ def test_unfolding_inverts_folding() -> None:
     torch.testing.assert_close(back.eval()(x), network(x), atol=1e-5, rtol=1e-5)
     fresh = Network(network.config)
     assert unfolded(fresh) is fresh
-
-
-def test_the_error_of_mean_colors_is_that_of_what_is_left_after_clipping() -> None:
-    target = torch.full((2, 3, 4, 4), 0.5)
-    restored = target + torch.tensor([[0.1, -0.1, 0.0], [0.0, 0.0, 0.7]])[:, :, None, None]
-    restored[0, 2, :2] += 0.2
-    restored[0, 2, 2:] -= 0.2  # wrong everywhere, but right on average
-    restored.requires_grad_()
-    error = mean_color_error(restored, target)
-    assert float(error.detach()) == pytest.approx((0.1 + 0.1 + 0 + 0 + 0 + 0.5) / 6)
-    error.backward()  # type: ignore[no-untyped-call]
-    assert restored.grad is not None and (restored.grad[0, 0] > 0).all() and (restored.grad[1, 2] == 0).all()
-
-
-def test_errors_that_clipping_removes_cost_nothing_and_all_others_what_they_are() -> None:
-    target = torch.tensor([0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 0.5])
-    restored = torch.tensor([-0.2, 0.1, -0.1, 1.2, 1.3, 0.8, 0.5], requires_grad=True)
-    loss = loss_within_range(restored, target)
-    assert float(loss.detach()) == pytest.approx((0 + 0.1 + 0.6 + 0.7 + 0 + 0.2 + 0) / 7)
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert restored.grad is not None
-    assert torch.equal(restored.grad[:6].sign(), torch.tensor([0.0, 1, -1, 1, 0, -1]))
-    squared = loss_within_range(restored.detach(), target, "l2")
-    assert float(squared) == pytest.approx((0 + 0.01 + 0.36 + 0.49 + 0 + 0.04 + 0) / 7)
-    for kind in ("l1", "l2"):
-        assert math.isnan(float(loss_within_range(torch.tensor([math.nan]), torch.tensor([0.0]), kind)))
-
-
-def test_of_intact_patches_only_mean_colors_count() -> None:
-    target = torch.full((2, 3, 4, 4), 0.5)
-    restored = target.clone()
-    restored[:, :, ::2] += 0.125
-    restored[:, :, 1::2] -= 0.125  # wrong everywhere, but right on average
-    restored[1, 0] += 0.25
-    restored.requires_grad_()
-    intact = torch.tensor([False, True])[:, None, None, None]
-    loss = batch_loss(restored, Batch(target, target, None, intact), "l1", mean_color=3.0)
-    assert float(loss.detach()) == pytest.approx(0.125 / 2 + 3.0 * 0.25 / 6)
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert restored.grad is not None and (restored.grad[1, 1:] == 0).all() and (restored.grad[1, 0] > 0).all()
