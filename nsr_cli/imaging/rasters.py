@@ -76,15 +76,17 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
     """The first picture of a file, which says how many there are."""
-    return next(_frames(data, kind, max_pixels))
+    picture, total = next(_frames(data, kind, max_pixels))
+    return replace(picture, first_of=total)
 
 
 def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
     """Every frame of an animation, complete pictures of the same size; one picture of other files."""
-    return (replace(frame, first_of=1) for frame in _frames(data, kind, max_pixels))
+    return (frame for frame, _ in _frames(data, kind, max_pixels))
 
 
-def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
+def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, int]]:
+    """Each frame, and how many there are."""
     data, cut, frames = _outlined(data, kind)
     photoshop = b""
     if kind == "JPEG":
@@ -110,7 +112,7 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
                 metadata = replace(metadata, plays=_plays(image.info, kind))
             found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
             palette = kind in ("BMP", "GIF")
-            yield replace(finish(pixels, alpha, metadata, kind, found, from_palette=palette), first_of=total)
+            yield finish(pixels, alpha, metadata, kind, found, from_palette=palette), total
 
 
 def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:

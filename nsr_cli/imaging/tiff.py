@@ -45,15 +45,17 @@ _NUMBERS = (
 
 def decode(data: bytes, max_pixels: int) -> Picture:
     """The first page, which says how many there are."""
-    return next(_pages(data, max_pixels))
+    picture, total = next(_pages(data, max_pixels))
+    return replace(picture, first_of=total)
 
 
 def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     """Every page that is a picture of its own; thumbnails and masks are passed over."""
-    return (replace(page, first_of=1) for page in _pages(data, max_pixels))
+    return (page for page, _ in _pages(data, max_pixels))
 
 
-def _pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
+def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
+    """Each page, and how many there are."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
@@ -64,7 +66,7 @@ def _pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
         for page in pages:
-            yield replace(_page_picture(page, data, max_pixels), first_of=len(pages))
+            yield _page_picture(page, data, max_pixels), len(pages)
 
 
 def _pictures(file: Any) -> Iterator[Any]:
