@@ -92,7 +92,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("format", "as the input"),
     Setting("quality", "95"),
     Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
-    Setting("if-exists", "skip; error for -o FILE, --plot", commands=(*_PICTURES, "eval", "bench", "demo")),
+    Setting(
+        "if-exists",
+        "skip; error for -o FILE, --plot",
+        commands=(*_PICTURES, "eval", "bench", "demo", "weights import"),
+    ),
     Setting("strip", "no", switch=True),
     Setting(
         "offline", "no", switch=True, commands=(*_NETWORKS, "weights pull", "weights publish", "data pull")

@@ -89,6 +89,7 @@ def _exists_as(default: str, what: str) -> Any:
 
 DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
 SavedExists = Annotated[IfExists | None, _exists_as("error", "a picture to save already exists")]
+WeightsExists = Annotated[IfExists | None, _exists_as("error", "the file already exists")]
 PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
 Format = Annotated[
     str | None,

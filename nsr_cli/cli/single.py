@@ -91,7 +91,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
     Args:
         target: the file.
         rule: what to do if it already exists: `skip`, `overwrite` or `error`.
-        image: the picture, which is not to be replaced.
+        image: what is read, which is not to be replaced.
         option: the one that gives another place, for the messages.
 
     Raises:
@@ -101,7 +101,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
     if is_folder(path):
         raise UsageError(f"{safe_text(path)} is a folder: choose another name")
     if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(image):
-        raise UsageError(f"{safe_text(path)} is the picture itself: choose another name with {option}")
+        raise UsageError(f"{safe_text(path)} is the input itself: choose another name with {option}")
     if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
         if rule == "error":
             raise UsageError(

@@ -9,6 +9,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.options import Mirror, Offline
+from nsr_cli.cli.options_files import WeightsExists
 from nsr_cli.cli.publish import publish
 from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import UsageError, WeightsError
@@ -176,7 +177,7 @@ def import_(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="File to write.  [default: FILE.safetensors]"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    if_exists: WeightsExists = None,
 ) -> None:
     """Convert a PyTorch checkpoint of the paper's authors to safetensors.
 
@@ -187,11 +188,15 @@ def import_(
 
     Only tensors are read from it, never code. The result is used by its path with --model.
     """
-    target = output or source.with_suffix(".safetensors")
+    from nsr_cli.cli.single import Target, checked, skips
+
+    console = console_of(ctx)
     if not source.is_file():
         raise UsageError(f"there is no file {safe_text(source)}")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{safe_text(target)} already exists; give --overwrite or another -o")
+    path = output or source.with_suffix(".safetensors")
+    target = checked(Target(path, "safetensors"), if_exists or "error", str(source))
+    if skips(target, safe_text(source), console):
+        return
     import torch
 
     from nsr_cli.model.checkpoint import save_network
@@ -206,8 +211,8 @@ def import_(
         raise UsageError(f"cannot read {safe_text(source)}: {why}; check the file") from error
     network = import_pth(data, safe_text(source))
     about = {"imported_from": source.name, "sha256": hashlib.sha256(data).hexdigest()}
-    write_atomic(target, save_network(network, dtype=torch.float32, about=about))
-    console_of(ctx).note(f"wrote {target}; use it with --model {target}")
+    write_atomic(path, save_network(network, dtype=torch.float32, about=about))
+    console.note(f"wrote {path}; use it with --model {path}")
 
 
 app.command("publish")(publish)

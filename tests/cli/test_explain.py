@@ -108,7 +108,7 @@ def test_a_noisy_gray_picture_by_its_estimated_level(nsr: Run, tmp_path: Path) -
         (["--task", "denoise", "-s", "2"], "--scale does not belong to --task denoise: use --sigma"),
         (["--sigma", "3", "-q", "5"], "belong to different tasks"),
         (["-o", "map.jpg"], "must end in .png"),
-        (["-o", "photo.png"], "is the picture itself"),
+        (["-o", "photo.png"], "is the input itself"),
         (["-o", "taken.png"], "already exists: --if-exists overwrite replaces it"),
         (["--json", "-o", "-"], "would both go to stdout"),
     ],

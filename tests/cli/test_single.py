@@ -56,7 +56,7 @@ def test_a_result_that_must_not_be_there(output: str | None, rule: str | None) -
 
 def test_the_picture_itself_is_never_replaced() -> None:
     os.link("in/a.png", "other.png")
-    with pytest.raises(UsageError, match="is the picture itself"):
+    with pytest.raises(UsageError, match="is the input itself"):
         place("in/a.png", "other.png", "_x", FORMS, "overwrite")
 
 

@@ -126,8 +126,26 @@ def test_import_replaces_nothing_unasked(tmp_path: Path) -> None:
     source.write_bytes(b"x")
     source.with_suffix(".safetensors").write_bytes(b"mine")
     refused = call("import", str(source))
-    assert isinstance(refused.exception, UsageError) and "--overwrite" in str(refused.exception)
+    assert isinstance(refused.exception, UsageError) and "--if-exists" in str(refused.exception)
+    left = call("import", str(source), "--if-exists", "skip")
+    assert left.exit_code == 0 and "skipped" in left.stderr
     assert source.with_suffix(".safetensors").read_bytes() == b"mine"
+
+
+def test_import_never_replaces_what_it_reads(tmp_path: Path) -> None:
+    source = tmp_path / "net.safetensors"  # as its result would be called
+    source.write_bytes(b"x")
+    refused = call("import", str(source), "--if-exists", "overwrite")
+    assert isinstance(refused.exception, UsageError) and "the input itself" in str(refused.exception)
+    assert source.read_bytes() == b"x"
+
+
+def test_import_replaces_a_file_when_asked(tmp_path: Path) -> None:
+    source, target = tmp_path / "net.pth", tmp_path / "net.safetensors"
+    torch.save(authors_checkpoint(), source)
+    target.write_bytes(b"before")
+    assert call("import", str(source), "--if-exists", "overwrite").exit_code == 0
+    assert target.read_bytes() != b"before"
 
 
 @pytest.mark.parametrize("content", [b"", b"hello"])
