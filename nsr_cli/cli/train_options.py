@@ -205,6 +205,16 @@ LearningRate = Annotated[
         parser=_parse_positive,
     ),
 ]
+SelectorRate = Annotated[
+    float,
+    _option(
+        _SCHEDULE,
+        "--selector-rate",
+        "TIMES",
+        "Learning rate of what chooses the groups of kernels, as a multiple of that of the kernels.",
+        parser=_parse_positive,
+    ),
+]
 LossKind = Annotated[
     Literal["l1", "l2", "psnr"],
     _option(

@@ -75,6 +75,7 @@ class Recipe:
     batch: int = 16  # patches a step, over all processes
     windows: int = 1  # a patch is windows × windows selection windows, with halos
     learning_rate: float = 1e-3
+    selector_rate: float = 1.0  # that of what chooses the groups, as a multiple
     loss: Loss = "l1"
     mean_color: float = 0.0  # weight of the error of every patch's mean color, added to the loss
     schedule: Schedule = "step"

@@ -1,6 +1,7 @@
 """Runs from beginning to end: learning, resuming to the bit, stopping, publishing."""
 
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -17,10 +18,11 @@ from PIL import Image
 
 from nsr_cli.errors import DataError, TrainingError, UsageError
 from nsr_cli.model.checkpoint import load_network
+from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, session
 from nsr_cli.training.forms import Way
-from nsr_cli.training.loop import Trainer
+from nsr_cli.training.loop import Trainer, make_optimizer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained, publish
 from nsr_cli.training.recipe import Recipe
@@ -81,11 +83,14 @@ def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
             run_tiny(recipe, pictures, run)
 
 
-@pytest.mark.parametrize("selection", ["softmax", "gumbel"])
-def test_a_stopped_run_goes_on_to_the_bit(selection: str, pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("selection", "selector_rate"), [("softmax", 1.0), ("gumbel", 1.0), ("softmax", 20.0)]
+)
+def test_a_stopped_run_goes_on_to_the_bit(
+    selection: str, selector_rate: float, pictures: Path, tmp_path: Path
+) -> None:
     """20 steps in one go = a run cut off at step 10 and resumed, weights, average and optimizer alike."""
-    changes = {"selection": selection}
-    whole = tiny_recipe(changes=changes, ema=0.9)
+    whole = tiny_recipe(changes={"selection": selection}, ema=0.9, selector_rate=selector_rate)
     run_tiny(whole, pictures, tmp_path / "whole")
 
     run_half(whole, pictures, tmp_path / "parts")
@@ -143,6 +148,24 @@ def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tm
     assert len(curves["one"]) >= 6
     for (step, one), (same, two) in zip(curves["one"], curves["two"], strict=True):
         assert step == same and two == pytest.approx(one, abs=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "wdsr"])
+def test_only_selectors_learn_at_their_own_rate(preset: str) -> None:
+    """Adam's first step moves every weight by the learning rate."""
+    network = Network(dataclasses.replace(PRESETS[preset], blocks=1))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = make_optimizer(network, 0.25, selector_rate=8.0)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for group in optimizer.param_groups:
+        group["lr"] *= group["times"]
+    optimizer.step()
+    moved = {name: (before[name] - value).unique() for name, value in network.state_dict().items()}
+    for name, by in moved.items():
+        expected = 2.0 if name.endswith("selector.linear.weight") else 0.25
+        torch.testing.assert_close(by, torch.full_like(by, expected), atol=1e-5, rtol=0)
+    assert any("selector" in name for name in moved) == (preset == "tiny")
 
 
 def test_a_time_budget_ends_the_run_and_its_schedule(pictures: Path, tmp_path: Path) -> None:
