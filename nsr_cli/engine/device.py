@@ -102,6 +102,20 @@ def one_core(after: int | None = None) -> Iterator[None]:
         torch.set_num_threads(after or before)
 
 
+@contextmanager
+def whole_float32(device: torch.device) -> Iterator[None]:
+    """While it lasts, CUDA convolves float32 with all 23 bits of its fractions, and not with 10 (TF32)."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
     """Bytes that are free on the device now; on a CPU also within the cgroup's limit. 4 GiB where nothing tells."""
     if device.type == "cuda":

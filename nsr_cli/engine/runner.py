@@ -18,6 +18,7 @@ from nsr_cli.engine.device import (
     free_memory,
     one_core,
     prepare_cpu,
+    whole_float32,
 )
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
@@ -105,7 +106,8 @@ class Runner:
             MemoryExhausted: not even one window with its neighbours fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
-        with one_core(self._threads):  # but for the layers, which have threads of their own
+        # One core, but for the layers, which have threads of their own.
+        with one_core(self._threads), whole_float32(self.device):
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:

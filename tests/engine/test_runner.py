@@ -1,16 +1,14 @@
 """Fallbacks of the runner: memory, precision, devices."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from nsr_cli.engine import device as devices
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.errors import MemoryExhausted, PictureError, UsageError
+from nsr_cli.errors import MemoryExhausted, PictureError
 from nsr_cli.model.network import Network
 from tests.edges import repeated_edges
 from tests.promises import Reached
@@ -132,26 +130,6 @@ def test_a_result_that_is_never_finite_is_refused() -> None:
     network.tail.bias[0] = float("inf")
     with pytest.raises(PictureError, match="not finite"):
         Runner(network, "cpu", "fp32").run(torch.rand(3, 20, 20))
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("tpu", "no such device"), ("cuda:x", "no such"), ("cuda:99", "CUDA")]
-)
-def test_devices_that_do_not_exist_are_usage_errors(name: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        devices.choose_device(name)
-
-
-def test_unknown_precisions_are_usage_errors() -> None:
-    with pytest.raises(UsageError, match="no such precision"):
-        devices.choose_precision("int8", torch.device("cpu"))
-
-
-def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
-    assert devices.free_memory(torch.device("cpu"), meminfo) == 200 * 1024
-    assert devices.free_memory(torch.device("cpu"), tmp_path / "absent") > 1 << 20
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])

@@ -1,0 +1,60 @@
+"""Devices, number types and what they mean."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsr_cli.engine.device import choose_device, choose_precision, free_memory, whole_float32
+from nsr_cli.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "cpu:0", "", "CPU"])
+def test_other_names_of_devices_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no such device"):
+        choose_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_refused_and_auto_does_without() -> None:
+    with pytest.raises(UsageError, match="no CUDA device; use --device auto or cpu"):
+        choose_device("cuda:99")
+    assert choose_device("auto").type in ("cpu", "mps")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bf16_is_chosen_only_where_the_cpu_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) is (torch.bfloat16 if native else torch.float32)
+    assert choose_precision("fp32", cpu) is torch.float32
+    with pytest.raises(UsageError, match="no such precision: 'fp64'"):
+        choose_precision("fp64", cpu)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_float32_is_whole_on_cuda_and_afterwards_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """cuDNN's switch is there without CUDA too."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+    with whole_float32(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32 is before
+
+    def run_out() -> None:
+        with whole_float32(torch.device("cuda")):
+            assert torch.backends.cudnn.allow_tf32 is False
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_out()
+    assert torch.backends.cudnn.allow_tf32 is before
+
+
+def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
+    assert free_memory(torch.device("cpu"), meminfo) == 200 * 1024
+    assert free_memory(torch.device("cpu"), tmp_path / "absent") > 1 << 20
