@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import animation, color, outline, png, pnm, rasters, tiff, tiffwrite
+from nsr_cli.imaging import animation, cameraraw, color, outline, png, pnm, rasters, tiff, tiffwrite
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
@@ -89,6 +89,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
             return replace(png.decode(data, max_pixels), first_of=total)
         if kind == "TIFF":
             outline.check_tiff(data)
+            cameraraw.refuse(data)
             return tiff.decode(data, max_pixels)
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
@@ -101,6 +102,7 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
     with _one_line(kind):
         if kind == "TIFF":
             outline.check_tiff(data)
+            cameraraw.refuse(data)
             found = tiff.decode_pages(data, max_pixels)
         elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.frames(data) > 1):
             found = rasters.decode_frames(data, kind, max_pixels)
