@@ -15,7 +15,18 @@ from typing import BinaryIO
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import animation, cameraraw, color, outline, png, pnm, rasters, tiff, tiffwrite
+from nsr_cli.imaging import (
+    animation,
+    cameraraw,
+    color,
+    outline,
+    png,
+    pnm,
+    rasters,
+    strangers,
+    tiff,
+    tiffwrite,
+)
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
@@ -73,6 +84,8 @@ def sniff(data: bytes) -> str:
         return "PPM"
     if not data:
         raise DecodeError("the file is empty")
+    if known := strangers.advice(data):
+        raise DecodeError(known)
     raise DecodeError("not a picture in a format that is read here (PNG, JPEG, WebP, BMP, GIF, TIFF, PPM)")
 
 

@@ -1,0 +1,63 @@
+"""Formats that are not read here but turn up among pictures, known by their first bytes."""
+
+_RAW, _VIDEO = "a camera raw file", "a video"
+_HEADS = {
+    b"\xff\x0a": "a JPEG XL file",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "a JPEG XL file",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "a JPEG 2000 file",
+    b"8BPS": "a Photoshop file",
+    b"8BPB": "a Photoshop file",
+    b"gimp xcf ": "a GIMP file",
+    b"v/1\x01": "an OpenEXR file",
+    b"#?RADIANCE": "a Radiance HDR file",
+    b"#?RGBE": "a Radiance HDR file",
+    b"%PDF-": "a PDF file",
+    b"FUJIFILMCCD-RAW": _RAW,
+    b"IIU\0": _RAW,  # Panasonic
+    b"IIRO": _RAW,  # Olympus
+    b"IIRS": _RAW,
+    b"MMOR": _RAW,
+    b"FOVb": _RAW,  # Sigma
+    b"\x1aE\xdf\xa3": _VIDEO,  # Matroska, WebM
+}
+_BRANDS = {  # of files in boxes, ISO 14496-12
+    b"heic": "a HEIC file",
+    b"heix": "a HEIC file",
+    b"hevc": "a HEIC file",
+    b"mif1": "a HEIF file",
+    b"msf1": "a HEIF file",
+    b"avif": "an AVIF file",
+    b"avis": "an AVIF file",
+    b"crx ": _RAW,  # Canon
+    b"qt  ": _VIDEO,
+    b"isom": _VIDEO,
+    b"iso2": _VIDEO,
+    b"mp41": _VIDEO,
+    b"mp42": _VIDEO,
+}
+_TO_DO = {
+    _RAW: "develop it to TIFF first",
+    _VIDEO: "take its frames out first, for example with ffmpeg",
+}
+_MARKUP = 4096
+"""First bytes of a text in which `<svg` is looked for."""
+
+
+def advice(data: bytes) -> str | None:
+    """What a file of a known format is, and what to do with it; None for all others."""
+    name = _name_of(data[:_MARKUP])
+    return (
+        name
+        and f"it is {name}, which is not read here; {_TO_DO.get(name, 'convert it to PNG or TIFF first')}"
+    )
+
+
+def _name_of(head: bytes) -> str | None:
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12])
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _VIDEO
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head:
+        return "an SVG file"
+    return next((name for start, name in _HEADS.items() if head.startswith(start)), None)
