@@ -1,4 +1,4 @@
-"""Writing files so that each one is complete or absent, and showing file names safely.
+"""Writing files so that each one is complete or absent.
 
 The bytes go to a temporary file in the target's own folder, are flushed to the disk, and only then take the
 target's name. Where the kernel can (Linux), the temporary file has no name at all until it is complete, so
@@ -8,20 +8,18 @@ that even a killed process leaves nothing behind.
 import errno
 import os
 import stat
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from nsr_cli import modes
 from nsr_cli.errors import WriteError
+from nsr_cli.shown import safe_text
 
 PART_SUFFIX = ".part"
 
 _NAME_MAX = 255  # bytes in one file name, where the file system does not say
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space"),
@@ -36,34 +34,6 @@ _REASONS = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("its symbolic links form a loop", "check the path"),
 }
-
-
-def safe_text(text: str | os.PathLike[str]) -> str:
-    """Return `text` so that printing it cannot move the cursor, break the line or raise.
-
-    Control characters, terminal escapes, undecodable bytes, line separators and writing-direction controls
-    become backslash escapes. Everything else stays, square brackets included: print it with markup off.
-    """
-    return "".join(_visible(char) for char in os.fspath(text))
-
-
-def _visible(char: str) -> str:
-    if char.isascii() and char.isprintable():
-        return char
-    if unicodedata.category(char) not in _HIDDEN_CATEGORIES and char not in _BIDI_CONTROLS:
-        return char
-    if 0xDC80 <= ord(char) <= 0xDCFF:  # how Python carries a byte of a name that is not UTF-8
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii") if ord(char) < 0xD800 else f"\\u{ord(char):04x}"
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return "; did you mean ...?" for messages, or nothing if no choice resembles `word`."""
-    import difflib  # here, as others below: at the top they would take a seventh of the time of `nsr --help`
-
-    by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def part_name(name: str, token: str, limit: int = _NAME_MAX) -> str:

@@ -1,4 +1,4 @@
-"""Writing is all or nothing, and no file name can disturb a terminal."""
+"""Writing is all or nothing."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nsr_cli import files
 from nsr_cli.errors import WriteError
-from nsr_cli.files import atomic_stream, atomic_target, part_name, safe_text, write_atomic
+from nsr_cli.files import atomic_stream, atomic_target, part_name, write_atomic
 from tests.promises import Reached
 
 
@@ -364,33 +364,3 @@ def test_a_killed_writer_leaves_one_whole_file(tmp_path: Path, kills: int, reach
         reached()
     visible = [name for name in names(tmp_path) if not name.startswith(".")]
     assert visible in ([], ["out.bin"])
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    (
-        ("plain name (1) [red].png", "plain name (1) [red].png"),
-        ("caf\u00e9 \u65e5\u672c \U0001f33f.png", "caf\u00e9 \u65e5\u672c \U0001f33f.png"),
-        ("two\nlines\r\t", "two\\nlines\\r\\t"),
-        ("\x1b[31mred\x07\x9b", "\\x1b[31mred\\x07\\x9b"),
-        (os.fsdecode(b"caf\xe9"), "caf\\xe9"),
-        ("\ud800 lone", "\\ud800 lone"),
-        ("gpj.\u202eexe", "gpj.\\u202eexe"),
-        ("line\u2028sep\u0085", "line\\u2028sep\\x85"),
-        ("\x00", "\\x00"),
-    ),
-)
-def test_safe_text(raw: str, shown: str) -> None:
-    assert safe_text(raw) == shown
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=[])))
-def test_safe_text_is_one_printable_encodable_line(text: str) -> None:
-    shown = safe_text(text)
-    shown.encode("utf-8")
-    assert len(shown.splitlines()) <= 1
-    assert not {"\x1b", "\x9b"} & set(shown)
-
-
-def test_safe_text_takes_paths() -> None:
-    assert safe_text(Path("a\nb")) == "a\\nb"

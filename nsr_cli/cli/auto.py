@@ -11,7 +11,7 @@ from nsr_cli.cli.restore import factor_of, start
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.shown import did_you_mean, safe_text
 
 
 @takes(RestoreOptions)

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from nsr_cli.cli.console import Progress
 from nsr_cli.cli.texts import human_bytes
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 _NAME_LENGTH = 32
 

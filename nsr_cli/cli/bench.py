@@ -12,10 +12,10 @@ from nsr_cli.cli.options_files import PlotExists
 from nsr_cli.cli.single import Target, checked, skips, write
 from nsr_cli.cli.texts import aligned
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.chart import line_chart
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.shown import safe_text
 
 app = typer.Typer()
 

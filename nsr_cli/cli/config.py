@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean, safe_text
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.reads import read_regular
+from nsr_cli.shown import did_you_mean, safe_text
 
 PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file

@@ -1,6 +1,6 @@
 """What a command says: plain lines and a progress bar on stderr, requested data on stdout.
 
-Every line passes through `files.safe_text`, so a hostile file name cannot move the cursor or break a line;
+Every line passes through `shown.safe_text`, so a hostile file name cannot move the cursor or break a line;
 Rich draws only the bar, and only on a terminal, and never sees the text of a line.
 """
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
 from nsr_cli.cli.texts import human_bytes
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 

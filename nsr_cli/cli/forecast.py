@@ -20,13 +20,13 @@ from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
 from nsr_cli.cli.texts import human_bytes, human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import DirectoryError
 from nsr_cli.imaging.limits import check_size
 from nsr_cli.imaging.pageheads import read_heads
 from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
 
 # Bytes of a compressed file for each byte of samples, at the least that photographs come to.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}

@@ -14,7 +14,7 @@ from nsr_cli.cli import config
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import NsrError, PartialFailure, PictureError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 MANIFEST = "weights_manifest.json"
 

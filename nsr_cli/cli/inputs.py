@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 STDIN = "-"
 

@@ -10,8 +10,8 @@ from nsr_cli.cli.inputs import STDIN, Found, Gathered, gather, nothing_found
 from nsr_cli.cli.options import MaxPixels
 from nsr_cli.cli.options_files import FilesFrom, Inputs, Json, Null, Recursive
 from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.imaging.inspect import Findings

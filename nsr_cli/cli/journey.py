@@ -27,10 +27,11 @@ from nsr_cli.cli.streamed import Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import MemoryExhausted, NotReady, NsrError, WriteError
-from nsr_cli.files import atomic_stream, safe_text, write_atomic, write_error
+from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
 
 
 class Journey:

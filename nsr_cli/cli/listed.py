@@ -10,7 +10,7 @@ from typing import BinaryIO
 from nsr_cli.cli.console import is_terminal
 from nsr_cli.cli.inputs import STDIN
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 MOST = 256 << 20  # bytes of a list
 _BOM = b"\xef\xbb\xbf"  # Windows programs begin a text file with it

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean
+from nsr_cli.shown import did_you_mean
 
 if TYPE_CHECKING:
     from nsr_cli.restore import Restorer

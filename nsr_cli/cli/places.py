@@ -8,8 +8,8 @@ from nsr_cli.cli.inputs import Found, Gathered, is_folder, mode_of
 from nsr_cli.cli.naming import Namer, format_of
 from nsr_cli.cli.redo import Earlier
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import SUFFIXES
+from nsr_cli.shown import safe_text
 
 STDOUT = "-"
 

@@ -27,8 +27,8 @@ from nsr_cli.cli.naming import format_of, name_too_long
 from nsr_cli.cli.places import Placer, Request
 from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.errors import UsageError, WriteError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+from nsr_cli.shown import safe_text
 
 
 @dataclass(frozen=True, slots=True)

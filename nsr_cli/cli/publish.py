@@ -10,7 +10,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Device, Offline
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.training.publish import Trained

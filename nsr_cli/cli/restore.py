@@ -18,8 +18,8 @@ from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, S
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import safe_text
 from nsr_cli.reads import why_no_file
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from nsr_cli.cli.benchmark import Plan
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.saved import Saver
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import PictureSet

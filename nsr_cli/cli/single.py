@@ -11,9 +11,10 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
 from nsr_cli.cli.reading import read_input
 from nsr_cli.errors import NotReady, PictureError, UsageError, WriteError
-from nsr_cli.files import safe_text, write_atomic, write_error
+from nsr_cli.files import write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
 
 STDOUT = "-"
 

@@ -7,7 +7,7 @@ import typer
 
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import PictureError, UsageError
-from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.shown import did_you_mean, safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.cli.levels import Level

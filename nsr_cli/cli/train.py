@@ -12,7 +12,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.options import Device, Mirror, Offline
 from nsr_cli.errors import MemoryExhausted, UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.model.network import Network

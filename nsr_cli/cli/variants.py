@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.models import BASELINES, LoadOptions, check_name, load
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.cli.levels import Level

@@ -13,7 +13,8 @@ from nsr_cli.cli.options_files import WeightsExists
 from nsr_cli.cli.publish import publish
 from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import safe_text, write_atomic
+from nsr_cli.files import write_atomic
+from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.weights.entry import WeightEntry

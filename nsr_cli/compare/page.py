@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from nsr_cli.compare.results import Region, Result
 from nsr_cli.compare.sheet import Caption, overview
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.shown import safe_text
 
 _OVERVIEW = 320  # longer side of the small picture that shows where the region lies
 _ROOM = 720  # pixels that a region is enlarged to fill, by a whole factor

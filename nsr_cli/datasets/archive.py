@@ -15,8 +15,9 @@ from pathlib import Path
 from nsr_cli.datasets.pictures import is_picture_name
 from nsr_cli.errors import DataError
 from nsr_cli.fetch import hash_file, part_folder, remove_abandoned
-from nsr_cli.files import safe_text, sync_folder, write_atomic, write_error
+from nsr_cli.files import sync_folder, write_atomic, write_error
 from nsr_cli.reads import read_regular
+from nsr_cli.shown import safe_text
 
 SUMS = "SHA256SUMS"  # lines as sha256sum writes them
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.errors import DataError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
 

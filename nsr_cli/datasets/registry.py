@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from nsr_cli.errors import UsageError
-from nsr_cli.files import did_you_mean, safe_text
+from nsr_cli.shown import did_you_mean, safe_text
 
 Kind = Literal["benchmark", "training"]
 

@@ -10,7 +10,7 @@ from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.datasets.registry import PictureSet, Registry, RemoteFile, load_registry
 from nsr_cli.errors import DataError
 from nsr_cli.fetch import Progress, Source, cache_root, expanded, fetch, is_intact, is_offline, mirror_url
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 from nsr_cli.engine.device import one_core
 from nsr_cli.engine.runner import Runner
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import safe_text
 from nsr_cli.model.checkpoint import load_network, read_config, read_file, trained_for
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
+from nsr_cli.shown import safe_text
 from nsr_cli.weights.entry import MAX_BYTES, TASKS, TIERS
 from nsr_cli.weights.store import WeightStore
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.errors import DataError, PictureError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
 from nsr_cli.imaging.degrade import Subsampling, add_noise, crop_to_multiple, jpeg
@@ -18,6 +17,7 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resize import downscale8
 from nsr_cli.metrics import WINDOW, psnr, shave, ssim
 from nsr_cli.reads import read_regular
+from nsr_cli.shown import safe_text
 
 Task = Literal["upscale", "denoise", "dejpeg"]
 Color = Literal["gray", "rgb"]

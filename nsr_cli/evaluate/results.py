@@ -8,7 +8,7 @@ from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.errors import DataError, UsageError
 from nsr_cli.evaluate.layout import level_folder
 from nsr_cli.evaluate.protocol import Case, Pixels, decoded, prepared, read
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 
 @dataclass(frozen=True, slots=True)

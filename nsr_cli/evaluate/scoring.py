@@ -12,8 +12,8 @@ from nsr_cli.evaluate.models import Baseline, Model
 from nsr_cli.evaluate.protocol import Case, Pixels, Unit, degraded, prepared, read, score
 from nsr_cli.evaluate.results import Results
 from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.color import from_unit
+from nsr_cli.shown import safe_text
 
 Progress = Callable[[int, int], None]  # restorations done, of how many
 Scored = Model | Results

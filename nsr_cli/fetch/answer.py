@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from nsr_cli.fetch.failure import BrokenError, RefusedError, translated
 from nsr_cli.fetch.watch import Watchdog
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 CHUNK = 1 << 16  # bytes read at once: what a killed download can lose
 CONNECT_SECONDS = 10.0

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 _NOWHERE = Path(os.devnull) / "no-home-folder-set-NSR_CACHE"  # nothing can be below a device
 _NO = frozenset({"", "0", "false", "no", "off"})

@@ -15,7 +15,8 @@ from nsr_cli.fetch.answer import Client, Request
 from nsr_cli.fetch.failure import BrokenError, RefusedError
 from nsr_cli.fetch.part import Part, remove_abandoned
 from nsr_cli.fetch.source import Progress, Source, is_intact
-from nsr_cli.files import safe_text, write_error
+from nsr_cli.files import write_error
+from nsr_cli.shown import safe_text
 
 _GAIN = 1 << 20  # bytes of progress that make up for a failure
 _MAX_PAUSE_SECONDS = 8.0

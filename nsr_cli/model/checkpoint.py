@@ -12,10 +12,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.files import safe_text
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 from nsr_cli.reads import open_regular, read_regular, state_of
+from nsr_cli.shown import safe_text
 
 METADATA_KEY = "nsr"
 FORMAT = 1

@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox import launch, protocol
 from nsr_cli.sandbox.protocol import Order, ProtocolError
 from nsr_cli.sandbox.shared import INHERITED, SharedFile
+from nsr_cli.shown import safe_text
 
 _TICK = 0.1  # seconds between looks at the clock
 _STARTING = (

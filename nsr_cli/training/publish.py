@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from nsr_cli.errors import TrainingError, UsageError
-from nsr_cli.files import safe_text, write_atomic
+from nsr_cli.files import write_atomic
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.model.network import Network
+from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.recipe import Recipe, Task, find_task
 from nsr_cli.weights.entry import WeightEntry, check_file, check_name

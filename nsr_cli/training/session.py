@@ -10,8 +10,9 @@ import torch
 
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.errors import TrainingError, UsageError, WriteError
-from nsr_cli.files import safe_text, write_atomic
+from nsr_cli.files import write_atomic
 from nsr_cli.model.network import Network
+from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.distributed import joined
 from nsr_cli.training.forms import Way, fastest_way

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from nsr_cli.errors import UsageError
-from nsr_cli.files import safe_text
 from nsr_cli.imaging.color import FULL_LUMA_WEIGHTS
 from nsr_cli.model.checkpoint import fitting
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
+from nsr_cli.shown import safe_text
 from nsr_cli.training.recipe import Recipe
 
 # Of a kernel's own root mean square; without it equal groups would get nearly equal gradients and stay alike.

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 
 TASKS = ("upscale", "denoise", "dejpeg")
 COLORS = ("rgb", "gray")

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import did_you_mean, safe_text, write_atomic
+from nsr_cli.files import write_atomic
 from nsr_cli.reads import why_no_file
+from nsr_cli.shown import did_you_mean, safe_text
 from nsr_cli.weights.entry import COLORS, TASKS, TIERS, WeightEntry, describe, parse_entry
 
 SCHEMA = 1

@@ -19,7 +19,8 @@ from nsr_cli.fetch import (
     mirror_url,
     remove_leftovers,
 )
-from nsr_cli.files import safe_text, write_error
+from nsr_cli.files import write_error
+from nsr_cli.shown import safe_text
 from nsr_cli.weights.entry import WeightEntry
 from nsr_cli.weights.manifest import Manifest, load_manifest
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
-from nsr_cli.files import safe_text
+from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
 from nsr_cli.weights.entry import parse_entry
 
