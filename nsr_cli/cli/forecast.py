@@ -16,8 +16,9 @@ from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.reading import read_file
+from nsr_cli.cli.rows import can_write_rows, most_rows
 from nsr_cli.cli.settings import LargeEnough, Settings
-from nsr_cli.cli.streamed import Streams, can_write_rows, most_rows
+from nsr_cli.cli.streamed import Streams
 from nsr_cli.cli.texts import human_bytes, human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
 from nsr_cli.imaging.heads import Head

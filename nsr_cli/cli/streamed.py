@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from nsr_cli.cli import memory, provenance
 from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.levels import Level, level_of
-from nsr_cli.cli.memory import Ends, Sizes
+from nsr_cli.cli.memory import Ends
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pipeline import Cancelled
 from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.restorers import RestorerLike
+from nsr_cli.cli.rows import as_stored, can_write_rows, most_rows, pack_rows, result_page, sizes_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
 from nsr_cli.imaging import codec, pngrows, tiffbands
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, open_parts
 from nsr_cli.sandbox.decoder import Decoder
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at
 _RESTORED_SHARE = 16  # one pixel in so many of those is also restored, to look again
-_SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
 
 
 @dataclass(slots=True)
@@ -130,9 +130,9 @@ class Streams:
         if page.alpha is not None:
             bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
         outcome.out_size = (bands.shape.width, bands.shape.height)
-        made = _result(bands, page, page.pixels.dtype)
+        made = result_page(bands, page, page.pixels.dtype)
         outcome.notes += [f"{form}: {loss}" for loss in codec.losses(made, form)]
-        self._write(bands, _result(bands, page, dtype), form, outcome)
+        self._write(bands, result_page(bands, page, dtype), form, outcome)
 
     def _restored(
         self,
@@ -187,11 +187,11 @@ class Streams:
             made = tap.read(top, bottom)
             color = made[..., : result.channels]
             digest.add(color, None if result.alpha is None else made[..., -1])
-            return _as_stored(made, result)
+            return as_stored(made, result)
 
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
-            _pack(file, form, self._signed(result, form, outcome, token), rows)
+            pack_rows(file, form, self._signed(result, form, outcome, token), rows)
             if form == "TIFF":
                 tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
             else:
@@ -248,53 +248,8 @@ class Streams:
             raise Cancelled
 
 
-def can_write_rows(job: Job, form: str, settings: Settings) -> bool:
-    """Whether the result of a job can be made and written row by row."""
-    if form not in memory.ROW_FORMATS or settings.tta or job.target is None:
-        return False
-    return job.target.is_file() or not job.target.exists()
-
-
-def sizes_of(found: Parts | Picture, settings: Settings) -> Sizes:
-    """The sizes of a TIFF file or a picture, and of its result; PictureError as for `Settings.result_size`."""
-    size, file = (found.width, found.height), 0
-    if isinstance(found, Picture):
-        samples, depth = found.channels + (found.alpha is not None), found.bits // 8
-    else:
-        samples, depth = (3, 1) if found.is_palette else (min(found.samples, 4), max(1, found.bits // 8))
-        file = len(found.data)
-    return Sizes(size, settings.result_size(*size), samples, depth, file)
-
-
-def most_rows(settings: Settings) -> int:
-    """Bytes of a file's rows that may be decoded at once."""
-    return memory.allowed(settings) // _SOURCE_SHARE
-
-
-def _result(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
-    """What the result is like, without its pixels."""
-    about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
-    span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
-    size = (bands.shape.width, bands.shape.height)
-    return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
-
-
-def _pack(file: BinaryIO, form: str, page: Picture, rows: Callable[[int, int], NDArray[Any]]) -> None:
-    (tiffbands if form == "TIFF" else pngrows).write(file, page, rows)
-
-
 def _is_tiff(path: Path) -> bool:
     if not path.is_file():
         raise DecodeError("it is not a file")
     with path.open("rb") as file:
         return file.read(4) in _MAGIC
-
-
-def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:
-    if page.is_float and page.span != (0.0, 1.0):
-        black, white = (np.float32(value) for value in page.span)
-        stored: NDArray[Any] = rows * (white - black) + black
-        if page.alpha is not None:
-            stored[..., -1] = rows[..., -1] * white
-        return stored
-    return rows
