@@ -30,9 +30,9 @@ def initial(
     Args:
         recipe: names the network and the seed of what is left to chance.
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
-            same widths; parts of other shapes (head and tail of another scale) are left to chance. Blocks behind
-            its last one begin as the identity, so that a deeper network starts with the same outputs. A gray one
-            begins to restore colors by restoring their luma.
+            same widths; parts of other shapes (head and tail of another scale) are left to chance. In a deeper
+            network several blocks share what one of them adds, see `deepened`. A gray one begins to restore colors by
+            restoring their luma.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
         told: gets a line about what of `init` was taken over, unless it is all that the network has.
 
@@ -45,6 +45,9 @@ def initial(
         source = unfolded(init)
         if (source.config.channels, recipe.network.channels) == (1, 3) and source.skip is None:
             source = in_color(source)
+        shallow = len(source.blocks)
+        if shallow < recipe.network.blocks:
+            source = deepened(source, recipe.network.blocks)
         fit = fitting(source.state_dict(), network)
         network.load_state_dict(fit, strict=False)
         taken = {*fit, *_split(source, network, noise)}
@@ -54,21 +57,31 @@ def initial(
                 f"{label}: none of its kernels fits this network; choose a --network of its widths, or other "
                 "weights"
             )
-        added = _as_identity(network, behind=len(source.blocks))
+        if told is not None and shallow < len(network.blocks):
+            told(f"{label}: {len(network.blocks)} blocks, made by splitting its {shallow}")
         if told is not None and len(taken) < len(network.state_dict()):
-            blocks = f"the {added} blocks added start as the identity, " if added else ""
-            told(f"{label}: {_counted(taken, network)}; {blocks}the others start at random")
+            told(f"{label}: {_counted(taken, network)}; the others start at random")
     return network
 
 
 @torch.no_grad()
-def _as_identity(network: Network, behind: int) -> int:
-    """Let the blocks behind the first ones add nothing, and say how many; their gains learn from the first step on."""
-    added = network.blocks[behind:]
-    for block in added:
+def deepened(source: Network, blocks: int) -> Network:
+    """A network of more blocks with nearly the same outputs: each block becomes several that share what it adds.
+
+    x + f(x) is nearly x + f(x)/2 + f(x + f(x)/2), two half steps in place of a whole one. The new blocks know at once
+    what the old ones have learned. New blocks that begin by adding nothing, the other way to grow, still add next to
+    nothing after thousands of steps: beside what a trained network does, what random kernels could do is lost in noise.
+    """
+    deep, before = Network(dataclasses.replace(source.config, blocks=blocks)), len(source.blocks)
+    origins = [place * before // blocks for place in range(blocks)]
+    rest = {name: value for name, value in source.state_dict().items() if not name.startswith("body.")}
+    deep.load_state_dict(rest, strict=False)
+    for block, origin in zip(deep.blocks, origins, strict=True):
+        block.load_state_dict(source.blocks[origin].state_dict())
         if block.second.weight_g is not None:
-            block.second.weight_g.zero_()
-    return len(added)
+            block.second.weight_g.div_(origins.count(origin))
+        block.second.bias.div_(origins.count(origin))
+    return deep
 
 
 def _counted(taken: AbstractSet[str], network: Network) -> str:
