@@ -34,9 +34,9 @@ from nsr_cli.imaging.picture import Picture
 NSR = (sys.executable, "-m", "nsr_cli")
 # What `precision` scores.
 SCORED = (
-    "--task upscale -s 2 --set Set5 --set Urban100",
-    "--task denoise --sigma 15 --sigma 50 --set Set12",
-    "--task dejpeg -q 10 -q 40 --set Classic5",
+    "--model lite --task upscale -s 2 --set Set5 --set Urban100",
+    "--model lite --task denoise --sigma 15 --sigma 50 --set Set12",
+    "--model lite --task dejpeg -q 10 -q 40 --set Classic5",
 )
 CROP, ROWS = 128, 10  # a folder of ROWS² pictures of CROP² pixels, and one of the same pixels
 
@@ -171,7 +171,7 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
     record = json.loads(next(line for line in runs["one"][0].text.splitlines() if line.startswith("{")))
     network = f"`{record['model']}` in {record['precision']}"
     notes = [
-        f"`nsr upscale -s 2 --json` with {network}, medians of {arguments.repeats} runs in turn.",
+        f"`nsr upscale -s 2 --model lite --json` with {network}, medians of {arguments.repeats} runs in turn.",
         "The device's seconds are those of `infer`. Start-up is the whole command for 64×64 pixels.",
         f"A pixel is added around every picture: {padded:.0%} more arithmetic for {size}.",
     ]
@@ -186,6 +186,8 @@ def upscale(source: Path, target: Path) -> list[str | Path]:
         source,
         "-s",
         "2",
+        "--model",
+        "lite",
         "-o",
         target,
         "--if-exists",

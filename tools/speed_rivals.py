@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("task", choices=("denoise", "upscale"))
     parser.add_argument("--rival", required=True, metavar="PYTHON")
     parser.add_argument("--data", metavar="DIR")
-    parser.add_argument("--model", metavar="NAME")
+    parser.add_argument("--model", metavar="NAME", default="lite")
     parser.add_argument("--pictures", type=int, default=None)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument(
