@@ -5,7 +5,7 @@ from contextlib import suppress
 from itertools import islice
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.ifd import DirectoryError, Layout, directories, entries
+from nsr_cli.imaging.ifd import DirectoryError, Layout, Readable, directories, entries
 
 _COLOR, _SUBDIRECTORIES = 262, 330
 _AS_MEASURED = (
@@ -19,7 +19,7 @@ _MOST_PAGES, _MOST_BELOW = (
 )  # that are looked at; real files have no more, and each may have thousands of tags
 
 
-def refuse(data: bytes) -> None:
+def refuse(data: Readable) -> None:
     """DecodeError for a TIFF file that holds what a camera measured. Previews restored in its place would look done."""
     if data[_CANON] == b"CR" or any(color in _AS_MEASURED for color in _colors(data)):
         raise DecodeError(
@@ -27,7 +27,7 @@ def refuse(data: bytes) -> None:
         )
 
 
-def _colors(data: bytes) -> Iterator[int | None]:
+def _colors(data: Readable) -> Iterator[int | None]:
     """The color kind of every page and of the pages below it; ends where the file is damaged, as others will say."""
     with suppress(DirectoryError):
         layout = Layout.of(data)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits
+from nsr_cli.imaging import cameraraw, limits
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, directories, entries
 from nsr_cli.reads import open_regular, state_of
 
@@ -170,8 +170,9 @@ def open_parts(data: Readable, max_pixels: int) -> Parts | None:
     """The parts of a TIFF file with one picture; None if it has several or is built in some other way.
 
     Raises:
-        DecodeError: it is damaged, or its picture is too large.
+        DecodeError: it is damaged, a camera raw file, or its picture is too large.
     """
+    cameraraw.refuse(data)
     try:
         layout = Layout.of(data)
         pages = list(itertools.islice(_pages(data, layout), 2))

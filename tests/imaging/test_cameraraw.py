@@ -11,6 +11,7 @@ import tifffile
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.tiffparts import open_parts
 
 Order = Literal["<", ">"]
 
@@ -56,6 +57,8 @@ def test_raw_files_are_refused_for_what_they_are(
         codec.decode(data)
     with pytest.raises(DecodeError, match="camera raw file"):
         list(codec.decode_all(data))
+    with pytest.raises(DecodeError, match="camera raw file"):
+        open_parts(data, 1 << 30)  # as large pictures are read
 
 
 def test_a_canon_file_is_known_by_its_head() -> None:
