@@ -21,6 +21,7 @@ from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.cli.streamed import Streams
 from nsr_cli.cli.texts import human_bytes, human_duration
 from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
+from nsr_cli.imaging import cameraraw
 from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import DirectoryError
 from nsr_cli.imaging.limits import check_size
@@ -56,7 +57,7 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
     """Look at the header of a file, or of each of its pages; None if that does not say enough.
 
     Raises:
-        DecodeError: it has more pixels than may be read.
+        DecodeError: it has more pixels than may be read, or is a camera raw file.
         PictureError: the result's size is not possible.
         MemoryExhausted: it takes more memory than it may.
     """
@@ -241,8 +242,12 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
 
 
 def _headers(path: Path, settings: Settings) -> list[Head]:
-    """What a file says of its pictures; nothing if that is not enough, which is the decoder's to explain."""
+    """What a file says of its pictures; nothing if that is not enough, which is the decoder's to explain.
+
+    DecodeError for a camera raw file, whose heads are those of previews.
+    """
     with suppress(OSError), FileBytes(path) as data:
+        cameraraw.refuse(data)
         return read_heads(data, every_frame=settings.all_frames)
     return []
 

@@ -21,16 +21,23 @@ _MOST_PAGES, _MOST_BELOW = (
 
 def refuse(data: Readable) -> None:
     """DecodeError for a TIFF file that holds what a camera measured. Previews restored in its place would look done."""
-    if data[_CANON] == b"CR" or any(color in _AS_MEASURED for color in _colors(data)):
+    if _is_raw(data):
         raise DecodeError(
             "it is a camera raw file, of which only previews can be read here; develop it to TIFF first"
         )
 
 
-def _colors(data: Readable) -> Iterator[int | None]:
+def _is_raw(data: Readable) -> bool:
+    try:
+        layout = Layout.of(data)
+    except DirectoryError:  # no TIFF file
+        return False
+    return data[_CANON] == b"CR" or any(color in _AS_MEASURED for color in _colors(data, layout))
+
+
+def _colors(data: Readable, layout: Layout) -> Iterator[int | None]:
     """The color kind of every page and of the pages below it; ends where the file is damaged, as others will say."""
     with suppress(DirectoryError):
-        layout = Layout.of(data)
         for place in islice(directories(data, layout), _MOST_PAGES):
             below: list[int] = []
             for entry in entries(data, place, layout):

@@ -7,7 +7,9 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from nsr_cli.cli.forecast import check_space, forecast
@@ -100,3 +102,14 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
     (tmp_path / "d" / "film.mp4").unlink()
     assert records[0]["out_size"] == [48, 32]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dry_run_foretells_that_a_camera_raw_file_is_refused(nsr: Run, tmp_path: Path) -> None:
+    """Its heads are those of previews, which look like any picture."""
+    with tifffile.TiffWriter(tmp_path / "photo.tif") as writer:
+        writer.write(np.full((48, 64, 3), 90, np.uint8), photometric="rgb", subifds=1)
+        writer.write(np.zeros((96, 128), np.uint16), photometric=32803)
+    for more in (["--dry-run"], []):
+        done = nsr("upscale", "photo.tif", "-s", "2", *more)
+        assert done.returncode == 1 and b"camera raw file" in done.stderr, done.stderr
+    assert not (tmp_path / "photo_x2.tif").exists()

@@ -11,6 +11,7 @@ import tifffile
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.cameraraw import refuse
 from nsr_cli.imaging.tiffparts import open_parts
 
 Order = Literal["<", ">"]
@@ -69,6 +70,12 @@ def test_a_canon_file_is_known_by_its_head() -> None:
     moved = bytes(data[:4]) + struct.pack("<I", 16) + b"CR\2\0" + bytes(4)
     with pytest.raises(DecodeError, match="camera raw file"):
         codec.decode(moved + bytes(data[8:]))
+
+
+def test_only_tiff_files_can_be_meant() -> None:
+    """The bytes in which Canon's sign stands are anything in other files."""
+    refuse(b"\xff\xd8\xff\xe0\0\x10JFCR\2\0" + bytes(64))
+    refuse(b"")
 
 
 def test_pages_below_others_are_no_sign_of_a_raw_file() -> None:
