@@ -12,6 +12,7 @@ from nsr_cli.bench.figures import Figure, Place, channels_last
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.passage import window_sums
+from nsr_cli.engine.winograd import Rooms
 from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 _PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
@@ -90,12 +91,13 @@ def _by_window(
     """
     pooled = torch.empty(x.shape[:2])
     outs: list[Tensor | None] = [None] * len(x)
+    rooms = Rooms()
 
     def pool(index: int) -> None:
         pooled[index] = _means(x[index : index + 1])[0]
 
     def convolve(index: int) -> None:
-        outs[index] = layer.apply(halo[index : index + 1], gamma[index, :, None], biases[index])
+        outs[index] = layer.apply(halo[index : index + 1], gamma[index, :, None], biases[index], rooms)
 
     with Crew(cores) as crew:
         crew.share(pool, len(x))

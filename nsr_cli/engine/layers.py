@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nsr_cli.engine import winograd
+from nsr_cli.engine.winograd import Rooms
 from nsr_cli.model.network import Block
 from nsr_cli.model.sparse_conv import Convolution, Selector, SparseConvolution
 
@@ -28,10 +29,10 @@ class PlainLayer:
             transformed = winograd.transformed(weight.flatten(2).transpose(1, 2)).contiguous()
         return cls(weight, layer.bias.detach().to(device, dtype), transformed)
 
-    def apply(self, features: Tensor) -> Tensor:
+    def apply(self, features: Tensor, rooms: Rooms) -> Tensor:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
         if self.transformed is not None and winograd.is_large(features):
-            return winograd.convolve(features, self.transformed, self.bias)
+            return winograd.convolve(features, self.transformed, self.bias, rooms)
         return F.conv2d(features, self.weight, self.bias)
 
 
@@ -65,19 +66,20 @@ class SparseLayer:
         biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).flatten(1)
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
-    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor) -> Tensor:
+    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, rooms: Rooms) -> Tensor:
         """One window: (1, C, H + 2, W + 2) -> (1, O, H, W), with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
             features: its features and a halo of one pixel.
             gamma: (d, 1, k), its selection, contiguous.
             bias: (O,).
+            rooms: for what comes between.
         """
         out_channels, channels = self.shape
         mixed = torch.bmm(gamma, self.kernels)
         if winograd.suits(out_channels, channels, mixed.device, self.dtype) and winograd.is_large(features):
             kernels = winograd.transformed(mixed.view(-1, 9, channels))
-            return winograd.convolve(features, kernels, bias)
+            return winograd.convolve(features, kernels, bias, rooms)
         shape, strides = (out_channels, channels, 3, 3), (9 * channels, 1, 3 * channels, channels)
         return F.conv2d(features, mixed.to(self.dtype).as_strided(shape, strides), bias)
 

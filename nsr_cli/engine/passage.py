@@ -1,6 +1,6 @@
 """One picture's way through a network: where its features lie, and what each layer does with an area of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
@@ -11,6 +11,7 @@ from nsr_cli.engine.buffers import zeros
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.grid import Area, Grid, Strips, Views
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
+from nsr_cli.engine.winograd import Rooms
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.sparse_conv import Selector
 
@@ -51,7 +52,7 @@ class Passage:
         self._config, self._device, self._dtype = config, device, dtype
         self._selects = config.selection != "none"
         self._whole, self._repeat = batch is not None, repeat
-        self._grid, self._crew = grid, crew
+        self._grid, self._crew, self._rooms = grid, crew, Rooms()
         self._areas = grid.single() if batch is None else grid.batches(batch)
         self._pixels = grid.pixels(device)
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
@@ -69,15 +70,16 @@ class Passage:
         width, inner = self._config.width, self._config.expansion * self._config.width
         self._features, self._inner = self._views(width), self._views(inner)
         self.sums = self._no_sums(width)
+        rows = self._by_area(self.sums)
 
         def work(index: int) -> None:
             to = self._features[index]
             seen = to.area.of(picture, _WIDE_RIM, halo=1).to(self._dtype)
-            out = self._clear(layer.apply(seen), to.area)
+            out = self._clear(layer.apply(seen, self._rooms), to.area)
             to.inside.copy_(out)
             to.show_neighbours()
             if self._selects:
-                self.sums[to.area.windows] = _sums(out, to.area)
+                rows[index].copy_(_sums(out, to.area))
 
         self._share(work)
 
@@ -90,6 +92,7 @@ class Passage:
             else self._no_sums(self._config.expansion * self._config.width)
         )
         convolve = self._prepare(block.first, gamma)
+        inner_rows = [] if inner_sums is None else self._by_area(inner_sums)
 
         def first(index: int) -> None:
             to = self._inner[index]
@@ -97,18 +100,19 @@ class Passage:
             to.inside.copy_(out)
             to.show_neighbours()
             if inner_sums is not None:
-                inner_sums[to.area.windows] = _sums(out, to.area)
+                inner_rows[index].copy_(_sums(out, to.area))
 
         self._share(first)
         if inner_sums is not None:
             gamma = self._choose(block.second_selector, inner_sums, witness)
         convolve_inner = self._prepare(block.second, gamma)
+        rows = self._by_area(self.sums)
 
         def second(index: int) -> None:
             to = self._features[index]
             out = self._clear(convolve_inner(self._inner[index]), to.area)
             if self._selects:
-                self.sums[to.area.windows] += _sums(out, to.area)
+                rows[index].add_(_sums(out, to.area))
             to.inside.add_(out)
             to.show_neighbours()
 
@@ -123,9 +127,9 @@ class Passage:
 
         def work(index: int) -> None:
             area = self._areas[index]
-            out = layer.apply(self._features[index].around).float()
+            out = layer.apply(self._features[index].around, self._rooms).float()
             around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2)[:, :channels]
-            out += around if skip is None else skip.apply(around)
+            out += around if skip is None else skip.apply(around, self._rooms)
             top, left = scale * area.top, scale * area.left
             place = result[:, top : top + scale * area.height, left : left + scale * area.width]
             shuffled = F.pixel_shuffle(out, scale)[0, :, : place.shape[1], : place.shape[2]]
@@ -147,6 +151,10 @@ class Passage:
     def _no_sums(self, channels: int) -> Tensor:
         return torch.zeros(len(self._grid), channels, device=self._device)
 
+    def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
+        """The sums of each area's windows, made at once: threads take turns at every call."""
+        return sums.split_with_sizes([area.rows * area.cols for area in self._areas])
+
     def _clear(self, out: Tensor, area: Area) -> Tensor:
         if self._whole:
             self._grid.clear_outside(out, area)
@@ -164,13 +172,15 @@ class Passage:
     def _prepare(self, layer: Layer, gamma: Tensor | None) -> Callable[[Views], Tensor]:
         """The convolution of any area: -> (1, O, height, width)."""
         if isinstance(layer, PlainLayer):
-            return lambda seen: layer.apply(seen.around)
+            return lambda seen: layer.apply(seen.around, self._rooms)
         if gamma is None:
             raise RuntimeError("a sparse layer without a selection")
         chosen, biases = layer.select(gamma)
         if not self._whole:
             own, its = chosen[:, :, None].unbind(), biases.unbind()  # views of all in one call
-            return lambda seen: layer.apply(seen.around, own[seen.area.first], its[seen.area.first])
+            return lambda seen: layer.apply(
+                seen.around, own[seen.area.first], its[seen.area.first], self._rooms
+            )
 
         def convolve(seen: Views) -> Tensor:
             area, some = seen.area, seen.area.windows

@@ -8,6 +8,9 @@ Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016), Sec. 4
 direct convolution by rounding, in float32 by less than 2e-5 of the largest (`tests/engine/test_winograd.py`).
 """
 
+import threading
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +18,8 @@ from torch import Tensor
 _STEP, _TILE = 4, 6  # pixels from one tile to the next, and of a tile's side
 _PLACES = _TILE * _TILE
 # Below these, the transforms take longer than what they save (`tools/speed_winograd.py`).
-_LEAST_CHANNELS, _LEAST_TILES = 48, 36
+_LEAST_CHANNELS, _LEAST_TILES = 32, 36
+_MOST_SAMPLES = 1 << 19  # of transformed tiles at once, so that they stay in a core's cache
 
 # Bᵀ, G and Aᵀ for the points 0, 1, −1, 2, −2 and infinity.
 _INPUT = torch.tensor(
@@ -68,13 +72,116 @@ def transformed(kernels: Tensor) -> Tensor:
     return torch.matmul(_KERNEL_BOTH, kernels).permute(1, 2, 0)
 
 
-def convolve(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Where some rows of tiles are convolved. Two pieces of memory take turns: each step reads one, writes the other.
+
+    first:  bands ── Bᵀ ──> upright      places     ──┐    upright_out ──> Aᵀ ──┐
+    second:                 └> columns ── Bᵀ ┘        └> products ── Aᵀ ┘       └> pixels
+    """
+
+    first: int  # row of tiles
+    count: int
+    upright: Tensor  # (rows, 6, wide · C): Bᵀ d
+    tiles: Tensor  # (6, 6, rows, cols, C): the same, columns of tiles first; they overlap
+    columns: Tensor  # (6, 6, rows, cols, C)
+    flat_columns: Tensor  # (6, 6 · rows · cols · C)
+    places: Tensor  # (6, 6 · rows · cols · C): Bᵀ d B
+    by_place: Tensor  # (36, rows · cols, C)
+    products: Tensor  # (36, rows · cols, O)
+    flat_products: Tensor  # (6, 6 · rows · cols · O)
+    upright_out: Tensor  # (4, 6 · rows · cols · O)
+    by_column: Tensor  # (4, 6, rows · cols · O)
+    turned: Tensor  # (4, 4, rows · cols · O): Aᵀ m A, column and row in a tile first
+    pixels: Tensor  # (rows, 4, cols, 4, O)
+    in_matrix: Tensor  # (rows, 6, 6): Bᵀ for every row
+    out_matrix: Tensor  # (4, 4, 6): Aᵀ for every column in a tile
+
+    @classmethod
+    def of(
+        cls, first: int, rows: int, cols: int, channels: int, out_channels: int, memory: tuple[Tensor, Tensor]
+    ) -> "_Rows":
+        """The views of two pieces of memory that are large enough."""
+        one, other = memory
+        wide, tiles = (_STEP * cols + 2) * channels, rows * cols
+        upright = one[: rows * _TILE * wide].view(rows, _TILE, wide)
+        columns = other[: _PLACES * tiles * channels]
+        places = one[: _PLACES * tiles * channels]
+        products = other[: _PLACES * tiles * out_channels]
+        upright_out = one[: _STEP * _TILE * tiles * out_channels]
+        turned = other[: _STEP * _STEP * tiles * out_channels]
+        return cls(
+            first,
+            rows,
+            upright,
+            upright.as_strided(
+                (_TILE, _TILE, rows, cols, channels), (channels, wide, _TILE * wide, _STEP * channels, 1)
+            ),
+            columns.view(_TILE, _TILE, rows, cols, channels),
+            columns.view(_TILE, -1),
+            places.view(_TILE, -1),
+            places.view(_PLACES, tiles, channels),
+            products.view(_PLACES, tiles, out_channels),
+            products.view(_TILE, -1),
+            upright_out.view(_STEP, -1),
+            upright_out.view(_STEP, _TILE, -1),
+            turned.view(_STEP, _STEP, -1),
+            turned.view(_STEP, _STEP, rows, cols, out_channels).permute(2, 1, 3, 0, 4),
+            _INPUT.expand(rows, -1, -1),
+            _OUTPUT.expand(_STEP, -1, -1),
+        )
+
+    def convolve(self, pixels: Tensor, kernels: Tensor, bias: Tensor, out: Tensor) -> None:
+        """pixels (4 · all rows + 2, 4 · cols + 2, C) -> these rows of out (all rows, 4, cols, 4, O)."""
+        line = pixels.stride(0)
+        shape, strides = (self.count, _TILE, self.upright.shape[2]), (_STEP * line, line, 1)
+        start = pixels.storage_offset() + self.first * _STEP * line
+        torch.bmm(self.in_matrix, pixels.as_strided(shape, strides, start), out=self.upright)
+        self.columns.copy_(self.tiles)
+        torch.mm(_INPUT, self.flat_columns, out=self.places)
+        torch.bmm(self.by_place, kernels, out=self.products)
+        torch.mm(_OUTPUT, self.flat_products, out=self.upright_out)
+        torch.bmm(self.out_matrix, self.by_column, out=self.turned)
+        torch.add(self.pixels, bias, out=out[self.first : self.first + self.count])
+
+
+class Rooms(threading.local):
+    """Memory for the steps of a convolution, for each thread its own, and views of it, made once for a shape.
+
+    Threads take turns at every call of PyTorch: where windows follow one another, views would be most of the calls.
+    """
+
+    def __init__(self) -> None:
+        self._memory = torch.empty(2, _MOST_SAMPLES)
+        self._parts: dict[tuple[int, int, int, int], list[_Rows]] = {}
+
+    def parts(self, rows: int, cols: int, channels: int, out_channels: int) -> list[_Rows]:
+        """All rows of tiles of a window, about equally many in each part."""
+        shape = (rows, cols, channels, out_channels)
+        if shape not in self._parts:
+            self._parts[shape] = self._made(*shape)
+        return self._parts[shape]
+
+    def _made(self, rows: int, cols: int, channels: int, out_channels: int) -> list[_Rows]:
+        samples = _PLACES * cols * max(channels, out_channels)  # of a row of tiles
+        few = -(-rows // min(rows, -(-rows * samples // _MOST_SAMPLES)))
+        if few * samples > self._memory.shape[1]:
+            self._memory = torch.empty(2, few * samples)
+        one, other = self._memory
+        return [
+            _Rows.of(first, min(few, rows - first), cols, channels, out_channels, (one, other))
+            for first in range(0, rows, few)
+        ]
+
+
+def convolve(features: Tensor, kernels: Tensor, bias: Tensor, rooms: Rooms) -> Tensor:
     """A 3×3 convolution of one window.
 
     Args:
         features: (1, C, H + 2, W + 2) float32, channels last; the halo is consumed.
         kernels: (36, C, O), as `transformed` made them.
         bias: (O,).
+        rooms: for what comes between.
 
     Returns:
         (1, O, H, W), channels last.
@@ -82,15 +189,12 @@ def convolve(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
     channels, out_channels = kernels.shape[1:]
     height, width = features.shape[2] - 2, features.shape[3] - 2
     rows, cols = -(-height // _STEP), -(-width // _STEP)
-    places = _transformed_tiles(_whole_tiles(features, rows, cols), rows, cols)
-    products = torch.bmm(places.view(_PLACES, rows * cols, channels), kernels)
-    upright = torch.mm(_OUTPUT, products.view(_TILE, -1)).view(_STEP, _TILE, -1)
-    pixels = torch.bmm(_OUTPUT.expand(_STEP, -1, -1), upright)
-    pixels = pixels.view(_STEP, _STEP, rows, cols, out_channels)  # column and row in a tile, then the tile
+    pixels = _whole_tiles(features, rows, cols)
     out = features.new_empty(rows, _STEP, cols, _STEP, out_channels)
-    torch.add(pixels.permute(2, 1, 3, 0, 4), bias, out=out)
-    whole = out.view(1, rows * _STEP, cols * _STEP, out_channels)
-    return whole[:, :height, :width].permute(0, 3, 1, 2)
+    for part in rooms.parts(rows, cols, channels, out_channels):
+        part.convolve(pixels, kernels, bias, out)
+    whole = out.view(1, rows * _STEP, cols * _STEP, out_channels).permute(0, 3, 1, 2)
+    return whole if whole.shape[2:] == (height, width) else whole[:, :, :height, :width]
 
 
 def _whole_tiles(features: Tensor, rows: int, cols: int) -> Tensor:
@@ -101,16 +205,3 @@ def _whole_tiles(features: Tensor, rows: int, cols: int) -> Tensor:
     if below or beside or pixels.stride()[1:] != (pixels.shape[2], 1):
         return F.pad(pixels, (0, 0, 0, beside, 0, below)).contiguous()
     return pixels
-
-
-def _transformed_tiles(pixels: Tensor, rows: int, cols: int) -> Tensor:
-    """(4 · rows + 2, 4 · cols + 2, C) -> Bᵀ d B of every tile: (6, 6 · rows · cols · C), columns of places first."""
-    _, wide, channels = pixels.shape
-    line = pixels.stride(0)
-    bands = pixels.as_strided((rows, _TILE, wide * channels), (_STEP * line, line, 1))
-    upright = torch.bmm(_INPUT.expand(rows, -1, -1), bands)  # (rows, 6, wide · C)
-    tiles = upright.as_strided(
-        (_TILE, _TILE, rows, cols, channels),
-        (channels, wide * channels, _TILE * wide * channels, _STEP * channels, 1),
-    )
-    return torch.mm(_INPUT, tiles.reshape(_TILE, -1))

@@ -135,5 +135,8 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "restore-lite": dataclasses.replace(
         _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2
     ),
+    "restore-deep": dataclasses.replace(  # ours too: twice as deep, as `base` is to `lite`
+        _sparse(blocks=16, width=64, expansion=1, groups=2), window=64, unshuffle=2
+    ),
     "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
 }
