@@ -31,6 +31,7 @@ class Plan:
     color: "Color | None" = None
     subsamplings: "tuple[Subsampling, ...]" = ("4:2:0",)
     limit: int | None = None  # pictures of each set
+    tta: bool = False  # networks are scored as self-ensembles
 
     def cases(self, one: "PictureSet") -> "list[Case]":
         """One set at every level; JPEG in color also with every subsampling."""

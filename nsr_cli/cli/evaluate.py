@@ -117,6 +117,13 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with full precision.")] = False,
+    tta: Annotated[
+        bool,
+        typer.Option(
+            "--tta",
+            help="Score networks as averages over eight rotated and mirrored copies; their names get a +.",
+        ),
+    ] = False,
     device: Device = "auto",
     precision: PrecisionChoice = "fp32",
     batch: Batch = None,
@@ -152,7 +159,7 @@ def evaluate(
     chosen, levels = choose_levels(task, scale or (), sigma or (), quality or ())
     painted, chroma = choose_color(chosen, color, subsampling or ())
     names = tuple(dict.fromkeys(model or ())) or (None,)
-    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, names, painted, chroma, limit)
+    plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, names, painted, chroma, limit, tta)
     saver = Saver(save, if_exists or "error") if save else None
     options = models.LoadOptions(device, precision, batch, offline, mirror)
     rows, ran_on = run(plan, data, options, saver, console)

@@ -40,7 +40,7 @@ def run(
 
     for name in plan.models:
         _check_model(name, plan.task)
-    loaded = _Loaded(options, console)
+    loaded = _Loaded(options, console, tta=plan.tta)
     work = [
         _work(plan, one, images, loaded)
         for one, images in _find_sets(plan.sets, data, options.offline, console)
@@ -152,8 +152,8 @@ def _steps(bar: Progress) -> Callable[[int, int], None]:
 class _Loaded:
     """The models of a run, each loaded once."""
 
-    def __init__(self, options: models.LoadOptions, console: Console) -> None:
-        self._options, self._console = options, console
+    def __init__(self, options: models.LoadOptions, console: Console, *, tta: bool) -> None:
+        self._options, self._console, self._tta = options, console, tta
         self._known: dict[tuple[object, ...], Restorer] = {}
 
     @property
@@ -165,7 +165,7 @@ class _Loaded:
 
     def get(self, name: str | None, case: "Case") -> "Scored":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline
+        from nsr_cli.evaluate import Baseline, Ensemble
 
         if name in models.BASELINES:
             return Baseline(str(name), case.scale)
@@ -173,4 +173,4 @@ class _Loaded:
         if key not in self._known:
             color = "gray" if case.on_gray else "rgb"
             self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
-        return self._known[key]
+        return Ensemble(self._known[key]) if self._tta else self._known[key]

@@ -26,6 +26,36 @@ class Model(Protocol):
         """(H, W, C) in [0, 1] to (sH, sW, C), about [0, 1]."""
 
 
+class Averaging(Model, Protocol):
+    """A model that can average what it makes of turned and mirrored copies."""
+
+    def run(
+        self, array: Unit, *, sigma: float | None = None, quality: int | None = None, tta: bool = False
+    ) -> Unit:
+        """As of `Model`; `tta`: the average over the eight flips and turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """A network's geometric self-ensemble, called by its name and a + as in papers (EDSR, 2017, Sec. 3.4)."""
+
+    of: Averaging
+
+    @property
+    def name(self) -> str:
+        """Name for the table."""
+        return f"{self.of.name}+"
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of the network's weights."""
+        return self.of.sha256
+
+    def run(self, array: Unit, *, sigma: float | None = None, quality: int | None = None) -> Unit:
+        """(H, W, C) in [0, 1] to (sH, sW, C), about [0, 1]; eight times the work."""
+        return self.of.run(array, sigma=sigma, quality=quality, tta=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """No network: bicubic interpolation for `upscale`, else the degraded input as it is."""

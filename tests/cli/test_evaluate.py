@@ -18,6 +18,8 @@ from nsr_cli.cli import scores
 from nsr_cli.cli.benchmark import choose_color, choose_levels
 from nsr_cli.errors import UsageError
 from nsr_cli.evaluate import Row
+from nsr_cli.imaging.resize import resize
+from nsr_cli.restore import Restorer
 from tests.tiny import tiny_weights
 
 
@@ -250,6 +252,24 @@ def test_a_level_that_networks_do_not_know_is_said(data: Path) -> None:
     assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
     done = nsr(data, *rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_networks_can_be_scored_as_self_ensembles(data: Path) -> None:
+    """What is scored is what `--tta` restores; baselines have nothing to average."""
+    weights = tiny_weights(data / "w.safetensors")
+    rows = ("eval", "--set", "Set5", "-s", "2", "--limit", "1", "--data", str(data), "--json")
+    models = ("--model", str(weights), "--model", "bicubic")
+    plain, averaged = (
+        json.loads(nsr(data, *rows, *models, *more).stdout)["rows"]
+        for more in ([], ["--tta", "--save", str(data / "out")])
+    )
+    assert [one["model"] for one in averaged] == ["w+", "bicubic"]
+    assert plain[1]["psnr"] == averaged[1]["psnr"] and plain[0]["psnr"] != averaged[0]["psnr"]
+    original = np.asarray(Image.open(data / "Set5" / "baby.png"), np.float32) / 255
+    small = np.rint(resize(original, 20, 24).clip(0, 1) * 255) / 255
+    wanted = Restorer.load("upscale", scale=2, model=str(weights)).run(small.astype(np.float32), tta=True)
+    saved = np.asarray(Image.open(data / "out" / "Set5" / "w+" / "x2" / "baby.png"), np.float32)
+    assert np.abs(saved - wanted.clip(0, 1) * 255).max() <= 0.51
 
 
 def test_help_starts_with_examples_and_needs_no_torch(data: Path) -> None:
