@@ -16,9 +16,10 @@ from PIL import Image
 
 from nsr_cli.cli import scores
 from nsr_cli.cli.benchmark import choose_color, choose_levels
+from nsr_cli.datasets import load_registry
 from nsr_cli.errors import UsageError
-from nsr_cli.evaluate import Row
-from nsr_cli.imaging.resize import resize
+from nsr_cli.evaluate import Case, Row, degraded, original
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
 from tests.tiny import tiny_weights
 
@@ -265,11 +266,12 @@ def test_networks_can_be_scored_as_self_ensembles(data: Path) -> None:
     )
     assert [one["model"] for one in averaged] == ["w+", "bicubic"]
     assert plain[1]["psnr"] == averaged[1]["psnr"] and plain[0]["psnr"] != averaged[0]["psnr"]
-    original = np.asarray(Image.open(data / "Set5" / "baby.png"), np.float32) / 255
-    small = np.rint(resize(original, 20, 24).clip(0, 1) * 255) / 255
-    wanted = Restorer.load("upscale", scale=2, model=str(weights)).run(small.astype(np.float32), tta=True)
-    saved = np.asarray(Image.open(data / "out" / "Set5" / "w+" / "x2" / "baby.png"), np.float32)
-    assert np.abs(saved - wanted.clip(0, 1) * 255).max() <= 0.51
+    case = Case(load_registry().get("Set5"), "upscale", scale=2)
+    small = degraded(original(data / "Set5" / "baby.png", case), case, "baby")
+    tta = Restorer.load("upscale", scale=2, model=str(weights), device="cpu", precision="fp32")
+    restored = tta(Picture(np.rint(small * 255).astype(np.uint8)), tta=True).pixels
+    saved = np.asarray(Image.open(data / "out" / "Set5" / "w+" / "x2" / "baby.png"))
+    assert np.array_equal(saved, restored)
 
 
 def test_help_starts_with_examples_and_needs_no_torch(data: Path) -> None:
