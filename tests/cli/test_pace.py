@@ -59,18 +59,17 @@ def test_a_moment_of_work_says_nothing(remembered: Path, settings: Settings) -> 
 
 
 def test_published_weights_are_estimated_by_their_presets(remembered: Path) -> None:
-    """At ×2 the best network is of the base tier, at ×3 of the lite one: less work, though the result is larger."""
+    """The networks of ×2 and ×3 are of the base tier, and `--model` can name one of the lite tier: half the work."""
     plain = Settings("upscale", scale=2.0)
     pace = Pace(plain)
     pace.add((100, 50), 2.0)
     pace.remember()
     assert estimate([(100, 50)], plain) == pytest.approx(2.0)
-    work = {
-        scale: dataclasses.replace(PRESETS[preset], scale=scale).macs_per_pixel
-        for scale, preset in ((2, "base"), (3, "lite"))
-    }
-    other = estimate([(100, 50)], dataclasses.replace(plain, scale=3.0))
-    assert other == pytest.approx(2.0 * work[3] / work[2])
+    first = dataclasses.replace(PRESETS["base"], scale=2).macs_per_pixel
+    for preset, scale, model in (("base", 3, None), ("lite", 2, "upscale-x2-lite")):
+        other = estimate([(100, 50)], dataclasses.replace(plain, scale=float(scale), model=model))
+        work = dataclasses.replace(PRESETS[preset], scale=scale).macs_per_pixel
+        assert other == pytest.approx(2.0 * work / first)
 
 
 @pytest.mark.parametrize(
