@@ -26,7 +26,7 @@ from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import DirectoryError
 from nsr_cli.imaging.limits import check_size
 from nsr_cli.imaging.pageheads import read_heads
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, open_pages
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 
@@ -75,7 +75,7 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(source, settings) if tiff and written and len(found) == 1 else Ends(False, written)
+    ends = _ends(source, settings) if tiff and written else Ends(False, written)
     taken = memory.route_pages(found, form, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
     pages = tuple(page.size for page in found)
@@ -103,9 +103,10 @@ def _ends(path: Path, settings: Settings) -> Ends:
     from nsr_cli.cli.tiffsource import why_not
 
     with suppress(OSError, DecodeError, DirectoryError, struct.error), FileBytes(path) as file:
-        parts = open_parts(file, settings.max_pixels)
-        why = "" if parts is None else why_not(parts, file, most_rows(settings))
-        return Ends(parts is not None and not why, parts is not None, why)  # several pages go through memory
+        pages = open_pages(file, settings.max_pixels)
+        reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
+        why = next((reason for reason in reasons if reason), "")
+        return Ends(bool(pages) and not why, True, why)
     return Ends(False, True)  # the decoder says what is wrong
 
 
@@ -190,10 +191,10 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
 
 def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> None:
     """Note the steps that `auto` would take with a picture, or that it would take none."""
-    streams = Streams(settings, decoder, threading.Event(), lambda _: None)
+    streams = Streams(settings, decoder, threading.Event())
     if (large := streams.open(job, outcome)) is not None:
-        with closing(large.source):
-            page, level = large.source.page, large.level
+        with closing(large):
+            page, level = large.first.source.page, large.first.level
     else:
         data = read_file(job.source, settings.max_pixels)
         page = decoder.pages(data)[0]

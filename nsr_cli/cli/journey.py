@@ -8,26 +8,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from pathlib import Path
 
 from nsr_cli.cli.chain import Chain, Link
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
-from nsr_cli.cli.inputs import is_special
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.packing import check_pages, own_format, pack, pack_into, packer_of
+from nsr_cli.cli.packing import check_pages, own_format, packer_of
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
-from nsr_cli.cli.plan import Job
+from nsr_cli.cli.placing import Placer
 from nsr_cli.cli.reading import read_file
-from nsr_cli.cli.redo import is_untouched, stamp_of
 from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.cli.rowwise import RowWriter
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import MemoryExhausted, NotReady, NsrError, WriteError
-from nsr_cli.files import atomic_stream, write_atomic, write_error
+from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -56,10 +53,11 @@ class Journey:
         self._console = console
         self._progress = progress
         self._stop = stop
-        self._replaces = replaces
+        self._placer = Placer(settings, stop, replaces)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
-        self._streams = Streams(settings, decoder, stop, self._make_room)
+        self._streams = Streams(settings, decoder, stop)
+        self._rows = RowWriter(settings, self._go_on, self._placer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -69,15 +67,15 @@ class Journey:
         with self._step(work.outcome, "decode"):
             if item.problem is not None:
                 raise item.problem
-            if self._keeps(work.outcome):
+            if self._placer.keeps(work.outcome):
                 return work
             check_fits(item.job, self._settings)
             work.streamed = self._streams.open(item.job, work.outcome)
             if work.streamed is None:
                 self._decode_pages(item, work)
-            elif work.streamed.level.skip_reason:
-                work.streamed.source.close()
-                work.outcome.leave_alone(work.streamed.level.skip_reason, large=True)
+            elif work.streamed.skip_reason:
+                work.streamed.close()
+                work.outcome.leave_alone(work.streamed.skip_reason, large=True)
         return work
 
     def _decode_pages(self, item: Item, work: Work) -> None:
@@ -93,7 +91,7 @@ class Journey:
         check_pages(pages, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)
         if work.streamed is not None:
-            work.levels, work.pages = [work.streamed.level], []
+            work.levels, work.pages = [work.streamed.first.level], []
         else:
             work.levels = [level_of(settings, page, data) for page in pages]
         level = work.levels[0]
@@ -127,33 +125,11 @@ class Journey:
         outcome = work.outcome
         if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                self._put_in_place(work)
+                self._placer.put(work)
         outcome.seconds["encode"] += 0 if work.packer is None else work.packer.seconds
         work.pages, work.unchanged = [], None
         self._budget.give(work.held)
         return outcome
-
-    def _put_in_place(self, work: Work) -> None:
-        outcome, job = work.outcome, work.outcome.job
-        if (
-            work.packer is not None
-            and work.unchanged is None
-            and job.target is not None
-            and not is_special(job.target)
-        ):
-            self._make_room(job)
-            with atomic_stream(job.target, job.source) as file:
-                pack_into(file, work.pages, self._settings, outcome, work.packer)
-                self._go_on()
-                self._make_room(job)
-            return
-        data = work.unchanged or pack(work.pages, work.format, self._settings, outcome, work.packer)
-        self._go_on()
-        if job.target is None:
-            outcome.data = data
-        else:
-            self._make_room(job)
-            write_atomic(job.target, data, like=job.source)
 
     def _go_on(self) -> None:
         if self._stop.is_set():
@@ -179,20 +155,6 @@ class Journey:
             outcome.fail(NsrError(reason))
         outcome.seconds[name] = time.perf_counter() - started
 
-    def _keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that is there stays all the same: it has just appeared, or been edited."""
-        job = outcome.job
-        if job.target is None:
-            return False
-        if job.outdated is None:  # the plan knew of none: another run may be at the same folder
-            if not self._replaces and job.target.is_file():
-                outcome.status, outcome.there = "skipped", "appeared in the meantime"
-            return outcome.status == "skipped"
-        if is_untouched(job.target, self._settings.max_pixels, self._stop):
-            return False
-        outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
-        return True
-
     def _most_bytes(self, work: Work) -> int:
         """What the results take until they are written; a picture that is streamed has the memory to itself."""
         if work.streamed is not None:
@@ -204,16 +166,20 @@ class Journey:
         return self._turns.take(work.turn, cores, self._restorers.seconds - work.loaded)
 
     def _stream(self, streamed: Streamed, work: Work) -> None:
-        """Restore and write a picture in bands."""
-        page, settings, outcome = streamed.source.page, self._settings, work.outcome
-        with closing(streamed.source):
-            restorer = self._restorer(page, streamed.level)
+        """Restore and write a file in bands."""
+        settings, outcome, page = self._settings, work.outcome, streamed.first.source.page
+        with closing(streamed):
+            restorers = [
+                None if leaf.level.skip_reason else self._restorer(leaf.source.page, leaf.level)
+                for leaf in streamed.leaves
+            ]
             width, _ = settings.result_size(page.width, page.height)
             outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
-            outcome.note_weights(restorer)
+            used = next(restorer for restorer in restorers if restorer is not None)
+            outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
-                self._streams.restore(streamed, outcome, restorer, self._watch)
-            outcome.note_weights(restorer)
+                self._rows.restore(streamed, restorers, outcome, self._watch)
+            outcome.note_weights(used)
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
@@ -278,18 +244,3 @@ class Journey:
     def _watch(self, done: int, total: int) -> None:
         self._go_on()
         self._progress.parts(done, total)
-
-    def _make_room(self, job: Job) -> None:
-        """Make the folder of the target. WriteError if that cannot be, or something is there that should stay."""
-        target = job.target or Path()
-        if (
-            not self._replaces
-            and target.is_file()
-            and (job.outdated is None or stamp_of(target) != job.outdated)
-        ):
-            what = "appeared" if job.outdated is None else "changed"
-            raise WriteError(f"{safe_text(target)} {what} in the meantime; --if-exists overwrite replaces it")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(target, error) from error

@@ -2,7 +2,8 @@
 
 What a run does, what it refuses and what a dry run foretells are all decided by `route`, and by `route_pages` for a
 file of several pages or frames: they are decoded together and go whole, one after the other. Results that become pages
-of a TIFF are packed at once, and let go of; frames are packed together.
+of a TIFF are packed at once, and let go of; frames are packed together. Pages of a TIFF that are too many for that are
+decoded one by one too, in bands.
 
              decoding                computing                   packing
     whole    the file, the picture   the picture, the result     the result, its file
@@ -112,14 +113,9 @@ def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
     budget = allowed(settings)
     if in_one_piece(sizes) <= budget:
         return Route(False, 0, max(_decoding(sizes), _whole(sizes, form, settings, budget)))
-    colors = 1 if sizes.samples < 3 else 3
-    tiles = features.least(settings, sizes.size, colors, sizes.depth)
     if ends.written:
-        held = _clearing(sizes) + (0 if ends.read else sizes.stored)
-        room = max(budget - held - _WRITING, (budget - held) // 2)
-        decoding = 0 if ends.read else _decoding(sizes)
-        _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
-        return Route(True, room, max(budget, decoding))
+        return _in_bands(sizes, form, settings, ends)
+    tiles = _tiles(sizes, settings)
     computing = sizes.stored + sizes.result + tiles
     if settings.tta or settings.task == "auto":
         computing = sizes.stored + sizes.floats
@@ -129,28 +125,60 @@ def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
     return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
 
 
+def _in_bands(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
+    """The way of a picture whose result is written in bands. Raises as `route`."""
+    budget, tiles = allowed(settings), _tiles(sizes, settings)
+    held = _clearing(sizes) + (0 if ends.read else sizes.stored)
+    room = max(budget - held - _WRITING, (budget - held) // 2)
+    decoding = 0 if ends.read else _decoding(sizes)
+    _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
+    return Route(True, room, max(budget, decoding))
+
+
+def _tiles(sizes: Sizes, settings: Settings) -> int:
+    """The least bytes that the network's features take."""
+    return features.least(settings, sizes.size, 1 if sizes.samples < 3 else 3, sizes.depth)
+
+
+def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
+    """Whether a file's pages can be in memory, all of them, with nothing done in bands."""
+    needed = in_one_piece(pages[0]) if len(pages) == 1 else _together(pages, form, settings)
+    return needed <= allowed(settings)
+
+
 def route_pages(pages: Sequence[Sizes], form: str, settings: Settings, ends: Ends) -> Route:
     """How the pages or frames of one file go to a result of format `form`; a single one as `route` says.
 
     Args:
         pages: their sizes, in order; `file` of the first one counts.
-        form, settings, ends: as for `route`.
+        form, settings, ends: as for `route`; of all pages together.
 
     Raises:
         MemoryExhausted: they take more than they may.
     """
     if len(pages) == 1:
         return route(pages[0], form, settings, ends)
+    if form == "TIFF" and ends.read and ends.written and not fits(pages, form, settings):
+        routes = [_in_bands(page, form, settings, ends) for page in dict.fromkeys(pages)]
+        return min(routes, key=lambda one: one.room)
+    needed = _together(pages, form, settings)
+    largest = max((page.size for page in pages), key=lambda size: size[0] * size[1])
+    what = f"{len(pages)} pictures of up to {largest[0]}x{largest[1]} pixels and their results"
+    advice = "allow more, or split the file"
+    if ends.why:
+        advice = f"a page has {ends.why}, so they cannot be restored one by one; {advice}"
+    _check(needed, what, advice, settings)
+    return Route(False, 0, needed)
+
+
+def _together(pages: Sequence[Sizes], form: str, settings: Settings) -> int:
+    """Bytes of several pages or frames that are decoded together."""
     stored, result = sum(page.stored for page in pages), sum(page.result for page in pages)
     decoding = stored + (_DECODED - 1) * max(page.stored for page in pages) + _FILES * pages[0].file
     share = _PACKED_PAGE if form == "TIFF" else 1.0  # of a result stays in memory until all are there
     computing = _one_by_one(pages, share, settings)
     packing = int(share * result) if form == "TIFF" else result + int(_FRAMES_FILE.get(form, 0) * result)
-    needed = max(decoding, computing, packing)
-    largest = max((page.size for page in pages), key=lambda size: size[0] * size[1])
-    what = f"{len(pages)} pictures of up to {largest[0]}x{largest[1]} pixels and their results"
-    _check(needed, what, "allow more, or split the file", settings)
-    return Route(False, 0, needed)
+    return max(decoding, computing, packing)
 
 
 def _one_by_one(pages: Sequence[Sizes], share: float, settings: Settings) -> int:

@@ -1,7 +1,6 @@
-"""Results that are written row by row: which can be, how much is in memory at once, and how their rows are packed."""
+"""Results that are written row by row: which can be, how much is in memory at once, and what they are like."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +9,14 @@ from nsr_cli.cli import memory
 from nsr_cli.cli.memory import Sizes
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.settings import Settings
-from nsr_cli.imaging import pngrows, tiffbands
+from nsr_cli.imaging import tiffbands
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import Parts
 
 if TYPE_CHECKING:
     from nsr_cli.engine.bands import Bands
 
+_SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at: looking for noise takes a multiple of it
 _SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
 
 
@@ -43,17 +43,17 @@ def most_rows(settings: Settings) -> int:
     return memory.allowed(settings) // _SOURCE_SHARE
 
 
+def most_looked_at(settings: Settings) -> int:
+    """Pixels of a sample of which noise and the like are estimated."""
+    return memory.allowed(settings) // _SAMPLE_BYTES
+
+
 def result_page(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
     """What a result is like, without its pixels."""
     about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
     span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
     size = (bands.shape.width, bands.shape.height)
     return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
-
-
-def pack_rows(file: BinaryIO, form: str, page: Picture, rows: Callable[[int, int], NDArray[Any]]) -> None:
-    """Write a file of the format, asking for the samples of rows top to bottom as they are stored."""
-    (tiffbands if form == "TIFF" else pngrows).write(file, page, rows)
 
 
 def as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:

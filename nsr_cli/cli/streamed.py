@@ -1,79 +1,84 @@
-"""The way of a picture that is too large for the memory: rows through the networks, and packed row by row.
+"""Which files are too large for the memory, and are read and restored row by row instead, one page after the other."""
 
-TiffSource | Held ── bands ──▶ Restorer.bands ── rows ──▶ tiffbands | pngrows ──▶ a file without a name ──▶ the result
-"""
-
-import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nsr_cli.cli import memory, provenance
-from nsr_cli.cli.chain import Chain
+from nsr_cli.cli import memory
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.memory import Ends
 from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.packing import check_pages
 from nsr_cli.cli.pipeline import Cancelled
-from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.plan import Job
-from nsr_cli.cli.restorers import RestorerLike
-from nsr_cli.cli.rows import as_stored, can_write_rows, most_rows, pack_rows, result_page, sizes_of
+from nsr_cli.cli.rows import can_write_rows, most_looked_at, most_rows, sizes_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError
-from nsr_cli.files import atomic_stream
-from nsr_cli.imaging import codec, pngrows, tiffbands
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_pages
 from nsr_cli.sandbox.decoder import Decoder
 
 if TYPE_CHECKING:
     from nsr_cli.cli.tiffsource import Held, TiffSource
-    from nsr_cli.engine.bands import Bands
 
+_MOST_METADATA = 64 << 20  # bytes, of all pages of a file
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at
-_RESTORED_SHARE = 16  # one pixel in so many of those is also restored, to look again
 
 
-@dataclass(slots=True)
-class Streamed:
-    """A picture whose result never is in memory, between two steps of its journey."""
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A page: where its rows come from, and what is to be done with them."""
 
     source: "TiffSource | Held"
     level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A file whose pages, one or several, never are in memory as results, between two steps of its journey."""
+
+    leaves: list[Leaf]
     format: str
     room: int
     """Bytes for rows and tiles."""
 
+    @property
+    def first(self) -> Leaf:
+        """The first page."""
+        return self.leaves[0]
+
+    @property
+    def skip_reason(self) -> str | None:
+        """Why the file is better left alone, if that is so for every page."""
+        return self.first.level.skip_reason if all(leaf.level.skip_reason for leaf in self.leaves) else None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        for leaf in self.leaves:
+            leaf.source.close()
+
 
 class Streams:
-    """Finds out which pictures go this way, and takes them along it.
+    """Finds out which files go this way.
 
     Args:
         settings: of the run.
         decoder: where parts of files are decoded.
         stop: when set, the work is given up.
-        make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
     """
 
-    def __init__(
-        self, settings: Settings, decoder: Decoder, stop: threading.Event, make_room: Callable[[Job], None]
-    ) -> None:
+    def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event) -> None:
         self._settings = settings
         self._decoder = decoder
         self._stop = stop
-        self._make_room = make_room
 
     def open(self, job: Job, outcome: Outcome) -> Streamed | None:
-        """The picture of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
+        """The pages of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
 
         Raises:
             DecodeError: it cannot be read.
+            EncodeError: the result's format cannot hold them.
             MemoryExhausted: it does not fit, whatever is done.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
@@ -108,115 +113,45 @@ class Streams:
         if not route.bands:
             return None
         source = Held(pages[0])
-        return Streamed(source, self._level(source, data), form, route.room)
-
-    def restore(
-        self,
-        streamed: Streamed,
-        outcome: Outcome,
-        restorer: RestorerLike,
-        progress: Callable[[int, int], None],
-    ) -> None:
-        """Restore and write one picture; whatever goes wrong, there is no file then."""
-        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
-
-        source, form = streamed.source, streamed.format
-        page, rows = source.page, source.bands()
-        if self._settings.strip:
-            page = page.with_metadata(page.metadata.stripped())
-        dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
-        color = rows if page.alpha is None else color_bands(rows)
-        bands = self._restored(streamed, color, dtype, outcome, restorer, progress)
-        if page.alpha is not None:
-            bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
-        outcome.out_size = (bands.shape.width, bands.shape.height)
-        made = result_page(bands, page, page.pixels.dtype)
-        outcome.notes += [f"{form}: {loss}" for loss in codec.losses(made, form)]
-        self._write(bands, result_page(bands, page, dtype), form, outcome)
-
-    def _restored(
-        self,
-        streamed: Streamed,
-        color: "Bands",
-        dtype: "np.dtype[Any]",
-        outcome: Outcome,
-        restorer: RestorerLike,
-        progress: Callable[[int, int], None],
-    ) -> "Bands":
-        """The rows as the network gives them, or the chain of steps that were found for the picture."""
-        from nsr_cli.cli.chainbands import chain_bands, settle
-        from nsr_cli.restore import Restorer
-
-        source, level, strength = streamed.source, streamed.level, self._settings.strength
-        size = self._settings.target_size(source.page.width, source.page.height)
-        clipped = not source.page.is_float  # as for whole pictures, which stay floating point up to the file
-        if isinstance(restorer, Chain):
-            settle(restorer, lambda: source.sample(self._most_looked_at // _RESTORED_SHARE))
-            outcome.note_weights(restorer)
-            return chain_bands(
-                restorer,
-                color,
-                dtype,
-                strength=strength,
-                size=size,
-                memory=streamed.room,
-                clipped=clipped,
-                progress=progress,
-            )
-        if not isinstance(restorer, Restorer):
-            raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
-        return restorer.bands(
-            color,
-            dtype,
-            sigma=level.sigma,
-            quality=level.quality,
-            strength=strength,
-            size=size,
-            memory=streamed.room,
-            clipped=clipped,
-            progress=progress,
-        )
-
-    def _write(self, bands: "Bands", result: Picture, form: str, outcome: Outcome) -> None:
-        codec.check_encodable(form, result.width, result.height, result.bits, result.alpha is not None)
-        tap, digest, token = bands.tap(), PixelDigest(), secrets.token_hex(32)
-        digest.begin(result)
-
-        def rows(top: int, bottom: int) -> NDArray[Any]:
-            self._check()
-            made = tap.read(top, bottom)
-            color = made[..., : result.channels]
-            digest.add(color, None if result.alpha is None else made[..., -1])
-            return as_stored(made, result)
-
-        self._make_room(outcome.job)
-        with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
-            pack_rows(file, form, self._signed(result, form, outcome, token), rows)
-            if form == "TIFF":
-                tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
-            else:
-                pngrows.replace_metadata(file, self._signed(result, form, outcome, digest.hexdigest()))
-            self._check()
-            self._make_room(outcome.job)
+        return Streamed([Leaf(source, self._level(source, data))], form, route.room)
 
     def _opened(self, file: FileBytes, outcome: Outcome) -> Streamed | None:
-        from nsr_cli.cli.tiffsource import Unsuitable, open_source
+        from nsr_cli.cli.tiffsource import Unsuitable
 
         settings, form = self._settings, outcome.job.format or "TIFF"
-        parts = open_parts(file, settings.max_pixels)
-        if parts is None or memory.in_one_piece(sizes_of(parts, settings)) <= memory.allowed(settings):
+        pages = open_pages(file, settings.max_pixels)
+        sizes = [sizes_of(parts, settings) for parts in pages]
+        if not pages or memory.fits(sizes, form, settings):
             return None
         try:
-            source = open_source(parts, file, self._decoder, self._check, most_rows(settings))
+            leaves = self._leaves(pages, file)
         except Unsuitable as reason:
-            memory.route(sizes_of(parts, settings), form, settings, Ends(False, True, str(reason)))
+            memory.route_pages(sizes, form, settings, Ends(False, True, str(reason)))
             return None
-        route = memory.route(sizes_of(parts, settings), form, settings, Ends(True, True))
-        outcome.size = (source.page.width, source.page.height)
-        outcome.notes += source.page.notes
-        level = self._level(source, b"")
+        check_pages([leaf.source.page for leaf in leaves], form)
+        route = memory.route_pages(sizes, form, settings, Ends(True, True))
+        page, level = leaves[0].source.page, leaves[0].level
+        outcome.size = (page.width, page.height)
+        outcome.notes += page.notes
         outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
-        return Streamed(source, level, form, route.room)
+        return Streamed(leaves, form, route.room)
+
+    def _leaves(self, pages: list[Parts], file: FileBytes) -> list[Leaf]:
+        """The pages of a file. Raises as `open_source`."""
+        from nsr_cli.cli.tiffsource import Unsuitable, open_source
+
+        leaves, profiles, taken = list[Leaf](), dict[bytes | None, bytes | None](), 0
+        for parts in pages:
+            source = open_source(parts, file, self._decoder, self._check, most_rows(self._settings))
+            metadata = source.page.metadata
+            taken += metadata.size - (len(metadata.icc or b"") if metadata.icc in profiles else 0)
+            if taken > _MOST_METADATA:
+                raise Unsuitable("more than its share of texts and profiles")
+            # The pages of a scanner have one profile, which is in memory once then.
+            metadata = replace(metadata, icc=profiles.setdefault(metadata.icc, metadata.icc))
+            source = replace(source, page=source.page.with_metadata(metadata))
+            leaves.append(Leaf(source, self._level(source, b"")))
+        return leaves
 
     def _level(self, source: "TiffSource | Held", data: bytes) -> Level:
         """The level that was asked for, or the one found in parts of the picture."""
@@ -224,24 +159,7 @@ class Streams:
         asked = settings.sigma if settings.task == "denoise" else settings.jpeg_quality
         if settings.task == "upscale" or asked is not None:
             return level_of(settings, source.page, data)
-        return level_of(settings, Picture(source.sample(self._most_looked_at)), data)
-
-    @property
-    def _most_looked_at(self) -> int:
-        """Pixels of a sample: looking for noise takes a multiple of what they take."""
-        return memory.allowed(self._settings) // _SAMPLE_BYTES
-
-    def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
-        """The page with the note of how it was made, where `token` stands for the digest of its pixels."""
-        if self._settings.strip:
-            return page
-        frames = "first" if outcome.is_first_frame else None
-        command = provenance.arguments_of(self._settings, form, animated=outcome.is_first_frame)
-        made_by = (outcome.model or "", outcome.model_sha256 or "")
-        # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        pixels = None if page.is_float else token
-        steps = outcome.found if self._settings.task == "auto" else None
-        return provenance.mark(page, command, *made_by, pixels, steps, frames)
+        return level_of(settings, Picture(source.sample(most_looked_at(settings))), data)
 
     def _check(self) -> None:
         if self._stop.is_set():

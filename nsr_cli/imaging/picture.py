@@ -54,6 +54,14 @@ class Metadata:
     left_out: tuple[str, ...] = ()
     """What the file has and no result holds, such as "the Photoshop layers"."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of its blocks and texts, about."""
+        blocks = (self.exif, self.icc, self.iptc, self.geo)
+        return sum(len(block) for block in blocks if block) + sum(
+            len(key) + len(text) for key, text in self.text
+        )
+
     def stripped(self) -> Self:
         """A copy without anything that describes more than the pixels: colors and resolution stay."""
         return replace(self, exif=None, text=(), iptc=None, geo=None, left_out=())

@@ -1,6 +1,6 @@
-"""Write a TIFF file of any size in tiles, from rows that come a few at a time."""
+"""Write a TIFF file of any size and number of pages in tiles, from rows that come a few at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,33 +26,34 @@ def hollow(
     return Picture(np.broadcast_to(black, (height, width, channels)), cover, **about)
 
 
-def write(file: BinaryIO, page: Picture, rows: Rows) -> None:
-    """Write a page like `page`, whose pixels are not looked at, into the empty `file`.
+def write(file: BinaryIO, pages: Iterable[tuple[Picture, Rows]], samples_bytes: int) -> None:
+    """Write pages into the empty `file`, one after the other.
 
     Args:
         file: open for reading and writing.
-        page: size, type and metadata.
-        rows: given top and bottom, returns these rows as they are to be stored, (rows, width, samples) with
-            alpha last; called from top to bottom.
+        pages: of each the size, type and metadata, in a picture whose pixels are not looked at; and its rows: given
+            top and bottom, these rows as they are to be stored, (rows, width, samples) with alpha last, asked for
+            from top to bottom. A page is asked for when those before it are written.
+        samples_bytes: of all pages together, which decides about BigTIFF.
     """
     import tifffile
 
-    samples = page.channels + (page.alpha is not None)
-    shape = (page.height, page.width) + ((samples,) if samples > 1 else ())
-    big = page.height * page.width * samples * page.bits // 8 > tiffwrite.CLASSIC_LIMIT
-    tags, children = tifftags.write(page)
     named = tifffile.FileHandle(file, name="result.tif")  # asks for the name of one that has none otherwise
-    with tifffile.TiffWriter(named, bigtiff=big, byteorder="<") as writer:
-        writer.write(
-            _tiles(page, rows),
-            shape=shape,
-            dtype=page.pixels.dtype,
-            tile=(TILE, TILE),
-            extratags=tags,
-            buffersize=_BUFFER,
-            **tiffwrite.options(page),
-        )
-    tifftags.attach(file, [children])
+    children = []
+    with tifffile.TiffWriter(named, bigtiff=samples_bytes > tiffwrite.CLASSIC_LIMIT, byteorder="<") as writer:
+        for page, rows in pages:
+            tags, directories = tifftags.write(page)
+            children.append(directories)
+            writer.write(
+                _tiles(page, rows),
+                shape=tiffwrite.stored_shape(page),
+                dtype=page.pixels.dtype,
+                tile=(TILE, TILE),
+                extratags=tags,
+                buffersize=_BUFFER,
+                **tiffwrite.options(page),
+            )
+    tifftags.attach(file, children)
 
 
 def _tiles(page: Picture, rows: Rows) -> Iterator[NDArray[Any]]:
@@ -65,18 +66,20 @@ def _tiles(page: Picture, rows: Rows) -> Iterator[NDArray[Any]]:
             yield tile if tile.shape[:2] == (TILE, TILE) else np.pad(tile, missing, mode="edge")
 
 
-def replace_text(file: BinaryIO, old: bytes, new: bytes) -> bool:
-    """Put `new` in the place of the first `old`, which is as long; False if it is not there."""
+def replace_text(file: BinaryIO, old: bytes, new: bytes) -> int:
+    """Put `new` in the place of every `old`, which is as long; returns how many there were."""
     if len(old) != len(new):
         raise ValueError("a text in a file can only be replaced by one of its length")
-    start, kept = 0, b""
+    start, kept, count = 0, b"", 0
     file.seek(0)
     while block := file.read(1 << 20):
-        found = (kept + block).find(old)
-        if found >= 0:
-            file.seek(start - len(kept) + found)
+        seen, first = kept + block, start - len(kept)
+        place = seen.find(old)
+        while place >= 0:
+            file.seek(first + place)
             file.write(new)
-            return True
-        start += len(block)
-        kept = (kept + block)[-len(old) :]
-    return False
+            count += 1
+            place = seen.find(old, place + len(old))
+        start = file.seek(first + len(seen))
+        kept = seen[max(0, len(seen) - len(old) + 1) :]  # too short to be found again
+    return count

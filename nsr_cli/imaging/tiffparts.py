@@ -1,6 +1,6 @@
 """Bands of a TIFF file that is too large to be decoded at once: each becomes a small TIFF file of its own.
 
-    large file ── directory, read here byte by byte ──▶ Parts
+    large file ── directories, read here byte by byte ──▶ Parts of each page
     Parts.cut(rows) ── the strips or tiles of these rows, as they are stored ──▶ small file ──▶ `tiff.decode`
 
 Nothing is unpacked here. The small file goes the way of any stranger's file, with all its checks and wherever
@@ -31,7 +31,7 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
 _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
 _NOT_A_PICTURE = 1 | 4  # bits of the kind: a smaller copy, a mask
 _MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
-_MOST_PARTS = 1 << 22
+_MOST_PARTS = 1 << 22  # of all pages: many may point to the same table
 _MOST_VALUE = 1 << 26  # bytes of a tag that goes into every small file
 _MOST_SAMPLES = 32
 
@@ -74,7 +74,7 @@ class FileBytes:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where the rows of a TIFF file's only picture are."""
+    """Where the rows of a page of a TIFF file are."""
 
     data: Readable
     layout: Layout
@@ -166,19 +166,25 @@ class Parts:
         return found
 
 
-def open_parts(data: Readable, max_pixels: int) -> Parts | None:
-    """The parts of a TIFF file with one picture; None if it has several or is built in some other way.
+def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
+    """The parts of every page of a TIFF file; empty if there is one that is built in some other way.
 
     Raises:
-        DecodeError: it is damaged, a camera raw file, or its picture is too large.
+        DecodeError: it is damaged, a camera raw file, or one of its pictures is too large.
     """
     cameraraw.refuse(data)
+    found, count = [], 0
     try:
         layout = Layout.of(data)
-        pages = list(itertools.islice(_pages(data, layout), 2))
-        return _parts(data, pages[0], layout, max_pixels) if len(pages) == 1 else None
+        for place in itertools.islice(_pages(data, layout), limits.MOST_PICTURES + 1):
+            parts = _parts(data, place, layout, max_pixels)
+            count += 0 if parts is None else len(parts.offsets)
+            if parts is None or count > _MOST_PARTS:
+                return []
+            found.append(parts)
     except (DirectoryError, struct.error) as error:
         raise DecodeError(f"the TIFF file is damaged: {error}") from error
+    return found if len(found) <= limits.MOST_PICTURES else []
 
 
 def _pages(data: Readable, layout: Layout) -> Iterator[int]:

@@ -69,7 +69,7 @@ def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
             tags, directories = tifftags.write(page)
             children.append(directories)
             if isinstance(page, Packed):
-                stored_as: dict[str, Any] = {"shape": _stored_shape(page), "dtype": page.pixels.dtype}
+                stored_as: dict[str, Any] = {"shape": stored_shape(page), "dtype": page.pixels.dtype}
                 writer.write(_taken(page.parts), extratags=tags, **stored_as, **options(page))
             else:
                 writer.write(as_stored(page), extratags=tags, **options(page))
@@ -93,7 +93,8 @@ def as_stored(picture: Picture) -> NDArray[Any]:
     return np.concatenate([pixels, alpha[..., np.newaxis]], axis=2)
 
 
-def _stored_shape(picture: Picture) -> tuple[int, ...]:
+def stored_shape(picture: Picture) -> tuple[int, ...]:
+    """(H, W) or (H, W, S): the shape that `as_stored` gives."""
     samples = picture.channels + (picture.alpha is not None)
     return (picture.height, picture.width, samples) if samples > 1 else (picture.height, picture.width)
 

@@ -14,7 +14,7 @@ from nsr_cli.cli.plan import Job
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec, tiff
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, open_pages
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
@@ -50,8 +50,7 @@ def make(path: Path, width: int, height: int) -> Path:
 def rows(path: Path, top: int, bottom: int) -> np.ndarray:
     """Some rows of a TIFF file."""
     with FileBytes(path) as file:
-        parts = open_parts(file, 1 << 40)
-        assert parts is not None
+        [parts] = open_pages(file, 1 << 40)
         first, last = parts.whole(top, bottom)
         return tiff.decode(parts.cut(first, last), 1 << 40).pixels[top - first : bottom - first]
 
@@ -113,8 +112,8 @@ def test_a_gigapixel_in_a_gigabyte(environment: dict[str, str], tiny_model: Path
     assert max(taken) <= 1.1 * 1024 * MIB, [count / 1e6 for count in taken]
     assert abs(taken[1] - taken[0]) <= 0.05 * taken[0], [count / 1e6 for count in taken]
     with FileBytes(result) as file:
-        parts = open_parts(file, 1 << 40)
-        assert parts is not None and parts.layout.big and parts.tile is not None
+        [parts] = open_pages(file, 1 << 40)
+        assert parts.layout.big and parts.tile is not None
         assert parts.width * parts.height > 10**9
     store = WeightStore(Manifest((), "file:///nowhere"), cache=tmp_path, offline=True)
     restorer = Restorer.load(

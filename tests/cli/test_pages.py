@@ -88,8 +88,8 @@ def test_a_dry_run_tells_the_time_and_the_pixels_of_all_pages(
     assert [found and found[2] for found in amounts] == ["kB", "MB"]
 
 
-def test_pages_that_do_not_fit_together_are_refused_by_the_run_and_the_dry_run_in_one_line(
-    doubled: Doubled,
+def test_frames_that_do_not_fit_together_are_refused_by_the_run_and_the_dry_run_in_one_line(
+    inside: Inside,
     tiny_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -103,26 +103,26 @@ def test_pages_that_do_not_fit_together_are_refused_by_the_run_and_the_dry_run_i
         return true(self, picture, **options)
 
     monkeypatch.setattr(Restorer, "__call__", call)
-    pages(tmp_path / "a.tif", size=(200, 100))
-    foreseen = forecast(
-        Job(tmp_path / "a.tif", None, None), replace(TWICE, model=str(tiny_model), device="cpu")
-    )
+    pages(tmp_path / "a.png", "PNG", size=(200, 100))
+    settings = replace(TWICE, model=str(tiny_model), device="cpu", all_frames=True)
+    foreseen = forecast(Job(tmp_path / "a.png", None, None), settings)
     assert foreseen is not None
+    options = ("upscale", "a.png", "--all-frames", "-s", "2", "--model", tiny_model, "--device", "cpu")
     short, enough = (
         ("--max-memory", str(int(foreseen.memory * 0.9))),
         ("--max-memory", str(foreseen.memory + 1)),
     )
-    assert doubled("-o", "b.tif", *short) == 5
+    assert inside(*options, "-o", "b.png", *short) == 5
     refused = capfd.readouterr().err.splitlines()
-    assert len(refused) == 1 and not computed and not (tmp_path / "b.tif").exists()
+    assert len(refused) == 1 and not computed and not (tmp_path / "b.png").exists()
     assert "50 pictures of up to 200x100 pixels and their results take at least" in refused[0]
     assert refused[0].endswith(": allow more, or split the file")
-    assert doubled("-o", "b.tif", *short, "--dry-run") == 5
+    assert inside(*options, "-o", "b.png", *short, "--dry-run") == 5
     said = capfd.readouterr().err.splitlines()
     assert said[0] == refused[0] and "1 not possible" in said[1]
-    assert doubled("-o", "b.tif", *enough) == 0
+    assert inside(*options, "-o", "b.png", *enough) == 0
     assert len(computed) == COUNT
-    assert len(list(codec.decode_all((tmp_path / "b.tif").read_bytes()))) == COUNT
+    assert len(list(codec.decode_all((tmp_path / "b.png").read_bytes()))) == COUNT
 
 
 def test_pages_from_a_pipe_are_refused_before_they_are_computed(

@@ -152,7 +152,7 @@ def test_a_result_that_changes_during_the_run_is_not_replaced(
         paint(path, 30, 30)
         return True
 
-    monkeypatch.setattr("nsr_cli.cli.journey.is_untouched", edit)
+    monkeypatch.setattr("nsr_cli.cli.placing.is_untouched", edit)
     assert "a_x2.png changed in the meantime" in upscale("a.png", "--strength", "0.5", code=1)
     with Image.open("a_x2.png") as image:
         assert image.size == (30, 30)

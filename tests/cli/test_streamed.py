@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import memory, provenance, streamed
+from nsr_cli.cli import memory, provenance, rowwise, streamed
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
@@ -32,13 +32,13 @@ BUDGET = 12 << 20
 def tight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """So little memory that pictures of 300×80 go in bands; the list gets the names of those that do."""
     gone: list[str] = []
-    true = streamed.Streams.restore
+    true = rowwise.RowWriter.restore
 
-    def restore(self: Any, found: Any, outcome: Any, *more: Any) -> None:
+    def restore(self: Any, found: Any, restorers: Any, outcome: Any, *more: Any) -> None:
         gone.append(outcome.label)
-        true(self, found, outcome, *more)
+        true(self, found, restorers, outcome, *more)
 
-    monkeypatch.setattr(streamed.Streams, "restore", restore)
+    monkeypatch.setattr(rowwise.RowWriter, "restore", restore)
     monkeypatch.setattr(memory, "_WRITING", 0)
     monkeypatch.setattr(memory, "in_one_piece", lambda sizes: 1 << 40)
     return gone
@@ -343,7 +343,7 @@ def test_what_appears_meanwhile_is_not_replaced(
     save(tmp_path / "a.tif", picture())
     true = tiffbands.replace_text
 
-    def late(file: BinaryIO, old: bytes, new: bytes) -> bool:
+    def late(file: BinaryIO, old: bytes, new: bytes) -> int:
         Path("a_x2.tif").write_bytes(b"somebody else's")
         return true(file, old, new)
 

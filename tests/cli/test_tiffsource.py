@@ -11,7 +11,7 @@ import tifffile
 from nsr_cli.cli.tiffsource import TiffSource, open_source
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, open_pages
 from nsr_cli.sandbox.decoder import Decoder
 
 OLD, NEW = (np.full((60, 20, 3), level, np.uint8) for level in (10, 200))
@@ -32,8 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def source(path: Path) -> Iterator[TiffSource]:
     with Decoder() as decoder, FileBytes(path) as file:
-        parts = open_parts(file, 1 << 20)
-        assert parts is not None
+        [parts] = open_pages(file, 1 << 20)
         yield open_source(parts, file, decoder, lambda: None, 1 << 20)
 
 

@@ -12,7 +12,7 @@ import tifffile
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.cameraraw import refuse
-from nsr_cli.imaging.tiffparts import open_parts
+from nsr_cli.imaging.tiffparts import open_pages
 
 Order = Literal["<", ">"]
 
@@ -59,7 +59,7 @@ def test_raw_files_are_refused_for_what_they_are(
     with pytest.raises(DecodeError, match="camera raw file"):
         list(codec.decode_all(data))
     with pytest.raises(DecodeError, match="camera raw file"):
-        open_parts(data, 1 << 30)  # as large pictures are read
+        open_pages(data, 1 << 30)  # as large pictures are read
 
 
 def test_a_canon_file_is_known_by_its_head() -> None:

@@ -22,7 +22,7 @@ def written(array: Any, **about: Any) -> bytes:
         return array[top:bottom]
 
     file = io.BytesIO()
-    tiffbands.write(file, page, rows)
+    tiffbands.write(file, [(page, rows)], array.nbytes)
     assert asked == [(top, min(top + 256, height)) for top in range(0, height, 256)]
     return file.getvalue()
 
@@ -72,10 +72,46 @@ def test_whole_pictures_in_large_files_keep_their_exif_too(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("before", [0, 1 << 20, (1 << 20) - 5, 3 << 20])
 def test_a_text_is_replaced_wherever_it_stands(before: int) -> None:
-    file = io.BytesIO(b"x" * before + b"0123456789" + b"y" * 7)
-    assert tiffbands.replace_text(file, b"0123456789", b"abcdefghij")
-    assert file.getvalue() == b"x" * before + b"abcdefghij" + b"y" * 7
-    assert not tiffbands.replace_text(file, b"0123456789", b"abcdefghij")
+    old, new = b"0123456789", b"abcdefghij"
+    file = io.BytesIO(b"x" * before + old + b"y" * 7)
+    assert tiffbands.replace_text(file, old, new) == 1
+    assert file.getvalue() == b"x" * before + new + b"y" * 7
+    assert tiffbands.replace_text(file, old, new) == 0
+    file = io.BytesIO(old + b"x" * before + old + old + b"z" * before + old)
+    assert tiffbands.replace_text(file, old, new) == 4
+    assert file.getvalue() == new + b"x" * before + new + new + b"z" * before + new
+
+
+def test_pages_follow_each_other_and_each_keeps_its_own() -> None:
+    random = np.random.default_rng(3)
+    drawn = [
+        random.integers(0, 256, shape).astype(dtype)
+        for shape, dtype in (((300, 40, 3), np.uint8), ((7, 260, 1), np.uint16), ((5, 6, 4), np.uint8))
+    ]
+    order: list[int] = []
+
+    def pages() -> Any:
+        for number, array in enumerate(drawn):
+            order.append(number)
+            page = tiffbands.hollow(
+                array.shape[1], len(array), 1 if number == 1 else 3, array.dtype, alpha=number == 2,
+                metadata=Metadata(text=(("nsr", f"note {number}"),), dpi=(100.0 + number, 72.0)),
+            )  # fmt: skip
+
+            def rows(top: int, bottom: int, array: Any = array, number: int = number) -> Any:
+                assert order[-1] == number, "a later page was asked for before this one was written"
+                return array[top:bottom]
+
+            yield page, rows
+
+    file = io.BytesIO()
+    tiffbands.write(file, pages(), sum(array.nbytes for array in drawn))
+    found = list(codec.decode_all(file.getvalue()))
+    assert [page.metadata.get_text("nsr") for page in found] == [f"note {number}" for number in range(3)]
+    assert [page.metadata.dpi for page in found] == [(100.0 + number, 72.0) for number in range(3)]
+    assert np.array_equal(found[0].pixels, drawn[0]) and np.array_equal(found[1].pixels, drawn[1])
+    assert np.array_equal(found[2].pixels, drawn[2][..., :3])
+    assert found[2].alpha is not None and np.array_equal(found[2].alpha, drawn[2][..., 3])
 
 
 def test_a_hollow_picture_takes_no_memory() -> None:

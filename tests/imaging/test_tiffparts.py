@@ -12,8 +12,8 @@ import tifffile
 from PIL import Image
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, tiff
-from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_parts
+from nsr_cli.imaging import codec, tiff, tiffparts
+from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_pages
 
 RANDOM = np.random.default_rng(5)
 PIXELS = RANDOM.integers(0, 256, (83, 70, 3), dtype=np.uint8)
@@ -27,8 +27,7 @@ def written(array: Any, **options: Any) -> bytes:
 
 
 def parts_of(data: bytes, max_pixels: int = 1 << 20) -> Parts:
-    found = open_parts(data, max_pixels)
-    assert found is not None
+    [found] = open_pages(data, max_pixels)
     return found
 
 
@@ -86,8 +85,7 @@ def test_nothing_is_read_but_what_a_band_needs(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(written(PIXELS, rowsperstrip=5))
     with FileBytes(path) as file:
-        parts = open_parts(file, 1 << 20)
-        assert parts is not None
+        [parts] = open_pages(file, 1 << 20)
         assert len(parts.cut(10, 20)) < 10 * 70 * 3 + 400
         assert file[2:4] == b"*\0" and len(file) == path.stat().st_size
 
@@ -98,21 +96,41 @@ def test_several_pages_are_left_to_the_ordinary_reader_but_thumbnails_are_none()
         writer.write(PIXELS, photometric="rgb")
         writer.write(PIXELS[::2, ::2], photometric="rgb", subfiletype=1)
     assert np.array_equal(bands(file.getvalue(), 30), PIXELS)
+
+
+def test_every_page_has_parts_of_its_own() -> None:
+    drawn: list[Any] = [PIXELS, PIXELS[:40, :, 0], PIXELS[:9].astype(np.uint16) * 257]
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
-        writer.write(PIXELS, photometric="rgb")
-        writer.write(PIXELS, photometric="rgb")
-    assert open_parts(file.getvalue(), 1 << 20) is None
+        for array in drawn:
+            options = {"compression": "lzw", "rowsperstrip": 8} if array.ndim == 2 else {"rowsperstrip": 7}
+            writer.write(array, photometric="rgb" if array.ndim == 3 else "minisblack", **options)
+    pages = open_pages(file.getvalue(), 1 << 20)
+    found = [tiff.decode(parts.cut(0, parts.height), 1 << 20).pixels.squeeze() for parts in pages]
+    assert [(one.dtype, one.shape) for one in found] == [(one.dtype, one.shape) for one in drawn]
+    assert all(np.array_equal(one, array) for one, array in zip(found, drawn, strict=True))
+
+
+def test_many_pages_that_share_one_table_are_left_to_the_ordinary_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for _ in range(3):
+            writer.write(PIXELS, photometric="rgb", rowsperstrip=1)
+    assert len(open_pages(file.getvalue(), 1 << 20)) == 3
+    monkeypatch.setattr(tiffparts, "_MOST_PARTS", 2 * len(PIXELS))
+    assert open_pages(file.getvalue(), 1 << 20) == []
 
 
 def test_a_file_that_is_not_whole_is_left_to_the_ordinary_reader() -> None:
     data = written(PIXELS, rowsperstrip=5)
-    assert open_parts(data[:-1], 1 << 20) is None
+    assert open_pages(data[:-1], 1 << 20) == []
 
 
 def test_too_many_pixels_are_refused_with_the_usual_line() -> None:
     with pytest.raises(DecodeError, match="--max-pixels 5810"):
-        open_parts(written(PIXELS), 5000)
+        open_pages(written(PIXELS), 5000)
 
 
 def test_pages_in_a_circle_end() -> None:
@@ -121,7 +139,7 @@ def test_pages_in_a_circle_end() -> None:
     count = struct.unpack_from("<H", data, place)[0]
     struct.pack_into("<I", data, place + 2 + 12 * count, place)
     with pytest.raises(DecodeError, match="circle"):
-        open_parts(bytes(data), 1 << 20)
+        open_pages(bytes(data), 1 << 20)
 
 
 def test_damaged_directories_are_refused_or_left_alone_but_never_crash() -> None:
@@ -132,6 +150,5 @@ def test_damaged_directories_are_refused_or_left_alone_but_never_crash() -> None
         for _ in range(3):
             mutant[int(RANDOM.integers(place, place + 200)) % len(data)] = int(RANDOM.integers(256))
         with suppress(DecodeError):
-            parts = open_parts(bytes(mutant), 1 << 20)
-            if parts is not None:
+            for parts in open_pages(bytes(mutant), 1 << 20):
                 codec.decode(parts.cut(*parts.whole(0, 1)), max_pixels=1 << 20)

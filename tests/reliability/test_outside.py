@@ -18,7 +18,7 @@ from nsr_cli.imaging.heads import read_head
 from nsr_cli.imaging.inspect import jpeg_tables
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.rebuild import upright_metadata
-from nsr_cli.imaging.tiffparts import FileBytes, open_parts
+from nsr_cli.imaging.tiffparts import FileBytes, open_pages
 from tests.promises import Reached
 from tests.reliability import headers, mutants
 
@@ -62,8 +62,7 @@ def look(path: Path) -> bool:
     with FileBytes(path) as data:
         read_head(data)
         try:
-            parts = open_parts(data, 1 << 20)
-            if parts is not None:
+            for parts in open_pages(data, 1 << 20):
                 tifftags.read(data, parts.place)
         except (DecodeError, ValueError):
             pass
@@ -193,7 +192,7 @@ def head(path: Path) -> None:
 def pages(path: Path) -> None:
     with FileBytes(path) as data:
         try:
-            open_parts(data, 1 << 29)
+            open_pages(data, 1 << 29)
         except DecodeError:
             return
 

@@ -1,0 +1,225 @@
+"""Restore a picture row by row, page after page, and write the rows as they come.
+
+Leaf ── rows ──▶ Restorer.bands ── rows ──▶ tiffbands | pngrows ──▶ a file without a name ──▶ the result
+"""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.cli import provenance
+from nsr_cli.cli.chain import Chain
+from nsr_cli.cli.chainbands import chain_bands, settle
+from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.pixeldigest import PixelDigest
+from nsr_cli.cli.plan import Job
+from nsr_cli.cli.restorers import RestorerLike
+from nsr_cli.cli.rows import as_stored, most_looked_at, result_page
+from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.streamed import Leaf, Streamed
+from nsr_cli.errors import DecodeError
+from nsr_cli.files import atomic_stream
+from nsr_cli.imaging import codec, pngrows, tiffbands
+from nsr_cli.imaging.picture import Picture
+
+if TYPE_CHECKING:
+    from nsr_cli.engine.bands import Bands
+
+Progress = Callable[[int, int], None]
+Rows = Callable[[int, int], NDArray[Any]]
+
+_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored, to look again
+_PARTS = 1000  # of a page, by which progress is told
+
+
+class RowWriter:
+    """Takes pictures along this way.
+
+    Args:
+        settings: of the run.
+        check: called again and again; what it raises ends the work.
+        make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
+    """
+
+    def __init__(
+        self, settings: Settings, check: Callable[[], None], make_room: Callable[[Job], None]
+    ) -> None:
+        self._settings = settings
+        self._check = check
+        self._make_room = make_room
+
+    def restore(
+        self,
+        streamed: Streamed,
+        restorers: Sequence[RestorerLike | None],
+        outcome: Outcome,
+        progress: Progress,
+    ) -> None:
+        """Restore and write one file; whatever goes wrong, there is no result then.
+
+        Args:
+            streamed: its pages.
+            restorers: what restores each of them; None for one that is taken over as it is.
+            outcome: is told the size and what the format cannot hold.
+            progress: told the parts that are done and their number.
+        """
+        # The pages of a file have one digest, in the note of each: a token stands for it until all are written.
+        form, token, digest = streamed.format, secrets.token_hex(32), PixelDigest()
+        pages = self._pages(streamed, restorers, outcome, progress)
+        pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
+        self._make_room(outcome.job)
+        with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
+            signed = (
+                (self._signed(page, form, outcome, token), self._told(rows, page, digest))
+                for page, rows in pages
+            )
+            if form == "TIFF":
+                tiffbands.write(file, signed, self._samples_bytes(streamed))
+                tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
+            else:
+                page, rows = next(signed)
+                pngrows.write(file, page, rows)
+                pngrows.replace_metadata(file, self._signed(page, form, outcome, digest.hexdigest()))
+            self._check()
+            self._make_room(outcome.job)
+
+    def _pages(
+        self,
+        streamed: Streamed,
+        restorers: Sequence[RestorerLike | None],
+        outcome: Outcome,
+        progress: Progress,
+    ) -> Iterator[tuple[Picture, Rows]]:
+        """What each page of the result is like, and its rows."""
+        count = len(streamed.leaves)
+        for number, (leaf, restorer) in enumerate(zip(streamed.leaves, restorers, strict=True)):
+            watch = _of_page(progress, number, count)
+            bands, page = self._bands(leaf, streamed, restorer, outcome, watch)
+            if number == 0:
+                outcome.out_size = (page.width, page.height)
+            codec.check_encodable(streamed.format, page.width, page.height, page.bits, page.alpha is not None)
+            read = bands.tap().read
+            yield page, read if count == 1 else _named(read, number + 1)
+
+    def _bands(
+        self,
+        leaf: Leaf,
+        streamed: Streamed,
+        restorer: RestorerLike | None,
+        outcome: Outcome,
+        progress: Progress,
+    ) -> tuple["Bands", Picture]:
+        """The rows of a page's result, alpha last, and what they make, without its pixels."""
+        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
+
+        form, page, rows = streamed.format, leaf.source.page, leaf.source.bands()
+        if self._settings.strip:
+            page = page.with_metadata(page.metadata.stripped())
+        dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
+        bands = rows
+        if restorer is not None:
+            color = rows if page.alpha is None else color_bands(rows)
+            bands = self._restored(leaf, streamed.room, color, dtype, outcome, restorer, progress)
+            if page.alpha is not None:
+                bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
+        losses = (
+            f"{form}: {loss}" for loss in codec.losses(result_page(bands, page, page.pixels.dtype), form)
+        )
+        outcome.notes += [loss for loss in losses if loss not in outcome.notes]
+        return bands, result_page(bands, page, dtype)
+
+    def _restored(
+        self,
+        leaf: Leaf,
+        room: int,
+        color: "Bands",
+        dtype: "np.dtype[Any]",
+        outcome: Outcome,
+        restorer: RestorerLike,
+        progress: Progress,
+    ) -> "Bands":
+        """The rows as the network gives them, or the chain of steps that were found for the page."""
+        from nsr_cli.restore import Restorer
+
+        source, level, strength = leaf.source, leaf.level, self._settings.strength
+        size = self._settings.target_size(source.page.width, source.page.height)
+        clipped = not source.page.is_float  # as for whole pictures, which stay floating point up to the file
+        if isinstance(restorer, Chain):
+            settle(restorer, lambda: source.sample(most_looked_at(self._settings) // _RESTORED_SHARE))
+            outcome.note_weights(restorer)
+            return chain_bands(
+                restorer,
+                color,
+                dtype,
+                strength=strength,
+                size=size,
+                memory=room,
+                clipped=clipped,
+                progress=progress,
+            )
+        if not isinstance(restorer, Restorer):
+            raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
+        return restorer.bands(
+            color,
+            dtype,
+            sigma=level.sigma,
+            quality=level.quality,
+            strength=strength,
+            size=size,
+            memory=room,
+            clipped=clipped,
+            progress=progress,
+        )
+
+    def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
+        """The rows of a page as they are stored, of each of which the digest is told."""
+        digest.begin(page)
+
+        def rows(top: int, bottom: int) -> NDArray[Any]:
+            self._check()
+            made = read(top, bottom)
+            digest.add(made[..., : page.channels], None if page.alpha is None else made[..., -1])
+            return as_stored(made, page)
+
+        return rows
+
+    def _samples_bytes(self, streamed: Streamed) -> int:
+        total = 0
+        for page in (leaf.source.page for leaf in streamed.leaves):
+            width, height = self._settings.result_size(page.width, page.height)
+            total += width * height * (page.channels + (page.alpha is not None)) * page.bits // 8
+        return total
+
+    def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
+        """The page with the note of how it was made, where `token` stands for the digest of all pixels."""
+        if self._settings.strip:
+            return page
+        frames = "first" if outcome.is_first_frame else None
+        command = provenance.arguments_of(self._settings, form, animated=outcome.is_first_frame)
+        made_by = (outcome.model or "", outcome.model_sha256 or "")
+        # What reading float samples gives is known only when all are written; such a result is never taken for ours.
+        pixels = None if page.is_float else token
+        steps = outcome.found if self._settings.task == "auto" else None
+        return provenance.mark(page, command, *made_by, pixels, steps, frames)
+
+
+def _named(read: Rows, number: int) -> Rows:
+    """Rows whose failure names their page."""
+
+    def rows(top: int, bottom: int) -> NDArray[Any]:
+        try:
+            return read(top, bottom)
+        except DecodeError as error:
+            raise DecodeError(f"page {number}: {error}") from error
+
+    return rows
+
+
+def _of_page(progress: Progress, number: int, count: int) -> Progress:
+    """What reports the progress of one page as part of that of all."""
+    return lambda done, total: progress(number * _PARTS + done * _PARTS // total, count * _PARTS)
