@@ -17,7 +17,7 @@ from nsr_cli.model.sparse_conv import Selector
 
 Witness = Callable[[Tensor], None]  # is shown each selection: gamma (M, d, k), float32, on the device
 
-_CELL = 16  # pixels of the side of a cell whose sum is taken in one go
+_CELL_ROWS = 4  # of a cell whose sum is taken in one go
 _WIDE_RIM = 2  # pixels around the picture: what the 5×5 skip sees beyond it
 
 
@@ -214,7 +214,10 @@ def _sums(out: Tensor, area: Area) -> Tensor:
 
 def window_sums(out: Tensor) -> Tensor:
     """Sums over single windows: (B, C, height, width) -> (B, C) float32."""
-    if out.dtype == torch.bfloat16 and not (out.shape[2] % _CELL or out.shape[3] % _CELL):
-        # Faster than a sum in float32. The sums of cells are rounded to bfloat16, their sum is not.
-        return F.avg_pool2d(out, _CELL, divisor_override=1).sum(dim=(2, 3), dtype=torch.float32)
+    if out.dtype == torch.bfloat16:
+        # Faster than a sum in float32, and fastest where cells are as wide as the window. Those of cells are rounded to
+        # bfloat16, their sum is not.
+        cell = (min(_CELL_ROWS, out.shape[2]), out.shape[3])
+        cells = F.avg_pool2d(out, cell, ceil_mode=True, divisor_override=1)  # the last may be partial
+        return cells.sum(dim=(2, 3), dtype=torch.float32)
     return out.permute(0, 2, 3, 1).sum(dim=(1, 2), dtype=torch.float32)
