@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nsr_cli.engine import winograd
-from nsr_cli.engine.winograd import Rooms
 from nsr_cli.model.network import Block
 from nsr_cli.model.sparse_conv import Convolution, Selector, SparseConvolution
 
@@ -29,7 +28,7 @@ class PlainLayer:
             transformed = winograd.transformed(weight.flatten(2).transpose(1, 2)).contiguous()
         return cls(weight, layer.bias.detach().to(device, dtype), transformed)
 
-    def apply(self, features: Tensor, rooms: Rooms) -> Tensor:
+    def apply(self, features: Tensor, rooms: winograd.Rooms) -> Tensor:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
         if self.transformed is not None and winograd.is_large(features):
             return winograd.convolve(features, self.transformed, self.bias, rooms)
@@ -66,7 +65,7 @@ class SparseLayer:
         biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).flatten(1)
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
-    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, rooms: Rooms) -> Tensor:
+    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, rooms: winograd.Rooms) -> Tensor:
         """One window: (1, C, H + 2, W + 2) -> (1, O, H, W), with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
