@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.machine import free_memory, usable_threads
+from nsr_cli.machine import free_memory, multiplies_512_bits, usable_threads
 
 
 @pytest.fixture
@@ -110,3 +110,29 @@ def test_what_is_free_without_limits(groups: Path) -> None:
     memory(groups, "100", 300, 5)
     assert free(groups) == 0
     assert free_memory(groups / "none", groups.parent / "none", groups / "none") == 4 << 30
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "flags", "expected"),
+    [
+        ("AuthenticAMD", "26", "fpu avx2 avx512f avx512_bf16", True),
+        ("AuthenticAMD", "25", "fpu avx2 avx512f avx512_bf16", False),  # Zen 4 multiplies the halves in turn
+        ("AuthenticAMD", "25", "fpu avx2", False),
+        ("GenuineIntel", "6", "fpu avx2 avx512f", True),
+        ("GenuineIntel", "6", "fpu avx2 avx512fish", False),
+        ("AuthenticAMD", "unknown", "avx512f", False),
+    ],
+)
+def test_who_multiplies_512_bits_at_once(
+    vendor: str, family: str, flags: str, expected: bool, tmp_path: Path
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    first = f"processor\t: 0\nvendor_id\t: {vendor}\ncpu family\t: {family}\nflags\t\t: {flags}\n"
+    cpuinfo.write_text(f"{first}\nprocessor\t: 1\nvendor_id\t: Other\n")
+    assert multiplies_512_bits(cpuinfo) is expected
+
+
+def test_a_machine_that_tells_nothing_multiplies_no_512_bits(tmp_path: Path) -> None:
+    assert not multiplies_512_bits(tmp_path / "none")
+    (tmp_path / "arm").write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
+    assert not multiplies_512_bits(tmp_path / "arm")

@@ -1,5 +1,6 @@
 """The tools that make the project's figures: their commands exist, and their pages say what was measured."""
 
+import argparse
 import importlib.util
 import json
 import subprocess
@@ -187,10 +188,12 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
     assert plain.selection == "none" and plain.macs_per_pixel == network.macs_per_pixel
     import torch
 
-    trained = Network(network)
-    before = [parameter.detach().clone() for parameter in trained.parameters()]
-    measure.make_step(trained, 2, torch.device("cpu"))()
-    assert not any(map(torch.equal, before, trained.parameters()))
+    for precision, windows in (("fp32", 1), ("bf16", 2)):
+        trained = Network(network)
+        before = [parameter.detach().clone() for parameter in trained.parameters()]
+        arguments = argparse.Namespace(batch=4, windows=windows, precision=precision)
+        measure.make_step(trained, measure.CPU_WAY, arguments, torch.device("cpu"))()
+        assert not any(map(torch.equal, before, trained.parameters()))
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """What a training step of a sparse network costs beside the plain network of the same arithmetic.
 
-    python tools/training_step.py [--device cpu] [--repeats 5] [--network sparse-plus] [--network lite]
+    python tools/training_step.py [--device cpu] [--precision bf16] [--repeats 5] [--network sparse-plus]
 
-Steps of both are timed in turn in one run, with the loss and the optimizer of `nsr train`: 16 patches of 48, float32 on
-a CPU. The figure is the ratio of the medians. Goal: at most 1.25.
+Steps of both are timed in turn in one run, with the loss and the optimizer of `nsr train`: 16 patches of 48, or with
+`--windows 2` four of 96. The figure is the ratio of the medians. Goal: at most 1.25.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from nsr_cli.bench.figures import time_in_turn
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
+from nsr_cli.training.forms import CPU_WAY, Way
 from nsr_cli.training.loop import make_optimizer
 from nsr_cli.training.loss import loss_within_range
 
@@ -27,20 +28,19 @@ def plain_of(config: NetworkConfig) -> NetworkConfig:
 
 
 def make_step(
-    network: Network, batch: int, device: torch.device, form: str = "grouped"
+    network: Network, way: Way, arguments: argparse.Namespace, device: torch.device
 ) -> Callable[[], None]:
     """What trains a network by one step, always on the same patches."""
-    config = network.to(device).config
-    network.use_form(form)  # type: ignore[arg-type]
+    way.prepare(network.to(device))
+    config, batch = network.config, arguments.batch // arguments.windows**2
     optimizer = make_optimizer(network, 1e-4)
     torch.manual_seed(0)
-    x = torch.rand(batch, config.channels, config.window, config.window, device=device)
-    target = torch.rand(
-        batch, config.channels, config.window * config.scale, config.window * config.scale, device=device
-    )
+    side = config.window * arguments.windows
+    x = torch.rand(batch, config.channels, side, side, device=device).contiguous(memory_format=way.layout)
+    target = torch.rand(batch, config.channels, side * config.scale, side * config.scale, device=device)
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=arguments.precision == "bf16"):
             restored = network(x)
         loss = loss_within_range(restored.float(), target)
         optimizer.zero_grad(set_to_none=True)
@@ -56,17 +56,25 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--network", action="append", choices=sorted(PRESETS))
-    parser.add_argument("--form", default="grouped", choices=("grouped", "mixed"))
+    parser.add_argument("--windows", type=int, default=1, help="of a patch along each side")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    parser.add_argument(
+        "--form", choices=("grouped", "mixed", "apart"), help="default: that of `nsr train` on a CPU"
+    )
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     if device.type == "cpu":
         prepare_cpu()
-    print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, batch {arguments.batch}")
+    way = Way(arguments.form) if arguments.form else CPU_WAY
+    print(
+        f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {arguments.precision}, "
+        f"{arguments.batch} windows"
+    )
     for name in arguments.network or ("sparse-plus", "lite"):
         config = dataclasses.replace(PRESETS[name], scale=2)
         steps = {
-            "sparse": make_step(Network(config), arguments.batch, device, arguments.form),
-            "plain": make_step(Network(plain_of(config)), arguments.batch, device),
+            "sparse": make_step(Network(config), way, arguments, device),
+            "plain": make_step(Network(plain_of(config)), Way(layout=torch.channels_last), arguments, device),
         }
         medians = time_in_turn(steps, arguments.repeats, device)
         figures = {

@@ -43,6 +43,7 @@ class SparseLayer:
     biases: Tensor  # (d, k, O/d)
     shape: tuple[int, int]  # O, C
     dtype: torch.dtype  # of features; kernels are mixed in that of `kernels`
+    by_winograd: bool  # where a window is large enough
 
     @classmethod
     def of(cls, layer: SparseConvolution, device: torch.device, dtype: torch.dtype) -> "SparseLayer":
@@ -57,6 +58,7 @@ class SparseLayer:
             biases.to(device, mixing).contiguous(),
             (layer.out_channels, layer.in_channels),
             dtype,
+            winograd.suits(layer.out_channels, layer.in_channels, device, dtype),
         )
 
     def select(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +78,7 @@ class SparseLayer:
         """
         out_channels, channels = self.shape
         mixed = torch.bmm(gamma, self.kernels)
-        if winograd.suits(out_channels, channels, mixed.device, self.dtype) and winograd.is_large(features):
+        if self.by_winograd and winograd.is_large(features):
             kernels = winograd.transformed(mixed.view(-1, 9, channels))
             return winograd.convolve(features, kernels, bias, rooms)
         shape, strides = (out_channels, channels, 3, 3), (9 * channels, 1, 3 * channels, channels)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nsr_cli.machine import multiplies_512_bits
+
 _STEP, _TILE = 4, 6  # pixels from one tile to the next, and of a tile's side
 _PLACES = _TILE * _TILE
 # Below these, the transforms take longer than what they save (`tools/speed_winograd.py`).
@@ -55,9 +57,16 @@ _KERNEL_BOTH = torch.einsum("yr,xc->xyrc", _KERNEL, _KERNEL).reshape(_PLACES, 9)
 
 
 def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether this is the faster way for such a layer, of windows that are large enough."""
+    """Whether this is the faster way for such a layer, of windows that are large enough.
+
+    The transforms move four times the numbers of a window. A core that multiplies 512 bits at once is done with the
+    direct convolution before they are through the cache.
+    """
     return (
-        device.type == "cpu" and dtype == torch.float32 and min(in_channels, out_channels) >= _LEAST_CHANNELS
+        device.type == "cpu"
+        and dtype == torch.float32
+        and min(in_channels, out_channels) >= _LEAST_CHANNELS
+        and not multiplies_512_bits()
     )
 
 

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsr_cli.model.config import Selection
+from nsr_cli.model.window_conv import convolve_windows
 
-Form = Literal["grouped", "mixed"]
+Form = Literal["grouped", "mixed", "apart"]
 
 
 class Kernels(nn.Module):
@@ -117,7 +118,8 @@ class SparseConvolution(Kernels):
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
         if x.shape[2] <= window and x.shape[3] <= window:
-            pooled = x.mean(dim=(2, 3))  # the same; CPUs compute its gradient faster than the pooling's
+            # The same. In bfloat16 a mean's gradient takes CPUs several times as long as a sum's.
+            pooled = x.sum(dim=(2, 3)) / (x.shape[2] * x.shape[3])
         else:
             # `ceil_mode` adds the partial windows, each divided by the pixels that it really has.
             means = F.avg_pool2d(x, window, ceil_mode=True)
@@ -130,11 +132,12 @@ class SparseConvolution(Kernels):
         k, d = self.groups, self.cardinality
         # Contiguous, as BLAS wants matrices: those of gamma have gaps along both axes.
         by_cardinal = gamma.permute(2, 0, 1).contiguous()  # (d, M, k)
-        kernels = self.weight.reshape(k, d, -1).transpose(0, 1).contiguous()  # (d, k, O/d·C·9)
-        mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·C·9)
+        weight = self.weight.permute(0, 2, 3, 1)  # channels last, as the fastest convolutions want them
+        kernels = weight.reshape(k, d, -1).transpose(0, 1).contiguous()  # (d, k, O/d·9·C)
+        mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·9·C)
         biases = torch.bmm(by_cardinal, self.bias.view(k, d, -1).transpose(0, 1)).transpose(0, 1)
-        shape = (-1, self.out_channels, self.in_channels, 3, 3)
-        return mixed.reshape(shape), biases.reshape(-1, self.out_channels)
+        mixed = mixed.reshape(-1, self.out_channels, 3, 3, self.in_channels).permute(0, 1, 4, 2, 3)
+        return mixed, biases.reshape(-1, self.out_channels)
 
     def forward(self, x: Tensor, window: int, gamma: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, O, H, W), of any size. `gamma` (M, k, d) overrides the selector."""
@@ -143,6 +146,8 @@ class SparseConvolution(Kernels):
         if self.form == "mixed":
             return self._mix_outputs(x, window, gamma)
         kernels, biases = self.mix(gamma)
+        if self.form == "apart":
+            return convolve_windows(x, kernels, biases, window)
         batch, _, height, width = x.shape
         windows, padding = with_halo(x, window)
         convolved = _one_by_one if x.device.type == "cpu" else _as_groups

@@ -77,9 +77,15 @@ def test_the_result_lies_channels_last() -> None:
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_it_is_taken_for_wide_layers_in_float32_on_a_cpu_only() -> None:
+def test_it_is_taken_for_wide_layers_in_float32_on_a_cpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "multiplies_512_bits", lambda: False)
     cpu = torch.device("cpu")
     assert winograd.suits(64, 64, cpu, torch.float32)
     assert not winograd.suits(64, 3, cpu, torch.float32)
     assert not winograd.suits(64, 64, cpu, torch.bfloat16)
     assert not winograd.suits(64, 64, torch.device("meta"), torch.float32)
+
+
+def test_processors_of_512_bits_convolve_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "multiplies_512_bits", lambda: True)
+    assert not winograd.suits(64, 64, torch.device("cpu"), torch.float32)
