@@ -1,7 +1,7 @@
 """A single layer against the machine and against its plain counterpart."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -72,7 +72,8 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
         folded.apply_many(mosaic, *select(_means(x)), rows, cols)
 
     on_cpu = place.device.type == "cpu"
-    sparse = partial(_by_window, folded, x, halo, select, place.cores) if on_cpu else together
+    each = (torch.split(x, 1), torch.split(halo, 1))  # views made once, as those of the engine's windows are
+    sparse = partial(_by_window, folded, *each, select, place.cores) if on_cpu else together
     medians = place.time_in_turn({"sparse": sparse, "plain": lambda: F.conv2d(x, weight, padding=1)})
     ratio = medians["sparse"] / medians["plain"]
     return [Figure.at_most(1.05, f"sparse over plain layer, batch {batch} of {side}×{side}", ratio, "×")]
@@ -80,29 +81,36 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
 
 def _by_window(
     layer: SparseLayer,
-    x: Tensor,
-    halo: Tensor,
+    inside: Sequence[Tensor],
+    around: Sequence[Tensor],
     select: Callable[[Tensor], tuple[Tensor, Tensor]],
     cores: int,
 ) -> None:
-    """The layer on a batch x (B, C, H, W), one of them at a time on each core, as the engine does on a CPU.
+    """The layer on a batch, one of it at a time on each core, as the engine does on a CPU.
 
-    `halo` is x with a rim of one pixel; `select` makes gamma and biases of the means (B, C).
+    Args:
+        layer: folded.
+        inside: features (1, C, H, W) of each.
+        around: the same with a rim of one pixel.
+        select: makes gamma and biases of the means (B, C).
+        cores: how many are convolved at once.
     """
-    pooled = torch.empty(x.shape[:2])
-    outs: list[Tensor | None] = [None] * len(x)
+    pooled = torch.empty(len(inside), inside[0].shape[1])
+    means = torch.split(pooled, 1)
+    outs: list[Tensor | None] = [None] * len(inside)
     rooms = Rooms()
 
     def pool(index: int) -> None:
-        pooled[index] = _means(x[index : index + 1])[0]
+        means[index].copy_(_means(inside[index]))
 
     def convolve(index: int) -> None:
-        outs[index] = layer.apply(halo[index : index + 1], gamma[index, :, None], biases[index], rooms)
+        outs[index] = layer.apply(around[index], gammas[index], biases[index], rooms)
 
     with Crew(cores) as crew:
-        crew.share(pool, len(x))
-        gamma, biases = select(pooled)
-        crew.share(convolve, len(x))
+        crew.share(pool, len(inside))
+        gamma, bias = select(pooled)
+        gammas, biases = gamma[:, :, None].unbind(), bias.unbind()
+        crew.share(convolve, len(inside))
 
 
 def _means(features: Tensor) -> Tensor:
