@@ -36,6 +36,7 @@ from nsr_cli.machine import usable_threads
 from nsr_cli.model import sparse_conv
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
+from nsr_cli.training.forms import CPU_WAY
 
 SCALES = {"sparse-plus": 4, "lite": 2}
 CLOSE = 1e-3  # how far results may be apart, for pictures in [0, 1]
@@ -79,9 +80,10 @@ def ours(job: Job) -> Run:
 
 def pytorch(job: Job) -> Run:
     """PyTorch, as fast as it goes by itself."""
+    network, picture = copy_of(job), channels_last(job.picture)
+    CPU_WAY.prepare(network)
     if job.network.config.selection != "none":
-        return lambda: job.network(job.picture).numpy()
-    network, picture = copy_of(job).to(memory_format=torch.channels_last), channels_last(job.picture)  # type: ignore[call-overload]
+        return lambda: network(picture).numpy()
     return lambda: run_plain(network, picture).numpy()
 
 

@@ -1,4 +1,4 @@
-"""Whole networks in the engine: against a plain one, the authors' scheme, and themselves at other sizes."""
+"""Whole networks in the engine: against a plain one, and themselves in narrower numbers and at other sizes."""
 
 import dataclasses
 import math
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nsr_cli.bench.figures import Figure, Growth, Place, channels_last
 from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.engine.runner import Runner
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
@@ -57,27 +56,6 @@ def run_plain(network: Network, x: Tensor) -> Tensor:
 
 def _convolve(layer: Convolution | SparseConvolution, x: Tensor) -> Tensor:
     return F.conv2d(x, layer.weight, layer.bias, padding=layer.size // 2)
-
-
-def authors_scheme(place: Place) -> list[Figure]:
-    """Overlapping patches as the authors run them, over the selection grid; same weights and picture."""
-    height, width = SIZE
-    network = folded("sparse-plus").to(place.device, place.dtype)
-    executor = Executor(network, place.device, place.dtype, repeat=True)
-    x = torch.rand(3, height, width)
-    patches = x.to(place.device, place.dtype)
-    once = dataclasses.replace(place, repeats=(place.repeats + 1) // 2)
-    medians = once.time_in_turn(
-        {
-            "authors": lambda: overlapping_patches(network, patches),
-            "ours": lambda: executor(x, None, place.batch),
-        }
-    )
-    ratio = medians["authors"] / medians["ours"]
-    return [
-        Figure("authors' overlapping patches", medians["authors"], "s"),
-        Figure.at_least(7 if wide(place) else 12, "times faster on the selection grid", ratio, "×"),
-    ]
 
 
 def narrow_numbers(place: Place) -> list[Figure]:

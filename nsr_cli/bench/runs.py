@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import torch
 
+from nsr_cli.bench.authors import authors_scheme
 from nsr_cli.bench.figures import Figure, Growth, Place
 from nsr_cli.bench.layers import convolution_peak, sparse_layer
-from nsr_cli.bench.networks import MEGAPIXELS, SIZE, authors_scheme, growth, narrow_numbers, whole_network
+from nsr_cli.bench.networks import MEGAPIXELS, SIZE, growth, narrow_numbers, whole_network
 from nsr_cli.engine.device import choose_precision
 
 Notify = Callable[[str], None]

@@ -18,6 +18,8 @@ from nsr_cli.model.config import Selection
 from nsr_cli.model.window_conv import convolve_windows
 
 Form = Literal["grouped", "mixed", "apart"]
+"""How windows are convolved: in one call with as many groups, with all k groups of kernels whose outputs are mixed, or
+one after the other in one operation, which is for CPUs."""
 
 
 class Kernels(nn.Module):
@@ -150,8 +152,7 @@ class SparseConvolution(Kernels):
             return convolve_windows(x, kernels, biases, window)
         batch, _, height, width = x.shape
         windows, padding = with_halo(x, window)
-        convolved = _one_by_one if x.device.type == "cpu" else _as_groups
-        return from_windows(convolved(windows, kernels, biases, padding), batch, height, width)
+        return from_windows(_as_groups(windows, kernels, biases, padding), batch, height, width)
 
     def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
         """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
@@ -173,12 +174,6 @@ def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -
     joined, weight = windows.reshape(1, count * channels, high, wide), kernels.reshape(-1, channels, 3, 3)
     out = F.conv2d(joined, weight, biases.reshape(-1), padding=padding, groups=count)
     return out.view(count, -1, *out.shape[2:])
-
-
-def _one_by_one(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
-    """`_as_groups` in a call for each window, which CPUs do in less time: none joins or reorders them."""
-    each = zip(torch.split(windows, 1), kernels, biases, strict=True)
-    return torch.cat([F.conv2d(window, kernel, bias, padding=padding) for window, kernel, bias in each])
 
 
 def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:

@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nsr_cli.model import sparse_conv
 from nsr_cli.model.config import Selection
 from nsr_cli.model.sparse_conv import Convolution, Selector, SparseConvolution, from_windows, with_halo
 
@@ -134,20 +133,6 @@ def test_partial_windows_are_filled_up_with_zeros_and_cropped_again() -> None:
     corner = windows[5]  # two rows and one column of it are features
     assert torch.equal(corner[:, :3, :2], x[0, :, 3:, 7:])
     assert not corner[:, 3:].any() and not corner[:, :, 2:].any()
-
-
-@pytest.mark.parametrize("padding", [0, 1])
-def test_windows_in_one_call_and_one_by_one_are_the_same(padding: int) -> None:
-    """CPUs and accelerators compute the same outputs and gradients."""
-    torch.manual_seed(2)
-    inputs = [torch.randn(shape, dtype=torch.float64) for shape in ((3, C, 7, 5), (3, O, C, 3, 3), (3, O))]
-    results = []
-    for convolved in (sparse_conv._as_groups, sparse_conv._one_by_one):
-        leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-        out = convolved(leaves[0], leaves[1], leaves[2], padding)
-        assert out.shape == (3, O, 5 + 2 * padding, 3 + 2 * padding)
-        results.append((out, *torch.autograd.grad(out.square().sum(), leaves)))
-    torch.testing.assert_close(results[0], results[1])
 
 
 def test_folding_a_zero_kernel_does_not_hide_it() -> None:
