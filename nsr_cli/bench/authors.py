@@ -20,10 +20,8 @@ from nsr_cli.errors import NsrError
 
 def authors_scheme(place: Place) -> list[Figure]:
     """The authors' scheme over the selection grid in the place's number type; same weights, picture of `SIZE`."""
-    executor, x = (
-        Executor(folded("sparse-plus"), place.device, place.dtype, repeat=True),
-        torch.rand(3, *SIZE),
-    )
+    executor = Executor(folded("sparse-plus"), place.device, place.dtype, repeat=True)
+    x = torch.rand(3, *SIZE)
     ours = place.time_in_turn({"ours": partial(executor, x, None, place.batch)})["ours"]
     theirs = _in_own_process(place) if place.device.type == "cpu" else seconds_of_authors(place)
     target = 7 if wide(place) else 12
@@ -42,7 +40,7 @@ def seconds_of_authors(place: Place) -> float:
 
 def _in_own_process(place: Place) -> float:
     few = (place.repeats + 1) // 2  # each takes many times as long as one of ours
-    command = [sys.executable, "-m", __name__, str(few), str(place.cores)]
+    command = [sys.executable, "-P", "-m", __name__, str(few), str(place.cores)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (this very module)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

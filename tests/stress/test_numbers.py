@@ -167,7 +167,9 @@ def test_tiles_hardly_change_photographs(
     whole, level = of(name, precision)
     tiles, _ = of(name, precision, Limits(tile=200))
     error = tiles(photo, **level).pixels.astype(float) - whole(photo, **level).pixels
-    assert error.any()  # tiles
+    pixels = photo.pixels.astype(np.float32) / np.float32(255)
+    # That there are tiles shows in what is rounded away at the latest.
+    assert error.any() or (tiles.run(pixels, **level) != whole.run(pixels, **level)).any()
     assert np.abs(error).max() <= 1
     assert np.square(error).mean() <= 255**2 / 1e6
     reached()
