@@ -15,7 +15,6 @@ from nsr_cli.errors import UsageError
 from nsr_cli.imaging.chart import line_chart
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.machine import one_heap
 from nsr_cli.shown import safe_text
 
 app = typer.Typer()
@@ -55,7 +54,6 @@ def bench(
     target = None if plot is None else _target(plot, if_exists or "error")
     if target is not None and skips(target, "--plot", console):
         target = None
-    one_heap()  # as for large pictures
     place = Place.choose(device, precision, repeats)
     figures, grown = run_all(place, quick=quick, notify=console.note)
     about = {
