@@ -21,6 +21,7 @@ _STEP, _TILE = 4, 6  # pixels from one tile to the next, and of a tile's side
 _PLACES = _TILE * _TILE
 # Below these, the transforms take longer than what they save (`tools/speed_winograd.py`).
 _LEAST_CHANNELS, _LEAST_TILES = 32, 36
+_LEAST_CHANNELS_512 = 128  # where 512 bits are multiplied at once
 _MOST_SAMPLES = 1 << 19  # of transformed tiles at once, so that they stay in a core's cache
 
 # Bᵀ, G and Aᵀ for the points 0, 1, −1, 2, −2 and infinity.
@@ -59,15 +60,13 @@ _KERNEL_BOTH = torch.einsum("yr,xc->xyrc", _KERNEL, _KERNEL).reshape(_PLACES, 9)
 def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether this is the faster way for such a layer, of windows that are large enough.
 
-    The transforms move four times the numbers of a window. A core that multiplies 512 bits at once is done with the
-    direct convolution before they are through the cache.
+    The transforms move four times the numbers of a window. Where products of 512 bits take no longer than others, the
+    direct convolution of few channels is done before they are through the cache.
     """
-    return (
-        device.type == "cpu"
-        and dtype == torch.float32
-        and min(in_channels, out_channels) >= _LEAST_CHANNELS
-        and not multiplies_512_bits()
-    )
+    if device.type != "cpu" or dtype != torch.float32:
+        return False
+    least = _LEAST_CHANNELS_512 if multiplies_512_bits() else _LEAST_CHANNELS
+    return min(in_channels, out_channels) >= least
 
 
 def is_large(features: Tensor) -> bool:

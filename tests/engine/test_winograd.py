@@ -86,6 +86,8 @@ def test_it_is_taken_for_wide_layers_in_float32_on_a_cpu_only(monkeypatch: pytes
     assert not winograd.suits(64, 64, torch.device("meta"), torch.float32)
 
 
-def test_processors_of_512_bits_convolve_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_of_512_bits_convolve_few_channels_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "multiplies_512_bits", lambda: True)
-    assert not winograd.suits(64, 64, torch.device("cpu"), torch.float32)
+    cpu = torch.device("cpu")
+    assert not winograd.suits(64, 128, cpu, torch.float32)
+    assert winograd.suits(128, 128, cpu, torch.float32)
