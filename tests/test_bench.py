@@ -108,4 +108,4 @@ def test_a_process_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_p
 @pytest.mark.slow
 def test_the_process_of_the_authors_scheme_says_its_seconds() -> None:
     theirs, times = authors_scheme(Place(torch.device("cpu"), torch.float32, 1))
-    assert theirs.value > times.value * 0.1 > 0
+    assert theirs.value > 0 and times.value > 1  # they compute every pixel more than twice

@@ -57,15 +57,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--network", action="append", choices=sorted(PRESETS))
     parser.add_argument("--windows", type=int, default=1, help="of a patch along each side")
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     parser.add_argument(
-        "--form", choices=("grouped", "mixed", "apart"), help="default: that of `nsr train` on a CPU"
+        "--precision", choices=("fp32", "bf16"), help="default: bf16 on CUDA, else fp32, as `nsr train`"
+    )
+    parser.add_argument(
+        "--form",
+        choices=("grouped", "mixed", "apart"),
+        help="of the sparse network; default: apart on a CPU, else grouped",
     )
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     if device.type == "cpu":
         prepare_cpu()
-    way = Way(arguments.form) if arguments.form else CPU_WAY
+    arguments.precision = arguments.precision or ("bf16" if device.type == "cuda" else "fp32")
+    own = CPU_WAY if device.type == "cpu" else Way()
+    way = Way(arguments.form) if arguments.form else own
     print(
         f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {arguments.precision}, "
         f"{arguments.batch} windows"

@@ -44,6 +44,7 @@ def bench(
     What is compared runs in turns, and the medians are divided: on a busy machine such ratios hold where times do
     not. The sparse network runs in nsr's engine, a plain one of the same shape as fast as PyTorch can run it; the
     authors' scheme restores overlapping patches with the same weights, as their code does: all in one batch, in fp32.
+    On a CPU that runs afterwards, in a process of its own.
     """
     import torch
 
