@@ -191,8 +191,10 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
     for precision, windows in (("fp32", 1), ("bf16", 2)):
         trained = Network(network)
         before = [parameter.detach().clone() for parameter in trained.parameters()]
-        arguments = argparse.Namespace(batch=4, windows=windows, precision=precision)
-        measure.make_step(trained, measure.CPU_WAY, arguments, torch.device("cpu"))()
+        arguments = argparse.Namespace(batch=4, windows=windows, precision=precision, form=None)
+        way, device = measure.way_of(arguments, torch.device("cpu")), torch.device("cpu")
+        assert way.form == ("apart" if windows == 1 else "joined")
+        measure.make_step(trained, way, arguments, device)()
         assert not any(map(torch.equal, before, trained.parameters()))
 
 

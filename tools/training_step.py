@@ -17,7 +17,7 @@ from nsr_cli.bench.figures import time_in_turn
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
-from nsr_cli.training.forms import CPU_WAY, Way
+from nsr_cli.training.forms import CPU_WAYS, Way, cpu_way
 from nsr_cli.training.loop import make_optimizer
 from nsr_cli.training.loss import loss_within_range
 
@@ -25,6 +25,14 @@ from nsr_cli.training.loss import loss_within_range
 def plain_of(config: NetworkConfig) -> NetworkConfig:
     """The network without groups and selection: the same convolutions, the same multiplications."""
     return dataclasses.replace(config, groups=1, cardinality=1, selection="none")
+
+
+def way_of(arguments: argparse.Namespace, device: torch.device) -> Way:
+    """In the wished form, with channels last where it wants them."""
+    if arguments.form:
+        return next((way for way in CPU_WAYS if way.form == arguments.form), Way(arguments.form))
+    narrow = torch.bfloat16 if arguments.precision == "bf16" else None
+    return cpu_way(arguments.windows, narrow) if device.type == "cpu" else Way()
 
 
 def make_step(
@@ -62,16 +70,15 @@ def main() -> None:
     )
     parser.add_argument(
         "--form",
-        choices=("grouped", "mixed", "apart"),
-        help="of the sparse network; default: apart on a CPU, else grouped",
+        choices=("grouped", "mixed", "apart", "joined"),
+        help="of the sparse network; default: what `nsr train` takes on a CPU, else grouped",
     )
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     if device.type == "cpu":
         prepare_cpu()
     arguments.precision = arguments.precision or ("bf16" if device.type == "cuda" else "fp32")
-    own = CPU_WAY if device.type == "cpu" else Way()
-    way = Way(arguments.form) if arguments.form else own
+    way = way_of(arguments, device)
     print(
         f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {arguments.precision}, "
         f"{arguments.batch} windows"

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.joined import fits, joined, parted
 from nsr_cli.model.sparse_conv import Convolution, Form, Kernels, Selector, SparseConvolution
 
 
@@ -54,6 +55,7 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.joined = False  # whether windows lie side by side between head and tail, where all are whole
         channels = config.inner.channels
         out_channels = channels * config.scale**2
         self.head = Convolution(channels + config.levels, config.width, 3, gain=1.0)
@@ -92,8 +94,13 @@ class Network(nn.Module):
             maps = level[:, :, None, None].expand(-1, -1, *x.shape[2:])
             features = cat((centred, maps.to(x.dtype)), dim=1)
         features = self.head(features)
+        together = self.joined and fits(features, config.window)
+        if together:
+            features = joined(features, config.window)
         for block in self.blocks:
             features = block(features, config.window)
+        if together:
+            features = parted(features)
         out = self.tail(features)
         if self.skip is None:
             identity: Tensor = out + x
@@ -116,6 +123,7 @@ class Network(nn.Module):
 
     def use_form(self, form: Form) -> None:
         """Choose how sparse convolutions are computed; the result is the same linear map."""
+        self.joined = form == "joined" and self.config.selection != "none"
         for module in self.modules():
             if isinstance(module, SparseConvolution):
                 module.form = form

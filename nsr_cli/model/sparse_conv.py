@@ -4,8 +4,9 @@
     weight (k·O, C, 3, 3) ──sum over k weighted by gamma──> one kernel (O, C, 3, 3) for each of the M windows
     every window, with a one-pixel halo of its neighbours' features, is convolved with its own kernel
 
-M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch. The last window of a row or column is
-what is left of the features: its mean is that of the pixels it has, and beyond them every layer sees zeros.
+M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch (joined.py has an order of its own). The
+last window of a row or column is what is left of the features: its mean is that of the pixels it has, and beyond them
+every layer sees zeros.
 """
 
 from typing import Literal
@@ -15,11 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsr_cli.model.config import Selection
-from nsr_cli.model.window_conv import convolve_windows
+from nsr_cli.model.joined import convolve_joined, means_of
+from nsr_cli.model.window_conv import convolve_windows, convolved_dtype
 
-Form = Literal["grouped", "mixed", "apart"]
-"""How windows are convolved: in one call with as many groups, with all k groups of kernels whose outputs are mixed, or
-one after the other in one operation, which is for CPUs."""
+Form = Literal["grouped", "mixed", "apart", "joined"]
+"""How windows are convolved: in one call with as many groups; with all k groups of kernels, whose outputs are mixed; on
+CPUs one after the other in one operation; or, where all are whole, side by side in the channels from head to tail, else
+one after the other."""
 
 
 class Kernels(nn.Module):
@@ -116,9 +119,14 @@ class SparseConvolution(Kernels):
         self.form: Form = "grouped"
 
     def select(self, x: Tensor, window: int) -> Tensor:
-        """Gamma (M, k, d) of every window of features (B, C, H, W)."""
+        """Gamma (M, k, d) of every window of features (B, C, H, W), or of joined windows (R, S, B, C, P, P)."""
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
+        if x.dim() == 6:
+            # Matrices as small as these take longer in bfloat16: it wants them in blocks.
+            with torch.autocast(x.device.type, enabled=False):
+                joint: Tensor = self.selector(means_of(x))
+            return joint
         if x.shape[2] <= window and x.shape[3] <= window:
             # The same. In bfloat16 a mean's gradient takes CPUs several times as long as a sum's.
             pooled = x.sum(dim=(2, 3)) / (x.shape[2] * x.shape[3])
@@ -129,30 +137,43 @@ class SparseConvolution(Kernels):
         gamma: Tensor = self.selector(pooled)
         return gamma
 
-    def mix(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
-        """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3) and biases (M, O)."""
+    def mix(self, gamma: Tensor, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+        """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3), channels last, and biases (M, O); kernels in `dtype`."""
         k, d = self.groups, self.cardinality
         # Contiguous, as BLAS wants matrices: those of gamma have gaps along both axes.
         by_cardinal = gamma.permute(2, 0, 1).contiguous()  # (d, M, k)
         weight = self.weight.permute(0, 2, 3, 1)  # channels last, as the fastest convolutions want them
-        kernels = weight.reshape(k, d, -1).transpose(0, 1).contiguous()  # (d, k, O/d·9·C)
+        kernels = weight.reshape(k, d, -1).transpose(0, 1)  # (d, k, O/d·9·C)
         mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·9·C)
         biases = torch.bmm(by_cardinal, self.bias.view(k, d, -1).transpose(0, 1)).transpose(0, 1)
+        if dtype is not None:  # with one copy for both
+            mixed = mixed.to(dtype, memory_format=torch.contiguous_format)
         mixed = mixed.reshape(-1, self.out_channels, 3, 3, self.in_channels).permute(0, 1, 4, 2, 3)
         return mixed, biases.reshape(-1, self.out_channels)
 
     def forward(self, x: Tensor, window: int, gamma: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, O, H, W), of any size. `gamma` (M, k, d) overrides the selector."""
+        """(B, C, H, W) -> (B, O, H, W), of any size; joined windows (R, S, B, C, P, P) -> (R, S, B, O, P, P).
+
+        `gamma` (M, k, d) overrides the selector.
+        """
         if gamma is None:
             gamma = self.select(x, window)
+        if x.dim() == 6:
+            return self._convolve_joined(x, gamma)
         if self.form == "mixed":
             return self._mix_outputs(x, window, gamma)
         kernels, biases = self.mix(gamma)
-        if self.form == "apart":
+        if self.form in ("apart", "joined"):
             return convolve_windows(x, kernels, biases, window)
         batch, _, height, width = x.shape
         windows, padding = with_halo(x, window)
         return from_windows(_as_groups(windows, kernels, biases, padding), batch, height, width)
+
+    def _convolve_joined(self, x: Tensor, gamma: Tensor) -> Tensor:
+        dtype = convolved_dtype(x)
+        with torch.autocast(x.device.type, enabled=False):  # as in `select`
+            kernels, biases = self.mix(gamma, dtype)
+        return convolve_joined(x, kernels, biases)
 
     def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
         """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
@@ -170,8 +191,10 @@ class SparseConvolution(Kernels):
 
 def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
     """Convolve windows (M, C, H, W) with their kernels (M, O, C, 3, 3) and biases (M, O) in one call."""
-    count, channels, high, wide = windows.shape
-    joined, weight = windows.reshape(1, count * channels, high, wide), kernels.reshape(-1, channels, 3, 3)
+    count, channels, *size = windows.shape
+    # Contiguous also where they could be joined as they are: see `as_picture`.
+    joined = windows.contiguous().view(1, count * channels, *size)
+    weight = kernels.reshape(-1, channels, 3, 3)
     out = F.conv2d(joined, weight, biases.reshape(-1), padding=padding, groups=count)
     return out.view(count, -1, *out.shape[2:])
 

@@ -27,9 +27,50 @@ def convolve_windows(x: Tensor, kernels: Tensor, biases: Tensor, window: int) ->
     Returns:
         (B, O, H, W), channels last, of the type that autocast wants, else that of x. It can be differentiated once.
     """
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-    out: Tensor = _Convolved.apply(x.to(dtype), kernels, biases, window)  # type: ignore[no-untyped-call]
+    out: Tensor = _Convolved.apply(  # type: ignore[no-untyped-call]
+        x.to(convolved_dtype(x)), kernels, biases, window
+    )
     return out
+
+
+def convolved_dtype(x: Tensor) -> torch.dtype:
+    """The type in which a CPU convolves features x: what autocast wants, else their own."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+
+
+def as_picture(x: Tensor) -> Tensor:
+    """(C, H, W) -> (1, C, H, W), the same memory, with the stride between pictures that a batch would have.
+
+    It goes nowhere, but without oneDNN PyTorch (2.13) finds wrong gradients for the kernels of several groups where it
+    is another one and channels are last.
+    """
+    return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
+
+
+def gradients_of(
+    gradient: Tensor,
+    x: Tensor,
+    kernels: Tensor,
+    padding: int,
+    groups: int = 1,
+    *,
+    wanted: tuple[bool, bool] = (True, True),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of a convolution's features, and of its kernels and biases, as far as they are `wanted`."""
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        gradient,
+        x,
+        kernels,
+        bias_sizes=[len(kernels)],
+        stride=[1, 1],
+        padding=[padding, padding],
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=groups,
+        output_mask=[wanted[0], wanted[1], wanted[1]],
+    )
+    return found
 
 
 class _Convolved(torch.autograd.Function):
@@ -58,7 +99,7 @@ class _Convolved(torch.autograd.Function):
         seen, kernels = ctx.saved_tensors
         whole = gradient.contiguous(memory_format=_LAST)
         each = zip(_windows(whole, ctx, 0), _windows(seen, ctx, 1 - ctx.padding), kernels, strict=True)
-        found = [_gradients(one, part, kernel, ctx.padding) for one, part, kernel in each]
+        found = [gradients_of(one, part, kernel, ctx.padding) for one, part, kernel in each]
         of_parts, of_kernels, of_biases = zip(*found, strict=True)
         if ctx.padding:
             of_features = torch.cat(of_parts)
@@ -70,24 +111,6 @@ class _Convolved(torch.autograd.Function):
         # Stacked and widened in the order in which kernels lie, channels last.
         stacked = torch.stack([kernel.permute(0, 2, 3, 1) for kernel in of_kernels]).to(ctx.wide)
         return of_features, stacked.permute(0, 1, 4, 2, 3), torch.stack(of_biases).to(ctx.wide), None
-
-
-def _gradients(gradient: Tensor, x: Tensor, kernel: Tensor, padding: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Those of features, kernel and bias of one window's convolution."""
-    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        kernel,
-        bias_sizes=[len(kernel)],
-        stride=[1, 1],
-        padding=[padding, padding],
-        dilation=[1, 1],
-        transposed=False,
-        output_padding=[0, 0],
-        groups=1,
-        output_mask=[True, True, True],
-    )
-    return found
 
 
 def _windows(features: Tensor, ctx: Any, halo: int) -> Iterator[Tensor]:

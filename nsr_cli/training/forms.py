@@ -46,8 +46,18 @@ class Way:
 # Kernels of every window joined into one grouped convolution have no use for channels in the last place.
 WAYS = (Way(), Way("mixed"), Way("mixed", torch.channels_last))
 PLAIN_WAYS = (Way(), Way(layout=torch.channels_last))
-# A CPU convolves windows one after the other anyway, and needs not reorder what has its channels last.
-CPU_WAY = Way("apart", torch.channels_last)
+# A CPU convolves windows one after the other, or side by side, and reorders nothing that has its channels last.
+CPU_WAYS = (Way("apart", torch.channels_last), Way("joined", torch.channels_last))
+
+
+def cpu_way(windows: int, autocast: torch.dtype | None) -> Way:
+    """How a CPU computes a step of patches of `windows` selection windows along each side.
+
+    By rule: a run must not depend on what else the machine did when it started. Side by side is faster but for single
+    windows in float32, as `tools/training_step.py --form` measured: those need no halo, and what one of them takes
+    stays in the cache.
+    """
+    return CPU_WAYS[int(windows > 1 or autocast is not None)]
 
 
 def fastest_way(
@@ -56,10 +66,10 @@ def fastest_way(
     """Time a forward and backward pass of each way on one batch and name the fastest; the network is left as it was.
 
     Mixing outputs costs k times the multiplications, but as one ordinary convolution; grouped convolution is
-    slow on some GPUs. On a CPU kernels are always mixed, without a measurement.
+    slow on some GPUs. On a CPU nothing is measured, see `cpu_way`.
     """
     if device.type == "cpu":
-        return CPU_WAY
+        return cpu_way(recipe.windows, autocast)
     network.to(device)
     ways = PLAIN_WAYS if recipe.network.selection == "none" else WAYS
     times = {way: seconds_of(way, network, source, recipe, autocast) for way in ways}

@@ -8,7 +8,7 @@ import torch
 
 from nsr_cli.model.network import Network
 from nsr_cli.training import forms
-from nsr_cli.training.forms import CPU_WAY, PLAIN_WAYS, WAYS, Way, fastest_way, seconds_of
+from nsr_cli.training.forms import CPU_WAYS, PLAIN_WAYS, WAYS, Way, cpu_way, fastest_way, seconds_of
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import TASKS, Recipe
 from tests.training.helpers import tiny_recipe
@@ -33,7 +33,9 @@ def gradients(recipe: Recipe, way: Way) -> dict[str, torch.Tensor]:
     return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize(("recipe", "ways"), [(SPARSE, (*WAYS, CPU_WAY)), (PLAIN, (*PLAIN_WAYS, CPU_WAY))])
+@pytest.mark.parametrize(
+    ("recipe", "ways"), [(SPARSE, (*WAYS, *CPU_WAYS)), (PLAIN, (*PLAIN_WAYS, *CPU_WAYS))]
+)
 def test_every_way_gives_the_same_gradients(recipe: Recipe, ways: tuple[Way, ...]) -> None:
     expected, *others = (gradients(recipe, way) for way in ways)
     assert expected
@@ -59,7 +61,7 @@ def test_elsewhere_the_fastest_way_is_taken(recipe: Recipe, monkeypatch: pytest.
         assert set(seen) == set(ways)
 
 
-@pytest.mark.parametrize("way", [*WAYS, CPU_WAY])
+@pytest.mark.parametrize("way", [*WAYS, *CPU_WAYS])
 def test_a_way_can_be_stored(way: Way) -> None:
     assert Way.from_dict(json.loads(json.dumps(way.to_dict()))) == way
     with pytest.raises(ValueError, match="no such form"):
@@ -68,5 +70,13 @@ def test_a_way_can_be_stored(way: Way) -> None:
 
 def test_on_a_cpu_nothing_is_measured() -> None:
     network = Network(SPARSE.network)
-    assert fastest_way(network, source_of(SPARSE), SPARSE, CPU, None) == CPU_WAY
+    for autocast in (None, torch.bfloat16):
+        expected = cpu_way(SPARSE.windows, autocast)
+        assert fastest_way(network, source_of(SPARSE), SPARSE, CPU, autocast) == expected
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_on_a_cpu_windows_are_joined_but_for_single_ones_in_float32() -> None:
+    narrow = torch.bfloat16
+    forms = [cpu_way(*case).form for case in ((1, None), (2, None), (1, narrow), (2, narrow))]
+    assert forms == ["apart", "joined", "joined", "joined"]
