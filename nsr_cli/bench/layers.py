@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nsr_cli.bench.figures import Figure, Place, channels_last
 from nsr_cli.engine.crew import Crew
+from nsr_cli.engine.executor import most_joined
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.passage import window_sums
 from nsr_cli.engine.winograd import Rooms
@@ -72,44 +73,58 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
         folded.apply_many(mosaic, *select(_means(x)), rows, cols)
 
     on_cpu = place.device.type == "cpu"
-    each = (torch.split(x, 1), torch.split(halo, 1))  # views made once, as those of the engine's windows are
-    sparse = partial(_by_window, folded, *each, select, place.cores) if on_cpu else together
+    joined = 1 if folded.by_winograd else most_joined(batch)
+    sparse = (
+        partial(_by_piece, folded, _joined(x, joined), _joined(halo, joined), select, place.cores)
+        if on_cpu
+        else together
+    )
     medians = place.time_in_turn({"sparse": sparse, "plain": lambda: F.conv2d(x, weight, padding=1)})
     ratio = medians["sparse"] / medians["plain"]
     return [Figure.at_most(1.05, f"sparse over plain layer, batch {batch} of {side}×{side}", ratio, "×")]
 
 
-def _by_window(
+def _joined(x: Tensor, count: int) -> list[Tensor]:
+    """(B, C, H, W) -> pieces (1, ≤ count · C, H, W), as windows lie in the engine on a CPU."""
+    return [
+        part.permute(2, 3, 0, 1).flatten(2)[None].contiguous().permute(0, 3, 1, 2)
+        for part in torch.split(x, count)
+    ]
+
+
+def _by_piece(
     layer: SparseLayer,
     inside: Sequence[Tensor],
     around: Sequence[Tensor],
     select: Callable[[Tensor], tuple[Tensor, Tensor]],
     cores: int,
 ) -> None:
-    """The layer on a batch, one of it at a time on each core, as the engine does on a CPU.
+    """The layer on a batch, one piece of it at a time on each core, as the engine does on a CPU.
 
     Args:
         layer: folded.
-        inside: features (1, C, H, W) of each.
+        inside: features (1, J · C, H, W) of each piece.
         around: the same with a rim of one pixel.
         select: makes gamma and biases of the means (B, C).
         cores: how many are convolved at once.
     """
-    pooled = torch.empty(len(inside), inside[0].shape[1])
-    means = torch.split(pooled, 1)
+    channels = layer.shape[1]
+    counts = [piece.shape[1] // channels for piece in inside]
+    pooled = torch.empty(sum(counts), channels)
+    means = torch.split(pooled, counts)
     outs: list[Tensor | None] = [None] * len(inside)
     rooms = Rooms()
 
     def pool(index: int) -> None:
-        means[index].copy_(_means(inside[index]))
+        means[index].copy_(_means(inside[index]).view(-1, channels))
 
     def convolve(index: int) -> None:
-        outs[index] = layer.apply(around[index], gammas[index], biases[index], rooms)
+        gamma, bias = gammas[index].transpose(0, 1), biases[index].flatten()
+        outs[index] = layer.apply(around[index], gamma, bias, rooms)
 
     with Crew(cores) as crew:
         crew.share(pool, len(inside))
-        gamma, bias = select(pooled)
-        gammas, biases = gamma[:, :, None].unbind(), bias.unbind()
+        gammas, biases = (torch.split(chosen, counts) for chosen in select(pooled))
         crew.share(convolve, len(inside))
 
 

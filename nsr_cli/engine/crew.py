@@ -1,6 +1,6 @@
-"""Threads that share out the windows of a layer: every core convolves a window of its own.
+"""Threads that share out the windows of a layer: every core convolves windows of its own.
 
-A convolution of one window is too short to be split between cores; several at once are not. PyTorch releases
+A convolution of a few windows is too short to be split between cores; several at once are not. PyTorch releases
 the interpreter while it computes, so plain threads do. Each window is computed by one thread alone, whichever it
 is, so the result does not depend on how many there are.
 """

@@ -14,12 +14,14 @@ from torch import Tensor
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.device import one_core
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.layers import FoldedBlock, PlainLayer
+from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
 from nsr_cli.engine.passage import Passage, Witness
-from nsr_cli.machine import window_threads
+from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
 Progress = Callable[[int, int], None]  # units of work done, units in all
+
+_MOST_JOINED, _PIECES_PER_CORE = 8, 2
 
 
 class Executor:
@@ -29,12 +31,14 @@ class Executor:
         network: folded or not; it is not changed.
         device: where to compute.
         dtype: number type of features and kernels.
-        batched: convolve many whole windows at once, as a GPU wants it, or one at a time on each core of a CPU,
-            and no more of it than lies in the picture. None: as the device wants it. Both give the same picture
-            up to rounding.
-        threads: cores to use for one window at a time; None: all that this process may use.
+        batched: convolve many whole windows at once, as a GPU wants it, or a few on each core of a CPU, and no more
+            of them than lies in the picture. None: as the device wants it. Both give the same picture up to
+            rounding.
+        threads: cores to use, each for windows of its own; None: all that this process may use.
         repeat: around the picture every layer sees the outermost pixels of its features again. Otherwise zeros, as
             around a patch in training: then this computes what the network itself does.
+        joined: up to so many whole windows of a row are one piece of work for a core of a CPU, side by side in the
+            channels. None: as many as `most_joined` says. Another number gives the same picture up to rounding.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Executor:
         batched: bool | None = None,
         threads: int | None = None,
         repeat: bool = False,
+        joined: int | None = None,
     ) -> None:
         self.config = network.config.inner
         self._unshuffle = network.config.unshuffle
@@ -56,6 +61,8 @@ class Executor:
             self._head = PlainLayer.of(network.head, device, dtype)
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
             self._tail = PlainLayer.of(network.tail, device, dtype)
+            apart = any(_is_apart(layer) for block in self._blocks for layer in (block.first, block.second))
+            self._joined = 1 if apart or self.batched else joined
             skip = network.skip
             self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
@@ -96,8 +103,10 @@ class Executor:
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with Crew(min(self.threads, len(grid))) as crew:
-            many = batch if self.batched else None
-            run = Passage(self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat)
+            many, joined = batch if self.batched else None, self._joined or most_joined(len(grid))
+            run = Passage(
+                self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined
+            )
             picture = run.picture(x, level)
             run.beat = _beat(progress, 0, count)
             run.head(self._head, picture)
@@ -110,6 +119,21 @@ class Executor:
         if progress is not None:
             progress(count, count)
         return shuffled(out[None], self._unshuffle, height, width)[0] if self._unshuffle > 1 else out
+
+
+def most_joined(windows: int) -> int:
+    """How many of a picture's windows a CPU computes together.
+
+    PyTorch's threads wait for each other at every call, the more of them the longer, however small the window: so few
+    calls are better, as long as there is enough work for all cores. Theirs are counted, not the threads in use: a
+    picture that shares them with others comes out the same.
+    """
+    return max(1, min(_MOST_JOINED, windows // (_PIECES_PER_CORE * usable_threads())))
+
+
+def _is_apart(layer: Layer) -> bool:
+    """Whether windows of a layer are convolved one at a time only."""
+    return isinstance(layer, PlainLayer) or layer.by_winograd
 
 
 def _beat(progress: Progress | None, done: int, count: int) -> Callable[[], None] | None:

@@ -7,9 +7,13 @@ window 0 ┌──────────┐┌─────┐ window 1     
 window 2 ┌──────────┐┌─────┐ window 3        the strip's border. Outside the picture it is zero, as around a patch in
          └──────────┘└─────┘                 training, or repeats the picture's outermost features.
          strip 0     strip 1
+
+Columns of whole windows may be joined: they share a strip, side by side in its channels, so that at each place within a
+window lie the features of all of them. A convolution of as many groups then computes a row of them at once.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -20,7 +24,9 @@ from nsr_cli.engine.buffers import zeros
 
 _LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
 
-Strips = list[Tensor]  # each (1, C, rim + H + rim, rim + width + rim), channels last
+Strips = list[
+    Tensor
+]  # each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +36,28 @@ class Area:
     top: int
     left: int
     height: int
-    width: int
-    first: int  # its windows in row-major order are first … first + rows · cols − 1
+    width: int  # of one window where some are joined
+    first: int  # its windows in row-major order are first … first + len − 1
     rows: int = 1
     cols: int = 1
     strip: int = 0
     inset: int = 0  # columns of its strip to the left of it
+    joined: int = 1  # windows beside each other that lie side by side in the channels
+
+    def __len__(self) -> int:
+        """Number of its windows."""
+        return self.rows * self.cols * self.joined
 
     @property
     def windows(self) -> slice:
         """Its windows among all of the grid."""
-        return slice(self.first, self.first + self.rows * self.cols)
+        return slice(self.first, self.first + len(self))
 
-    def of(self, strips: Strips, rim: int, halo: int = 0) -> Tensor:
-        """View of this area, and of `halo` ≤ `rim` pixels around it."""
+    def of(self, strips: Strips, rim: int, halo: int = 0, *, wide: bool = False) -> Tensor:
+        """View of this area, and of `halo` ≤ `rim` pixels around it; `wide` as the strips were made."""
+        width = self.width * (self.joined if wide else 1)
         top, left = self.top + rim - halo, self.inset + rim - halo
-        return strips[self.strip][
-            :, :, top : top + self.height + 2 * halo, left : left + self.width + 2 * halo
-        ]
+        return strips[self.strip][:, :, top : top + self.height + 2 * halo, left : left + width + 2 * halo]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,21 +98,30 @@ class Grid:
         """Number of windows [M]."""
         return self.rows * self.cols
 
-    def single(self) -> list[Area]:
-        """Every window by itself, no pixel of it outside the picture."""
+    def single(self, joined: int = 1) -> list[Area]:
+        """Every window, or up to `joined` whole ones of a row together, no pixel of them outside the picture."""
         side = self.window
         return [
             Area(
-                row * side,
-                col * side,
-                min(side, self.height - row * side),
-                min(side, self.width - col * side),
-                row * self.cols + col,
-                strip=col,
+                top,
+                left,
+                min(side, self.height - top),
+                width,
+                top // side * self.cols + left // side,
+                strip=strip,
+                joined=count,
             )
-            for row in range(self.rows)
-            for col in range(self.cols)
+            for top in range(0, self.height, side)
+            for strip, (left, count, width) in enumerate(self._columns(joined))
         ]
+
+    def _columns(self, joined: int) -> list[tuple[int, int, int]]:
+        """Left border, number and width of the windows of each strip; a partial window is alone."""
+        side, whole = self.window, self.width // self.window
+        strips = -(-whole // joined)
+        borders = [whole * strip // strips for strip in range(strips)] + [whole]  # about as many in each
+        found = [(side * first, last - first, side) for first, last in pairwise(borders)]
+        return found + ([(side * whole, 1, self.width % side)] if self.width % side else [])
 
     def batches(self, size: int) -> list[Area]:
         """Rectangles of up to `size` whole windows, also where a window reaches beyond the picture."""
@@ -124,25 +143,29 @@ class Grid:
         picture's outermost pixels. No two areas write to the same place.
         """
         own, borders = strips[area.strip], []
+        channels = own.shape[1] // area.joined
+        first, last = own[:, :channels], own[:, -channels:]
         top, bottom = area.top + 1, 1 + min(area.top + area.height, self.height)
+        left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
         if repeat:
-            left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
-            if area.left == 0:
-                borders.append((own[:, :, top:bottom, 0], own[:, :, top:bottom, 1]))
-                left = 0
-            if area.left + area.width >= self.width:
-                borders.append((own[:, :, top:bottom, right], own[:, :, top:bottom, right - 1]))
-                right += 1
             if area.top == 0:
                 borders.append((own[:, :, 0, left:right], own[:, :, 1, left:right]))
                 top = 0
             if area.top + area.height >= self.height:
                 borders.append((own[:, :, bottom, left:right], own[:, :, bottom - 1, left:right]))
                 bottom += 1
+            if area.left == 0:
+                borders.append((first[:, :, top:bottom, 0], first[:, :, top:bottom, 1]))
+            if area.left + area.joined * area.width >= self.width:
+                borders.append((last[:, :, top:bottom, right], last[:, :, top:bottom, right - 1]))
+        rows = slice(top, bottom)
+        if area.joined > 1:
+            borders.append((own[:, channels:, rows, 0], own[:, :-channels, rows, -2]))
+            borders.append((own[:, :-channels, rows, -1], own[:, channels:, rows, 1]))
         if area.strip > 0:
-            borders.append((strips[area.strip - 1][:, :, top:bottom, -1], own[:, :, top:bottom, 1]))
+            borders.append((strips[area.strip - 1][:, -channels:, rows, -1], first[:, :, rows, 1]))
         if area.strip + 1 < len(strips):
-            borders.append((strips[area.strip + 1][:, :, top:bottom, 0], own[:, :, top:bottom, -2]))
+            borders.append((strips[area.strip + 1][:, :channels, rows, 0], last[:, :, rows, -2]))
         return Views(area, area.of(strips, 1), area.of(strips, 1, halo=1), tuple(borders))
 
     def pixels(self, device: torch.device) -> Tensor:
@@ -153,14 +176,30 @@ class Grid:
         return (high[:, None] * wide).reshape(-1, 1)
 
     def strips(
-        self, channels: int, rim: int, device: torch.device, dtype: torch.dtype, *, whole: bool
+        self,
+        channels: int,
+        rim: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        whole: bool,
+        joined: int = 1,
+        wide: bool = False,
     ) -> Strips:
-        """Zeroed strips for the areas of `single`, or with `whole` one for those of `batches`: of whole windows."""
+        """Zeroed strips for the areas of `single(joined)`, or with `whole` one for those of `batches`.
+
+        `wide`: what lies in a strip are not windows, but the part of the picture that they cover.
+        """
         high = self.rows * self.window if whole else self.height
-        widths = [min(self.window, self.width - left) for left in range(0, self.width, self.window)]
+        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(joined)
         shapes = [
-            (1, high + 2 * rim, wide + 2 * rim, channels)
-            for wide in ([self.cols * self.window] if whole else widths)
+            (
+                1,
+                high + 2 * rim,
+                (count * width if wide else width) + 2 * rim,
+                channels * (1 if wide else count),
+            )
+            for _, count, width in columns
         ]
         # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
@@ -173,7 +212,7 @@ class Grid:
     def fill(
         self, strips: Strips, rim: int, x: Tensor, level: Tensor | None = None, *, repeat: bool = False
     ) -> None:
-        """Copy (C, height, width) into strips, centred on 0, and a map of each of `level` behind it, rims included.
+        """Copy (C, height, width) into wide strips, centred on 0, and maps of `level` behind it, rims included.
 
         One strip after the other, so that no copy of the picture is needed. `repeat` as for `views`.
         """
@@ -188,7 +227,7 @@ class Grid:
             beside = (before, after - before - part.shape[3])
             part = F.pad(part, (*beside, rim, rim), mode="replicate" if repeat else "constant")
             strip[:, :, : part.shape[2], :after] = part
-            left += self.window
+            left += strip.shape[3] - 2 * rim
 
     def clear_outside(self, out: Tensor, area: Area) -> None:
         """Zero what an area's features (…, height, width) hold outside the picture, in place."""

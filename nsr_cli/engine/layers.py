@@ -1,4 +1,4 @@
-"""Folded layers of a network, laid out for inference: how one window is convolved, and how many at once are."""
+"""Folded layers of a network, laid out for inference: how one window is convolved, and how several at once are."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ class PlainLayer:
     weight: Tensor  # (O, C, K, K), channels last
     bias: Tensor  # (O,)
     transformed: Tensor | None  # (36, C, O), where `winograd.convolve` is the faster way
+    joined: int = 1  # windows side by side in the channels, each convolved with the same kernel
 
     @classmethod
     def of(cls, layer: Convolution, device: torch.device, dtype: torch.dtype) -> "PlainLayer":
@@ -32,7 +33,14 @@ class PlainLayer:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
         if self.transformed is not None and winograd.is_large(features):
             return winograd.convolve(features, self.transformed, self.bias, rooms)
-        return F.conv2d(features, self.weight, self.bias)
+        return F.conv2d(features, self.weight, self.bias, groups=self.joined)
+
+    def times(self, joined: int) -> "PlainLayer":
+        """The same for joined windows: (1, joined · C, …) -> (1, joined · O, …)."""
+        if joined == 1:
+            return self
+        weight = self.weight.repeat(joined, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        return PlainLayer(weight, self.bias.repeat(joined), None, joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +76,29 @@ class SparseLayer:
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
     def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, rooms: winograd.Rooms) -> Tensor:
-        """One window: (1, C, H + 2, W + 2) -> (1, O, H, W), with its own kernel (Eq. 10). This is the path of the CPU.
+        """One window or J joined ones, each with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
-            features: its features and a halo of one pixel.
-            gamma: (d, 1, k), its selection, contiguous.
-            bias: (O,).
+            features: (1, J · C, H + 2, W + 2), theirs and a halo of one pixel.
+            gamma: (d, J, k), their selections.
+            bias: (J · O,).
             rooms: for what comes between.
+
+        Returns:
+            (1, J · O, H, W)
         """
-        out_channels, channels = self.shape
+        (out_channels, channels), joined = self.shape, gamma.shape[1]
         mixed = torch.bmm(gamma, self.kernels)
-        if self.by_winograd and winograd.is_large(features):
+        if joined == 1 and self.by_winograd and winograd.is_large(features):
             kernels = winograd.transformed(mixed.view(-1, 9, channels))
             return winograd.convolve(features, kernels, bias, rooms)
-        shape, strides = (out_channels, channels, 3, 3), (9 * channels, 1, 3 * channels, channels)
-        return F.conv2d(features, mixed.to(self.dtype).as_strided(shape, strides), bias)
+        if joined > 1:
+            mixed = mixed.transpose(0, 1).to(self.dtype, memory_format=torch.contiguous_format).contiguous()
+        else:
+            mixed = mixed.to(self.dtype)
+        shape = (joined * out_channels, channels, 3, 3)
+        kernels = mixed.as_strided(shape, (9 * channels, 1, 3 * channels, channels))
+        return F.conv2d(features, kernels, bias, groups=joined)
 
     def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
         """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.

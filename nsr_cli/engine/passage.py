@@ -40,6 +40,7 @@ class Passage:
         batch: int | None,
         *,
         repeat: bool,
+        joined: int = 1,
     ) -> None:
         """Make what all layers need.
 
@@ -48,12 +49,15 @@ class Passage:
             batch: so many whole windows are convolved at once; None: single windows, no more of them than lies in
                 the picture.
             repeat: every layer sees the outermost pixels of its features repeated around the picture, not zeros.
+            joined: without a batch, up to so many whole windows of a row are convolved at once, side by side in the
+                channels.
         """
         self._config, self._device, self._dtype = config, device, dtype
         self._selects = config.selection != "none"
         self._whole, self._repeat = batch is not None, repeat
         self._grid, self._crew, self._rooms = grid, crew, Rooms()
-        self._areas = grid.single() if batch is None else grid.batches(batch)
+        self._joined = 1 if self._whole else joined
+        self._areas = grid.single(self._joined) if batch is None else grid.batches(batch)
         self._pixels = grid.pixels(device)
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
@@ -61,7 +65,7 @@ class Passage:
         """(C, H, W) -> strips of C + levels channels in float32: centred on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
         # In float32, since what a network adds to a picture is much less than what the picture itself is.
-        strips = self._strips(count, _WIDE_RIM, torch.float32)
+        strips = self._strips(count, _WIDE_RIM, torch.float32, wide=True)
         self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._repeat)
         return strips
 
@@ -74,12 +78,12 @@ class Passage:
 
         def work(index: int) -> None:
             to = self._features[index]
-            seen = to.area.of(picture, _WIDE_RIM, halo=1).to(self._dtype)
+            seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._dtype)
             out = self._clear(layer.apply(seen, self._rooms), to.area)
-            to.inside.copy_(out)
+            _by_window(to.inside, to.area.joined).copy_(_cut(out, to.area.joined))
             to.show_neighbours()
             if self._selects:
-                rows[index].copy_(_sums(out, to.area))
+                rows[index].copy_(_sums(out, to.area.rows, to.area.cols * to.area.joined))
 
         self._share(work)
 
@@ -100,7 +104,7 @@ class Passage:
             to.inside.copy_(out)
             to.show_neighbours()
             if inner_sums is not None:
-                inner_rows[index].copy_(_sums(out, to.area))
+                inner_rows[index].copy_(self._sums(out, to.area))
 
         self._share(first)
         if inner_sums is not None:
@@ -112,7 +116,7 @@ class Passage:
             to = self._features[index]
             out = self._clear(convolve_inner(self._inner[index]), to.area)
             if self._selects:
-                rows[index].add_(_sums(out, to.area))
+                rows[index].add_(self._sums(out, to.area))
             to.inside.add_(out)
             to.show_neighbours()
 
@@ -124,14 +128,16 @@ class Passage:
         scale, channels = self._config.scale, self._config.channels
         shape = (channels, scale * self._grid.height, scale * self._grid.width)
         result = zeros(prod(shape), self._device, torch.float32).view(shape)
+        layers = {count: layer.times(count) for count in {area.joined for area in self._areas}}
 
         def work(index: int) -> None:
             area = self._areas[index]
-            out = layer.apply(self._features[index].around, self._rooms).float()
-            around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2)[:, :channels]
+            own = layers[area.joined].apply(self._features[index].around, self._rooms)
+            out = _beside(own.float(), area.joined)
+            around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2, wide=True)[:, :channels]
             out += around if skip is None else skip.apply(around, self._rooms)
             top, left = scale * area.top, scale * area.left
-            place = result[:, top : top + scale * area.height, left : left + scale * area.width]
+            place = result[:, top : top + scale * area.height, left : left + scale * out.shape[3]]
             shuffled = F.pixel_shuffle(out, scale)[0, :, : place.shape[1], : place.shape[2]]
             torch.add(shuffled, 0.5, out=place)
 
@@ -141,8 +147,10 @@ class Passage:
     def _share(self, work: Callable[[int], None]) -> None:
         self._crew.share(work, len(self._areas), self.beat)
 
-    def _strips(self, channels: int, rim: int, dtype: torch.dtype) -> Strips:
-        return self._grid.strips(channels, rim, self._device, dtype, whole=self._whole)
+    def _strips(self, channels: int, rim: int, dtype: torch.dtype, *, wide: bool = False) -> Strips:
+        return self._grid.strips(
+            channels, rim, self._device, dtype, whole=self._whole, joined=self._joined, wide=wide
+        )
 
     def _views(self, channels: int) -> list[Views]:
         strips = self._strips(channels, 1, self._dtype)
@@ -153,7 +161,18 @@ class Passage:
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
         """The sums of each area's windows, made at once: threads take turns at every call."""
-        return sums.split_with_sizes([area.rows * area.cols for area in self._areas])
+        return sums.split_with_sizes([len(area) for area in self._areas])
+
+    def _by_first(self, values: Tensor) -> dict[int, Tensor]:
+        """What each area's windows have of values (M, …), found by the first of them; made at once too."""
+        firsts = (area.first for area in self._areas)
+        return dict(zip(firsts, self._by_area(values), strict=True))
+
+    def _sums(self, out: Tensor, area: Area) -> Tensor:
+        """Sums over each window of an area's features: (len, C) float32."""
+        if self._whole:
+            return _sums(out, area.rows, area.cols)
+        return window_sums(out).view(area.joined, -1)
 
     def _clear(self, out: Tensor, area: Area) -> Tensor:
         if self._whole:
@@ -177,9 +196,9 @@ class Passage:
             raise RuntimeError("a sparse layer without a selection")
         chosen, biases = layer.select(gamma)
         if not self._whole:
-            own, its = chosen[:, :, None].unbind(), biases.unbind()  # views of all in one call
+            own, its = self._by_first(chosen), self._by_first(biases)
             return lambda seen: layer.apply(
-                seen.around, own[seen.area.first], its[seen.area.first], self._rooms
+                seen.around, own[seen.area.first].transpose(0, 1), its[seen.area.first].flatten(), self._rooms
             )
 
         def convolve(seen: Views) -> Tensor:
@@ -202,13 +221,30 @@ def rectify_(out: Tensor) -> Tensor:
     return out.relu_()
 
 
-def _sums(out: Tensor, area: Area) -> Tensor:
-    """Sums over each window of an area: (1, C, height, width) -> (rows · cols, C) float32."""
-    if area.rows == area.cols == 1:
+def _by_window(joined: Tensor, count: int) -> Tensor:
+    """Joined windows, (1, count · C, H, W) -> (1, count, C, H, W)."""
+    _, channels, height, width = joined.shape
+    return joined.view(1, count, channels // count, height, width)
+
+
+def _cut(wide: Tensor, count: int) -> Tensor:
+    """What windows beside each other cover, (1, C, H, count · W) -> (1, count, C, H, W)."""
+    _, channels, height, width = wide.shape
+    return wide.view(1, channels, height, count, width // count).permute(0, 3, 1, 2, 4)
+
+
+def _beside(joined: Tensor, count: int) -> Tensor:
+    """Joined windows as they lie in the picture, (1, count · C, H, W) -> (1, C, H, count · W)."""
+    return joined if count == 1 else _by_window(joined, count).permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _sums(out: Tensor, rows: int, cols: int) -> Tensor:
+    """Sums over each of rows × cols windows: (1, C, height, width) -> (rows · cols, C) float32."""
+    if rows == cols == 1:
         return window_sums(out)
     by_row = out.permute(0, 2, 3, 1)
     _, high, wide, channels = by_row.shape
-    windows = by_row.reshape(area.rows, high // area.rows, area.cols, wide // area.cols, channels)
+    windows = by_row.reshape(rows, high // rows, cols, wide // cols, channels)
     return windows.sum(dim=(1, 3), dtype=torch.float32).flatten(0, 1)
 
 

@@ -1,6 +1,7 @@
 """The engine against the network itself and against the authors' way of running it."""
 
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.grid import Grid
+from nsr_cli.engine import executor as executor_module
+from nsr_cli.engine.executor import Executor, most_joined
+from nsr_cli.engine.grid import Area, Grid
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.machine import usable_threads, window_threads
@@ -35,6 +37,55 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
     out = Executor(network, CPU, torch.float32)(x, None, 1)
     assert out.shape == (3, scale * size[0], scale * size[1])
     torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (50, 250), (1, 300)])
+@pytest.mark.parametrize("joined", [2, 3, 8])
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_windows_side_by_side_equal_the_network_too(
+    size: tuple[int, int], joined: int, unshuffle: int
+) -> None:
+    network = tiny_network(scale=1, levels=1, unshuffle=unshuffle)
+    x, level = torch.rand(3, *size), torch.tensor([0.3])
+    for repeat in (False, True):
+        executor = Executor(network, CPU, torch.float32, joined=joined, repeat=repeat)
+        with repeated_edges() if repeat else nullcontext():
+            expected = by_the_network(network, x, level)
+        torch.testing.assert_close(executor(x, level, 1), expected, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_side_by_side_in_bfloat16_only_rounding_differs(scale: int) -> None:
+    network, x = tiny_network(scale=scale), torch.rand(3, 60, 250)
+    joined, single, exact = (
+        Executor(network, CPU, dtype, joined=count, repeat=True)(x, None, 1)
+        for count, dtype in ((4, torch.bfloat16), (1, torch.bfloat16), (1, torch.float32))
+    )
+    error = (single - exact).abs()
+    assert 0 < float(error.max()) < 0.1
+    assert float((joined - exact).square().mean()) < 1.1 * float(error.square().mean())
+
+
+def test_so_many_windows_are_joined_that_every_core_has_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_module, "usable_threads", lambda: 4)
+    assert [most_joined(windows) for windows in (1, 8, 15, 16, 24, 63, 64, 5000)] == [1, 1, 1, 2, 3, 7, 8, 8]
+
+
+def test_convolutions_of_many_windows_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whole ones of a row: 8 columns and a partial one, 2 rows."""
+    network, x = tiny_network(scale=1, window=6), torch.rand(3, 12, 51)
+    groups: list[int] = []
+    true = F.conv2d
+
+    def conv2d(*given: Any, **named: Any) -> Tensor:
+        groups.append(named.get("groups", 1))
+        out: Tensor = true(*given, **named)
+        return out
+
+    monkeypatch.setattr(F, "conv2d", conv2d)
+    Executor(network, CPU, torch.bfloat16, joined=3, threads=1)(x, None, 1)
+    layers = 1 + 2 * len(network.blocks)  # with groups for each window: blocks and tail
+    assert sorted(groups) == sorted(2 * (layers * [2, 3, 3, 1] + [1, 1, 1, 1]))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -255,38 +306,56 @@ def test_in_narrow_numbers_the_picture_itself_stays_exact(scale: int) -> None:
         torch.testing.assert_close(narrow, x, atol=1e-7, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7), (4, 3)])
+@pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7), (4, 3), (5, 15)])
 @pytest.mark.parametrize("mode", ["constant", "replicate"])
-@pytest.mark.parametrize("batch", [None, 1, 2, 100])
+@pytest.mark.parametrize(("batch", "joined"), [(None, 1), (None, 2), (None, 3), (1, 1), (2, 1), (100, 1)])
 def test_strips_show_every_area_what_is_around_it(
-    size: tuple[int, int], mode: str, batch: int | None
+    size: tuple[int, int], mode: str, batch: int | None, joined: int
 ) -> None:
     grid, repeat, whole = Grid(*size, 3), mode == "replicate", batch is not None
-    areas = grid.single() if batch is None else grid.batches(batch)
+    areas = grid.single(joined) if batch is None else grid.batches(batch)
     picture, level = torch.rand(2, *size), torch.tensor([0.25])
     x = torch.cat((picture - 0.5, level[:, None, None].expand(1, *size)))
-    strips, filled = (grid.strips(3, 1, CPU, torch.float32, whole=whole) for _ in range(2))
+    strips, filled = (
+        grid.strips(3, 1, CPU, torch.float32, whole=whole, joined=joined, wide=wide) for wide in (False, True)
+    )
     beyond = F.pad(x, (0, 3, 0, 3))
     for area in areas:
         views = grid.views(area, strips, repeat=repeat)
-        views.inside[:] = beyond[:, area.top : area.top + area.height, area.left : area.left + area.width]
+        for window, left in windows_of(area):
+            views.inside[0, window] = beyond[:, area.top : area.top + area.height, left : left + area.width]
         views.show_neighbours()
     grid.fill(filled, 1, picture, level, repeat=repeat)
     padded = F.pad(x[None], (1, 1, 1, 1), mode=mode)[0]
     for area in areas:
-        around = padded[:, area.top : area.top + area.height + 2, area.left : area.left + area.width + 2]
-        seen = (slice(None), slice(around.shape[1]), slice(around.shape[2]))
-        assert torch.equal(grid.views(area, strips).around[0][seen], around)
-        assert torch.equal(area.of(filled, 1, halo=1)[0][seen], around)
+        rows = padded[:, area.top : area.top + area.height + 2]
+        for window, left in windows_of(area):
+            around = rows[:, :, left : left + area.width + 2]
+            seen = grid.views(area, strips).around[0, window]
+            assert torch.equal(seen[:, : around.shape[1], : around.shape[2]], around)
+        wide = rows[:, :, area.left : area.left + area.joined * area.width + 2]
+        seen = area.of(filled, 1, halo=1, wide=True)[0]
+        assert torch.equal(seen[:, : wide.shape[1], : wide.shape[2]], wide)
+
+
+def windows_of(area: Area) -> list[tuple[slice, int]]:
+    """The channels (of three each) and the left border of each window of an area."""
+    return [(slice(3 * index, 3 * index + 3), area.left + index * area.width) for index in range(area.joined)]
 
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 12)])
 def test_areas_cover_the_picture_once(size: tuple[int, int]) -> None:
     grid = Grid(*size, 3)
     seen = torch.zeros(size)
-    for area in grid.single():
-        seen[area.top : area.top + area.height, area.left : area.left + area.width] += 1
-    assert torch.equal(seen, torch.ones(size))
+    for joined in (1, 2, 3):
+        seen.zero_()
+        for area in grid.single(joined):
+            assert area.joined <= joined
+            right = area.left + area.joined * area.width
+            seen[area.top : area.top + area.height, area.left : right] += 1
+        assert torch.equal(seen, torch.ones(size))
+        windows = [index for area in grid.single(joined) for index in range(len(grid))[area.windows]]
+        assert windows == list(range(len(grid)))
     assert [float(area.height * area.width) for area in grid.single()] == grid.pixels(CPU).flatten().tolist()
     for limit in (1, 2, 3, 5, 50):
         areas = grid.batches(limit)
