@@ -39,3 +39,15 @@ def test_sums_of_windows_are_nearly_exact_in_every_type(dtype: torch.dtype, size
     error = sums.double() - features.double().sum(dim=(2, 3))
     # As means, which choose the kernels, of values whose deviation is 1.
     assert float(error.abs().max()) / (size[0] * size[1]) < 2e-4
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("size", [(48, 48), (16, 32), (1, 3)], ids=str)
+def test_sums_of_windows_beside_each_other_are_those_of_each(
+    dtype: torch.dtype, size: tuple[int, int]
+) -> None:
+    high, wide = size
+    features = torch.randn(2, high, 3 * wide, 8).to(dtype).permute(0, 3, 1, 2)
+    windows = torch.split(features, wide, dim=3)
+    expected = torch.stack([window_sums(window.contiguous()) for window in windows], dim=1).flatten(0, 1)
+    torch.testing.assert_close(window_sums(features, 3), expected, rtol=1e-4, atol=1e-3)
