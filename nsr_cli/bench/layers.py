@@ -73,7 +73,7 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
         folded.apply_many(mosaic, *select(_means(x)), rows, cols)
 
     on_cpu = place.device.type == "cpu"
-    joined = 1 if folded.by_winograd else most_joined(batch)
+    joined = 1 if folded.by_winograd else most_joined(batch, 64, place.dtype)
     sparse = (
         partial(_by_piece, folded, _joined(x, joined), _joined(halo, joined), select, place.cores)
         if on_cpu

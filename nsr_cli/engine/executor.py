@@ -21,7 +21,8 @@ from nsr_cli.model.network import Network, shuffled, unshuffled
 
 Progress = Callable[[int, int], None]  # units of work done, units in all
 
-_MOST_JOINED, _PIECES_PER_CORE = 8, 2
+# How many windows are joined at most; bytes of the features of all of them at one place; pieces of work for each core.
+_MOST_JOINED, _MOST_BYTES, _PIECES_PER_CORE = 16, 1 << 10, 2
 
 
 class Executor:
@@ -72,6 +73,10 @@ class Executor:
         other.threads = threads
         return other
 
+    def _most_joined(self, windows: int) -> int:
+        width = self.config.width * (1 + self.config.expansion) // 2
+        return most_joined(windows, width, self.dtype)
+
     @torch.inference_mode()
     def __call__(
         self,
@@ -103,7 +108,7 @@ class Executor:
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with Crew(min(self.threads, len(grid))) as crew:
-            many, joined = batch if self.batched else None, self._joined or most_joined(len(grid))
+            many, joined = batch if self.batched else None, self._joined or self._most_joined(len(grid))
             run = Passage(
                 self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined
             )
@@ -121,14 +126,21 @@ class Executor:
         return shuffled(out[None], self._unshuffle, height, width)[0] if self._unshuffle > 1 else out
 
 
-def most_joined(windows: int) -> int:
+def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
     """How many of a picture's windows a CPU computes together.
 
     PyTorch's threads wait for each other at every call, the more of them the longer, however small the window: so few
-    calls are better, as long as there is enough work for all cores. Theirs are counted, not the threads in use: a
-    picture that shares them with others comes out the same.
+    calls are better. But convolutions get slower where the features of a place are many bytes, and there should be
+    enough work for all cores. Theirs are counted, not the threads in use: a picture that shares them with others comes
+    out the same.
+
+    Args:
+        windows: of the picture.
+        width: channels of a window, on the average of the layers.
+        dtype: of features.
     """
-    return max(1, min(_MOST_JOINED, windows // (_PIECES_PER_CORE * usable_threads())))
+    enough = windows // (_PIECES_PER_CORE * usable_threads())
+    return max(1, min(enough, _MOST_JOINED, _MOST_BYTES // (width * dtype.itemsize)))
 
 
 def _is_apart(layer: Layer) -> bool:

@@ -68,7 +68,12 @@ def test_side_by_side_in_bfloat16_only_rounding_differs(scale: int) -> None:
 
 def test_so_many_windows_are_joined_that_every_core_has_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor_module, "usable_threads", lambda: 4)
-    assert [most_joined(windows) for windows in (1, 8, 15, 16, 24, 63, 64, 5000)] == [1, 1, 1, 2, 3, 7, 8, 8]
+    few = [most_joined(windows, 16, torch.bfloat16) for windows in (1, 8, 15, 16, 24, 63, 64, 5000)]
+    assert few == [1, 1, 1, 2, 3, 7, 8, 16]
+    wide = [
+        most_joined(5000, width, dtype) for width in (64, 1000) for dtype in (torch.bfloat16, torch.float32)
+    ]
+    assert wide == [8, 4, 1, 1]
 
 
 def test_convolutions_of_many_windows_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
