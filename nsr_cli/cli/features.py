@@ -9,8 +9,9 @@ from pathlib import Path
 
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError, UsageError
+from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import PRESETS, NetworkConfig
-from nsr_cli.model.footprint import bytes_per_pixel
+from nsr_cli.model.footprint import bytes_at_work, bytes_per_pixel
 from nsr_cli.weights.manifest import load_manifest
 from nsr_cli.weights.store import WeightStore
 
@@ -34,7 +35,9 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
         pixels = begin
         for config in _configs(settings, task, *size):
             averaged = _FLOAT * config.channels * (1 + config.scale**2) if settings.tta else 0
-            most = max(most, pixels * (bytes_per_pixel(config, colors, inside=inside) + averaged))
+            at_work = bytes_at_work(config, pixels, usable_threads()) if inside else 0
+            each = bytes_per_pixel(config, colors, inside=inside) + averaged
+            most = max(most, pixels * each + at_work)
             pixels *= config.scale**2
     made, wanted = _FLOAT * pixels * colors, _FLOAT * prod(settings.result_size(*size)) * colors
     finishing = max(made, wanted) + (wanted if made != wanted or settings.strength != 1.0 else 0)

@@ -5,6 +5,7 @@ from nsr_cli.model.config import NetworkConfig
 SHARE = 0.85
 """Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
 _FLOAT = 4
+_MOST_JOINED, _PLACE = 16, 1 << 10
 
 
 def bytes_per_pixel(
@@ -32,3 +33,21 @@ def bytes_per_pixel(
     features = inner.width / config.unshuffle**2 * rim * item_bytes / _FLOAT
     blocks = before + strips + features * (1 + inner.expansion)
     return _FLOAT * max(blocks, before + strips + features + out, after)
+
+
+def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
+    """What the cores of a CPU hold of the windows that they compute, beside the picture's features.
+
+    Each has a piece of work: so many windows that their features take a kilobyte at each place within a window, two
+    bytes each (`engine.executor.most_joined`), and what comes out of a layer or, thrice, of the last one.
+
+    Args:
+        config: of the network.
+        pixels: of the picture; a core gets half of its share at most.
+        cores: that compute.
+    """
+    inner = config.inner
+    width = inner.width * (1 + inner.expansion)
+    joined = max(1, min(_MOST_JOINED, _PLACE // width))
+    places = min(joined * inner.window**2, pixels / config.unshuffle**2 / (2 * cores))
+    return int(cores * places * _FLOAT * (width + 3 * inner.scale**2 * inner.channels))
