@@ -10,7 +10,8 @@ back those that are too large to be in flight together.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
@@ -24,7 +25,7 @@ A = TypeVar("A")
 
 GoOn = Callable[[], None]
 
-_TICK = 0.1  # seconds between looks at the stop event
+_TICK = 0.1  # seconds between looks at the stop event, and for signals
 _PATIENCE = 1.2  # seconds that a stop waits for threads: a write in progress gets finished
 
 
@@ -106,18 +107,29 @@ class Pipeline(Generic[J, D, C, R]):
         `jobs` is read in a thread of its own, a little ahead. Whatever ends the iteration (an exception of a
         stage, a signal, the caller closing the generator) also stops the threads.
         """
-        threads = [self._start(self._feed, jobs)]
-        threads += [self._start(self._compute_all) for _ in range(self._computers)]
-        threads += [self._start(self._decode_all) for _ in range(self._decoders)]
-        threads += [self._start(self._encode_all) for _ in range(self._encoders)]
+        started = list[threading.Thread]()
         try:
-            while (slot := self._to_deliver.get()) is not None:
-                yield slot.result.result()
+            started += [self._start(self._feed, jobs)]
+            started += [self._start(self._compute_all) for _ in range(self._computers)]
+            started += [self._start(self._decode_all) for _ in range(self._decoders)]
+            started += [self._start(self._encode_all) for _ in range(self._encoders)]
+            while (slot := self._delivered()) is not None:
+                yield _result(slot)
         finally:
             self._stop.set()
             deadline = time.monotonic() + _PATIENCE
-            for thread in threads:
+            for thread in started:
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _delivered(self) -> _Slot[J, D, C, R] | None:
+        """The next slot, finished or not; None at the end.
+
+        Neither here nor for its result is there one long wait: the system may hand a signal to another thread, and
+        Python acts on it only when the main one comes back.
+        """
+        while True:
+            with suppress(Empty):
+                return self._to_deliver.get(timeout=_TICK)
 
     def _start(self, work: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=_quietly, args=(work, *args), daemon=True, name=work.__name__)
@@ -207,6 +219,12 @@ class Pipeline(Generic[J, D, C, R]):
             except Empty:
                 continue
         raise Cancelled
+
+
+def _result(slot: _Slot[J, D, C, R]) -> R:
+    while not slot.result.done():
+        wait([slot.result], _TICK)
+    return slot.result.result()
 
 
 def _settle(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:

@@ -1,9 +1,11 @@
 """The pipeline: order, overlap, bounded memory, and every way in which it can end."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -135,6 +137,33 @@ def test_leaving_early_stops_the_stages() -> None:
         assert next(results) == 0
     assert time.perf_counter() - started < 2
     assert threads() == set()
+
+
+class Signaled(BaseException):
+    """What the handler of a signal raises."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to the main thread here")
+def test_a_signal_that_another_thread_gets_ends_the_run_at_once() -> None:
+    stop = threading.Event()
+
+    def compute(value: int) -> int:
+        time.sleep(0.3)  # until the main thread waits for the result
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # the system may choose any thread
+        assert stop.wait(LONG)
+        return value
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Signaled
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    started = time.monotonic()
+    try:
+        with pytest.raises(Signaled):
+            list(pipeline(compute=compute, stop=stop).run([1]))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started < LONG / 2
 
 
 def test_a_stage_that_does_not_listen_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
