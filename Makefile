@@ -34,7 +34,7 @@ check: $(STAMP)  ## lint, formatting, types, import order, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations=15
 
 audit: $(STAMP)  ## look for known holes in the tested versions of what nsr depends on (asks pypi.org)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.9'

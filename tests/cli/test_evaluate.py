@@ -5,9 +5,9 @@ import hashlib
 import io
 import json
 import math
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from nsr_cli.evaluate import Case, Row, degraded, original
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
 from tests.tiny import tiny_weights
+
+Nsr = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def row(**changes: object) -> Row:
@@ -45,10 +47,16 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def nsr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"NSR_CACHE": str(folder / "cache"), "NO_COLOR": "1", "NSR_DATA": ""}
-    command = [sys.executable, "-m", "nsr_cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def nsr(here: Callable[..., "subprocess.CompletedProcess[bytes]"]) -> Nsr:
+    """Run `nsr ARGS`; what it says is decoded."""
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        done = here(*arguments)
+        said = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(arguments, done.returncode, *said)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -141,7 +149,7 @@ def test_color_follows_from_the_options() -> None:
             choose_color(*arguments)  # type: ignore[arg-type]
 
 
-def test_color_networks_stand_beside_gray_ones_in_one_table(data: Path, tmp_path: Path) -> None:
+def test_color_networks_stand_beside_gray_ones_in_one_table(nsr: Nsr, data: Path, tmp_path: Path) -> None:
     for name, channels in (("gray", 1), ("rgb", 3)):
         tiny_weights(tmp_path / f"{name}.safetensors", scale=1, channels=channels, levels=1)
     both = [
@@ -149,7 +157,7 @@ def test_color_networks_stand_beside_gray_ones_in_one_table(data: Path, tmp_path
     ]
     common = ["--set", "Set5", *both, "--model", "input", "--data", str(data), "--json", "--device", "cpu"]
     for options in (["-q", "10", "--color", "rgb", "--limit", "2"], ["--sigma", "25"]):
-        done = nsr(data, "eval", *common, *options)
+        done = nsr("eval", *common, *options)
         assert done.returncode == 0, done.stderr
         rows = json.loads(done.stdout)["rows"]
         assert [row["model"] for row in rows] == ["gray", "rgb", "input"]
@@ -158,8 +166,8 @@ def test_color_networks_stand_beside_gray_ones_in_one_table(data: Path, tmp_path
         assert all((row["psnr_y"] is not None) == ("-q" in options) for row in rows)
 
 
-def test_json_holds_what_is_needed_to_repeat_the_run(data: Path) -> None:
-    done = nsr(data, "eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
+def test_json_holds_what_is_needed_to_repeat_the_run(nsr: Nsr, data: Path) -> None:
+    done = nsr("eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
                "--data", str(data), "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -177,9 +185,9 @@ def test_json_holds_what_is_needed_to_repeat_the_run(data: Path) -> None:
     assert first["paper"] == {"Bicubic": {"psnr": 33.66, "ssim": 0.9299}}
 
 
-def test_a_network_from_a_file_is_scored_and_named_by_its_hash(data: Path, tmp_path: Path) -> None:
+def test_a_network_from_a_file_is_scored_and_named_by_its_hash(nsr: Nsr, data: Path, tmp_path: Path) -> None:
     content = tiny_weights(tmp_path / "tiny.safetensors").read_bytes()
-    done = nsr(data, "eval", "--set", "Set5", "-s", "2", "--model", str(tmp_path / "tiny.safetensors"),
+    done = nsr("eval", "--set", "Set5", "-s", "2", "--model", str(tmp_path / "tiny.safetensors"),
                "--data", str(data), "--json", "--device", "cpu", "--precision", "fp32")  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -190,8 +198,8 @@ def test_a_network_from_a_file_is_scored_and_named_by_its_hash(data: Path, tmp_p
     assert set(only["paper"]) >= {"Sparse +", "Sparse -"} and "Bicubic" not in only["paper"]
 
 
-def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(data: Path) -> None:
-    done = nsr(data, "eval", "--set", "Set5", "--sigma", "25", "--model", "input", "--data", str(data))
+def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(nsr: Nsr, data: Path) -> None:
+    done = nsr("eval", "--set", "Set5", "--sigma", "25", "--model", "input", "--data", str(data))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("| set") and "sigma 25" in lines[2]
@@ -218,15 +226,15 @@ def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
     ],
 )
 def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
-    data: Path, arguments: tuple[str, ...], code: int, said: str
+    nsr: Nsr, data: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = nsr(data, "eval", *arguments, "--data", str(data))
+    done = nsr("eval", *arguments, "--data", str(data))
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and said in done.stderr
 
 
-def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(data: Path) -> None:
+def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(nsr: Nsr, data: Path) -> None:
     own = data / "Set5"
     Image.open(own / "head.png").convert("L").save(own / "head.png")
     for options in (
@@ -234,34 +242,34 @@ def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(data: Path) -
         ("--sigma", "25", "-m", "input"),
         ("-q", "10", "-m", "input"),
     ):
-        done = nsr(data, "eval", "--set", f"{own}/", "--set", str(own), *options, "--json")
+        done = nsr("eval", "--set", f"{own}/", "--set", str(own), *options, "--json")
         (found,) = json.loads(done.stdout)["rows"]
         assert (found["set"], found["images"]) == ("Set5/", 5) and not found["paper"]
         assert 5 < found["psnr"] < 60
 
 
-def test_a_folder_without_pictures_cannot_be_scored(data: Path) -> None:
-    done = nsr(data, "eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
+def test_a_folder_without_pictures_cannot_be_scored(nsr: Nsr, data: Path) -> None:
+    done = nsr("eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
     assert done.returncode == 4 and done.stderr.count("\n") == 1
     assert f"there is no picture in {data}" in done.stderr
 
 
-def test_a_level_that_networks_do_not_know_is_said(data: Path) -> None:
+def test_a_level_that_networks_do_not_know_is_said(nsr: Nsr, data: Path) -> None:
     rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data))
-    done = nsr(data, *rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
+    done = nsr(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
-    done = nsr(data, *rows, "--sigma", "100", "--model", "input")
+    done = nsr(*rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_networks_can_be_scored_as_self_ensembles(data: Path) -> None:
+def test_networks_can_be_scored_as_self_ensembles(nsr: Nsr, data: Path) -> None:
     """What is scored is what `--tta` restores; baselines have nothing to average."""
     weights = tiny_weights(data / "w.safetensors")
     rows = ("eval", "--set", "Set5", "-s", "2", "--limit", "1", "--data", str(data), "--json")
     models = ("--model", str(weights), "--model", "bicubic")
     plain, averaged = (
-        json.loads(nsr(data, *rows, *models, *more).stdout)["rows"]
+        json.loads(nsr(*rows, *models, *more).stdout)["rows"]
         for more in ([], ["--tta", "--save", str(data / "out")])
     )
     assert [one["model"] for one in averaged] == ["w+", "bicubic"]
