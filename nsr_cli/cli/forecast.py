@@ -62,10 +62,9 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
         MemoryExhausted: it takes more memory than it may.
     """
     source = job.source if job.source is not None and job.source.is_file() else None
-    heads = _headers(source, settings) if source is not None else []
+    heads, stored = _headers(source, settings) if source is not None else ([], 0)
     if not heads or source is None:
         return None
-    stored = source.stat().st_size
     tiff = source.suffix.lower() in (".tif", ".tiff")
     form = job.format or ("TIFF" if tiff else "PNG")
     found = _sizes_of(heads, stored, settings)
@@ -242,15 +241,16 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
     return found
 
 
-def _headers(path: Path, settings: Settings) -> list[Head]:
-    """What a file says of its pictures; nothing if that is not enough, which is the decoder's to explain.
+def _headers(path: Path, settings: Settings) -> tuple[list[Head], int]:
+    """What a file says of its pictures, and its bytes; no head if it does not, which is the decoder's to explain.
 
-    DecodeError for a camera raw file, whose heads are those of previews.
+    From one opening, since the file may change or vanish between two. DecodeError for a camera raw file, whose heads
+    are those of previews.
     """
     with suppress(OSError), FileBytes(path) as data:
         cameraraw.refuse(data)
-        return read_heads(data, every_frame=settings.all_frames)
-    return []
+        return read_heads(data, every_frame=settings.all_frames), len(data)
+    return [], 0
 
 
 def _existing(path: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli import memory
+from nsr_cli.cli.inputs import unreadable
 from nsr_cli.cli.levels import Level, level_of
 from nsr_cli.cli.memory import Ends
 from nsr_cli.cli.outcome import Outcome
@@ -167,7 +168,7 @@ class Streams:
 
 
 def _is_tiff(path: Path) -> bool:
-    if not path.is_file():
-        raise DecodeError("it is not a file")
+    if reason := unreadable(str(path)):
+        raise DecodeError(reason)
     with path.open("rb") as file:
         return file.read(4) in _MAGIC

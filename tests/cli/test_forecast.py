@@ -6,6 +6,7 @@ import subprocess
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, Plan, make_plan
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import WriteError
+from nsr_cli.imaging.heads import Head
+from nsr_cli.imaging.pageheads import read_heads
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 Paint = Callable[..., Path]
@@ -45,6 +48,22 @@ def test_what_is_no_picture_has_no_forecast(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
     assert forecast(Job(tmp_path / "a.png", None, "PNG"), Settings("denoise")) is None
     assert forecast(Job(None, None, None), Settings("denoise")) is None
+
+
+def test_a_file_that_vanishes_while_it_is_looked_at_is_still_foretold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((60, 100, 3), np.uint8), photometric="rgb")
+
+    def late(data: Any, **options: Any) -> list[Head]:
+        path.unlink()
+        return read_heads(data, **options)
+
+    monkeypatch.setattr("nsr_cli.cli.forecast.read_heads", late)
+    found = forecast(Job(path, None, "TIFF"), Settings("upscale", scale=3.0))
+    assert found is not None and found.out_size == (300, 180)
+    assert not path.exists()
 
 
 def planned(folder: Path, form: str | None = None) -> tuple[Plan, Settings]:

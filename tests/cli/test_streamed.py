@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import memory, provenance, rowwise, streamed
+from nsr_cli.cli import journey, memory, provenance, rowwise, streamed
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
@@ -335,6 +335,20 @@ def test_a_damaged_part_in_the_middle_leaves_nothing(
     assert "a.tif: " in capfd.readouterr().err
     assert (tmp_path / "a_x2.tif").read_bytes() == b"older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "a_x2.tif"]
+
+
+def test_a_file_that_vanishes_before_its_turn_is_told_as_such(
+    inside: Inside,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = save(tmp_path / "a.tif", picture())
+    monkeypatch.setattr(journey, "check_fits", lambda job, settings: path.unlink())
+    assert inside("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET)) == 1
+    assert "nsr: a.tif: no such file" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_appears_meanwhile_is_not_replaced(
