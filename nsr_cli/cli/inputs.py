@@ -147,7 +147,7 @@ def unreadable(text: str) -> str:
     if not os.path.lexists(text):
         return "no such file"
     kind = _kind(Path(text))
-    return "" if kind == "file" else kind
+    return {"file": "", "folder": "a folder, not a file"}.get(kind, kind)
 
 
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:

@@ -77,12 +77,11 @@ def inside(
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, environment[name])
-    for name in list(os.environ):
-        if name.startswith("NSR_"):
-            monkeypatch.delenv(name)
+    for name in os.environ.keys() - environment.keys():
+        monkeypatch.delenv(name)
 
-    def run(*args: str | Path) -> int:
-        return _guarded([str(arg) for arg in args], Console())
+    def run(*args: str | bytes | Path) -> int:
+        return _guarded([os.fsdecode(arg) for arg in args], Console())
 
     return run
 
@@ -102,7 +101,7 @@ def here(
         if stdin is not None or env:
             return nsr(*args, stdin=stdin, **env)
         capfdbinary.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nsr", *map(str, args)])
+        monkeypatch.setattr(sys, "argv", ["nsr", *map(os.fsdecode, args)])
         code = inside(*args)
         sys.stdout.flush()
         return subprocess.CompletedProcess(args, code, *capfdbinary.readouterr())

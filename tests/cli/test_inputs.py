@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.cli.inputs import Gathered, gather
+from nsr_cli.cli.inputs import Gathered, gather, unreadable
 from nsr_cli.errors import UsageError
 
 SUFFIXES = {".png", ".jpg"}
@@ -112,3 +112,8 @@ def test_stdin_can_be_read_once() -> None:
     assert gather(["-"], False, SUFFIXES).found[0].path is None
     with pytest.raises(UsageError, match="twice"):
         gather(["-", "-"], False, SUFFIXES)
+
+
+def test_what_has_become_a_folder_or_is_gone_is_said(tmp_path: Path) -> None:
+    assert unreadable(str(tmp_path)) == "a folder, not a file"
+    assert unreadable(str(tmp_path / "gone.tif")) == "no such file"

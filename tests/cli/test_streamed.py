@@ -370,7 +370,7 @@ def test_what_appears_meanwhile_is_not_replaced(
 def test_signals_in_the_middle_leave_no_file(
     how: signal.Signals, command: list[str], environment: dict[str, str], tiny_model: Path, tmp_path: Path
 ) -> None:
-    # Takes seconds on the fastest machines: one that was through before the signal came would show nothing.
+    # Large, since a fast machine may be through with a smaller one before its signal comes, which would show nothing.
     save(
         tmp_path / "a.tif",
         picture(height=12_000, width=400),
