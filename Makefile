@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two at a time; threads that wait for work sleep, since those of the other tests want the cores.
+TESTS := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow stress check audit format bench sample clean
@@ -21,7 +23,7 @@ demo: $(STAMP)  ## restore the sample picture and say where it is
 	@$(BIN)/nsr demo --output demo --if-exists overwrite
 
 test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(TESTS)
 
 slow: $(STAMP)  ## the slow tests: large benchmark sets, long runs
 	$(BIN)/python -m pytest -m slow
@@ -34,7 +36,7 @@ check: $(STAMP)  ## lint, formatting, types, import order, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow" --durations=15
+	$(TESTS) --durations=15
 
 audit: $(STAMP)  ## look for known holes in the tested versions of what nsr depends on (asks pypi.org)
 	$(BIN)/python -m pip install --quiet 'pip-audit>=2.9'

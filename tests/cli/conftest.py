@@ -4,7 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from nsr_cli.imaging.picture import Picture
+from tests.nursery import Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -44,24 +45,22 @@ def command() -> list[str]:
     return [sys.executable, "-m", "nsr_cli"]
 
 
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """A process that has loaded everything and forks for every run."""
+    with Nursery(clean_environment(tmp_path_factory.mktemp("home"))) as started:
+        yield started
+
+
 @pytest.fixture
-def nsr(command: list[str], environment: dict[str, str], tmp_path: Path) -> Run:
-    """Run `nsr ARGS` in tmp_path and return its exit code and output."""
+def nsr(nursery: Nursery, environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run `nsr ARGS` in tmp_path, in a process that need not load torch, and return its exit code and output."""
 
     def run(
         *args: str | bytes | Path, stdin: bytes | None = None, **env: str
     ) -> "subprocess.CompletedProcess[bytes]":
-        given: Sequence[Any] = [*command, *args]
-        source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        return subprocess.run(
-            given,
-            cwd=tmp_path,
-            env={**environment, **env},
-            capture_output=True,
-            timeout=120,
-            check=False,
-            **source,
-        )
+        given = [os.fsdecode(arg) for arg in args]
+        return nursery.run(given, tmp_path, {**environment, **env}, stdin)
 
     return run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stress.nursery import Nursery
+from tests.nursery import Nursery
 from tests.stress.running import Stage, environment
 from tests.tiny import tiny_weights
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.stress.nursery import Child, Nursery
+from tests.nursery import Child, Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "nsr_cli")
@@ -49,9 +49,7 @@ class Stage:
     def run(self, command: list[str], **more: Any) -> "subprocess.CompletedProcess[bytes]":
         """Run to the end, from the nursery where there is one and nothing special is asked for."""
         if self.nursery is not None and not more:
-            output, errors = self.folder / "stdout.txt", self.folder / "stderr.txt"
-            code = self.nursery.start(command[len(COMMAND) :], self.folder, errors, output).wait()
-            return subprocess.CompletedProcess(command, code, output.read_bytes(), errors.read_bytes())
+            return self.nursery.run(command[len(COMMAND) :], self.folder, self.environment, timeout=900)
         settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "timeout": 900, **more}
         return subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, check=False, **settings
@@ -62,7 +60,9 @@ class Stage:
         """Start in a session of its own, from the nursery unless `afresh`; it does not outlive the block."""
         log = self.folder / "stderr.txt"
         if self.nursery is not None and not afresh:
-            child = self.nursery.start(command[len(COMMAND) :], self.folder, log)
+            with log.open("wb") as errors, Path(os.devnull).open("r+b") as nothing:
+                streams = nothing.fileno(), nothing.fileno(), errors.fileno()
+                child = self.nursery.start(command[len(COMMAND) :], self.folder, streams, self.environment)
             try:
                 yield child
             finally:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.nursery import Nursery
 from tests.promises import Reached
-from tests.stress.nursery import Nursery
-from tests.stress.running import Running, Stage, hidden, paint, tree, wait_for
+from tests.stress.running import Running, Stage, environment, hidden, paint, tree, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,7 +75,7 @@ class Versions:
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory, weights: Path, nursery: Nursery) -> Versions:
     folder = tmp_path_factory.mktemp("versions")
-    stage = Stage(folder, weights, {}, nursery)
+    stage = Stage(folder, weights, environment(folder / "home"), nursery)
     found = []
     for name, seed in (("old", 1), ("new", 2)):
         pixels = np.random.default_rng(seed).integers(0, 256, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
