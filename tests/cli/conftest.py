@@ -86,29 +86,6 @@ def inside(
 
 
 @pytest.fixture
-def here(
-    inside: Callable[..., int],
-    nsr: Run,
-    capfdbinary: pytest.CaptureFixture[bytes],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Run:
-    """As `nsr`, but within this process, which saves loading torch, unless there is something for stdin."""
-
-    def run(
-        *args: str | bytes | Path, stdin: bytes | None = None, **env: str
-    ) -> "subprocess.CompletedProcess[bytes]":
-        if stdin is not None or env:
-            return nsr(*args, stdin=stdin, **env)
-        capfdbinary.readouterr()
-        monkeypatch.setattr(sys, "argv", ["nsr", *map(os.fsdecode, args)])
-        code = inside(*args)
-        sys.stdout.flush()
-        return subprocess.CompletedProcess(args, code, *capfdbinary.readouterr())
-
-    return run
-
-
-@pytest.fixture
 def paint() -> Callable[..., Path]:
     """Write a small picture with some structure, in whatever format the name says."""
 

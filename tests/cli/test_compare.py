@@ -29,8 +29,8 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
-def test_bicubic_and_a_network_on_a_sheet(here: Run, photo: Path, tiny_model: Path, tmp_path: Path) -> None:
-    done = here(
+def test_bicubic_and_a_network_on_a_sheet(nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path) -> None:
+    done = nsr(
         "compare", "photo.png", "-s", "2", "--models", f"bicubic,{tiny_model}", "--size", "32", "--json"
     )
     assert done.returncode == 0, done.stderr
@@ -48,21 +48,21 @@ def test_bicubic_and_a_network_on_a_sheet(here: Run, photo: Path, tiny_model: Pa
     with Image.open(tmp_path / "photo_compare.png") as sheet:
         assert sheet.format == "PNG" and sheet.width > 3 * 384
     args = ["-s", "2", "-m", f"bicubic,{tiny_model}", "--size", "all", "-o", "all.png", "--json"]
-    whole = json.loads(here("compare", "photo.png", *args).stdout)
+    whole = json.loads(nsr("compare", "photo.png", *args).stdout)
     assert whole["region"] == [0, 0, 200, 160] and record["difference"] > whole["difference"]
 
 
 def test_the_crops_are_what_the_restoring_commands_write(
-    here: Run, photo: Path, tiny_model: Path, tmp_path: Path
+    nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     assert (
-        here(
+        nsr(
             "upscale", "photo.png", "-s", "2", "-m", tiny_model, "--strength", "0.5", "-o", "half.png"
         ).returncode
         == 0
     )
     args = ["-s", "2", "-m", str(tiny_model), "--strengths", "0.5", "--size", "all", "--at", "3,3"]
-    assert here("compare", "photo.png", *args, "-o", "sheet.png").returncode == 0
+    assert nsr("compare", "photo.png", *args, "-o", "sheet.png").returncode == 0
     half = np.asarray(Image.open(tmp_path / "half.png"))
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     zoom = round(384 / 200)
@@ -71,10 +71,10 @@ def test_the_crops_are_what_the_restoring_commands_write(
 
 
 def test_a_page_with_strengths_opens_in_a_browser(
-    here: Run, photo: Path, tiny_model: Path, tmp_path: Path
+    nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     args = ["-s", "2", "--models", "bicubic,input", "-m", str(tiny_model), "--strengths", "0.5,1"]
-    done = here("compare", "photo.png", *args, "-o", "report.html")
+    done = nsr("compare", "photo.png", *args, "-o", "report.html")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", text)[:4] == [
@@ -102,9 +102,9 @@ def test_a_page_with_strengths_opens_in_a_browser(
     assert not np.array_equal(both[rows, right], first[rows, right]), "the right half is another one"
 
 
-def test_input_and_network_of_a_noisy_picture_to_stdout(here: Run, photo: Path, tmp_path: Path) -> None:
+def test_input_and_network_of_a_noisy_picture_to_stdout(nsr: Run, photo: Path, tmp_path: Path) -> None:
     model = tiny_weights(tmp_path / "own.safetensors", scale=1, channels=3, levels=1)
-    done = here(
+    done = nsr(
         "compare", "-", "--sigma", "25", "-m", f"input,{model}", "--at", "70,40", stdin=photo.read_bytes()
     )
     assert done.returncode == 0, done.stderr
@@ -113,14 +113,14 @@ def test_input_and_network_of_a_noisy_picture_to_stdout(here: Run, photo: Path, 
 
 
 def test_the_color_profile_goes_with_the_pixels(
-    here: Run, photo: Path, tiny_model: Path, tmp_path: Path
+    nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     with Image.open(photo) as image:
         image.save(tmp_path / "tagged.png", icc_profile=profile)
-    assert here("compare", "tagged.png", "-s", "2", "-m", f"bicubic,{tiny_model}").returncode == 0
+    assert nsr("compare", "tagged.png", "-s", "2", "-m", f"bicubic,{tiny_model}").returncode == 0
     with Image.open(tmp_path / "tagged_compare.png") as sheet:
         assert sheet.info["icc_profile"] == profile
 
@@ -138,8 +138,8 @@ def test_the_color_profile_goes_with_the_pixels(
         (["-m", "gone.safetensors"], "no such file"),
     ],
 )
-def test_wrong_usage_is_one_line(args: list[str], expected: str, here: Run, photo: Path) -> None:
-    done = here("compare", "photo.png", *args)
+def test_wrong_usage_is_one_line(args: list[str], expected: str, nsr: Run, photo: Path) -> None:
+    done = nsr("compare", "photo.png", *args)
     text = done.stderr.decode()
     assert done.returncode == 2 and text.count("\n") == 1 and expected in text, text
 
@@ -167,11 +167,11 @@ def test_a_file_with_a_comma_in_its_name_is_one_model(tmp_path: Path) -> None:
         list_variants("upscale", [str(path) + ",bicubic"], [1.0])
 
 
-def test_files_of_one_name_are_told_apart(here: Run, photo: Path, tmp_path: Path) -> None:
+def test_files_of_one_name_are_told_apart(nsr: Run, photo: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         tiny_weights(tmp_path / folder / "net.safetensors")
-    done = here("compare", "photo.png", "-s", "2", "-m", "one/net.safetensors,two/net.safetensors", "--json")
+    done = nsr("compare", "photo.png", "-s", "2", "-m", "one/net.safetensors,two/net.safetensors", "--json")
     labels = [one["label"] for one in json.loads(done.stdout)["results"]]
     assert labels == ["net (one/net.safetensors)", "net (two/net.safetensors)"]
     assert b"the results are the same" in done.stderr

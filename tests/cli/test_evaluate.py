@@ -48,11 +48,11 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nsr(here: Callable[..., "subprocess.CompletedProcess[bytes]"]) -> Nsr:
+def told(nsr: Callable[..., "subprocess.CompletedProcess[bytes]"]) -> Nsr:
     """Run `nsr ARGS`; what it says is decoded."""
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        done = here(*arguments)
+        done = nsr(*arguments)
         said = done.stdout.decode(), done.stderr.decode()
         return subprocess.CompletedProcess(arguments, done.returncode, *said)
 
@@ -149,7 +149,7 @@ def test_color_follows_from_the_options() -> None:
             choose_color(*arguments)  # type: ignore[arg-type]
 
 
-def test_color_networks_stand_beside_gray_ones_in_one_table(nsr: Nsr, data: Path, tmp_path: Path) -> None:
+def test_color_networks_stand_beside_gray_ones_in_one_table(told: Nsr, data: Path, tmp_path: Path) -> None:
     for name, channels in (("gray", 1), ("rgb", 3)):
         tiny_weights(tmp_path / f"{name}.safetensors", scale=1, channels=channels, levels=1)
     both = [
@@ -157,7 +157,7 @@ def test_color_networks_stand_beside_gray_ones_in_one_table(nsr: Nsr, data: Path
     ]
     common = ["--set", "Set5", *both, "--model", "input", "--data", str(data), "--json", "--device", "cpu"]
     for options in (["-q", "10", "--color", "rgb", "--limit", "2"], ["--sigma", "25"]):
-        done = nsr("eval", *common, *options)
+        done = told("eval", *common, *options)
         assert done.returncode == 0, done.stderr
         rows = json.loads(done.stdout)["rows"]
         assert [row["model"] for row in rows] == ["gray", "rgb", "input"]
@@ -166,8 +166,8 @@ def test_color_networks_stand_beside_gray_ones_in_one_table(nsr: Nsr, data: Path
         assert all((row["psnr_y"] is not None) == ("-q" in options) for row in rows)
 
 
-def test_json_holds_what_is_needed_to_repeat_the_run(nsr: Nsr, data: Path) -> None:
-    done = nsr("eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
+def test_json_holds_what_is_needed_to_repeat_the_run(told: Nsr, data: Path) -> None:
+    done = told("eval", "--set", "Set5", "-s", "2", "-s", "3", "--model", "bicubic", "--model", "input",
                "--data", str(data), "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -185,9 +185,9 @@ def test_json_holds_what_is_needed_to_repeat_the_run(nsr: Nsr, data: Path) -> No
     assert first["paper"] == {"Bicubic": {"psnr": 33.66, "ssim": 0.9299}}
 
 
-def test_a_network_from_a_file_is_scored_and_named_by_its_hash(nsr: Nsr, data: Path, tmp_path: Path) -> None:
+def test_a_network_from_a_file_is_scored_and_named_by_its_hash(told: Nsr, data: Path, tmp_path: Path) -> None:
     content = tiny_weights(tmp_path / "tiny.safetensors").read_bytes()
-    done = nsr("eval", "--set", "Set5", "-s", "2", "--model", str(tmp_path / "tiny.safetensors"),
+    done = told("eval", "--set", "Set5", "-s", "2", "--model", str(tmp_path / "tiny.safetensors"),
                "--data", str(data), "--json", "--device", "cpu", "--precision", "fp32")  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -198,8 +198,10 @@ def test_a_network_from_a_file_is_scored_and_named_by_its_hash(nsr: Nsr, data: P
     assert set(only["paper"]) >= {"Sparse +", "Sparse -"} and "Bicubic" not in only["paper"]
 
 
-def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(nsr: Nsr, data: Path) -> None:
-    done = nsr("eval", "--set", "Set5", "--sigma", "25", "--model", "input", "--data", str(data))
+def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
+    told: Nsr, data: Path
+) -> None:
+    done = told("eval", "--set", "Set5", "--sigma", "25", "--model", "input", "--data", str(data))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("| set") and "sigma 25" in lines[2]
@@ -226,15 +228,15 @@ def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
     ],
 )
 def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
-    nsr: Nsr, data: Path, arguments: tuple[str, ...], code: int, said: str
+    told: Nsr, data: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = nsr("eval", *arguments, "--data", str(data))
+    done = told("eval", *arguments, "--data", str(data))
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and said in done.stderr
 
 
-def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(nsr: Nsr, data: Path) -> None:
+def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(told: Nsr, data: Path) -> None:
     own = data / "Set5"
     Image.open(own / "head.png").convert("L").save(own / "head.png")
     for options in (
@@ -242,34 +244,34 @@ def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(nsr: Nsr, dat
         ("--sigma", "25", "-m", "input"),
         ("-q", "10", "-m", "input"),
     ):
-        done = nsr("eval", "--set", f"{own}/", "--set", str(own), *options, "--json")
+        done = told("eval", "--set", f"{own}/", "--set", str(own), *options, "--json")
         (found,) = json.loads(done.stdout)["rows"]
         assert (found["set"], found["images"]) == ("Set5/", 5) and not found["paper"]
         assert 5 < found["psnr"] < 60
 
 
-def test_a_folder_without_pictures_cannot_be_scored(nsr: Nsr, data: Path) -> None:
-    done = nsr("eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
+def test_a_folder_without_pictures_cannot_be_scored(told: Nsr, data: Path) -> None:
+    done = told("eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
     assert done.returncode == 4 and done.stderr.count("\n") == 1
     assert f"there is no picture in {data}" in done.stderr
 
 
-def test_a_level_that_networks_do_not_know_is_said(nsr: Nsr, data: Path) -> None:
+def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> None:
     rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data))
-    done = nsr(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
+    done = told(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
-    done = nsr(*rows, "--sigma", "100", "--model", "input")
+    done = told(*rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_networks_can_be_scored_as_self_ensembles(nsr: Nsr, data: Path) -> None:
+def test_networks_can_be_scored_as_self_ensembles(told: Nsr, data: Path) -> None:
     """What is scored is what `--tta` restores; baselines have nothing to average."""
     weights = tiny_weights(data / "w.safetensors")
     rows = ("eval", "--set", "Set5", "-s", "2", "--limit", "1", "--data", str(data), "--json")
     models = ("--model", str(weights), "--model", "bicubic")
     plain, averaged = (
-        json.loads(nsr(*rows, *models, *more).stdout)["rows"]
+        json.loads(told(*rows, *models, *more).stdout)["rows"]
         for more in ([], ["--tta", "--save", str(data / "out")])
     )
     assert [one["model"] for one in averaged] == ["w+", "bicubic"]

@@ -89,12 +89,12 @@ def test_too_little_disk_is_found_before_any_work(
         check_space(*planned(tmp_path / "d", "BMP"))
 
 
-def test_a_dry_run_shows_the_plan_and_does_nothing(here: Run, paint: Paint, tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_path: Path) -> None:
     paint(tmp_path / "d" / "a.png")
     paint(tmp_path / "d" / "b.jpg", 20, 10)
     (tmp_path / "d" / "c.png").write_bytes(b"nothing")
     before = sorted(tmp_path.rglob("*"))
-    done = here("upscale", "d", "no.png", "-s", "3", "--dry-run")
+    done = nsr("upscale", "d", "no.png", "-s", "3", "--dry-run")
     assert done.returncode == 3  # no.png
     assert done.stdout.decode().splitlines() == [
         "d/a.png -> d_x3/a.png  12x8 -> 36x24",
@@ -103,18 +103,18 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(here: Run, paint: Paint, tmp_
     ]
     assert b"nsr: no.png: no such file" in done.stderr
     assert b"3 to restore, 0 already done, 1 unreadable; 0.0 megapixels" in done.stderr
-    records = [json.loads(line) for line in here("upscale", "d", "-n", "--json").stdout.splitlines()]
+    records = [json.loads(line) for line in nsr("upscale", "d", "-n", "--json").stdout.splitlines()]
     assert [(record["status"], record["scale"]) for record in records[:2]] == [("planned", 4)] * 2
     Path(tmp_path / "d" / "notes.TXT").touch()
     Path(tmp_path / "d" / "film.mp4").touch()
-    narrow = here("upscale", "d", "--width", "15", "-n")
+    narrow = nsr("upscale", "d", "--width", "15", "-n")
     assert b"d/b.jpg -> d_15w/b.png  (skipped: it has 20x10 pixels already)\n" in narrow.stdout
     assert b"2 other files ignored (.mp4, .txt)" in narrow.stderr
     assert b"2 to restore, 1 better left alone, 0 already done" in narrow.stderr
-    alone = here("upscale", "d/b.jpg", "--width", "15", "-n").stderr
+    alone = nsr("upscale", "d/b.jpg", "--width", "15", "-n").stderr
     assert b"nsr: d/b.jpg: it has 20x10 pixels already" in alone and b"0 to restore, 1 not possible" in alone
     paint(tmp_path / "d" / "below" / "e.png")
-    deep = here("upscale", "d", "-n").stderr
+    deep = nsr("upscale", "d", "-n").stderr
     assert b"2 other files ignored (.mp4, .txt), 1 subfolder not looked into (-r takes it)\n" in deep
     shutil.rmtree(tmp_path / "d" / "below")
     (tmp_path / "d" / "notes.TXT").unlink()
@@ -123,12 +123,12 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(here: Run, paint: Paint, tmp_
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_dry_run_foretells_that_a_camera_raw_file_is_refused(here: Run, tmp_path: Path) -> None:
+def test_a_dry_run_foretells_that_a_camera_raw_file_is_refused(nsr: Run, tmp_path: Path) -> None:
     """Its heads are those of previews, which look like any picture."""
     with tifffile.TiffWriter(tmp_path / "photo.tif") as writer:
         writer.write(np.full((48, 64, 3), 90, np.uint8), photometric="rgb", subifds=1)
         writer.write(np.zeros((96, 128), np.uint16), photometric=32803)
     for more in (["--dry-run"], []):
-        done = here("upscale", "photo.tif", "-s", "2", *more)
+        done = nsr("upscale", "photo.tif", "-s", "2", *more)
         assert done.returncode == 1 and b"camera raw file" in done.stderr, done.stderr
     assert not (tmp_path / "photo_x2.tif").exists()

@@ -137,14 +137,14 @@ def test_a_folder_without_pictures_is_said(
     assert "nsr: d/bad.png: not a picture" in capsys.readouterr().err
 
 
-def test_one_bad_file_does_not_hide_the_others(here: Run, photo: Image.Image, tmp_path: Path) -> None:
+def test_one_bad_file_does_not_hide_the_others(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
     photo.save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    done = here("inspect", "bad.png", "good.png", "absent.png")
+    done = nsr("inspect", "bad.png", "good.png", "absent.png")
     assert done.returncode == 3
     assert done.stdout.count(b"good.png") == 1 and done.stderr.count(b"\n") == 3
-    assert here("inspect", "bad.png").returncode == 1
-    assert here("inspect", "bad.png", "absent.png").returncode == 3
+    assert nsr("inspect", "bad.png").returncode == 1
+    assert nsr("inspect", "bad.png", "absent.png").returncode == 3
 
 
 def test_a_picture_may_come_from_stdin_once(nsr: Run, photo: Image.Image) -> None:

@@ -60,7 +60,7 @@ def test_from_pictures_to_weights_that_upscale(nsr: Run, photos: Path, tmp_path:
         assert big.size == (240, 220)
 
 
-def test_a_run_is_continued_only_when_asked(here: Run, photos: Path) -> None:
+def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
     command = [
         "train",
         "upscale-x2",
@@ -74,10 +74,10 @@ def test_a_run_is_continued_only_when_asked(here: Run, photos: Path) -> None:
         "--holdout",
         "0",
     ]
-    assert here(*command).returncode == 0
-    again = here(*command)
+    assert nsr(*command).returncode == 0
+    again = nsr(*command)
     assert again.returncode == 2 and b"--resume" in again.stderr and again.stderr.count(b"\n") == 2
-    assert here(*command, "--resume").returncode == 0
+    assert nsr(*command, "--resume").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_a_run_is_continued_only_when_asked(here: Run, photos: Path) -> None:
     ],
 )
 def test_wrong_calls_are_one_line_and_leave_nothing(
-    here: Run, photos: Path, tmp_path: Path, arguments: list[str], code: int, message: bytes
+    nsr: Run, photos: Path, tmp_path: Path, arguments: list[str], code: int, message: bytes
 ) -> None:
-    done = here("train", *arguments, "--data", photos, "--out", "run", "--quiet")
+    done = nsr("train", *arguments, "--data", photos, "--out", "run", "--quiet")
     assert done.returncode == code and message in done.stderr, done.stderr.decode()
     assert done.stderr.strip().count(b"\n") == 0
     assert not (tmp_path / "run").exists()
@@ -124,17 +124,17 @@ def test_help_names_every_task_and_every_network(nsr: Run) -> None:
     assert {name for name in [*TASKS, *PRESETS] if name not in words and name not in joined} == set()
 
 
-def test_weights_too_large_to_be_any_are_not_read(here: Run, photos: Path, tmp_path: Path) -> None:
+def test_weights_too_large_to_be_any_are_not_read(nsr: Run, photos: Path, tmp_path: Path) -> None:
     with (tmp_path / "large.safetensors").open("wb") as file:
         file.truncate(1 << 34)  # a hole
-    done = here("train", *TINY, "--data", photos, "--out", "run", "--init", "large.safetensors", "--quiet")
+    done = nsr("train", *TINY, "--data", photos, "--out", "run", "--init", "large.safetensors", "--quiet")
     assert done.returncode == 2 and b"bytes are too many" in done.stderr
-    done = here("weights", "import", "large.safetensors", "-o", "x.safetensors")
+    done = nsr("weights", "import", "large.safetensors", "-o", "x.safetensors")
     assert done.returncode == 2 and b"bytes are too many" in done.stderr
 
 
-def test_publishing_what_is_no_run_is_refused(here: Run, tmp_path: Path) -> None:
-    done = here("weights", "publish", "absent", "--name", "x")
+def test_publishing_what_is_no_run_is_refused(nsr: Run, tmp_path: Path) -> None:
+    done = nsr("weights", "publish", "absent", "--name", "x")
     assert done.returncode == 1 and b"no checkpoint" in done.stderr
 
 
