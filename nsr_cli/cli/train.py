@@ -165,7 +165,7 @@ def _run(
 @contextmanager
 def memory_said() -> Iterator[None]:
     """Name the options that decide how much memory a step takes when it is more than there is."""
-    from nsr_cli.engine.runner import is_out_of_memory
+    from nsr_cli.engine.device import is_out_of_memory
 
     try:
         yield

@@ -18,6 +18,9 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
 
+# What the CPU's allocator, CUDA, cuBLAS and cuDNN, and Metal say when they run out of memory.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Invalid buffer size")
+
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -119,8 +122,17 @@ def whole_float32(device: torch.device) -> Iterator[None]:
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
     """Bytes that are free on the device now; on a CPU also within the cgroup's limit. 4 GiB where nothing tells."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        # PyTorch keeps what earlier tensors held; to the card it is taken, to the next tensors it is free.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     return machine.free_memory(meminfo)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA and MPS raise OutOfMemoryError; other allocators a plain RuntimeError that only its text tells."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in _OUT_OF_MEMORY
+    )
 
 
 def wait_for(device: torch.device) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.device import one_core
+from nsr_cli.engine.device import one_core, whole_float32
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
 from nsr_cli.engine.passage import Passage, Witness
@@ -107,7 +107,7 @@ class Executor:
             x = unshuffled(x[None], self._unshuffle)[0]
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
-        with Crew(min(self.threads, len(grid))) as crew:
+        with whole_float32(self.device), Crew(min(self.threads, len(grid))) as crew:
             many, joined = batch if self.batched else None, self._joined or self._most_joined(len(grid))
             run = Passage(
                 self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined

@@ -16,9 +16,9 @@ from nsr_cli.engine.device import (
     choose_device,
     choose_precision,
     free_memory,
+    is_out_of_memory,
     one_core,
     prepare_cpu,
-    whole_float32,
 )
 from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
@@ -66,7 +66,8 @@ class Runner:
         notice: told, once each, what was changed to get a picture done.
 
     Raises:
-        UsageError: a device or precision that this machine does not have.
+        UsageError: no such device or precision, or a device that this machine does not have.
+        MemoryExhausted: the network's weights do not fit into memory.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class Runner:
         self.used: set[str] = set()  # number types of the results since whoever asks emptied it
         self._tell = notice or _ignore
         self._said: set[str] = set()
-        self._executor = self._place(self.device, dtype)
         self._most_windows: int | None = None  # as many as have not run out of memory yet
+        self._executor = self._placed(dtype)
+        self._threads = torch.get_num_threads()
 
     def on_one_core(self) -> "Runner":
         """The same network for one core of the CPU, whose result is the same; several threads may share it."""
@@ -107,7 +109,7 @@ class Runner:
             PictureError: the network's output has NaN or infinity even in float32.
         """
         # One core, but for the layers, which have threads of their own.
-        with one_core(self._threads), whole_float32(self.device):
+        with one_core(self._threads):
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
@@ -116,11 +118,8 @@ class Runner:
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
             self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
-            wide = Executor(
-                self.network, self.device, torch.float32, threads=self._executor.threads, repeat=True
-            )
-            # A runner of its own, since other pictures may be running.
-            out = self._with(wide)._run_in_memory(x, edge, level, progress)  # noqa: SLF001
+            del out  # it may be as large as all the memory that there is for a picture
+            out = self._in_float32()._run_in_memory(x, edge, level, progress)  # noqa: SLF001
             used = "fp32"
         if not _is_finite(out):
             raise PictureError(
@@ -157,23 +156,43 @@ class Runner:
         """Bytes that a picture and its arithmetic may take: what the user said, or half of what is free."""
         return self.limits.max_memory or int(_SHARE * free_memory(torch.device("cpu")))
 
-    def _place(self, device: torch.device, dtype: torch.dtype) -> Executor:
-        self.device = device
-        self.batch = (self.limits.batch or BATCHES[device.type]) if device.type in BATCHES else 1
-        if device.type == "cpu":
+    def _in_float32(self) -> "Runner":
+        """A runner of its own, since other pictures may be running on this one."""
+        twin = self._with(self._executor)
+        twin.precision = "fp32"
+        twin._executor = twin._placed(torch.float32).on(self._executor.threads)  # noqa: SLF001
+        return twin
+
+    def _placed(self, dtype: torch.dtype) -> Executor:
+        """The network on this runner's device, or on the CPU where a card has no room even for the weights."""
+        self.batch = (self.limits.batch or BATCHES[self.device.type]) if self.device.type in BATCHES else 1
+        if self.device.type == "cpu":
             prepare_cpu()
-        self._threads = torch.get_num_threads()
-        return Executor(self.network, device, dtype, repeat=True)
+        try:
+            return Executor(self.network, self.device, dtype, repeat=True)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if self.device.type == "cpu":
+            raise MemoryExhausted("out of memory for the weights; close other programs, or use --model lite")
+        return self._placed_on_cpu()
+
+    def _placed_on_cpu(self) -> Executor:
+        """The network on the CPU from now on, after the card ran out of memory."""
+        self._say(f"out of memory on {self.device}; going on with the CPU")
+        self.device, self.precision, self._most_windows = torch.device("cpu"), "fp32", None
+        return self._placed(torch.float32)
 
     def _run_in_memory(self, x: Tensor, edge: int, level: Tensor | None, progress: Progress | None) -> Tensor:
         """The network over x, `edge` pixels of which on each side are invented, in as large tiles as memory allows."""
         height, width, window = *x.shape[1:], self.network.config.window
         # What is invented does not count: a tile that was cut to be run at once is not cut again because of it.
         count = len(Grid(height - 2 * edge, width - 2 * edge, window))
+        grid = Grid(height, width, window)
         while True:
-            limit = self._windows()
-            grid = Grid(height, width, window)
+            limit = self._smallest
             try:
+                limit = self._windows()  # a card too full for its driver raises even when asked what is free
                 tiles = plan_tiles(grid, len(grid) if count <= limit else limit, self._margin)
                 return self._run_tiles(tiles, x, level, progress)
             except (RuntimeError, MemoryError) as error:
@@ -193,6 +212,7 @@ class Runner:
 
     def _retreat(self, windows: int, size: str) -> None:
         """After running out of memory: half the batch, then half the tile, then the CPU, then an error."""
+        device = self.device
         if self.batch > 1:
             self.batch //= 2
             self._say(f"out of memory on {self.device}; going on with smaller batches of windows")
@@ -200,14 +220,12 @@ class Runner:
             self._most_windows = max(self._smallest, windows // 2)
             self._say(f"out of memory on {self.device}; going on with smaller tiles")
         elif self.device.type != "cpu":
-            self._say(f"out of memory on {self.device}; going on with the CPU")
-            self._most_windows, self.precision = None, "fp32"
-            self._executor = self._place(torch.device("cpu"), torch.float32)
+            self._executor = self._placed_on_cpu()
         else:
             raise MemoryExhausted(
                 f"out of memory for a picture of {size} pixels; free some memory, or cut the picture"
             )
-        if self.device.type == "cuda":
+        if device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _run_tiles(
@@ -259,10 +277,3 @@ def _is_finite(x: Tensor) -> bool:
 
 def _ignore(_: str) -> None:
     """Nobody listens."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA and MPS raise OutOfMemoryError; the CPU's allocator a plain RuntimeError that only its text tells."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error)

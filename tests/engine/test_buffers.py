@@ -66,7 +66,7 @@ def test_no_room_is_a_memory_error() -> None:
 import resource
 import torch
 from nsr_cli.engine.buffers import zeros
-from nsr_cli.engine.runner import is_out_of_memory
+from nsr_cli.engine.device import is_out_of_memory
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 try:
     zeros(16 << 30, torch.device("cpu"), torch.float32)

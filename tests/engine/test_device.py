@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from nsr_cli.engine.device import choose_device, choose_precision, free_memory, whole_float32
+from nsr_cli.engine.device import (
+    choose_device,
+    choose_precision,
+    free_memory,
+    is_out_of_memory,
+    whole_float32,
+)
 from nsr_cli.errors import UsageError
 
 
@@ -58,3 +64,27 @@ def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
     meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
     assert free_memory(torch.device("cpu"), meminfo) == 200 * 1024
     assert free_memory(torch.device("cpu"), tmp_path / "absent") > 1 << 20
+
+
+def test_what_pytorch_keeps_on_a_card_is_free_for_the_next_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 800)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 50)
+    assert free_memory(torch.device("cuda")) == 100 + 800 - 50
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("Invalid buffer size: 20.00 GB"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+    ],
+)
+def test_memory_that_ran_out_is_known_by_its_text(error: BaseException, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

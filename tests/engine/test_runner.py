@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nsr_cli.engine import runner as engine
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.errors import MemoryExhausted, PictureError
@@ -240,3 +241,84 @@ def test_a_tile_that_fits_is_not_cut_again(size: tuple[int, int], calls: int) ->
     runner.run(torch.rand(3, *size))
     assert (executor.calls == 1) == (calls == 1)
     assert executor.calls >= calls
+
+
+class Card:
+    """A graphics card that the CPU plays: what it has no room for, and when its memory was tidied."""
+
+    def __init__(self) -> None:
+        self.lacks: set[torch.dtype] = set()
+        self.free: Exception | int = 1 << 30
+        self.tidied = 0
+
+    def placed(self, network: Network, device: torch.device, dtype: torch.dtype, **more: Any) -> Executor:
+        if device.type == "cuda" and dtype in self.lacks:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return Executor(network, torch.device("cpu"), dtype, **more)
+
+    def free_memory(self, _: torch.device) -> int:
+        if isinstance(self.free, Exception):
+            raise self.free
+        return self.free
+
+    def empty_cache(self) -> None:
+        self.tidied += 1
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Card:
+    played = Card()
+    monkeypatch.setattr(engine, "choose_device", torch.device)
+    monkeypatch.setattr(engine, "Executor", played.placed)
+    monkeypatch.setattr(engine, "free_memory", played.free_memory)
+    monkeypatch.setattr(torch.cuda, "empty_cache", played.empty_cache)
+    return played
+
+
+CPU_INSTEAD = "out of memory on cuda; going on with the CPU"
+
+
+def test_weights_that_a_card_has_no_room_for_go_to_the_cpu(card: Card) -> None:
+    said: list[str] = []
+    card.lacks, x = {torch.float32}, torch.rand(3, 60, 70)
+    runner = Runner(tiny_network(), "cuda", "fp32", notice=said.append)
+    assert torch.equal(runner.run(x), Runner(tiny_network(), "cpu", "fp32").run(x))
+    assert (runner.device.type, said) == ("cpu", [CPU_INSTEAD])
+
+
+def test_weights_that_no_memory_holds_are_a_clear_error(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Executor:
+        raise MemoryError
+
+    monkeypatch.setattr(card, "placed", refuse)
+    monkeypatch.setattr(engine, "Executor", refuse)
+    with pytest.raises(MemoryExhausted, match="for the weights"):
+        Runner(tiny_network(), "cuda", "fp32")
+
+
+def test_a_card_too_full_to_say_what_is_free_is_left_for_the_cpu(card: Card) -> None:
+    said: list[str] = []
+    card.free, x = RuntimeError("CUDA error: out of memory"), torch.rand(3, 60, 70)
+    runner, threads = Runner(tiny_network(), "cuda", "fp32", notice=said.append), torch.get_num_threads()
+
+    def free(device: torch.device) -> int:
+        return 1 << 30 if device.type == "cpu" else card.free_memory(device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "free_memory", free)
+        assert torch.equal(runner.run(x), Runner(tiny_network(), "cpu", "fp32").run(x))
+        runner.run(x)
+    assert (runner.device.type, said[-1]) == ("cpu", CPU_INSTEAD)
+    assert card.tidied == len(bin(engine.BATCHES["cuda"])) - 2  # after each smaller batch, and after the card
+    assert torch.get_num_threads() == threads
+
+
+def test_wider_numbers_that_a_card_has_no_room_for_go_to_the_cpu_for_this_picture(card: Card) -> None:
+    said: list[str] = []
+    network, x = tiny_network(), torch.rand(3, 50, 50)
+    network.head.weight_v.mul_(3e5)  # beyond fp16's 65504, within fp32
+    card.lacks = {torch.float32}
+    runner = Runner(network, "cuda", "fp16", notice=said.append)
+    assert torch.equal(runner.run(x), Runner(network, "cpu", "fp32").run(x))
+    assert (runner.device.type, runner.precision, runner.used) == ("cuda", "fp16", {"fp32"})
+    assert said == ["fp16 overflowed; the picture is computed again in fp32", CPU_INSTEAD]
