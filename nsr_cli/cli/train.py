@@ -132,12 +132,14 @@ def _run(
 ) -> None:
     import torch
 
-    from nsr_cli.engine.device import choose_device
+    from nsr_cli.engine.device import choose_device, choose_precision
     from nsr_cli.training.distributed import own_device
     from nsr_cli.training.session import Listeners, run_training
 
     place = own_device(choose_device(device))
-    narrow = precision == "bf16" or (precision == "auto" and place.type == "cuda")
+    # On a CPU it is for the user to say: a run of one machine goes on to the bit on another.
+    alone = precision == "auto" and place.type == "cpu"
+    narrow = not alone and choose_precision(precision, place) == torch.bfloat16
     console.note(
         f"{recipe.task} with {recipe.preset}, {recipe.network.macs_per_pixel / 1e6:.2g} M MACs a pixel, {place}"
     )
@@ -220,9 +222,12 @@ def _validation(
     """PSNR on a named set, which must be there before the run begins."""
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
+    from nsr_cli.engine.device import choose_device
+    from nsr_cli.training.distributed import own_device
     from nsr_cli.training.recipe import find_task
     from nsr_cli.training.validate import set_psnr
 
     pictures = load_registry().get(name)
     files = find_images(name, data, offline=offline)
-    return lambda network: set_psnr(network, find_task(recipe.task), pictures, files, device)
+    place = str(own_device(choose_device(device)))
+    return lambda network: set_psnr(network, find_task(recipe.task), pictures, files, place)

@@ -103,7 +103,7 @@ TrainPrecision = Annotated[
         _MACHINE,
         "--precision",
         "auto|fp32|bf16",
-        "Number type to compute in; auto is bf16 on CUDA, else fp32.",
+        "Number type to compute in; auto is bf16 on CUDA cards that multiply it natively, else fp32.",
     ),
 ]
 

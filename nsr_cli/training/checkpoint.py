@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from nsr_cli.reads import read_regular
 MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
 _KEPT = 2
 _PREFIX = "step-"
+_NAME = re.compile(_PREFIX + "[0-9]{8,}")
 _STATE = "state.json"
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
@@ -90,7 +92,8 @@ def load_latest(run: Path) -> tuple[int, Checkpoint] | None:
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    return sorted(p for p in root.iterdir() if p.name.startswith(_PREFIX) and p.is_dir())
+    # Others, such as a copy that somebody set aside under a longer name, are not this program's to read or remove.
+    return sorted(p for p in root.iterdir() if re.fullmatch(_NAME, p.name) and p.is_dir())
 
 
 def _remove_partial(root: Path) -> None:

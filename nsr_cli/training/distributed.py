@@ -11,6 +11,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nsr_cli.errors import UsageError
+
 Decision = TypeVar("Decision")
 
 
@@ -41,6 +43,19 @@ class Processes:
             tensor = tensor.cuda()
         dist.all_reduce(tensor)
         return float(tensor) / self.world
+
+    def share(self, batch: int) -> int:
+        """How many of a step's patches are this process's: as many as anyone's, since their gradients are averaged.
+
+        Raises:
+            UsageError: they cannot be divided evenly.
+        """
+        if batch % self.world:
+            raise UsageError(
+                f"a batch of {batch} cannot be shared evenly by {self.world} processes; give a --batch that "
+                f"{self.world} divides, or another --nproc-per-node"
+            )
+        return batch // self.world
 
     def by_leader(self, decide: Callable[[], Decision]) -> Decision:
         """What the leading process decides, for all of them; the others do not run `decide`."""

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import torch
 
-from nsr_cli.engine.device import wait_for
+from nsr_cli.engine.device import is_out_of_memory, wait_for
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Form
 from nsr_cli.training.patches import PatchSource
@@ -61,29 +61,50 @@ def cpu_way(windows: int, autocast: torch.dtype | None) -> Way:
 
 
 def fastest_way(
-    network: Network, source: PatchSource, recipe: Recipe, device: torch.device, autocast: torch.dtype | None
+    network: Network,
+    source: PatchSource,
+    recipe: Recipe,
+    share: int,
+    device: torch.device,
+    autocast: torch.dtype | None,
 ) -> Way:
-    """Time a forward and backward pass of each way on one batch and name the fastest; the network is left as it was.
+    """Time a forward and backward pass of each way on `share` patches, as many as a step of this process has, and
+    name the fastest; the network is left as it was.
 
     Mixing outputs costs k times the multiplications, but as one ordinary convolution; grouped convolution is
     slow on some GPUs. On a CPU nothing is measured, see `cpu_way`.
+
+    Raises:
+        RuntimeError: the device has not the memory for any of them.
     """
     if device.type == "cpu":
         return cpu_way(recipe.windows, autocast)
     network.to(device)
-    ways = PLAIN_WAYS if recipe.network.selection == "none" else WAYS
-    times = {way: seconds_of(way, network, source, recipe, autocast) for way in ways}
+    times: dict[Way, float] = {}
+    failed = None
+    for way in PLAIN_WAYS if recipe.network.selection == "none" else WAYS:
+        try:
+            times[way] = seconds_of(way, network, source, share, autocast)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = error.with_traceback(None)  # which holds the tensors that were too many
     network.zero_grad(set_to_none=True)
     Way().prepare(network)
+    if failed is not None and not times:
+        raise failed
     return min(times, key=lambda way: times[way])
 
 
 def seconds_of(
-    way: Way, network: Network, source: PatchSource, recipe: Recipe, autocast: torch.dtype | None
+    way: Way, network: Network, source: PatchSource, share: int, autocast: torch.dtype | None
 ) -> float:
-    """The fastest of a few steps, the first of which also warms up; the network stays prepared for the way."""
+    """The fastest of a few steps of `share` patches, the first of which also warms up.
+
+    The network stays prepared for the way.
+    """
     way.prepare(network)
-    batch, device = source.batch(0, recipe.batch), source.device
+    batch, device = source.batch(0, share), source.device
     fastest = float("inf")
     for _ in range(_REPEATS):
         wait_for(device)

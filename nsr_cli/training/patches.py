@@ -48,12 +48,14 @@ class _Plane:
 
     @classmethod
     def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_Plane":
-        flat = [np.ascontiguousarray(p.transpose(2, 0, 1)).reshape(-1) for p in pictures]
-        lengths = np.array([0, *(f.size for f in flat)])
         sizes = np.array([p.shape[:2] for p in pictures], dtype=np.int64)
-        buffer = torch.from_numpy(np.concatenate(flat)).to(device)
-        offsets = torch.from_numpy(np.cumsum(lengths)[:-1]).to(device)
-        return cls(buffer, offsets, torch.from_numpy(sizes).to(device), sizes)
+        ends = np.cumsum([p.size for p in pictures], dtype=np.int64)
+        buffer = np.empty(ends[-1], dtype=np.uint8)
+        for picture, end in zip(pictures, ends, strict=True):  # one by one: a second copy of all may not fit
+            channels_first = picture.transpose(2, 0, 1)
+            buffer[end - picture.size : end].reshape(channels_first.shape)[:] = channels_first
+        offsets = torch.from_numpy(np.concatenate([[0], ends[:-1]])).to(device)
+        return cls(torch.from_numpy(buffer).to(device), offsets, torch.from_numpy(sizes).to(device), sizes)
 
     def cut(
         self, picture: Tensor, top: Tensor, left: Tensor, side: int, turns: Tensor, channels: int

@@ -72,12 +72,14 @@ def run_training(
     prepare_cpu()
     with joined(device) as processes:
         listeners = listeners if processes.leads else _NOBODY
+        share = processes.share(recipe.batch)
         saved = _find_saved(recipe, run, resume=resume)
         training, held_out = load_and_split(recipe, folders, listeners, run)
         task = find_task(recipe.task)
         source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat, recipe.intact)
         aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
         fixed = [aside.batch(step, 16) for step in range(VALIDATION_BATCHES)]
+        del training, held_out, aside  # a run of days needs its pictures once
         taken: list[str] = []
         network = initial(recipe, init, told=taken.append)
         if device.type == "cuda":
@@ -92,14 +94,14 @@ def run_training(
             processes=processes,
             autocast=autocast,
             way=_way_of(saved, device)
-            or processes.by_leader(lambda: fastest_way(network, source, recipe, device, autocast)),
+            or processes.by_leader(lambda: fastest_way(network, source, recipe, share, device, autocast)),
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
             if processes.leads:
-                _compare_data(run, folders, len(training), listeners.report)
+                _compare_data(run, folders, len(source), listeners.report)
         elif processes.leads:
-            _begin(run, recipe, folders, len(training))
+            _begin(run, recipe, folders, len(source))
             for line in taken:
                 listeners.report(_note(line))
         trainer.fit()

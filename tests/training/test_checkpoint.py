@@ -49,6 +49,17 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: 
     assert latest(tmp_path) == (1, 1.0)
 
 
+def test_a_copy_under_a_name_of_ones_own_is_neither_read_nor_removed(tmp_path: Path) -> None:
+    first = checkpoint.save(tmp_path, 10, make(10))
+    copies = [first.with_name(name) for name in (f"{first.name}-good", "step-old")]
+    for copy in copies:
+        shutil.copytree(first, copy)
+    for step in (20, 30):
+        checkpoint.save(tmp_path, step, make(step))
+    assert latest(tmp_path) == (30, 30.0)
+    assert all(copy.is_dir() for copy in copies) and not first.exists()
+
+
 def test_only_damaged_checkpoints_are_an_error_not_a_fresh_start(tmp_path: Path) -> None:
     (checkpoint.save(tmp_path, 2, make(2)) / "state.json").unlink()
     with pytest.raises(TrainingError, match="every checkpoint is damaged"):

@@ -26,7 +26,7 @@ def source_of(recipe: Recipe) -> PatchSource:
 def gradients(recipe: Recipe, way: Way) -> dict[str, torch.Tensor]:
     torch.manual_seed(4)
     network = Network(recipe.network)
-    seconds = seconds_of(way, network, source_of(recipe), recipe, None)
+    seconds = seconds_of(way, network, source_of(recipe), recipe.batch, None)
     assert seconds > 0
     kernel = network.blocks[0].first.weight_v
     assert kernel.is_contiguous(memory_format=way.layout)
@@ -57,8 +57,26 @@ def test_elsewhere_the_fastest_way_is_taken(recipe: Recipe, monkeypatch: pytest.
     monkeypatch.setattr(forms, "seconds_of", seconds)
     for fastest in ways:
         network = Network(recipe.network)
-        assert fastest_way(network, source_of(recipe), recipe, torch.device("meta"), None) == fastest
+        assert fastest_way(network, source_of(recipe), recipe, 2, torch.device("meta"), None) == fastest
         assert set(seen) == set(ways)
+
+
+def test_a_way_that_the_device_has_no_memory_for_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = [WAYS[0]]
+
+    def seconds(way: Way, *_: object) -> float:
+        if way not in fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    def fastest() -> Way:
+        return fastest_way(Network(SPARSE.network), source_of(SPARSE), SPARSE, 2, torch.device("meta"), None)
+
+    monkeypatch.setattr(forms, "seconds_of", seconds)
+    assert fastest() == WAYS[0]
+    fits = []
+    with pytest.raises(torch.OutOfMemoryError):
+        fastest()
 
 
 @pytest.mark.parametrize("way", [*WAYS, *CPU_WAYS])
@@ -72,7 +90,7 @@ def test_on_a_cpu_nothing_is_measured() -> None:
     network = Network(SPARSE.network)
     for autocast in (None, torch.bfloat16):
         expected = cpu_way(SPARSE.windows, autocast)
-        assert fastest_way(network, source_of(SPARSE), SPARSE, CPU, autocast) == expected
+        assert fastest_way(network, source_of(SPARSE), SPARSE, 2, CPU, autocast) == expected
     assert all(parameter.grad is None for parameter in network.parameters())
 
 

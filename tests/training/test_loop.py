@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import gc
 import json
 import math
 import os
@@ -10,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +29,7 @@ from nsr_cli.training.loop import Trainer, make_optimizer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained, publish
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.session import load_and_split
 from nsr_cli.training.start import unfolded
 from nsr_cli.weights.manifest import load_manifest
 from tests.tiny import tiny_network
@@ -344,3 +348,25 @@ def test_unfolding_inverts_folding() -> None:
     torch.testing.assert_close(back.eval()(x), network(x), atol=1e-5, rtol=1e-5)
     fresh = Network(network.config)
     assert unfolded(fresh) is fresh
+
+
+def test_decoded_pictures_are_let_go_once_they_are_packed(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training set may take half of the memory; a second copy would take the rest, for days."""
+    kept: list[weakref.ref[Any]] = []
+    left: list[int] = []
+
+    def load(*given: Any) -> Any:
+        loaded = load_and_split(*given)
+        kept.extend(weakref.ref(picture) for part in loaded for picture in part)
+        return loaded
+
+    def validate(_: Network) -> float:
+        gc.collect()
+        left.append(sum(picture() is not None for picture in kept))
+        return 1.0
+
+    monkeypatch.setattr(session, "load_and_split", load)
+    run_tiny(tiny_recipe(), pictures, tmp_path / "run", validate=validate)
+    assert kept and set(left) == {0}
