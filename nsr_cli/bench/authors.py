@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from nsr_cli.bench.figures import Figure, Place
-from nsr_cli.bench.networks import SIZE, folded, wide
+from nsr_cli.bench.networks import SIZE, folded, in_float32
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.errors import NsrError
@@ -24,7 +24,7 @@ def authors_scheme(place: Place) -> list[Figure]:
     x = torch.rand(3, *SIZE)
     ours = place.time_in_turn({"ours": partial(executor, x, None, place.batch)})["ours"]
     theirs = _in_own_process(place) if place.device.type == "cpu" else seconds_of_authors(place)
-    target = 7 if wide(place) else 12
+    target = 7 if in_float32(place) else 12
     return [
         Figure("authors' overlapping patches, fp32", theirs, "s"),
         Figure.at_least(target, "times faster on the selection grid", theirs / ours, "×"),

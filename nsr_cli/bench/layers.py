@@ -17,6 +17,9 @@ from nsr_cli.engine.winograd import Rooms
 from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 _PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
+Select = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Makes gamma and biases of windows of their means (B, C)."""
+
 _CALLS = 20  # convolutions behind one measurement of the peak
 
 
@@ -53,10 +56,9 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
     Both make new features of all of them. On a GPU the batch lies as one mosaic, 10 by 10, as the engine has it.
     """
     torch.manual_seed(0)
-    layer = SparseConvolution(64, 64, 4, 16, 2.0, Selector(64, 4, 16, "softmax", 1.0)).eval()
-    folded, selector = SparseLayer.of(layer, place.device, place.dtype), layer.selector
-    if selector is None:
-        raise AssertionError
+    selector = Selector(64, 4, 16, "softmax", 1.0)
+    layer = SparseConvolution(64, 64, 4, 16, 2.0, selector).eval()
+    folded = SparseLayer.of(layer, place.device, place.dtype)
     selector = selector.to(place.device)
     x = channels_last(torch.randn(batch, 64, side, side).to(place.device, place.dtype))
     weight = channels_last(torch.randn(64, 64, 3, 3).to(x))
@@ -65,23 +67,20 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
     def select(pooled: Tensor) -> tuple[Tensor, Tensor]:
         return folded.select(selector(pooled).transpose(1, 2))
 
-    rows = math.isqrt(batch)
-    cols = batch // rows
-    mosaic = _mosaic(halo, rows, cols) if place.device.type != "cpu" else halo
-
-    def together() -> None:
-        folded.apply_many(mosaic, *select(_means(x)), rows, cols)
-
-    on_cpu = place.device.type == "cpu"
-    joined = 1 if folded.by_winograd else most_joined(batch, 64, place.dtype)
-    sparse = (
-        partial(_by_piece, folded, _joined(x, joined), _joined(halo, joined), select, place.cores)
-        if on_cpu
-        else together
-    )
+    if place.device.type == "cpu":
+        joined = 1 if folded.by_winograd else most_joined(batch, 64, place.dtype)
+        sparse = partial(_by_piece, folded, _joined(x, joined), _joined(halo, joined), select, place.cores)
+    else:
+        rows = math.isqrt(batch)
+        sparse = partial(_together, folded, x, _mosaic(halo, rows, batch // rows), select, rows)
     medians = place.time_in_turn({"sparse": sparse, "plain": lambda: F.conv2d(x, weight, padding=1)})
     ratio = medians["sparse"] / medians["plain"]
     return [Figure.at_most(1.05, f"sparse over plain layer, batch {batch} of {side}×{side}", ratio, "×")]
+
+
+def _together(layer: SparseLayer, x: Tensor, mosaic: Tensor, select: Select, rows: int) -> None:
+    """The layer on a whole batch (B, C, P, P) at once, which lies as a mosaic of so many rows."""
+    layer.apply_many(mosaic, *select(_means(x)), rows, len(x) // rows)
 
 
 def _joined(x: Tensor, count: int) -> list[Tensor]:
@@ -96,7 +95,7 @@ def _by_piece(
     layer: SparseLayer,
     inside: Sequence[Tensor],
     around: Sequence[Tensor],
-    select: Callable[[Tensor], tuple[Tensor, Tensor]],
+    select: Select,
     cores: int,
 ) -> None:
     """The layer on a batch, one piece of it at a time on each core, as the engine does on a CPU.
@@ -105,7 +104,7 @@ def _by_piece(
         layer: folded.
         inside: features (1, J · C, H, W) of each piece.
         around: the same with a rim of one pixel.
-        select: makes gamma and biases of the means (B, C).
+        select: chooses the kernel of each.
         cores: how many are convolved at once.
     """
     channels = layer.shape[1]

@@ -37,7 +37,7 @@ def whole_network(place: Place, height: int, width: int, peak: float) -> list[Fi
         Figure(f"plain edsr-s, {size}", medians["plain"], "s"),
         Figure.at_most(1.1, f"sparse over plain network, {size}", ratio, "×"),
         Figure.at_least(
-            0.8 if wide(place) else 0.75, f"share of the convolution peak, {size}", reached / peak, ""
+            0.8 if in_float32(place) else 0.75, f"share of the convolution peak, {size}", reached / peak, ""
         ),
     ]
 
@@ -88,7 +88,7 @@ def growth(place: Place, megapixels: tuple[float, ...] = MEGAPIXELS) -> Growth:
     return Growth(megapixels, tuple(seconds))
 
 
-def wide(place: Place) -> bool:
+def in_float32(place: Place) -> bool:
     """Whether numbers have 32 bits; what is aimed at differs."""
     return place.dtype == torch.float32
 

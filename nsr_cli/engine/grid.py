@@ -24,9 +24,11 @@ from nsr_cli.engine.buffers import zeros
 
 _LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
 
-Strips = list[
-    Tensor
-]  # each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are joined
+Strips = list[Tensor]
+"""Each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are joined."""
+
+Border = tuple[Tensor, Tensor]
+"""A part of a rim, and what of an area belongs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Views:
     area: Area
     inside: Tensor  # (1, C, height, width)
     around: Tensor  # (1, C, height + 2, width + 2)
-    borders: tuple[tuple[Tensor, Tensor], ...]
-    """Parts of rims, each with what of the area belongs there, in the order in which they are to be copied."""
+    borders: tuple[Border, ...]
+    """In the order in which they are to be copied."""
 
     def show_neighbours(self) -> None:
         """Copy the outermost pixels of the area into the rims around it; see `Grid.views`."""
@@ -142,31 +144,30 @@ class Grid:
         same strip, and corners belong to the areas there. With `repeat`, the rim outside the picture gets the
         picture's outermost pixels. No two areas write to the same place.
         """
-        own, borders = strips[area.strip], []
+        own = strips[area.strip]
+        above, below = area.top == 0, area.top + area.height >= self.height
+        first, end = area.top + 1, 1 + min(area.top + area.height, self.height)
+        rows = slice(first - (repeat and above), end + (repeat and below))
+        borders = self._repeated(own, area, rows) if repeat else []
+        borders += _shown(strips, area, rows)
+        return Views(area, area.of(strips, 1), area.of(strips, 1, halo=1), tuple(borders))
+
+    def _repeated(self, own: Tensor, area: Area, rows: slice) -> list[Border]:
+        """Where an area meets the border of the picture. Rows come first: the columns repeat their ends as corners."""
         channels = own.shape[1] // area.joined
         first, last = own[:, :channels], own[:, -channels:]
-        top, bottom = area.top + 1, 1 + min(area.top + area.height, self.height)
         left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
-        if repeat:
-            if area.top == 0:
-                borders.append((own[:, :, 0, left:right], own[:, :, 1, left:right]))
-                top = 0
-            if area.top + area.height >= self.height:
-                borders.append((own[:, :, bottom, left:right], own[:, :, bottom - 1, left:right]))
-                bottom += 1
-            if area.left == 0:
-                borders.append((first[:, :, top:bottom, 0], first[:, :, top:bottom, 1]))
-            if area.left + area.joined * area.width >= self.width:
-                borders.append((last[:, :, top:bottom, right], last[:, :, top:bottom, right - 1]))
-        rows = slice(top, bottom)
-        if area.joined > 1:
-            borders.append((own[:, channels:, rows, 0], own[:, :-channels, rows, -2]))
-            borders.append((own[:, :-channels, rows, -1], own[:, channels:, rows, 1]))
-        if area.strip > 0:
-            borders.append((strips[area.strip - 1][:, -channels:, rows, -1], first[:, :, rows, 1]))
-        if area.strip + 1 < len(strips):
-            borders.append((strips[area.strip + 1][:, :channels, rows, 0], last[:, :, rows, -2]))
-        return Views(area, area.of(strips, 1), area.of(strips, 1, halo=1), tuple(borders))
+        borders = []
+        if area.top == 0:
+            borders.append((own[:, :, 0, left:right], own[:, :, 1, left:right]))
+        if area.top + area.height >= self.height:
+            bottom = self.height + 1
+            borders.append((own[:, :, bottom, left:right], own[:, :, bottom - 1, left:right]))
+        if area.left == 0:
+            borders.append((first[:, :, rows, 0], first[:, :, rows, 1]))
+        if area.left + area.joined * area.width >= self.width:
+            borders.append((last[:, :, rows, right], last[:, :, rows, right - 1]))
+        return borders
 
     def pixels(self, device: torch.device) -> Tensor:
         """How many pixels of the picture each window has: (M, 1) float32."""
@@ -235,3 +236,18 @@ class Grid:
             out[..., self.height - area.top :, :].zero_()
         if area.left + area.width > self.width:
             out[..., self.width - area.left :].zero_()
+
+
+def _shown(strips: Strips, area: Area, rows: slice) -> list[Border]:
+    """What the windows beside an area's see of them: those joined with them, and those in the strips beside theirs."""
+    own = strips[area.strip]
+    channels = own.shape[1] // area.joined
+    borders = []
+    if area.joined > 1:
+        borders.append((own[:, channels:, rows, 0], own[:, :-channels, rows, -2]))
+        borders.append((own[:, :-channels, rows, -1], own[:, channels:, rows, 1]))
+    if area.strip > 0:
+        borders.append((strips[area.strip - 1][:, -channels:, rows, -1], own[:, :channels, rows, 1]))
+    if area.strip + 1 < len(strips):
+        borders.append((strips[area.strip + 1][:, :channels, rows, 0], own[:, -channels:, rows, -2]))
+    return borders

@@ -93,7 +93,7 @@ def plan(
         config = runner.network.config
         grid = Grid(height, width, config.window)
         after = finished if index == len(runners) - 1 else _FLOAT
-        row, window = _bytes(
+        row, window = _row_and_window(
             config, width, shape.channels, after, runner.bytes_per_window if runner.shares_memory else 0
         )
         margin = margin_of(config)
@@ -124,19 +124,24 @@ def least_memory(
     for index, config in enumerate(configs):
         after = finished if index == len(configs) - 1 else _FLOAT
         inside = bytes_per_window(config, _FLOAT) if shares_memory else 0
-        row, window = _bytes(config, width, channels, after, inside)
+        row, window = _row_and_window(config, width, channels, after, inside)
         needed = max(needed, _least(row, window, margin_of(config), len(configs)))
         width *= config.scale
     return needed
 
 
-def _bytes(config: NetworkConfig, width: int, channels: int, after: int, inside: int) -> tuple[int, int]:
-    """Of a row of windows, and of a window while the network runs; `inside` is for its features, 0 elsewhere."""
+def _row_and_window(
+    config: NetworkConfig, width: int, channels: int, after: int, features: int
+) -> tuple[int, int]:
+    """Bytes of a row of windows, and of a window while the network runs, whose features are `features` bytes.
+
+    Where those are not in the memory that is counted (0), the window takes none either.
+    """
     # Rows: stored and in float before the network; after it, with as much of the row before.
     row = width * config.window * channels * (2 * _FLOAT + int(1.5 * after * config.scale**2))
     # Once the network's features are let go of, its result is there as often as it is turned into what is wanted.
     made = config.window**2 * channels * _MADE * _FLOAT * config.scale**2
-    return row, inside and max(inside, made)
+    return row, max(features, made) if features else 0
 
 
 def _least(row: int, window: int, margin: int, networks: int) -> int:
