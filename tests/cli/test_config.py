@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,27 @@ def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: 
     assert "(from NSR_SCALE): '98'" in nsr("upscale", "x.png", NSR_SCALE="98").stderr.decode()
     assert "--scale: '97'" in nsr("upscale", "x.png", "-s", "97", NSR_SCALE="98").stderr.decode()
     assert "x.png: no such file" in nsr("upscale", "x.png", "-s", "2", NSR_SCALE="98").stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["weights", "import", "a.pth", "-o", "there.safetensors"],
+        ["bench", "--plot", "there.png"],
+    ],
+)
+def test_a_file_that_is_only_written_need_not_be_readable(
+    args: list[str],
+    inside: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Root may read everything, so this takes the place of a file's rights.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK or str(path) != args[-1])
+    for name in ("a.pth", args[-1]):
+        Path(name).touch()
+    assert inside(*args) == 2
+    assert capsys.readouterr().err.startswith(f"nsr: {args[-1]} already exists: --if-exists overwrite")
 
 
 @pytest.mark.parametrize("name", ["strip", "tta", "recursive", "offline"])
