@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from nsr_cli.cli.config import origin
 from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
 from nsr_cli.cli.restore import factor_of, start
@@ -39,13 +40,15 @@ def auto(
     on unchanged. Pictures that are already as large as --width or --height say are repaired, but not enlarged.
     """
     scale = factor_of(ctx, scale, width, height)
-    tier, models = _models(model or [])
+    tier, models = _models(model or [], origin(ctx, "model"))
     settings = Settings("auto", scale=scale, width=width, height=height, fit=fit, models=models)
     return start(ctx, inputs, replace(shared, model=tier), settings)
 
 
-def _models(texts: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+def _models(texts: list[str], source: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     """The tier for every step, if one was given, and the models of single steps; the last of each counts.
+
+    `source` tells where they were set, unless it was on the command line.
 
     Raises:
         UsageError: a model without the step that it is for, or a step that does not exist.
@@ -60,10 +63,10 @@ def _models(texts: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
         task, equals, name = text.partition("=")
         if not equals or (task not in TASKS and Path(text).exists()):
             raise UsageError(
-                f"--model {safe_text(text)}: say for which step, such as --model denoise={safe_text(text)}"
+                f"--model{source}: {safe_text(text)}: say for which step, such as --model denoise={safe_text(text)}"
             )
         if task not in TASKS or not name:
             hint = did_you_mean(task, TASKS) or f"; there are {', '.join(TASKS)}"
-            raise UsageError(f"--model {safe_text(text)}: no such step{hint}")
+            raise UsageError(f"--model{source}: {safe_text(text)}: no such step{hint}")
         models[task] = name
     return tier, tuple(sorted(models.items()))

@@ -27,7 +27,10 @@ def bench(
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs for each median.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Plot time against megapixels, as a PNG.")
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", readable=False, help="Plot time against megapixels, as a PNG."
+        ),
     ] = None,
     if_exists: PlotExists = None,
     device: Device = "auto",

@@ -1,5 +1,6 @@
 """`nsr data`: which picture sets there are, where they are, and whether they are intact."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from nsr_cli.errors import DataError
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import DataStore, PictureSet
+    from nsr_cli.datasets.store import Finding
 
 app = typer.Typer()
 
@@ -116,8 +118,8 @@ def verify(
       nsr data verify
       nsr data verify Set5 --data benchmarks/
 
-    The exit code is 4 if a set is not as published. `unverified` is a complete folder whose files
-    are not the published ones, for instance in another format.
+    The exit code is 4 if a set is not as published, or if one that was named is absent. `unverified` is a
+    complete folder whose files are not the published ones, for instance in another format.
     """
     from nsr_cli.datasets import DataStore
 
@@ -137,9 +139,8 @@ def verify(
         console.data(f"{finding.state:10}  {finding.set.name}  {place or ''}".rstrip())
         for problem in finding.problems:
             console.data(f"    {problem}")
-    wrong = [found.set.name for found in findings if found.state not in ("ok", "unverified")]
-    if wrong:
-        raise DataError(f"not as published: {', '.join(wrong)}; `nsr data pull` downloads them again")
+    if wrong := _wrong(findings):
+        raise DataError(wrong)
     if not findings:
         console.note("no set is on this machine; `nsr data pull NAME` gets one")
 
@@ -162,6 +163,16 @@ def path(
     if found is None:
         raise DataError(f"{name} is not on this machine; `nsr data pull {name}` gets it")
     console_of(ctx).data(str(found))
+
+
+def _wrong(findings: "Sequence[Finding]") -> str:
+    """Which sets are damaged, incomplete or absent, and what helps; nothing if all are here and right."""
+    states = {"damaged": "damaged", "incomplete": "incomplete", "absent": "not on this machine"}
+    parts = []
+    for state, words in states.items():
+        names = [finding.set.name for finding in findings if finding.state == state]
+        parts += [f"{words}: {', '.join(names)}"] if names else []
+    return "; ".join([*parts, "`nsr data pull` downloads what is missing or wrong"]) if parts else ""
 
 
 def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:

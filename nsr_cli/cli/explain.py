@@ -99,6 +99,7 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
+    from nsr_cli.cli.restore import check_chosen
     from nsr_cli.cli.single import read, skips  # numpy and the codecs: not for --help
     from nsr_cli.cli.tasks import choose_task, find_level
 
@@ -109,6 +110,7 @@ def explain(
     chosen = choose_task(ctx, shared.task)
     source = read(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
+    check_chosen(ctx, model, chosen)
     subject = _load(chosen, source, scale, model, _store(shared, console))
     _check_choice(subject, layer, cardinal)
     run = _observe(source, chosen, level, subject, shared.device, console)
@@ -142,10 +144,8 @@ def _store(shared: ViewOptions, console: Console) -> "WeightStore":
 def _load(
     task: str, source: "Source", scale: float | None, model: str | None, store: "WeightStore"
 ) -> "Subject":
-    from nsr_cli.cli.restore import check_model
     from nsr_cli.explain.subject import load
 
-    check_model(model, task)
     color = "gray" if source.picture.is_gray and task != "upscale" else "rgb"
     return load(task, store, scale, color, model)
 

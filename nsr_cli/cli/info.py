@@ -31,7 +31,12 @@ def info(
     ctx: typer.Context,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Results of nsr to explain.", show_default=False),
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Results of nsr to explain.",
+            show_default=False,
+            readable=False,  # one that is not shall fail like one that is absent, and not hide the others
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
@@ -101,33 +106,49 @@ def _places() -> dict[str, Any]:
 def _explain(files: list[Path], console: Console) -> None:
     failed = 0
     for path, record, problem in _records(files):
-        if problem and len(files) == 1:
-            raise PictureError(problem)
+        if console.json:
+            console.json_line(_as_json(path, record, problem))
+        elif not problem:
+            _tell(path, record, console)
         if problem:
             failed += 1
-            console.error(problem)
-        elif console.json:
-            console.json_line({"schema": 1, "file": str(path), "made_by": record})
-        else:
-            console.data(f"{path}: {record['command']}")
-            if "steps" in record:
-                console.data(f"  steps {record['steps']}")
-            console.data(
-                f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}"
-            )
+            told = f"{safe_text(path)}: {problem}"
+            if len(files) == 1:
+                raise PictureError(told)
+            console.error(told)
     if failed:
         raise PartialFailure(f"{failed} of {len(files)} files could not be explained")
 
 
+def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]:
+    """The object of `--json`: `file` and `made_by`, and beside them the words of the commands that restore."""
+    return {
+        "schema": 1,
+        "input": str(path),
+        "status": "failed" if problem else "ok",
+        "error": problem or None,
+        "file": str(path),
+        "made_by": record or None,
+    }
+
+
+def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
+    console.data(f"{path}: {record['command']}")
+    if "steps" in record:
+        console.data(f"  steps {record['steps']}")
+    console.data(f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}")
+
+
 def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
+    """Each file with the note in it, or with the reason why there is none to tell."""
     from nsr_cli.cli import provenance
 
     for path in files:
         try:
             record = provenance.read(path)
         except OSError as error:
-            yield path, {}, f"{safe_text(path)}: {error.strerror}"
+            yield path, {}, error.strerror or str(error)
         except NsrError as error:
-            yield path, {}, f"{safe_text(path)}: {error}"
+            yield path, {}, str(error)
         else:
-            yield path, record or {}, "" if record else f"{safe_text(path)}: has no note that nsr made it"
+            yield path, record or {}, "" if record else "has no note that nsr made it"

@@ -1,5 +1,6 @@
 """`nsr inspect`: what ails a picture, and the command that would help."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from nsr_cli.sandbox.decoder import Decoder
 
 app = typer.Typer()
+
+# The keys of `facts` with what is said of a picture that could not be looked at.
+_UNKNOWN: Mapping[str, Any] = dict.fromkeys((
+    "format", "size", "bits", "color", "alpha", "jpeg_quality", "jpeg_quality_exact", "subsampling",
+    "earlier_jpeg_quality", "noise", "upscaled",
+))  # fmt: skip
 
 
 @app.command("inspect")
@@ -79,7 +86,11 @@ def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Conso
                 _report(text, decoder, max_pixels, console)
             except NsrError as error:
                 told = f"{_label(text)}: {error}"
-                if alone or isinstance(error, NotReady):  # which the next one would meet too
+                if isinstance(error, NotReady):  # which the next one would meet too
+                    raise NotReady(told) from error
+                if console.json:
+                    console.json_line(as_json(text, error=error))
+                if alone:
                     raise type(error)(told) from error
                 failed += 1
                 console.traceback(error)
@@ -96,12 +107,31 @@ def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) ->
     findings = look(data, picture)
     advice = recommend(text, findings)
     if console.json:
-        console.json_line({"schema": 1, "input": text, **facts(picture, findings), "recommended": advice})
+        console.json_line(as_json(text, facts(picture, findings), picture.remarks, advice))
         return
     console.data(f"{_label(text)}: {describe(picture, findings)}")
     for note in picture.remarks:
         console.data(f"  {note}")
     console.data(f"  {advice or 'nothing to repair'}")
+
+
+def as_json(
+    text: str,
+    found: Mapping[str, Any] = _UNKNOWN,
+    notes: Sequence[str] = (),
+    advice: str | None = None,
+    error: NsrError | None = None,
+) -> dict[str, Any]:
+    """The object of `--json`, with the words of the commands that restore; what is not known is null."""
+    return {
+        "schema": 1,
+        "input": text,
+        "status": "failed" if error else "ok",
+        "error": str(error) if error else None,
+        "notes": list(notes),
+        **found,
+        "recommended": advice,
+    }
 
 
 def facts(picture: "Picture", findings: "Findings") -> dict[str, Any]:

@@ -137,6 +137,7 @@ def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
         "status": outcome.status,
         "error": str(outcome.error) if outcome.error else None,
         "reason": _reason(outcome),
+        "notes": outcome.notes,
         "task": task,
         "model": outcome.model,
         "model_sha256": outcome.model_sha256,

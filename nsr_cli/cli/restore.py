@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.config import origin
 from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
@@ -139,7 +140,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     plan = make_plan(_request(ctx, settings, shared, inputs))
     failures = show(plan, settings, console) if shared.dry_run else []
     _check_streams(plan, shared, console)
-    check_models(settings)
+    check_models(ctx, settings)
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
@@ -210,13 +211,21 @@ def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> No
         raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
 
 
-def check_models(settings: Settings) -> None:
-    """UsageError if a model of the run is not for its task, or is none."""
+def check_models(ctx: typer.Context, settings: Settings) -> None:
+    """UsageError, as of `check_chosen`, if a model of the run is not for its task, or is none."""
     from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
 
     tasks = TASKS if settings.task == "auto" else (settings.task,)
     for task in tasks:
-        check_model(settings.model_for(task), task)
+        check_chosen(ctx, settings.model_for(task), task)
+
+
+def check_chosen(ctx: typer.Context, model: str | None, task: str) -> None:
+    """`check_model` for what --model says, or the settings in its place; the message tells which."""
+    try:
+        check_model(model, task)
+    except UsageError as error:
+        raise UsageError(f"--model{origin(ctx, 'model')}: {error}") from error
 
 
 def check_model(model: str | None, task: str) -> None:
@@ -232,7 +241,7 @@ def check_model(model: str | None, task: str) -> None:
         why = why_no_file(path)
         if why is not None:
             raise UsageError(
-                f"--model {safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
+                f"{safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
             )
         return
     from nsr_cli.weights.entry import TIERS

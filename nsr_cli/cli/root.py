@@ -15,6 +15,13 @@ class _Main(NsrGroup):
     lazy = COMMANDS
 
 
+_WANTED = {
+    "bool_parsing": "give yes or no, true or false, on or off, 1 or 0",
+    "int_parsing": "give a whole number",
+    "float_parsing": "give a number",
+}
+"""What is possible, by the kind of error of the library that checks values for Typer."""
+
 app = typer.Typer(cls=_Main, name="nsr", rich_markup_mode=None)
 
 
@@ -55,12 +62,25 @@ def usage_line(error: TyperException) -> str:
     name = f"{_hint(param)}{_origin(context, param)}: " if param is not None and context is not None else ""
     if type(error).__name__ == "MissingParameter":  # of Typer's own copy of Click, which is private
         name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
+    message = _with_value(error.__cause__, message)
     possible = getattr(error, "possibilities", None)
     if possible:
         message += f"; did you mean {possible[0]}?"  # the closest stands first
     message = re.sub(r"\. Did you mean", "; did you mean", message)
     where = f" ({context.command_path.split(' {')[0]} --help explains)" if context is not None else ""
     return f"{name}{message[:1].lower() + message[1:]}{where}"
+
+
+def _with_value(cause: Any, message: str) -> str:
+    """What Typer says of a value that is no switch or number, with the value and in our words.
+
+    It tells neither, since it takes only the text from the checker's error, which is the `cause`.
+    """
+    if not message.startswith("Input should be"):
+        return message
+    found = cause.errors()[0]
+    wanted = _WANTED.get(found["type"], message.replace("Input", "it", 1))
+    return f"{found['input']!r} is not possible; {wanted}"
 
 
 def _hint(param: Any) -> str:

@@ -176,7 +176,13 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A checkpoint in the authors' layout.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="File to write.  [default: FILE.safetensors]"),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            readable=False,
+            help="File to write.  [default: FILE.safetensors]",
+        ),
     ] = None,
     if_exists: WeightsExists = None,
 ) -> None:

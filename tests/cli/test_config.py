@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,85 @@ def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: 
     assert "(from NSR_SCALE): '98'" in nsr("upscale", "x.png", NSR_SCALE="98").stderr.decode()
     assert "--scale: '97'" in nsr("upscale", "x.png", "-s", "97", NSR_SCALE="98").stderr.decode()
     assert "x.png: no such file" in nsr("upscale", "x.png", "-s", "2", NSR_SCALE="98").stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["weights", "import", "a.pth", "-o", "there.safetensors"],
+        ["bench", "--plot", "there.png"],
+    ],
+)
+def test_a_file_that_is_only_written_need_not_be_readable(
+    args: list[str],
+    inside: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Root may read everything, so this takes the place of a file's rights.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK or str(path) != args[-1])
+    for name in ("a.pth", args[-1]):
+        Path(name).touch()
+    assert inside(*args) == 2
+    assert capsys.readouterr().err.startswith(f"nsr: {args[-1]} already exists: --if-exists overwrite")
+
+
+@pytest.mark.parametrize("name", ["strip", "tta", "recursive", "offline"])
+def test_a_switch_that_is_neither_on_nor_off_is_told_with_what_it_may_be(
+    name: str, inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable = f"NSR_{name.upper()}"
+    monkeypatch.setenv(variable, "maybe")
+    assert inside("upscale", "x.png") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"nsr: --{name} (from {variable}): 'maybe' is not possible; give yes or no")
+    for value in ("yes", "No", "true", "OFF", "1", "0"):
+        monkeypatch.setenv(variable, value)
+        assert inside("upscale", "x.png") in (1, 4) and "x.png" in capsys.readouterr().err
+    Path("nsr.toml").write_text(f"{name} = 'maybe'")
+    assert inside("upscale", "x.png") == 2
+    assert capsys.readouterr().err == f"nsr: nsr.toml: {name} must be true or false, not 'maybe'\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("few", "'few' is not possible; give a whole number"),
+        ("2.5", "'2.5' is not possible; give a whole number"),
+        ("0", "'0' is not possible; it should be greater than or equal to 1"),
+    ],
+)
+def test_a_number_that_is_none_is_told_with_what_it_may_be(
+    value: str, expected: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("nsr.toml").write_text(f"batch = '{value}'")
+    assert inside("upscale", "x.png") == 2
+    assert capsys.readouterr().err.startswith(f"nsr: --batch (from nsr.toml): {expected} (")
+    assert inside("upscale", "x.png", "--batch", value) == 2
+    assert capsys.readouterr().err.startswith(f"nsr: --batch: {expected} (")
+
+
+@pytest.mark.parametrize("command", ["upscale", "auto", "explain"])
+def test_a_model_that_is_none_is_blamed_on_where_it_was_set(
+    command: str,
+    inside: Callable[..., int],
+    paint: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def blamed(model: str, *args: str) -> str:
+        assert inside(command, "x.png", *args) == 2
+        said = capsys.readouterr().err
+        assert model in said and said.count("\n") == 1
+        return said
+
+    paint(tmp_path / "x.png")
+    Path("nsr.toml").write_text("model = 'nowhere/a.safetensors'")
+    assert blamed("nowhere/a.safetensors").startswith("nsr: --model (from nsr.toml): ")
+    monkeypatch.setenv("NSR_MODEL", "nonsense")
+    assert blamed("nonsense").startswith("nsr: --model (from NSR_MODEL): ")
+    assert "(from" not in blamed("typed", "--model", "typed")
 
 
 @pytest.mark.parametrize("command", ["compare", "explain"])

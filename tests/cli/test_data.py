@@ -83,6 +83,20 @@ def test_verify_names_the_damaged_file(mirror: Path) -> None:
     assert json.loads(call("verify", "Tiny", "--json").stdout)["state"] == "damaged"
 
 
+def test_verify_tells_sets_that_are_not_here_from_those_that_are_wrong(mirror: Path) -> None:
+    absent = str(call("verify", "Tiny", "Licensed").exception)
+    assert absent.startswith("not on this machine: Tiny, Licensed; `nsr data pull`")
+    call("pull", "Tiny", "--mirror", str(mirror))
+    folder = Path(call("path", "Tiny").stdout.strip())
+    (folder / "b.png").write_bytes(b"?" * len(FILES["b.png"]))
+    assert str(call("verify", "Tiny").exception).startswith("damaged: Tiny; ")
+    assert str(call("verify", "Tiny", "Licensed").exception).startswith(
+        "damaged: Tiny; not on this machine: Licensed; "
+    )
+    (folder / "b.png").unlink()
+    assert str(call("verify").exception).startswith("incomplete: Tiny; ")
+
+
 def test_what_is_not_here_is_said_with_the_way_to_get_it(mirror: Path) -> None:
     absent = call("path", "Tiny").exception
     assert isinstance(absent, DataError) and "nsr data pull Tiny" in str(absent)

@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -156,6 +156,30 @@ def test_a_picture_may_come_from_stdin_once(nsr: Run, photo: Image.Image) -> Non
     assert json.loads(nsr("inspect", "-", "--json", stdin=stored.getvalue()).stdout)["input"] == "-"
     twice = nsr("inspect", "-", "-", stdin=stored.getvalue())
     assert twice.returncode == 2 and b"'-' is given twice" in twice.stderr
+
+
+def test_json_is_one_object_for_each_picture_also_for_those_that_fail(
+    inside: Callable[..., int], photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def records(*args: str, code: int) -> list[dict[str, Any]]:
+        assert inside("inspect", "--json", *args) == code
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    photo.crop((0, 0, 96, 96)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    absent, bad, good = records("bad.png", "good.png", "absent.png", code=3)
+    assert list(absent) == list(bad) == list(good)
+    assert (good["input"], good["status"], good["error"], good["notes"]) == ("good.png", "ok", None, [])
+    assert (absent["input"], absent["status"], absent["error"]) == ("absent.png", "failed", "no such file")
+    assert bad["input"] == "bad.png" and bad["error"].startswith("not a picture")
+    assert bad["format"] is bad["size"] is bad["recommended"] is None
+    assert records("bad.png", code=1) == [bad]
+
+
+def test_json_has_what_is_odd_about_a_picture(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
+    small = photo.crop((0, 0, 96, 96))
+    small.save(tmp_path / "a.gif", save_all=True, append_images=[small.rotate(90), small.rotate(180)])
+    assert json.loads(nsr("inspect", "a.gif", "--json").stdout)["notes"] == ["first of 3 frames"]
 
 
 @pytest.mark.parametrize("name", ["inspect", "compare"])

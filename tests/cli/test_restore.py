@@ -359,7 +359,7 @@ def test_a_dry_run_shows_the_plan_before_it_says_that_it_cannot_be(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     for more, code, why in (
         ((), 1, "nsr: too little disk"),
-        (("-m", "nonsense"), 2, "nsr: nonsense is neither"),
+        (("-m", "nonsense"), 2, "nsr: --model: nonsense is neither"),
     ):
         assert inside("upscale", "a.png", "--dry-run", *more) == code
         said = capfd.readouterr()

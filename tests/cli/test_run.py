@@ -418,8 +418,8 @@ def test_json_is_one_object_a_line_with_every_field(
     }  # fmt: skip
     done = records["a.png"]
     assert list(done) == [
-        "schema", "input", "output", "status", "error", "reason", "task", "model", "model_sha256", "scale", "sigma",
-        "quality", "size", "out_size", "device", "precision", "seconds",
+        "schema", "input", "output", "status", "error", "reason", "notes", "task", "model", "model_sha256", "scale",
+        "sigma", "quality", "size", "out_size", "device", "precision", "seconds",
     ]  # fmt: skip
     assert done["seconds"].keys() == {"decode", "infer", "encode", "total", "wait"}
     total = sum(done["seconds"][step] for step in ("decode", "infer", "encode"))
@@ -430,6 +430,30 @@ def test_json_is_one_object_a_line_with_every_field(
     assert records["bad.png"]["model"] is None
     reasons = {name: record["reason"] for name, record in records.items() if record["reason"]}
     assert reasons == {"b.png": "b_x2.png already exists"}
+    assert [record["notes"] for record in records.values()] == [[]] * 4
+
+
+def test_json_has_what_the_user_should_know_about_a_result(
+    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def notes(*inputs: str, **options: Any) -> list[str]:
+        assert bench(*inputs, **options) == 0
+        record = json.loads(capsys.readouterr().out)
+        assert record["status"] == "ok" and isinstance(record["notes"], list)
+        return record["notes"]
+
+    bench.console.json = True
+    frames = [Image.new("RGB", (4, 3), (90 * i, 0, 0)) for i in range(3)]
+    frames[0].save("film.gif", save_all=True, append_images=frames[1:])
+    assert notes("film.gif") == ["first of 3 frames"]
+    paint(Path("print.jpg"), mode="CMYK")
+    assert any("CMYK" in note for note in notes("print.jpg"))
+    Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000).save("deep.png")
+    assert notes("deep.png", format="JPEG") == ["JPEG: 16-bit samples become 8-bit"]
+    paint(Path("clean.png"), 96, 96)
+    (note,) = notes("clean.png", task="dejpeg", output="same.png")
+    assert note.endswith("; passed on unchanged")
+    assert Path("same.png").read_bytes() == Path("clean.png").read_bytes()
 
 
 def test_results_remember_how_they_were_made_unless_stripped(bench: Bench, paint: Paint) -> None:

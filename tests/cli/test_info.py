@@ -1,0 +1,63 @@
+"""`nsr info FILE`: results among files that are none, or that nobody may read."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsr_cli.cli import provenance
+from nsr_cli.imaging import codec
+
+Inside = Callable[..., int]
+
+
+@pytest.fixture
+def good(paint: Callable[..., Path], tmp_path: Path) -> Path:
+    """A picture with the note of a run."""
+    picture = codec.decode(paint(tmp_path / "good.png").read_bytes())
+    marked = provenance.mark(picture, ["upscale", "--scale", "2"], "fake", "ab" * 32)
+    path = tmp_path / "good_x2.png"
+    path.write_bytes(codec.encode(marked, "PNG"))
+    return path
+
+
+def test_json_is_one_object_for_each_file_also_for_those_that_fail(
+    good: Path, inside: Inside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def records(*args: str, code: int) -> list[dict[str, Any]]:
+        assert inside("info", "--json", *args) == code
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    plain, made, absent = records("good.png", good.name, "absent.png", code=3)
+    assert list(plain) == list(made) == list(absent)
+    assert (made["file"], made["input"], made["status"], made["error"]) == (good.name, good.name, "ok", None)
+    assert made["made_by"]["command"] == "nsr upscale --scale 2"
+    assert (plain["input"], plain["status"], plain["made_by"]) == ("good.png", "failed", None)
+    assert plain["error"] == "has no note that nsr made it"
+    assert (absent["input"], absent["error"]) == ("absent.png", "No such file or directory")
+    assert records("absent.png", code=1) == [absent]
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to give up what root may do")
+def test_a_file_that_may_not_be_read_does_not_hide_the_others(
+    good: Path, command: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "shut.png").write_bytes(good.read_bytes())
+    (tmp_path / "shut.png").chmod(0)
+    rights = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*rights, *command, "info", "shut.png", good.name],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "nsr: shut.png: Permission denied\n" in done.stderr
+    assert done.stdout.startswith("good_x2.png: nsr upscale --scale 2\n")
