@@ -76,7 +76,7 @@ def _with_value(cause: Any, message: str) -> str:
 
     It tells neither, since it takes only the text from the checker's error, which is the `cause`.
     """
-    if not message.startswith("Input should be"):
+    if not message.startswith("Input should be") or not hasattr(cause, "errors"):
         return message
     found = cause.errors()[0]
     wanted = _WANTED.get(found["type"], message.replace("Input", "it", 1))
