@@ -101,6 +101,11 @@ def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[i
     return None
 
 
+def is_part_of_run(file: Path) -> bool:
+    """Whether a file of tensors lies beside the state of a checkpoint, or of the best weights of a run."""
+    return file.name != _STATE and (file.parent / _STATE).is_file()
+
+
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
