@@ -95,6 +95,11 @@ class Restorer:
         return "+".join(entry.sha256 for entry in self.entries)
 
     @property
+    def factors(self) -> tuple[int, ...]:
+        """The factors of the networks, in the order in which they run."""
+        return tuple(stage.config.scale for stage in self._stages)
+
+    @property
     def channels(self) -> int:
         """Channels of the pictures that the networks were made for: 3 RGB, 1 gray; others work too."""
         return self._stages[0].config.channels

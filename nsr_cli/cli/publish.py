@@ -36,7 +36,7 @@ def publish(
     ] = "best",
     started_from: Annotated[
         str | None,
-        typer.Option("--from", metavar="TEXT", help="What training started from (its --init), in words."),
+        typer.Option("--from", metavar="TEXT", help="What a run with --init started from, in words."),
     ] = None,
     manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
         "weights_manifest.json"
@@ -66,7 +66,10 @@ def publish(
 
     console = console_of(ctx)
     check(name, manifest)  # and the run and the places, before minutes of scoring
-    trained = dataclasses.replace(load_trained(run, which, console.warning), started_from=started_from)
+    trained = load_trained(run, which, console.warning)
+    if started_from is not None and trained.recipe.init is None:
+        raise UsageError(f"--from is for runs with --init: {safe_text(run)} started from scratch")
+    trained = dataclasses.replace(trained, started_from=started_from)
     check(name, manifest, find_task(trained.recipe.task))
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():

@@ -204,6 +204,20 @@ def test_the_command_refuses_before_it_scores(
     assert isinstance(done.exception, UsageError) and said in str(done.exception)
 
 
+def test_what_a_run_from_scratch_started_from_is_not_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call = ("--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last", "--from", "theirs")
+    saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    refused = command("run", *call)
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == "--from is for runs with --init: run started from scratch"
+    saved_run(tmp_path / "next", tiny_recipe(init="first.safetensors").to_dict())
+    assert command("next", *call).exit_code == 0
+    assert ", from theirs, " in load_manifest(tmp_path / "m.json").get("own").trained_on
+
+
 def test_the_manifest_is_what_the_command_line_reads(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     entry = publish.publish(trained(tiny_recipe(), "my\nfolder"), "own", manifest, tmp_path, {})
