@@ -42,6 +42,7 @@ class Restorer:
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
         self._stages = tuple(stages)
+        self.factors = tuple(stage.config.scale for stage in self._stages)  # in the order in which they run
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
         self.entries = tuple(distinct)
 
@@ -93,11 +94,6 @@ class Restorer:
     def sha256(self) -> str:
         """Digests of the weights, joined with `+`."""
         return "+".join(entry.sha256 for entry in self.entries)
-
-    @property
-    def factors(self) -> tuple[int, ...]:
-        """The factors of the networks, in the order in which they run."""
-        return tuple(stage.config.scale for stage in self._stages)
 
     @property
     def channels(self) -> int:
