@@ -42,6 +42,7 @@ class Restorer:
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
         self._stages = tuple(stages)
+        self.factors = tuple(stage.config.scale for stage in self._stages)  # in the order in which they run
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
         self.entries = tuple(distinct)
 

@@ -90,6 +90,13 @@ def _exists_as(default: str, what: str) -> Any:
 DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
 SavedExists = Annotated[IfExists | None, _exists_as("error", "a picture to save already exists")]
 WeightsExists = Annotated[IfExists | None, _exists_as("error", "the file already exists")]
+PublishedExists = Annotated[
+    IfExists | None,
+    _exists_as(
+        "error, but a file that the manifest lists under this very name is replaced",
+        "NAME.safetensors already exists",
+    ),
+]
 PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
 Format = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Device, Offline
+from nsr_cli.cli.options_files import PublishedExists
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
@@ -35,7 +36,7 @@ def publish(
     ] = "best",
     started_from: Annotated[
         str | None,
-        typer.Option("--from", metavar="TEXT", help="What training started from (its --init), in words."),
+        typer.Option("--from", metavar="TEXT", help="What a run with --init started from, in words."),
     ] = None,
     manifest: Annotated[Path, typer.Option(metavar="FILE", help="Manifest to add the entry to.")] = Path(
         "weights_manifest.json"
@@ -43,6 +44,7 @@ def publish(
     folder: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the weights to.")] = Path(
         "nsr_cli/pretrained"
     ),
+    if_exists: PublishedExists = None,
     device: Device = "auto",
     offline: Offline = False,
 ) -> None:
@@ -53,6 +55,9 @@ def publish(
       nsr weights publish runs/x2 --name upscale-x2-lite --set Set5 --set Urban100 --data benchmarks/
       nsr weights publish runs/gray --name denoise-gray --which last
 
+    Better weights replace those that were published under the same name, as long as the manifest lists that very
+    file; any other file of that name stays, unless --if-exists says otherwise.
+
     The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
     weights by the protocol of `nsr eval`.
     """
@@ -61,14 +66,38 @@ def publish(
 
     console = console_of(ctx)
     check(name, manifest)  # and the run and the places, before minutes of scoring
-    trained = dataclasses.replace(load_trained(run, which), started_from=started_from)
+    trained = load_trained(run, which, console.warning)
+    if started_from is not None and trained.recipe.init is None:
+        raise UsageError(f"--from is for runs with --init: {safe_text(run)} started from scratch")
+    trained = dataclasses.replace(trained, started_from=started_from)
     check(name, manifest, find_task(trained.recipe.task))
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
             raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")
+    if _stays(name, manifest, folder, if_exists, console):
+        return
     scores = _scores(trained, sets or [], data, device, offline, console)
     entry = publish(trained, name, manifest, folder, scores)
     console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")
+
+
+def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, console: Console) -> bool:
+    """Whether a file of that name is there and is left alone, which is then said.
+
+    Raises:
+        UsageError: it is not what the manifest lists, and nothing was said about replacing it.
+    """
+    from nsr_cli.cli.single import Target, checked, skips  # numpy and the codecs: not for --help
+    from nsr_cli.training.publish import wrote
+
+    path = folder / f"{name}.safetensors"
+    if if_exists is None and wrote(name, manifest, folder):
+        console.note(
+            f"{safe_text(path)}: replaces the weights that {safe_text(manifest)} listed as {safe_text(name)}"
+        )
+        return False
+    target = checked(Target(path, "safetensors"), if_exists or "error", option="--folder")
+    return skips(target, safe_text(name), console)
 
 
 def _scores(

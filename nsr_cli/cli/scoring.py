@@ -1,5 +1,6 @@
 """The work of `nsr eval`: sets and models are found and loaded, then scored."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
-    from nsr_cli.datasets import PictureSet
+    from nsr_cli.datasets import DataStore, PictureSet
     from nsr_cli.evaluate import Case, Row, Scored
     from nsr_cli.restore import Restorer
 
@@ -133,12 +134,24 @@ def _find_sets(
 
     store = DataStore(data, offline=offline)
     own = {Path(name).resolve(): Path(name) for name in names if _is_folder(name)}
-    distinct = {one.name: one for one in (store.registry.get(name) for name in names if not _is_folder(name))}
+    distinct = {one.name: one for one in (_set(store, name) for name in names if not _is_folder(name))}
     found = []
     for name, one in distinct.items():
         with console.progress(1, name) as bar:
             found.append((one, store.find_images(name, bar.parts)))
     return found + [set_in(folder) for folder in own.values()]
+
+
+def _set(store: "DataStore", name: str) -> "PictureSet":
+    """The set of that name; UsageError if there is none, with what to write for a folder that is called so."""
+    try:
+        return store.registry.get(name)
+    except UsageError as error:
+        if Path(name).is_dir():
+            raise UsageError(
+                f"{error}; for the pictures in the folder write --set ./{safe_text(name)}/"
+            ) from error
+        raise
 
 
 def _steps(bar: Progress) -> Callable[[int, int], None]:
@@ -147,6 +160,16 @@ def _steps(bar: Progress) -> Callable[[int, int], None]:
             bar.finished()
 
     return step
+
+
+def _tell_of_factors(restorer: "Restorer", scale: int, console: Console) -> None:
+    """Say if a row is not what a network of that factor does: it stands beside the paper's, which are."""
+    factors = restorer.factors
+    if factors == (scale,):
+        return
+    made = " and ".join(f"x{factor}" for factor in factors)
+    resized = "" if math.prod(factors) == scale else ", then resized"
+    console.warning(f"{restorer.name} at x{scale}: no network of that factor, but {made}{resized}")
 
 
 class _Loaded:
@@ -173,4 +196,6 @@ class _Loaded:
         if key not in self._known:
             color = "gray" if case.on_gray else "rgb"
             self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
+            if case.task == "upscale":
+                _tell_of_factors(self._known[key], case.scale, self._console)
         return Ensemble(self._known[key]) if self._tta else self._known[key]

@@ -1,6 +1,6 @@
 """`nsr train`: train a network of the paper, its ablations included, on folders of pictures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,15 @@ from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.model.network import Network
-    from nsr_cli.training.loop import Moment
+    from nsr_cli.training.loop import Moment, Validate
     from nsr_cli.training.recipe import Recipe
 
 app = typer.Typer()
+
+_FROM_RUN = (
+    "for the weights of a run give the file that `nsr weights publish RUN --name NAME` makes, or go on with the run "
+    "by --resume"
+)
 
 
 @app.command("train")
@@ -111,10 +116,18 @@ def train(
         raise UsageError(
             "--validate-data is for --validate: name the set that it holds, such as --validate Set5"
         )
-    score = _validation(recipe, validate, validate_data, device, offline) if validate else None
+    measure = _validation(recipe, validate, validate_data, device, offline) if validate else None
     start = _initial(init, mirror, offline) if init else None
     _run(
-        console, recipe, data, out, resume=resume, device=device, precision=precision, score=score, init=start
+        console,
+        recipe,
+        data,
+        out,
+        resume=resume,
+        device=device,
+        precision=precision,
+        measure=measure,
+        init=start,
     )
 
 
@@ -127,22 +140,22 @@ def _run(
     resume: bool,
     device: str,
     precision: str,
-    score: "Callable[[Network], float] | None",
+    measure: "tuple[str, Validate] | None",
     init: "Network | None",
 ) -> None:
     import torch
 
     from nsr_cli.engine.device import choose_device, choose_precision
-    from nsr_cli.training.distributed import own_device
+    from nsr_cli.training.distributed import is_leader, own_device
     from nsr_cli.training.session import Listeners, run_training
 
     place = own_device(choose_device(device))
     # On a CPU it is for the user to say: a run of one machine goes on to the bit on another.
     alone = precision == "auto" and place.type == "cpu"
     narrow = not alone and choose_precision(precision, place) == torch.bfloat16
-    console.note(
-        f"{recipe.task} with {recipe.preset}, {recipe.network.macs_per_pixel / 1e6:.2g} M MACs a pixel, {place}"
-    )
+    if is_leader():
+        macs = recipe.network.macs_per_pixel / 1e6
+        console.note(f"{recipe.task} with {recipe.preset}, {macs:.2g} M MACs a pixel, {place}")
     with memory_said(), console.progress(1000, recipe.task) as bar:
         trainer = run_training(
             recipe,
@@ -151,11 +164,13 @@ def _run(
             Listeners(
                 lambda moment: _report(console, bar, moment, recipe.batch),
                 lambda path, why: console.warning(f"skipped {safe_text(path)}: {why}"),
+                console.note,
             ),
             device=place,
             resume=resume,
             init=init,
-            validate=score,
+            validate=measure[1] if measure else None,
+            validated_on=measure[0] if measure else None,
             autocast=torch.bfloat16 if narrow else None,
         )
     if trainer.processes.leads:
@@ -198,6 +213,7 @@ def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
     """The network in a file or in the manifest."""
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
+    from nsr_cli.training.checkpoint import is_part_of_run
     from nsr_cli.weights.entry import MAX_BYTES
     from nsr_cli.weights.store import WeightStore
 
@@ -209,17 +225,22 @@ def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
             raise UsageError(
                 f"--init {safe_text(name)}: cannot be read: {error.strerror or error}; check the file"
             ) from error
+        if is_part_of_run(path):
+            raise UsageError(f"--init {safe_text(name)}: that is a part of a training run; {_FROM_RUN}")
         return load_network(data, safe_text(path.name))
-    if path.suffix:
+    if path.suffix and not path.is_dir():
         raise UsageError(f"--init {safe_text(name)}: there is no such file")
-    entry, data = WeightStore(mirror=mirror, offline=offline).read(name)
+    store = WeightStore(mirror=mirror, offline=offline)
+    if path.is_dir() and name not in {entry.name for entry in store.manifest.entries}:
+        raise UsageError(f"--init {safe_text(name)}: that is a folder; {_FROM_RUN}")
+    entry, data = store.read(name)
     return load_network(data, entry.name)
 
 
 def _validation(
     recipe: "Recipe", name: str, data: Path | None, device: str, offline: bool
-) -> "Callable[[Network], float]":
-    """PSNR on a named set, which must be there before the run begins."""
+) -> "tuple[str, Validate]":
+    """The set's own name and PSNR on it; it must be there before the run begins."""
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
     from nsr_cli.engine.device import choose_device
@@ -228,6 +249,6 @@ def _validation(
     from nsr_cli.training.validate import set_psnr
 
     pictures = load_registry().get(name)
-    files = find_images(name, data, offline=offline)
+    files = find_images(name, data, offline=offline, option="--validate-data")
     place = str(own_device(choose_device(device)))
-    return lambda network: set_psnr(network, find_task(recipe.task), pictures, files, place)
+    return pictures.name, lambda network: set_psnr(network, find_task(recipe.task), pictures, files, place)

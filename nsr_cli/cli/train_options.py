@@ -88,7 +88,12 @@ SaveEvery = Annotated[
 Holdout = Annotated[
     int,
     _option(
-        _RUN, "--holdout", "N", "Pictures of --data set aside for validation, at most half of them.", min=0
+        _RUN,
+        "--holdout",
+        "N",
+        "Pictures of --data set aside for validation, at most half of them; with 0, or one picture alone, "
+        "validation is on those that are trained on.",
+        min=0,
     ),
 ]
 # The generator of each step is seeded with a million times this, which has to fit into 64 bits.
@@ -133,7 +138,7 @@ Selection = Annotated[
     _of_network(
         "--selection",
         "none|softmax|sigmoid|gumbel",
-        "How groups are weighted (Table 1); none is a plain convolution.",
+        "How groups are weighted (Table 1); none is a plain convolution, of one group.",
     ),
 ]
 Temperature = Annotated[

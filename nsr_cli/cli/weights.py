@@ -200,6 +200,11 @@ def import_(
     console = console_of(ctx)
     if not source.is_file():
         raise UsageError(f"there is no file {safe_text(source)}")
+    if _is_safetensors(source):
+        said = safe_text(source)
+        raise UsageError(
+            f"{said} is safetensors already: use it with --model {said}; import reads .pth files"
+        )
     path = output or source.with_suffix(".safetensors")
     target = checked(Target(path, "safetensors"), if_exists or "error", str(source))
     if skips(target, safe_text(source), console):
@@ -223,6 +228,18 @@ def import_(
 
 
 app.command("publish")(publish)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: with the length of a header that is JSON."""
+    from nsr_cli.reads import open_regular
+
+    try:
+        with open_regular(path) as file:
+            start = file.read(9)
+    except OSError:
+        return False
+    return start[8:] == b"{" and 0 < int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":

@@ -41,6 +41,7 @@ class DataStore:
             It holds the files as `SET/FILE`, or in the layout of the original servers.
         offline: never use the network; `NSR_OFFLINE` sets it too.
         registry: the sets; default: those that this program knows.
+        option: how the user gives `data`, for messages.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class DataStore:
         mirror: str | None = None,
         offline: bool = False,
         registry: Registry | None = None,
+        option: str = "--data",
     ) -> None:
         self.registry = registry if registry is not None else load_registry()
         self.folder = cache if cache is not None else cache_root() / "datasets"
         self.mirror = mirror or os.environ.get("NSR_DATA_MIRROR") or None
         self.offline = offline or is_offline()
-        self._data = data
+        self._data, self._option = data, option
         elsewhere = os.environ.get("NSR_DATA")
         self._roots = [
             root for root in (data, expanded(elsewhere, "NSR_DATA") if elsewhere else None) if root
@@ -155,7 +157,7 @@ class DataStore:
         """Return the folder of a set below --data or NSR_DATA."""
         for root in self._roots:
             if not root.is_dir():
-                what = "--data" if root is self._data else "NSR_DATA"
+                what = self._option if root is self._data else "NSR_DATA"
                 raise DataError(f"there is no folder {safe_text(root)}; check {what}")
             exact = root / one.name
             if exact.is_dir():
@@ -204,14 +206,16 @@ class DataStore:
         if self.offline:
             raise DataError(
                 f"{one.name} is not complete on this machine and the network is switched off; run `nsr data "
-                f"pull {one.name}` without --offline, NSR_OFFLINE and offline in nsr.toml, or point --data at a "
-                "folder with it"
+                f"pull {one.name}` without --offline, NSR_OFFLINE and offline in nsr.toml, or point "
+                f"{self._option} at a folder with it"
             )
 
 
-def find_images(name: str, data: Path | None = None, *, offline: bool = False) -> list[Path]:
-    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network."""
-    return DataStore(data, offline=offline).find_images(name)
+def find_images(
+    name: str, data: Path | None = None, *, offline: bool = False, option: str = "--data"
+) -> list[Path]:
+    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network; `option` gives `data`."""
+    return DataStore(data, offline=offline, option=option).find_images(name)
 
 
 def _counted(pictures: int) -> str:

@@ -35,10 +35,10 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
         config = _config_of(tensors)
         network = Network(config)
         network.load_state_dict({_our_name(key, config.blocks): value for key, value in tensors.items()})
-    except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{name}: not a network of the paper's authors: {reason}; others cannot be imported"
+    except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError):
+        raise WeightsError(  # what these errors say themselves ("'body.0.weight_v'") tells nobody anything
+            f"{name}: not a network of the paper's authors: its tensors have other names or shapes; others cannot be "
+            "imported"
         ) from None
     return network.fold().eval().requires_grad_(False)
 

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from torch import Tensor
 from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.files import sync_folder
 from nsr_cli.reads import read_regular
+from nsr_cli.shown import safe_text
 
 MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
 _KEPT = 2
@@ -73,20 +74,36 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     return target
 
 
-def load_latest(run: Path) -> tuple[int, Checkpoint] | None:
+def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[int, Checkpoint] | None:
     """The newest checkpoint that is whole, with its step; None where a run has none yet.
+
+    Args:
+        run: the folder of the run.
+        told: gets a line for each damaged one that is passed over.
 
     Raises:
         TrainingError: there are checkpoints and every one of them is damaged.
     """
     folders = _folders(run / "checkpoints")
+    damaged: list[str] = []
     for folder in reversed(folders):
         loaded = _read(folder)
-        if loaded is not None:
-            return int(folder.name.removeprefix(_PREFIX)), loaded
+        if loaded is None:
+            damaged.append(folder.name)
+            continue
+        step = int(folder.name.removeprefix(_PREFIX))
+        if told is not None:
+            for name in damaged:
+                told(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
+        return step, loaded
     if folders:
         raise TrainingError(f"{run}: every checkpoint is damaged; start again with another --out")
     return None
+
+
+def is_part_of_run(file: Path) -> bool:
+    """Whether a file of tensors lies beside the state of a checkpoint, or of the best weights of a run."""
+    return file.name != _STATE and (file.parent / _STATE).is_file()
 
 
 def _folders(root: Path) -> list[Path]:
@@ -192,8 +209,17 @@ def _finish_best(target: Path, partial: Path, old: Path) -> None:
 
 
 def load_best(run: Path) -> Checkpoint | None:
-    """The best weights of a run, or None where none were kept."""
-    for name in ("best", ".best.part", ".best.old"):
+    """The best weights of a run, or None where none were kept.
+
+    Raises:
+        TrainingError: they are there and damaged; an older best would stand in for them unnoticed.
+    """
+    if (run / "best").exists():
+        best = _read(run / "best")
+        if best is None:
+            raise TrainingError(f"{safe_text(run)}: the best weights are damaged; give --which last")
+        return best
+    for name in (".best.part", ".best.old"):  # of a process that was killed between the two renames
         loaded = _read(run / name)
         if loaded is not None:
             return loaded

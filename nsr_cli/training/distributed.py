@@ -82,6 +82,11 @@ def joined(device: torch.device) -> Iterator[Processes]:
         dist.destroy_process_group()
 
 
+def is_leader() -> bool:
+    """Whether this process speaks for all that torchrun started, as far as is known before they have met."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def own_device(device: torch.device) -> torch.device:
     """This process's own card among those that torchrun shares out; other devices as they are."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:

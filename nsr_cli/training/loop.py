@@ -1,7 +1,6 @@
 """The training loop: batches in, weights out, resumable at any moment."""
 
 import copy
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +38,11 @@ class Moment:
     note: str | None = None  # something the user should read
 
 
+def remark(text: str) -> Moment:
+    """A line for the user that belongs to no step."""
+    return Moment(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
+
+
 Report = Callable[[Moment], None]
 Validate = Callable[[Network], float]
 
@@ -58,11 +62,13 @@ class Trainer:
         processes: Processes,
         autocast: torch.dtype | None = None,
         way: Way | None = None,
+        conditions: Mapping[str, Any] | None = None,
     ) -> None:
         self.recipe, self.source, self.run = recipe, source, run
         self.validate, self.report, self.processes = validate, report, processes
         self.device = source.device
         self.autocast, self.way = autocast, way or Way()
+        self.conditions = dict(conditions or {})  # what a resumed run has to have in common beside the recipe
         self.network = network.to(self.device)
         self.way.prepare(self.network)
         self.model: nn.Module = processes.wrap(self.network)
@@ -71,7 +77,6 @@ class Trainer:
         self.steps = recipe.total_steps(len(source))
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.progress = 0.0
-        self._last: Moment | None = None
         self._saved_at = time.monotonic()
 
     @property
@@ -85,6 +90,7 @@ class Trainer:
         if self.recipe.time_budget:
             by_time = self.processes.agree(self.seconds / self.recipe.time_budget)
             self.progress = max(self.progress, by_time)
+        self.progress = min(self.progress, 1.0)
         return self.progress
 
     def resume(self, saved: Checkpoint, step: int) -> None:
@@ -104,26 +110,21 @@ class Trainer:
         Raises:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
         """
-        started, first, rate = time.monotonic() - self.seconds, self.step, 0.0
-        losses, self._saved_at = _Mean(), time.monotonic()
+        started, losses = time.monotonic() - self.seconds, _Mean()
+        self._saved_at = time.monotonic()
+        if self._advance() >= 1.0:  # there is no loss to report, but perhaps no validation yet
+            self._validate()
+            return
         with Ahead(self._draw, self.step, threads_for(self.device)) as ahead:
-            while (progress := self._advance()) < 1.0:
-                batch, rate = ahead.take(), self.recipe.learning_rate_at(progress, self.step)
+            while self.progress < 1.0:
+                batch, rate = ahead.take(), self.recipe.learning_rate_at(self.progress, self.step)
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
-                if self.step % self.recipe.validate_every == 0:
+                if self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0:
                     self._report(losses, rate, psnr=self._validate())
                 elif self.step % 50 == 0:
                     self._report(losses, rate)
-        if self.step == first:  # it was at its end: there is no loss to report, but perhaps no validation yet
-            self._validate()
-            return
-        last = self._last
-        if last is None or last.step < self.step or last.psnr is None:
-            self._report(losses, rate, psnr=self._validate())
-        elif self.processes.leads:  # validated a moment ago, at the same step
-            self.report(dataclasses.replace(last, progress=self.progress))
         self._save()
 
     def _draw(self, step: int) -> Batch:
@@ -179,9 +180,8 @@ class Trainer:
         loss = self.processes.agree(losses.value())
         self._check(loss)
         losses.clear()
-        self._last = Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note)
         if self.processes.leads:
-            self.report(self._last)
+            self.report(Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note))
 
     def _check(self, value: float, what: str = "loss") -> None:
         if math.isnan(value) or (what == "loss" and math.isinf(value)):
@@ -205,6 +205,7 @@ class Trainer:
             "best": self.best,
             "recipe": self.recipe.to_dict(),
             "way": {**self.way.to_dict(), "device": self.device.type},
+            "conditions": self.conditions,
         }
         try:
             checkpoint.save(self.run, self.step, Checkpoint(groups, state))

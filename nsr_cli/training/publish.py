@@ -1,7 +1,8 @@
 """From a finished run to published weights: a folded fp16 file and its line in the manifest."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from nsr_cli.model.checkpoint import save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.model.network import Network
+from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.recipe import Recipe, Task, find_task
-from nsr_cli.weights.entry import WeightEntry, check_file, check_name
+from nsr_cli.weights.entry import MAX_BYTES, WeightEntry, check_file, check_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
 LICENSE = "MIT"
@@ -35,16 +37,21 @@ class Trained:
     started_from: str | None = None  # in words, where the recipe names only a path
 
 
-def load_trained(run: Path, which: str = "best") -> Trained:
+def load_trained(run: Path, which: str = "best", told: Callable[[str], None] = lambda _: None) -> Trained:
     """The weights of a run: `best` by its validation, or those of its `last` checkpoint (averaged, if it averages).
 
+    Args:
+        run: the folder of the run.
+        which: `best` or `last`; a run that was never validated has only the last ones.
+        told: gets a line where other weights are taken than those that were asked for.
+
     Raises:
-        TrainingError: the folder holds no run, or it is damaged.
+        TrainingError: the folder holds no run, or it is damaged, or its best weights are damaged or gone.
         UsageError: an unknown choice.
     """
     if which not in ("best", "last"):
         raise UsageError(f"no such choice of weights: {which!r}; use best or last")
-    saved = checkpoint.load_latest(run)
+    saved = checkpoint.load_latest(run, told)
     if saved is None:
         raise TrainingError(f"{run}: no checkpoint; give the --out folder of a training run")
     step, last = saved
@@ -52,7 +59,7 @@ def load_trained(run: Path, which: str = "best") -> Trained:
         recipe = Recipe.from_dict(last.state["recipe"])
         tensors = last.tensors.get("ema", last.tensors["weights"])
         seconds = float(last.state["seconds"])
-        if which == "best" and (best := checkpoint.load_best(run)) is not None:
+        if which == "best" and (best := _best(run, step, last, told)) is not None:
             tensors, step = best.tensors["weights"], int(best.state["step"])
             seconds = float(best.state.get("seconds", seconds))
         network = Network(recipe.network)
@@ -62,6 +69,20 @@ def load_trained(run: Path, which: str = "best") -> Trained:
             f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"
         ) from None
     return Trained(recipe, network, step, seconds, log.data_of(run))
+
+
+def _best(
+    run: Path, step: int, last: checkpoint.Checkpoint, told: Callable[[str], None]
+) -> checkpoint.Checkpoint | None:
+    """The best weights, or None for a run without any validation; what it once had must not be gone."""
+    best = checkpoint.load_best(run)
+    if best is None:
+        if float(last.state.get("best", -math.inf)) > -math.inf:
+            raise TrainingError(f"{safe_text(run)}: the best weights are missing; give --which last")
+        told(
+            f"{safe_text(run)}: never validated, so that it has no best weights; these are the last, of step {step}"
+        )
+    return best
 
 
 def check(name: str, manifest: Path, task: Task | None = None) -> None:
@@ -88,6 +109,17 @@ def check(name: str, manifest: Path, task: Task | None = None) -> None:
         )
 
 
+def wrote(name: str, manifest: Path, folder: Path) -> bool:
+    """Whether the file of these weights in `folder` is the very one that the manifest lists under their name."""
+    there = load_manifest(manifest).entries if manifest.exists() else ()
+    entry = next((entry for entry in there if entry.name == name), None)
+    try:
+        data = read_regular(folder / f"{name}.safetensors", MAX_BYTES)
+    except OSError:
+        return False
+    return entry is not None and hashlib.sha256(data).hexdigest() == entry.sha256
+
+
 def _is_for(entry: WeightEntry, task: Task) -> bool:
     scale = task.scale if task.kind == "upscale" else None
     return (entry.task, entry.scale, entry.color) == (task.kind, scale, task.color)
@@ -96,7 +128,9 @@ def _is_for(entry: WeightEntry, task: Task) -> bool:
 def publish(
     trained: Trained, name: str, manifest: Path, folder: Path, scores: Mapping[str, Any]
 ) -> WeightEntry:
-    """Write `folder/NAME.safetensors` and its entry in the manifest; an entry of that name is replaced.
+    """Write `folder/NAME.safetensors` and its entry in the manifest; a file and an entry of that name are replaced.
+
+    Whether that file is anyone's to replace is for the caller to find out, with `wrote`, before long work.
 
     Raises:
         UsageError, WeightsError: as of `check`, and nothing is written.

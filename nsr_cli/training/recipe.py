@@ -133,8 +133,14 @@ def make_recipe(
     name = preset or default_preset(chosen)
     if name not in PRESETS:
         raise UsageError(f"no such network: {name!r}; choose one of {', '.join(PRESETS)}")
+    if PRESETS[name].unshuffle > 1 and chosen.kind == "upscale":
+        raise UsageError(
+            f"{name} is for denoise and dejpeg; for {task} choose another --network, such as lite"
+        )
+    # A plain convolution has one group and one cardinal group, whatever the preset has.
+    plain = {"groups": 1, "cardinality": 1} if (changes or {}).get("selection") == "none" else {}
     try:
-        network = dataclasses.replace(chosen.network(PRESETS[name]), **(changes or {}))
+        network = dataclasses.replace(chosen.network(PRESETS[name]), **{**plain, **(changes or {})})
     except ValueError as error:
         raise UsageError(f"this network cannot be built: {error}") from None
     recipe = Recipe(task=task, network=network, preset=name, **fields)

@@ -9,17 +9,18 @@ from pathlib import Path
 import torch
 
 from nsr_cli.engine.device import prepare_cpu
-from nsr_cli.errors import TrainingError, UsageError, WriteError
+from nsr_cli.errors import WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
-from nsr_cli.training import checkpoint, log
+from nsr_cli.training import log
 from nsr_cli.training.distributed import joined
-from nsr_cli.training.forms import Way, fastest_way
-from nsr_cli.training.loop import Moment, Report, Trainer, Validate
+from nsr_cli.training.forms import fastest_way
+from nsr_cli.training.loop import Moment, Report, Trainer, Validate, remark
 from nsr_cli.training.patches import PatchSource, Pixels, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.training.resume import compare_data, conditions_of, find_saved, way_of
 from nsr_cli.training.start import initial
 from nsr_cli.training.validate import mean_psnr
 
@@ -29,13 +30,14 @@ _VALIDATION_SEED = 20_26
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told what: every report, every training file that cannot be read."""
+    """Who is told what: every report, every training file that cannot be read, what is good to know."""
 
     report: Report
     skipped: Callable[[Path, str], None]
+    said: Callable[[str], None]
 
 
-_NOBODY = Listeners(lambda _: None, lambda *_: None)
+_NOBODY = Listeners(lambda _: None, lambda *_: None, lambda _: None)
 
 
 def run_training(
@@ -48,6 +50,7 @@ def run_training(
     resume: bool = False,
     init: Network | None = None,
     validate: Validate | None = None,
+    validated_on: str | None = None,
     autocast: torch.dtype | None = None,
 ) -> Trainer:
     """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
@@ -61,6 +64,7 @@ def run_training(
         resume: go on from the last checkpoint; starts anew where there is none yet.
         init: weights to start from as far as they fit; those of a plain network are split into groups.
         validate: PSNR in dB of a network; default: on the held-out pictures.
+        validated_on: what `validate` measures on, by name: a resumed run has to have the same.
         autocast: number type of the forward pass, None for float32.
 
     Raises:
@@ -73,8 +77,10 @@ def run_training(
     with joined(device) as processes:
         listeners = listeners if processes.leads else _NOBODY
         share = processes.share(recipe.batch)
-        saved = _find_saved(recipe, run, resume=resume)
+        conditions = conditions_of(validated_on, autocast)
+        saved = find_saved(recipe, conditions, run, device, listeners.report, resume=resume)
         training, held_out = load_and_split(recipe, folders, listeners, run)
+        _tell_of_split(training, held_out, validated_on, listeners)
         task = find_task(recipe.task)
         source = PatchSource(task, training, recipe.patch, recipe.seed, device, recipe.flat, recipe.intact)
         aside = PatchSource(task, held_out, recipe.patch, _VALIDATION_SEED, device)
@@ -93,36 +99,30 @@ def run_training(
             report=lambda moment: _record(run, moment, listeners.report),
             processes=processes,
             autocast=autocast,
-            way=_way_of(saved, device)
+            conditions=conditions,
+            way=way_of(saved, device)
             or processes.by_leader(lambda: fastest_way(network, source, recipe, share, device, autocast)),
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
             if processes.leads:
-                _compare_data(run, folders, len(source), listeners.report)
+                compare_data(run, _described(folders, len(source)), listeners.report)
         elif processes.leads:
             _begin(run, recipe, folders, len(source))
             for line in taken:
-                listeners.report(_note(line))
+                listeners.report(remark(line))
         trainer.fit()
         if processes.leads:
             log.draw_curve(run)
         return trainer
 
 
-def _way_of(saved: tuple[int, checkpoint.Checkpoint] | None, device: torch.device) -> Way | None:
-    """The way in which a run has begun: another one would not go on to the bit. None on another kind of device."""
-    values = saved[1].state.get("way", {}) if saved is not None else {}
-    try:
-        return Way.from_dict(values) if values.get("device") == device.type else None
-    except (AttributeError, ValueError):
-        return None
-
-
 def load_and_split(
     recipe: Recipe, folders: Sequence[Path], listeners: Listeners, run: Path
 ) -> tuple[list[Pixels], list[Pixels]]:
     """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
+
+    Where none is, the second list is the first one itself.
 
     Pictures that are too small for a crop are left out, as are those that the run itself draws.
 
@@ -136,7 +136,7 @@ def load_and_split(
     pictures = require_size(loaded, side)
     if small := len(loaded) - len(pictures):
         listeners.report(
-            _note(f"{small} of {len(loaded)} pictures are left out: smaller than a {side}×{side} crop")
+            remark(f"{small} of {len(loaded)} pictures are left out: smaller than a {side}×{side} crop")
         )
     aside = min(recipe.holdout, len(pictures) // 2)
     chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
@@ -145,51 +145,25 @@ def load_and_split(
     return training, held_out or training
 
 
-def _find_saved(recipe: Recipe, run: Path, *, resume: bool) -> tuple[int, checkpoint.Checkpoint] | None:
-    saved = checkpoint.load_latest(run)
-    if saved is None:
-        return None
-    if not resume:
-        raise UsageError(
-            f"{run} holds a run at step {saved[0]}; continue it with --resume or choose another --out"
-        )
-    try:
-        before = Recipe.from_dict(saved[1].state["recipe"])
-    except (KeyError, ValueError):
-        raise TrainingError(f"{run}: its settings cannot be read; start again with another --out") from None
-    if before != recipe:
-        raise UsageError(
-            f"{safe_text(run)} was started with other settings ({_differences(before, recipe)}); give the same "
-            "options again, or choose another --out"
-        )
-    return saved
-
-
-def _differences(before: Recipe, now: Recipe) -> str:
-    """In which settings two recipes differ, by their names."""
-    old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
-    named = [
-        f"{name} {old[name]}, now {new[name]}" for name in old if name != "network" and old[name] != new[name]
-    ]
-    return safe_text("; ".join(named))
-
-
-def _compare_data(run: Path, folders: Sequence[Path], pictures: int, report: Report) -> None:
-    """Say if a resumed run goes on with other pictures: its result would not be that of one run."""
-    before, now = log.data_of(run), _described(folders, pictures)
-    if before and before != now:
-        report(
-            _note(f"{safe_text(run)} was started on {', '.join(before)}, and goes on with {', '.join(now)}")
+def _tell_of_split(
+    training: Sequence[Pixels], held_out: Sequence[Pixels], validated_on: str | None, listeners: Listeners
+) -> None:
+    """Say which pictures validation is on: whoever takes training pictures for held-out ones is misled."""
+    if held_out is not training:
+        use = "for validation" if validated_on is None else f"and unused: validation is on {validated_on}"
+        listeners.said(f"{len(training)} pictures to train on, {len(held_out)} held out {use}")
+    elif validated_on is None:
+        listeners.report(
+            remark(
+                "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "
+                "--holdout above 0 or --validate"
+            )
         )
 
 
 def _described(folders: Sequence[Path], pictures: int) -> list[str]:
     names = " + ".join(folder.name or str(folder) for folder in folders)
     return [f"{pictures} pictures of {names}"]
-
-
-def _note(text: str) -> Moment:
-    return Moment(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
 
 
 def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) -> None:

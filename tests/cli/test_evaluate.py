@@ -265,6 +265,25 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_row_that_is_composed_of_other_factors_is_said(told: Nsr, data: Path) -> None:
+    weights = tiny_weights(data / "w.safetensors")
+    rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data), "--model", str(weights))
+    done = told(*rows, "-s", "2", "-s", "3", "-s", "4")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "w at x3: no network of that factor, but x2 and x2, then resized",
+        "w at x4: no network of that factor, but x2 and x2",
+    ]
+
+
+def test_a_folder_that_was_meant_as_a_set_is_found(told: Nsr, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    done = told("eval", "--set", "photos", "-s", "2", "--model", "bicubic")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "no picture set photos" in done.stderr
+    assert done.stderr.endswith("for the pictures in the folder write --set ./photos/\n")
+
+
 def test_networks_can_be_scored_as_self_ensembles(told: Nsr, data: Path) -> None:
     """What is scored is what `--tta` restores; baselines have nothing to average."""
     weights = tiny_weights(data / "w.safetensors")

@@ -98,6 +98,10 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
         (["upscale-x2", "--temperature", "inf"], 2, b"above 0"),
         (["upscale-x2", "--seed", "99999999999999999999"], 2, b"--seed"),
         (["upscale-x2", "--validate-data", "photos"], 2, b"--validate Set5"),
+        (["upscale-x2", "--validate", "Set5", "--offline"], 4, b"or point --validate-data at a folder"),
+        (["upscale-x2", "--validate", "Set5", "--validate-data", "nope"], 4, b"check --validate-data"),
+        (["upscale-x2", "--init", "photos"], 2, b"--init photos: that is a folder; for the weights of a run"),
+        (["upscale-x2", "--init", "photos/0.png"], 4, b"not a weights file"),
         ([*TINY, "--steps", "1", "--init", "denoise-rgb-lite"], 2, b"none of its kernels fits"),
     ],
 )
@@ -108,6 +112,24 @@ def test_wrong_calls_are_one_line_and_leave_nothing(
     assert done.returncode == code and message in done.stderr, done.stderr.decode()
     assert done.stderr.strip().count(b"\n") == 0
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["run", "run/best/weights.safetensors", "run/best"])
+def test_a_run_is_no_start_of_another_but_what_is_published_of_it(
+    nsr: Run, photos: Path, tmp_path: Path, part: str
+) -> None:
+    (tmp_path / "run" / "best").mkdir(parents=True)
+    for name in ("weights.safetensors", "state.json"):
+        (tmp_path / "run" / "best" / name).write_bytes(b"{}")
+    done = nsr("train", *TINY, "--data", photos, "--out", "next", "--init", part, "--quiet")
+    assert done.returncode == 2 and done.stderr.strip().count(b"\n") == 0
+    assert b"`nsr weights publish RUN --name NAME` makes, or go on with the run by --resume" in done.stderr
+
+
+def test_only_one_of_several_processes_says_what_is_trained(nsr: Run, photos: Path) -> None:
+    command = ("train", *TINY, "--data", "absent", "--out", "run")
+    said = [nsr(*command, RANK=rank, WORLD_SIZE="1").stderr for rank in ("0", "1")]
+    assert [text.count(b"M MACs a pixel") for text in said] == [1, 0]
 
 
 def test_too_little_memory_is_said_with_the_options_that_take_less() -> None:

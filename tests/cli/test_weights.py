@@ -20,6 +20,7 @@ from nsr_cli.model.checkpoint import read_config
 from nsr_cli.restore import Restorer
 from nsr_cli.weights import manifest as manifest_module
 from nsr_cli.weights import store as store_module
+from tests.tiny import tiny_weights
 
 FILES = {"upscale-x2": b"two" * 400, "denoise-rgb": b"noise" * 300}
 
@@ -181,6 +182,37 @@ def test_import_writes_a_file_that_restores_pictures(tmp_path: Path) -> None:
     assert (config.scale, config.blocks, config.groups, config.cardinality) == (2, 1, 2, 2)
     small = np.full((5, 6, 3), 0.5, np.float32)
     assert Restorer.load("upscale", scale=2, model=str(target), device="cpu").run(small).shape == (10, 12, 3)
+
+
+@pytest.mark.parametrize("target", [(), ("-o", "b.safetensors")])
+def test_import_of_what_is_safetensors_already_says_how_it_is_used(
+    tmp_path: Path, target: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_weights(tmp_path / "a.safetensors")
+    refused = call("import", "a.safetensors", *target)
+    assert isinstance(refused.exception, UsageError)
+    assert "is safetensors already: use it with --model a.safetensors" in str(refused.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"conv.weight": torch.zeros(3)},
+        {"body.0.weight_v": torch.zeros(4, 3, 3, 3), "body.1.body.2.weight_v": torch.zeros(3)},
+        authors_checkpoint()["model_state_dict"] | {"module.body.1.body.4.bias": torch.zeros(3)},
+        authors_checkpoint()["model_state_dict"] | {"module.body.0.bias": torch.zeros(9)},
+    ],
+)
+def test_import_says_in_words_that_a_network_is_another_one(tmp_path: Path, state: dict[str, Any]) -> None:
+    torch.save(state, tmp_path / "odd.pth")
+    refused = call("import", str(tmp_path / "odd.pth"))
+    assert isinstance(refused.exception, WeightsError)
+    assert str(refused.exception).endswith(
+        "odd.pth: not a network of the paper's authors: its tensors have other names or shapes; others cannot be "
+        "imported"
+    )
 
 
 def test_import_of_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -218,6 +218,8 @@ def test_wrong_names_and_folders(
         make_store().find_images("Fife")
     with pytest.raises(DataError, match=r"no folder .*nowhere; check --data"):
         make_store(tmp_path / "nowhere").find_images("Five")
+    with pytest.raises(DataError, match=r"no folder .*nowhere; check --validate-data"):
+        find_images("Set5", tmp_path / "nowhere", option="--validate-data")
     monkeypatch.setenv("NSR_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="check NSR_DATA"):
         make_store().find_images("Five")
@@ -232,6 +234,8 @@ def test_offline(make_store: MakeStore, server: FolderServer, monkeypatch: pytes
             make_store().pull(name)
         monkeypatch.delenv("NSR_OFFLINE")
     assert server.asked == []
+    with pytest.raises(DataError, match="or point --validate-data at a folder with it"):
+        make_store(offline=True, option="--validate-data").pull("Five")
 
 
 @pytest.mark.parametrize("layout", ("mirror/Five", "mirror/owner/repo"))

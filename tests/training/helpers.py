@@ -1,5 +1,6 @@
 """Shared by the training tests: a tiny recipe and a way to run it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ def tiny_recipe(task: str = "upscale-x2", changes: dict[str, Any] | None = None,
 
 
 def run_tiny(
-    recipe: Recipe, pictures: Path, run: Path, *, resume: bool = False, **more: Any
+    recipe: Recipe,
+    pictures: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    said: Callable[[str], None] | None = None,
+    **more: Any,
 ) -> tuple[Trainer, list[Moment]]:
     moments: list[Moment] = []
     listeners = Listeners(
-        moments.append, lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}"))
+        moments.append,
+        lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}")),
+        said if said is not None else lambda _: None,
     )
     trainer = run_training(
         recipe, [pictures], run, listeners, device=torch.device("cpu"), resume=resume, **more

@@ -110,6 +110,19 @@ def test_the_best_is_kept_until_a_better_one_is_safe(tmp_path: Path) -> None:
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
 
 
+def test_damaged_best_weights_are_not_taken_for_absent_ones(tmp_path: Path) -> None:
+    checkpoint.save_best(tmp_path, make(1.0))
+    (tmp_path / "best" / "state.json").write_bytes(b"{}")
+    with pytest.raises(TrainingError, match="the best weights are damaged"):
+        checkpoint.load_best(tmp_path)
+
+
+def test_what_a_kill_left_of_the_first_best_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".best.part").mkdir()
+    (tmp_path / ".best.part" / "weights.safetensors").write_bytes(b"half")
+    assert checkpoint.load_best(tmp_path) is None
+
+
 def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,7 +176,7 @@ def test_a_time_budget_ends_the_run_and_its_schedule(pictures: Path, tmp_path: P
     recipe = tiny_recipe(steps=10**6, time_budget=1.5)
     trainer, moments = run_tiny(recipe, pictures, tmp_path / "run")
     assert 0 < trainer.step < 10**6 and trainer.seconds < 6
-    assert moments[-1].progress >= 1
+    assert moments[-1].progress == 1 and moments[-1].step == trainer.step
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
@@ -251,6 +251,108 @@ def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> N
         run_tiny(other, pictures, tmp_path / "run", resume=True)
 
 
+def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
+        run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """Else the best of it would be the best by two measures."""
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    with pytest.raises(UsageError, match=r"other settings \(validate the default, now Set5\)"):
+        run_tiny(recipe, pictures, run, resume=True, validate=lambda _: 1.0, validated_on="Set5")
+    with pytest.raises(UsageError, match=r"other settings \(precision fp32, now bf16\)"):
+        run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)
+    assert run_tiny(recipe, pictures, run, resume=True)[0].step == 2
+
+
+def edit_state(run: Path, **changes: Any) -> None:
+    """Write other values into the state of a run's checkpoint; None takes one out."""
+    loaded = checkpoint.load_latest(run)
+    assert loaded is not None
+    step, saved = loaded
+    shutil.rmtree(run / "checkpoints")
+    state = {name: value for name, value in {**saved.state, **changes}.items() if value is not None}
+    checkpoint.save(run, step, checkpoint.Checkpoint(saved.tensors, state))
+
+
+def test_a_run_of_before_there_was_such_a_check_can_go_on(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    edit_state(run, conditions=None)
+    assert run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)[0].step == 2
+
+
+def test_another_kind_of_device_may_have_another_precision_and_it_is_said(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """Of a card that computes in bfloat16 to a CPU, say: "auto" chose both times."""
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    edit_state(
+        run, way={**Way().to_dict(), "device": "cuda"}, conditions={"validate": None, "precision": "bf16"}
+    )
+    _, moments = run_tiny(recipe, pictures, run, resume=True)
+    assert [moment.note for moment in moments] == [
+        f"{run} was begun in bf16 on cuda, and goes on in fp32 on cpu"
+    ]
+
+
+def test_resuming_what_is_not_there_is_said(pictures: Path, tmp_path: Path) -> None:
+    _, moments = run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", resume=True)
+    assert moments[0].note == f"nothing to resume in {tmp_path / 'run'}; starting anew"
+
+
+def test_going_on_from_an_older_checkpoint_is_said(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(), tmp_path / "run"
+    run_half(recipe, pictures, run)
+    (run / "checkpoints" / "step-00000015").mkdir()
+    trainer, moments = run_tiny(recipe, pictures, run, resume=True)
+    assert trainer.step == 20
+    assert moments[0].note == f"{run}: checkpoint step-00000015 is damaged; the one of step 10 is used"
+
+
+@pytest.mark.parametrize(("steps", "every"), [(20, 10), (50, 1000), (7, 3), (60, 1000)])
+def test_every_report_is_of_a_step_of_its_own_and_says_how_far_the_run_is(
+    steps: int, every: int, pictures: Path, tmp_path: Path
+) -> None:
+    _, moments = run_tiny(tiny_recipe(steps=steps, validate_every=every), pictures, tmp_path / "run")
+    expected = sorted({step for step in range(1, steps + 1) if step % every == 0 or step % 50 == 0} | {steps})
+    assert [moment.step for moment in moments] == expected
+    assert [moment.progress for moment in moments] == [step / steps for step in expected]
+    assert moments[-1].psnr is not None and all(moment.loss > 0 for moment in moments)
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == expected
+
+
+@pytest.mark.parametrize(("holdout", "count"), [(0, 12), (8, 1)])
+def test_validation_on_the_training_pictures_is_said(
+    holdout: int, count: int, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for path in sorted(pictures.iterdir())[:count]:
+        shutil.copy(path, folder)
+    recipe = tiny_recipe(steps=1, holdout=holdout)
+    _, moments = run_tiny(recipe, folder, tmp_path / "run")
+    assert moments[0].note == (
+        "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "
+        "--holdout above 0 or --validate"
+    )
+    _, moments = run_tiny(recipe, folder, tmp_path / "set", validate=lambda _: 1.0, validated_on="Set5")
+    assert [moment.note for moment in moments] == [None]
+
+
+def test_how_many_pictures_are_held_out_is_said(pictures: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "run", said=said.append)
+    assert said == ["10 pictures to train on, 2 held out for validation"]
+
+
 def test_a_finished_run_that_is_resumed_keeps_its_log(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=10, schedule="step")
     run_tiny(recipe, pictures, tmp_path / "run")
@@ -307,7 +409,7 @@ def test_unreadable_pictures_are_named_and_the_others_used(pictures: Path, tmp_p
     (folder / "bad.png").write_bytes(b"no picture")
     _, moments = run_tiny(tiny_recipe(steps=1, holdout=0), folder, tmp_path / "run")
     notes = [m.note for m in moments if m.note]
-    assert len(notes) == 1 and "bad.png" in notes[0]
+    assert len(notes) == 2 and "bad.png" in notes[0] and "no picture is held out" in notes[1]
 
 
 def test_published_weights_start_another_run_where_they_left_off(pictures: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import weights
 from nsr_cli.cli.console import Console
@@ -26,20 +28,62 @@ def trained(recipe: Recipe, data: str = "pictures") -> Trained:
     return Trained(recipe, Network(recipe.network), 10, 1.0, [data])
 
 
-def saved_run(run: Path, recipe: dict[str, Any]) -> Path:
+def saved_run(run: Path, recipe: dict[str, Any], **more: Any) -> Path:
     """The folder of a run that was interrupted at step 10."""
     tensors = {"weights": Network(tiny_recipe().network).state_dict()}
-    checkpoint.save(run, 10, checkpoint.Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0}))
+    checkpoint.save(run, 10, checkpoint.Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0, **more}))
     return run
+
+
+def keep_best(run: Path) -> Path:
+    """Best weights of step 4 in a run's folder."""
+    tensors = {"weights": Network(tiny_recipe().network).state_dict()}
+    state = {"step": 4, "seconds": 0.25, "psnr": 30.0}
+    checkpoint.save_best(run, checkpoint.Checkpoint(tensors, state))
+    return run / "best"
 
 
 def test_the_best_weights_state_their_own_steps_and_minutes(tmp_path: Path) -> None:
     run = saved_run(tmp_path / "run", tiny_recipe().to_dict())
-    tensors = {"weights": Network(tiny_recipe().network).state_dict()}
-    state = {"step": 4, "seconds": 0.25, "psnr": 30.0}
-    checkpoint.save_best(run, checkpoint.Checkpoint(tensors, state))
+    keep_best(run)
     best, last = publish.load_trained(run, "best"), publish.load_trained(run, "last")
     assert (best.step, best.seconds) == (4, 0.25) and (last.step, last.seconds) == (10, 1.0)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "state.json"])
+def test_the_last_weights_do_not_stand_in_for_damaged_best_ones(file: str, tmp_path: Path) -> None:
+    run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), best=30.0)
+    path = keep_best(run) / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(TrainingError, match="run: the best weights are damaged; give --which last"):
+        load_trained(run)
+    assert load_trained(run, "last").step == 10
+
+
+def test_best_weights_that_a_run_had_and_that_are_gone_are_missed(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="the best weights are missing; give --which last"):
+        load_trained(saved_run(tmp_path / "run", tiny_recipe().to_dict(), best=30.0))
+
+
+@pytest.mark.parametrize("more", [{"best": -math.inf}, {}])
+def test_a_run_that_was_never_validated_gives_its_last_weights_and_says_so(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), **more)
+    assert load_trained(run, "best", told.append).step == 10
+    assert told == [f"{run}: never validated, so that it has no best weights; these are the last, of step 10"]
+
+
+def test_a_damaged_newest_checkpoint_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    told: list[str] = []
+    run = saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    shutil.copytree(run / "checkpoints" / "step-00000010", run / "checkpoints" / "step-00000020")
+    (run / "checkpoints" / "step-00000020" / "state.json").write_bytes(b"{}")
+    assert load_trained(run, "last", told.append).step == 10
+    assert told == [f"{run}: checkpoint step-00000020 is damaged; the one of step 10 is used"]
 
 
 @pytest.mark.parametrize("name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing."])
@@ -66,6 +110,42 @@ def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tm
 def test_published_weights_say_what_they_were_trained_for(task: str, tmp_path: Path) -> None:
     publish.publish(trained(tiny_recipe(task)), "own", tmp_path / "manifest.json", tmp_path, {})
     assert trained_for((tmp_path / "own.safetensors").read_bytes()) == task
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(weights.app, ["publish", *arguments], obj=Console())
+
+
+def test_a_file_that_the_manifest_did_not_write_is_left_alone_unless_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    call = ("run", "--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last")
+    file = tmp_path / "own.safetensors"
+    file.write_bytes(b"a stranger's")
+    refused = command(*call)
+    assert isinstance(refused.exception, UsageError) and "--if-exists overwrite" in str(refused.exception)
+    skipped = command(*call, "--if-exists", "skip")
+    assert skipped.exit_code == 0 and "skipped" in skipped.stderr
+    assert file.read_bytes() == b"a stranger's" and not (tmp_path / "m.json").exists()
+    assert command(*call, "--if-exists", "overwrite").exit_code == 0
+    assert load_manifest(tmp_path / "m.json").get("own").bytes == file.stat().st_size
+
+
+def test_weights_of_before_are_replaced_only_where_the_manifest_wrote_that_very_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    call = ("run", "--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last")
+    assert command(*call).exit_code == 0
+    again = command(*call)
+    assert again.exit_code == 0 and "replaces the weights that m.json listed as own" in again.stderr
+    assert isinstance(command(*call, "--if-exists", "error").exception, UsageError)
+    (tmp_path / "own.safetensors").write_bytes(b"edited since")
+    assert isinstance(command(*call).exception, UsageError)
+    assert (tmp_path / "own.safetensors").read_bytes() == b"edited since"
 
 
 def test_the_file_of_other_weights_is_not_replaced(tmp_path: Path) -> None:
@@ -122,6 +202,20 @@ def test_the_command_refuses_before_it_scores(
     places = ("--folder", ".", "--manifest", "m.json")
     done = CliRunner().invoke(weights.app, ["publish", "run", *places, *arguments], obj=Console())
     assert isinstance(done.exception, UsageError) and said in str(done.exception)
+
+
+def test_what_a_run_from_scratch_started_from_is_not_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call = ("--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last", "--from", "theirs")
+    saved_run(tmp_path / "run", tiny_recipe().to_dict())
+    refused = command("run", *call)
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == "--from is for runs with --init: run started from scratch"
+    saved_run(tmp_path / "next", tiny_recipe(init="first.safetensors").to_dict())
+    assert command("next", *call).exit_code == 0
+    assert ", from theirs, " in load_manifest(tmp_path / "m.json").get("own").trained_on
 
 
 def test_the_manifest_is_what_the_command_line_reads(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from nsr_cli.errors import UsageError
+from nsr_cli.model.config import PRESETS
 from nsr_cli.training.recipe import TASKS, Recipe, make_recipe
 
 
@@ -39,12 +40,23 @@ def test_recipes_survive_json() -> None:
         Recipe.from_dict({"task": "upscale-x2"})
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_selection_needs_no_other_option(preset: str) -> None:
+    """Of a sparse network that leaves the plain one of the same layers, Table 1's first row."""
+    network = make_recipe("denoise-gray", preset, {"selection": "none"}).network
+    assert (network.selection, network.groups, network.cardinality) == ("none", 1, 1)
+    assert network.blocks == PRESETS[preset].blocks
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: make_recipe("upscale-x5"), "upscale-x4"),
         (lambda: make_recipe("upscale-x2", "edsr-xl"), "edsr-s"),
         (lambda: make_recipe("upscale-x2", None, {"cardinality": 7}), "does not divide"),
+        (lambda: make_recipe("upscale-x2", "restore-lite"), "restore-lite is for denoise and dejpeg"),
+        (lambda: make_recipe("upscale-x3", "restore-deep"), "another --network, such as lite"),
+        (lambda: make_recipe("upscale-x2", None, {"selection": "none", "groups": 4}), "one group"),
         (lambda: make_recipe("denoise-gray", intact=0.1, mean_color=1.0), "--intact is for dejpeg"),
         (lambda: make_recipe("dejpeg-rgb", intact=0.1), "nothing without --mean-color"),
     ],

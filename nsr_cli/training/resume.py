@@ -1,0 +1,113 @@
+"""What a run that goes on must have in common with what was begun, and what is only said about it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nsr_cli.errors import TrainingError, UsageError
+from nsr_cli.shown import safe_text
+from nsr_cli.training import checkpoint, log
+from nsr_cli.training.forms import Way
+from nsr_cli.training.loop import Report, remark
+from nsr_cli.training.recipe import Recipe
+
+Saved = tuple[int, checkpoint.Checkpoint]
+
+
+def conditions_of(validated_on: str | None, autocast: torch.dtype | None) -> dict[str, Any]:
+    """What a run is measured with and computes in: not of its recipe, but another one would spoil its best weights."""
+    return {"validate": validated_on, "precision": "fp32" if autocast is None else "bf16"}
+
+
+def find_saved(
+    recipe: Recipe,
+    conditions: Mapping[str, Any],
+    run: Path,
+    device: torch.device,
+    report: Report,
+    *,
+    resume: bool,
+) -> Saved | None:
+    """The step and the checkpoint to go on from; None for a run that begins.
+
+    Raises:
+        TrainingError: there are checkpoints, and none that can be read.
+        UsageError: `run` holds a run already, or one with other settings.
+    """
+    saved = checkpoint.load_latest(run, lambda line: report(remark(line)))
+    if saved is None:
+        if resume:
+            report(remark(f"nothing to resume in {safe_text(run)}; starting anew"))
+        return None
+    if not resume:
+        raise UsageError(
+            f"{run} holds a run at step {saved[0]}; continue it with --resume or choose another --out"
+        )
+    try:
+        before = Recipe.from_dict(saved[1].state["recipe"])
+    except (KeyError, ValueError):
+        raise TrainingError(f"{run}: its settings cannot be read; start again with another --out") from None
+    found = _differences(before, recipe) + _of_conditions(saved, conditions, run, device, report)
+    if found:
+        raise UsageError(
+            f"{safe_text(run)} was started with other settings ({safe_text('; '.join(found))}); give the same "
+            "options again, or choose another --out"
+        )
+    return saved
+
+
+def _differences(before: Recipe, now: Recipe) -> list[str]:
+    """In which settings two recipes differ, by their names."""
+    old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
+    return [
+        _difference(name, old[name], new[name])
+        for name in old
+        if name != "network" and old[name] != new[name]
+    ]
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    said = ["the default" if value is None else value for value in (before, now)]
+    return f"{name} {said[0]}, now {said[1]}"
+
+
+def _of_conditions(
+    saved: Saved, now: Mapping[str, Any], run: Path, device: torch.device, report: Report
+) -> list[str]:
+    """In which conditions a run differs from its beginning; those of older versions are not known.
+
+    On another kind of device "auto" may mean another precision, which the user did not ask for: that is only said.
+    """
+    state = saved[1].state
+    before = dict(state.get("conditions") or {})
+    differing = [name for name in now if name in before and before[name] != now[name]]
+    kind = dict(state.get("way") or {}).get("device", device.type)
+    if "precision" in differing and kind != device.type:
+        differing.remove("precision")
+        report(
+            remark(
+                f"{safe_text(run)} was begun in {before['precision']} on {kind}, and goes on in {now['precision']} "
+                f"on {device.type}"
+            )
+        )
+    return [_difference(name, before[name], now[name]) for name in differing]
+
+
+def way_of(saved: Saved | None, device: torch.device) -> Way | None:
+    """The way in which a run has begun: another one would not go on to the bit. None on another kind of device."""
+    values = saved[1].state.get("way", {}) if saved is not None else {}
+    try:
+        return Way.from_dict(values) if values.get("device") == device.type else None
+    except (AttributeError, ValueError):
+        return None
+
+
+def compare_data(run: Path, now: Sequence[str], report: Report) -> None:
+    """Say if a resumed run goes on with other pictures: its result would not be that of one run."""
+    before = log.data_of(run)
+    if before and before != list(now):
+        report(
+            remark(f"{safe_text(run)} was started on {', '.join(before)}, and goes on with {', '.join(now)}")
+        )
