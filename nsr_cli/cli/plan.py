@@ -87,6 +87,8 @@ class Plan:
     """Subfolders that were not looked into."""
     results: tuple[Remark, ...] = ()
     """Inputs that are left out since an earlier run made them of other inputs."""
+    again: tuple[str, ...] = ()
+    """Inputs that an earlier run made of other inputs under names of its own: they are restored all the same."""
     rule: str = "skip"
     """What is done about results that are there: `skip`, `overwrite` or `error`."""
 
@@ -94,6 +96,24 @@ class Plan:
     def ignored(self) -> str:
         """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
         return ignored(self.others, self.other_suffixes, self.unvisited)
+
+    @property
+    def warning(self) -> str:
+        """What is said before the run about the inputs that are results themselves; empty if there are none.
+
+        Whether a pattern found them or somebody typed them is not known: a shell replaces patterns.
+        """
+        if not self.again:
+            return ""
+        first, more = self.again[0], len(self.again) - 1
+        told = f"{first} is a result of this command itself"
+        if not more:
+            return f"{told}, and is restored again; leave it out if that is not meant"
+        are = "are" if more > 1 else "is"
+        return (
+            f"{told}, as {are} {more} more of the inputs, and they are restored again; "
+            "leave them out if that is not meant"
+        )
 
     @property
     def inputs(self) -> int:
@@ -143,6 +163,7 @@ def make_plan(request: Request) -> Plan:
         other_suffixes=tuple(sorted(gathered.other_suffixes)),
         unvisited=gathered.unvisited,
         results=tuple(results.values()),
+        again=_results_again(left, gathered, request),
         rule=rule,
     )
 
@@ -180,6 +201,22 @@ def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[
         if request.earlier.knows(job.source):
             found[id(job)] = Remark(job.label, f"it is the result of {maker.label}")
     return found
+
+
+def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
+    """The inputs that are results of this task, by their notes, and stand beside what they are made of, by its name.
+
+    Notes are read of files alone that are named like results: what is before the last `_` names another input.
+    """
+    if request.earlier is None:
+        return ()
+    stems = {(found.path.parent, found.path.stem) for found in gathered.found if found.path is not None}
+    likely = (
+        job.source
+        for job in jobs
+        if job.source is not None and (job.source.parent, job.source.stem.rpartition("_")[0]) in stems
+    )
+    return tuple(str(source) for source in likely if request.earlier.knows(source))
 
 
 def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:

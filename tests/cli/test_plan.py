@@ -1,6 +1,7 @@
 """The plan of a run: where results go, and everything that is refused before any work."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nsr_cli.cli.plan import Plan, make_plan
 from nsr_cli.cli.redo import Earlier
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import UsageError, WriteError
+from tests.cli.conftest import Run
 from tests.cli.kinds import cases
 
 
@@ -176,6 +178,46 @@ def test_results_that_a_pattern_finds_when_a_run_is_continued_are_no_inputs() ->
         with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
             plan("*.png", earlier=noted, if_exists=rule)
     assert plan("a_x4.png", earlier=noted).results == ()
+
+
+def test_results_of_a_run_with_another_name_are_said_to_be_restored_again() -> None:
+    touch("a.png", "a_x3.png", "b.jpg", "b_x3.png", "c_x3.png", "d.png", "d_e.png", "sub/e_x3.png", "e.png")
+    noted = Noted("a_x3.png", "b_x3.png", "c_x3.png", "sub/e_x3.png")
+    several = plan("*.*", "sub/*", earlier=noted)
+    assert len(several.jobs) == 9 and several.results == ()
+    assert several.again == ("a_x3.png", "b_x3.png")  # the other two stand without what they are made of
+    assert several.warning == (
+        "a_x3.png is a result of this command itself, as is 1 more of the inputs, and they are restored again; "
+        "leave them out if that is not meant"
+    )
+    assert plan("a.png", "a_x3.png", earlier=noted).warning == (
+        "a_x3.png is a result of this command itself, and is restored again; leave it out if that is not meant"
+    )
+    assert plan("a_x3.png", earlier=noted).warning == ""
+    assert plan("a.png", "a_x3.png").warning == plan("d.png", "d_e.png", earlier=noted).warning == ""
+
+
+def test_a_dry_run_says_it_too(
+    nsr: Run, paint: Callable[..., Path], tiny_model: Path, tmp_path: Path
+) -> None:
+    paint(tmp_path / "a.png")
+    assert nsr("upscale", "a.png", "-s", "2", "-m", tiny_model).returncode == 0
+    done = nsr("upscale", "a.png", "a_x2.png", "-s", "3", "-n")
+    assert done.returncode == 0 and b"2 to restore" in done.stderr
+    assert b"a_x2.png is a result of this command itself" in done.stderr
+
+
+def test_only_notes_of_pictures_that_are_named_like_results_are_read() -> None:
+    touch(*(f"IMG_{i}.png" for i in range(50)), "IMG_7_x3.png")
+    read: list[str] = []
+
+    class Reading(Noted):
+        def knows(self, path: Path) -> bool:
+            read.append(path.name)
+            return False
+
+    plan("*.png", earlier=Reading())
+    assert read == ["IMG_7_x3.png"]
 
 
 def test_a_result_among_the_inputs_is_no_failure_for_the_name_that_its_own_would_have() -> None:
