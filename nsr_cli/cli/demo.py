@@ -9,7 +9,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.options import Device, PrecisionChoice
-from nsr_cli.cli.options_files import DemoExists
+from nsr_cli.cli.options_files import DemoExists, parse_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +27,10 @@ LABEL_HEIGHT = 24  # pixels above the pictures that stand side by side
 @app.command("demo")
 def demo(
     ctx: typer.Context,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
-        "nsr-demo"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", parser=parse_folder, metavar="PATH", help="Folder for the pictures."),
+    ] = Path("nsr-demo"),
     if_exists: DemoExists = None,
     device: Device = "auto",
     precision: PrecisionChoice = "auto",

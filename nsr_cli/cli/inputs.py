@@ -4,6 +4,7 @@ Nothing is opened here but folders. Every path is met once, in a fixed order; pi
 lead back into a folder being read are left out with a reason.
 """
 
+import errno
 import glob
 import os
 import stat
@@ -11,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nsr_cli.cli.whereabouts import Whereabouts
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
@@ -18,6 +20,7 @@ STDIN = "-"
 
 _SHOWN = 6  # suffixes of files that are not pictures
 
+_LEADS_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
@@ -83,7 +86,7 @@ def gather(
         UsageError: stdin is given twice.
     """
     gathered = Gathered()
-    seen: set[str] = set()
+    seen = _Seen()
     if list(inputs).count(STDIN) > 1:
         raise UsageError("'-' is given twice: stdin can be read once")
     for text in _expanded(inputs, gathered):
@@ -144,9 +147,13 @@ def is_special(path: Path) -> bool:
 
 def unreadable(text: str) -> str:
     """Why a path that was named is not a readable file; empty if it is one."""
-    if not os.path.lexists(text):
+    try:
+        os.lstat(text)  # a folder on the way that may not be entered is another matter than a missing file
+        kind = _kind(Path(text))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return "no such file"
-    kind = _kind(Path(text))
+    except OSError as error:
+        return _unread(error)
     return {"file": "", "folder": "a folder, not a file"}.get(kind, kind)
 
 
@@ -162,28 +169,40 @@ def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
         yield from matches
 
 
-def _take(text: str, recursive: bool, suffixes: Collection[str], seen: set[str], gathered: Gathered) -> None:
+class _Seen:
+    """The paths that have been met."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._where = Whereabouts()
+
+    def is_new(self, path: Path) -> bool:
+        """Whether this is the first time that `path` is met."""
+        before = len(self._keys)
+        self._keys.add(self._where.spelled(path))
+        return len(self._keys) > before
+
+
+def _take(text: str, recursive: bool, suffixes: Collection[str], seen: _Seen, gathered: Gathered) -> None:
     """Add the picture of that name, or those in the folder of that name."""
     if text and is_folder(Path(text)):
         gathered.folders.append(Path(text))
         for found in _walk(Path(text), recursive, suffixes, gathered):
             _add(found, seen, gathered)
     elif reason := unreadable(text):
-        gathered.failed.append(Remark(text, reason))
+        gathered.failed.append(Remark(text or "''", reason))
     else:
         _add(Found(Path(text), typed=text), seen, gathered)
 
 
-def _add(found: Found, seen: set[str], gathered: Gathered) -> None:
-    key = os.path.normpath(found.path.absolute()) if found.path else STDIN
-    if key not in seen:
-        seen.add(key)
+def _add(found: Found, seen: _Seen, gathered: Gathered) -> None:
+    if found.path is None or seen.is_new(found.path):
         gathered.found.append(found)
 
 
 def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
-    visited = {_identity(root)}
-    waiting = [root]
+    visited: set[tuple[int, int]] = set()
+    waiting = _not_visited([root], visited, gathered)
     while waiting:
         folder = waiting.pop()
         below = []
@@ -191,7 +210,11 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
             if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
                 continue
             path = folder / entry.name
-            kind = _kind(path)
+            try:
+                kind = _kind(path)
+            except OSError as error:  # the names of a folder may be read without a right to what they name
+                gathered.failed.append(Remark(str(path), _unread(error)))
+                continue
             if kind == "folder":
                 below.append(path)
             elif kind != "file":
@@ -209,7 +232,11 @@ def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: G
     """Those of `folders` that no other name or link has led to; all are noted as visited."""
     new = []
     for path in folders:
-        identity = _identity(path)
+        try:
+            identity = _identity(path)
+        except OSError as error:
+            gathered.failed.append(Remark(str(path), _unread(error)))
+            continue
         if identity in visited:
             gathered.skipped.append(Remark(str(path), "leads to a folder that is already being read"))
         else:
@@ -223,16 +250,18 @@ def _entries(folder: Path, gathered: Gathered) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        gathered.failed.append(Remark(str(folder), f"cannot be read: {error.strerror}"))
+        gathered.failed.append(Remark(str(folder), _unread(error)))
         return []
 
 
 def _kind(path: Path) -> str:
-    """'file', 'folder', or the reason why it is neither."""
+    """'file', 'folder', or the reason why it is neither. OSError if that cannot be found out."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return "a broken link" if path.is_symlink() else f"cannot be read: {error.strerror}"
+        if error.errno in _LEADS_NOWHERE and os.path.islink(path):  # noqa: PTH114 (Path's may raise)
+            return "a broken link"
+        raise
     if stat.S_ISREG(mode):
         return "file"
     return "folder" if stat.S_ISDIR(mode) else _special(mode)
@@ -242,6 +271,10 @@ def _special(mode: int) -> str:
     if stat.S_ISFIFO(mode):
         return "a pipe, not a file; feed it to stdin and give -"
     return "a socket, not a file" if stat.S_ISSOCK(mode) else "a device, not a file"
+
+
+def _unread(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -16,38 +16,53 @@ MOST = 256 << 20  # bytes of a list
 _BOM = b"\xef\xbb\xbf"  # Windows programs begin a text file with it
 
 
-def listed_paths(inputs: Sequence[str], source: str | None, null: bool) -> tuple[str, ...]:
-    """The paths in the list `source` (a file, a pipe, or - for stdin; None: there is no list), in its order.
+def listed_paths(inputs: Sequence[str], sources: Sequence[str] | None, null: bool) -> tuple[str, ...]:
+    """The paths in the lists `sources` (files, pipes, and - for stdin; None: there are no lists), in their order.
 
     They are taken as they are: none of them is a pattern, and `-` is a file of that name. Empty ones are left out,
     and a carriage return before the end of a line.
 
     Args:
         inputs: what else is to be restored, as typed.
-        source: the list, as typed.
-        null: NUL bytes stand between the paths, as `find -print0` writes them.
+        sources: the lists, as typed.
+        null: NUL bytes stand between the paths of each list, as `find -print0` writes them.
 
     Raises:
-        UsageError: there are neither inputs nor a list, or the list cannot be read, or is none.
+        UsageError: there are neither inputs nor a list, or a list cannot be read, or is none; stdin is given twice.
     """
-    if source is None:
+    if not sources:
         if null:
             raise UsageError("-0 is for a list of paths: name it with --files-from")
         if not inputs:
             raise UsageError("missing IN: give pictures or folders, or a list of them with --files-from")
         return ()
-    if source == STDIN and STDIN in inputs:
+    if STDIN in sources and STDIN in inputs:
         raise UsageError("'-' is given twice: stdin can hold the list of --files-from or pictures, not both")
-    name = f"--files-from {safe_text(source)}"
+    if sources.count(STDIN) > 1:
+        raise UsageError("--files-from: '-' is given twice: stdin can be read once")
+    paths = tuple(path for source in sources for path in _listed(source, null))
+    if not paths and not inputs:
+        names = " ".join(map(_option, sources))
+        raise UsageError(f"{names}: {'it is' if len(sources) == 1 else 'they are'} empty")
+    return paths
+
+
+def _option(source: str) -> str:
+    """How messages call a list."""
+    return f"--files-from {safe_text(source)}"
+
+
+def _listed(source: str, null: bool) -> tuple[str, ...]:
+    """The paths in one list. Raises as `listed_paths`."""
+    if not source:
+        raise UsageError("--files-from is empty: name a list")
+    name = _option(source)
     data = _read(source, name)
     if not null and b"\0" in data:
         raise UsageError(f"{name}: it has NUL bytes: give -0 if they stand between the paths")
     if null and b"\0" not in data and b"\n" in data.rstrip(b"\n"):
         raise UsageError(f"{name}: it has lines, and no NUL bytes: leave out -0")
-    paths = tuple(_paths(data, null, name))
-    if not paths and not inputs:
-        raise UsageError(f"{name}: it is empty")
-    return paths
+    return tuple(_paths(data, null, name))
 
 
 def _read(source: str, name: str) -> bytes:

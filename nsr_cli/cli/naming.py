@@ -1,5 +1,6 @@
 """The names of results: templates such as '{stem}_x{scale}', suffixes and formats."""
 
+import re
 import string
 from collections.abc import Mapping
 from contextlib import suppress
@@ -86,14 +87,24 @@ def name_too_long(name: str) -> bool:
 def check_template(template: str) -> None:
     """UsageError if `template` has a field that no result has, or is not a template."""
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-        for name in names:
+        for _, name, spec, _ in string.Formatter().parse(template):
+            if name is None:
+                continue
             if name not in FIELDS:
                 hint = did_you_mean(name, FIELDS) or f"; there are {', '.join(FIELDS)}"
                 raise UsageError(f"--name has no field {{{safe_text(name)}}}{hint}")
+            _check_spec(spec or "")
         string.Formatter().vformat(template, (), {**dict.fromkeys(FIELDS, "1"), "index": 1})
     except ValueError as error:
         raise UsageError(f"--name {safe_text(template)!r} is not a template: {error}") from error
+
+
+def _check_spec(spec: str) -> None:
+    """ValueError if what follows a field's colon asks for more than a name holds: it would be made all the same."""
+    if "{" in spec:
+        raise ValueError("a field within a field")
+    if any(len(digits.lstrip("0")) > 4 or int(digits) > _NAME_LIMIT for digits in re.findall(r"\d+", spec)):
+        raise ValueError(f"a name has at most {_NAME_LIMIT} characters")
 
 
 def template_format(template: str | None, form: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """The options about files: what is read, what becomes of it, and where that goes."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,14 @@ from nsr_cli.cli.values import parse_format
 IfExists = Literal["skip", "overwrite", "error"]
 
 _WHERE = "What and where"
+
+
+def parse_folder(text: str | Path) -> Path:
+    """A folder for results; UsageError if its name is empty, which would be the working folder."""
+    from nsr_cli.cli.places import checked_output  # numpy and the codecs: not for --help
+
+    return Path(checked_output(str(text)) or "")
+
 
 Inputs = Annotated[
     list[str],
@@ -34,13 +43,13 @@ Output = Annotated[
 ]
 Recursive = Annotated[bool, option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
 FilesFrom = Annotated[
-    str | None,
+    list[str] | None,
     option(
         "--files-from",
         metavar="FILE",
         panel=_WHERE,
         env=False,
-        help="Also take the paths in FILE, one a line; - reads them from stdin.",
+        help="Also take the paths in FILE, one a line; - reads them from stdin. May be given several times.",
     ),
 ]
 Null = Annotated[

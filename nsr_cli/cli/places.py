@@ -41,7 +41,7 @@ class Placer:
     def __init__(self, request: Request, gathered: Gathered) -> None:
         self.namer = request.namer
         """Names the results; with the format that `-o FILE` asks for."""
-        self._output = request.output
+        self._output = checked_output(request.output)
         self._several = len(gathered.folders) > 1 or (
             gathered.folders and any(f.root is None for f in gathered.found)
         )
@@ -120,6 +120,16 @@ class Placer:
                 f"the results would go to {safe_text(place)}, inside the input {safe_text(root)}: "
                 "choose a folder beside it with -o"
             )
+
+
+def checked_output(output: str | None) -> str | None:
+    """What `-o` says, as it is. UsageError if that is nothing, as where a shell's variable is not set.
+
+    An empty path would be the working folder, and results could replace the inputs there.
+    """
+    if output == "":
+        raise UsageError("-o is empty: name a file or a folder")
+    return output
 
 
 def _named_by_file(namer: Namer, output: Path) -> Namer:

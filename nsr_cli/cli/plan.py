@@ -8,7 +8,7 @@ result in place of an input or among the inputs, a folder that cannot be written
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,9 @@ from nsr_cli.cli.inputs import (
 from nsr_cli.cli.naming import format_of, name_too_long
 from nsr_cli.cli.places import Placer, Request
 from nsr_cli.cli.redo import Stamp, stamp_of
-from nsr_cli.errors import UsageError, WriteError
+from nsr_cli.cli.refusals import check_folders, check_inputs_kept, distinct
+from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
 from nsr_cli.shown import safe_text
 
@@ -85,6 +87,8 @@ class Plan:
     """Subfolders that were not looked into."""
     results: tuple[Remark, ...] = ()
     """Inputs that are left out since an earlier run made them of other inputs."""
+    again: tuple[str, ...] = ()
+    """Inputs that an earlier run made of other inputs under names of its own: they are restored all the same."""
     rule: str = "skip"
     """What is done about results that are there: `skip`, `overwrite` or `error`."""
 
@@ -92,6 +96,24 @@ class Plan:
     def ignored(self) -> str:
         """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
         return ignored(self.others, self.other_suffixes, self.unvisited)
+
+    @property
+    def warning(self) -> str:
+        """What is said before the run about the inputs that are results themselves; empty if there are none.
+
+        Whether a pattern found them or somebody typed them is not known: a shell replaces patterns.
+        """
+        if not self.again:
+            return ""
+        first, more = self.again[0], len(self.again) - 1
+        told = f"{first} is a result of this command itself"
+        if not more:
+            return f"{told}, and is restored again; leave it out if that is not meant"
+        are = "are" if more > 1 else "is"
+        return (
+            f"{told}, as {are} {more} more of the inputs, and they are restored again; "
+            "leave them out if that is not meant"
+        )
 
     @property
     def inputs(self) -> int:
@@ -113,8 +135,10 @@ def make_plan(request: Request) -> Plan:
     if named := _names_file(request, asked):
         asked = [replace(asked[0], is_named=True)]
     rule = request.if_exists or ("error" if named else "skip")
-    results = _results(asked, request) if rule == "skip" else {}
-    jobs, too_long = [], []
+    where = Whereabouts()
+    results = _results(asked, request, where) if rule == "skip" else {}
+    jobs: list[Job] = []
+    too_long = []
     for job in asked:
         if id(job) in results:
             continue
@@ -122,14 +146,14 @@ def make_plan(request: Request) -> Plan:
             too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
         else:
             jobs.append(job)
-    _check_collisions(jobs)
-    _check_inputs_kept(jobs, request.if_exists)
+    jobs = distinct(jobs, where)
+    check_inputs_kept(jobs, request.if_exists)
     there = _existing(jobs, request, rule)
     outdated = _outdated(there, request)
     existing = [job for job in there if id(job) not in outdated]
     kept = {id(job) for job in existing}
     left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
-    _check_folders(left)
+    check_folders(left)
     return Plan(
         jobs=tuple(left),
         existing=tuple(existing),
@@ -139,6 +163,7 @@ def make_plan(request: Request) -> Plan:
         other_suffixes=tuple(sorted(gathered.other_suffixes)),
         unvisited=gathered.unvisited,
         results=tuple(results.values()),
+        again=_results_again(left, gathered, request),
         rule=rule,
     )
 
@@ -159,7 +184,7 @@ def _asked(gathered: Gathered, place: Placer) -> list[Job]:
     return jobs
 
 
-def _results(jobs: Sequence[Job], request: Request) -> dict[int, Remark]:
+def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[int, Remark]:
     """The jobs, by their identity, whose inputs are the results of other ones, as their notes say too.
 
     A pattern finds them when a run is continued. Under another name, or behind a link, they stay inputs.
@@ -167,10 +192,10 @@ def _results(jobs: Sequence[Job], request: Request) -> dict[int, Remark]:
     makers: dict[str, Job] = {}
     for job in jobs:
         if job.target is not None:
-            makers.setdefault(_place(job.target), job)
+            makers.setdefault(where.entry(job.target), job)
     found: dict[int, Remark] = {}
     for job in jobs:
-        maker = None if job.source is None else makers.get(_place(job.source))
+        maker = None if job.source is None else makers.get(where.entry(job.source))
         if job.source is None or maker is None or maker is job or request.earlier is None:
             continue
         if request.earlier.knows(job.source):
@@ -178,39 +203,20 @@ def _results(jobs: Sequence[Job], request: Request) -> dict[int, Remark]:
     return found
 
 
-def _check_collisions(jobs: Sequence[Job]) -> None:
-    taken: dict[str, Job] = {}
-    for job in jobs:
-        if job.target is None:
-            continue
-        first = taken.setdefault(_place(job.target), job)
-        if first is not job:
-            raise UsageError(
-                f"{safe_text(first.label)} and {safe_text(job.label)} would both become "
-                f"{safe_text(job.target)}: tell them apart with --name, such as '{{stem}}_{{ext}}', "
-                "or restore them separately"
-            )
+def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
+    """The inputs that are results of this task, by their notes, and stand beside what they are made of, by its name.
 
-
-def _check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
-    """UsageError if a result would replace an input, under whatever name or link, that was not given up."""
-    sources: dict[tuple[int, int], Job] = {}
-    for job in jobs:
-        if job.source is not None:
-            sources.setdefault(_identity(job.source), job)
-    for job in jobs:
-        if job.target is None or not mode_of(job.target):
-            continue
-        victim = sources.get(_identity(job.target))
-        if victim is None or (victim is job and if_exists == "overwrite"):
-            continue
-        remedy = "choose another place with -o or --name"
-        if victim is job:
-            remedy += ", or replace the input with --if-exists overwrite"
-        raise UsageError(
-            f"the result of {safe_text(job.label)} would replace the input "
-            f"{safe_text(victim.label)}: {remedy}"
-        )
+    Notes are read of files alone that are named like results: what is before the last `_` names another input.
+    """
+    if request.earlier is None:
+        return ()
+    stems = {(found.path.parent, found.path.stem) for found in gathered.found if found.path is not None}
+    likely = (
+        job.source
+        for job in jobs
+        if job.source is not None and (job.source.parent, job.source.stem.rpartition("_")[0]) in stems
+    )
+    return tuple(str(source) for source in likely if request.earlier.knows(source))
 
 
 def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
@@ -255,26 +261,3 @@ def _outdated(jobs: Sequence[Job], request: Request) -> dict[int, Job]:
 def _names_file(request: Request, jobs: Sequence[Job]) -> bool:
     """Whether `-o` names the one result itself."""
     return request.output is not None and len(jobs) == 1 and jobs[0].target == Path(request.output)
-
-
-def _check_folders(jobs: Iterable[Job]) -> None:
-    """WriteError unless every folder for results exists or can be made, and can be written."""
-    for folder in dict.fromkeys(job.target.parent for job in jobs if job.target is not None):
-        nearest = folder.absolute()
-        while not os.path.lexists(nearest):
-            nearest = nearest.parent
-        if not is_folder(nearest):
-            raise WriteError(f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise WriteError(
-                f"cannot write into {safe_text(folder)}: permission denied; choose another folder with -o"
-            )
-
-
-def _place(path: Path) -> str:
-    return os.path.normpath(path.absolute())
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

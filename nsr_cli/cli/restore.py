@@ -138,6 +138,8 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     console = console_of(ctx)
     console.json |= shared.json
     plan = make_plan(_request(ctx, settings, shared, inputs))
+    if plan.warning:
+        console.warning(plan.warning)
     failures = show(plan, settings, console) if shared.dry_run else []
     _check_streams(plan, shared, console)
     check_models(ctx, settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
+from nsr_cli.cli.places import checked_output
 from nsr_cli.cli.reading import read_input
 from nsr_cli.errors import NotReady, PictureError, UsageError, WriteError
 from nsr_cli.files import write_atomic, write_error
@@ -66,6 +67,7 @@ def place(
         UsageError: no place for a result, or one that is taken.
         WriteError: its folder cannot be written.
     """
+    checked_output(output)
     suffix, form = next(iter(forms.items()))
     if output == STDOUT or (output is None and image == STDIN):
         if output is None and is_terminal(sys.stdout):
@@ -101,7 +103,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
     path = target.path or Path()
     if is_folder(path):
         raise UsageError(f"{safe_text(path)} is a folder: choose another name")
-    if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(image):
+    if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(Path(image)):
         raise UsageError(f"{safe_text(path)} is the input itself: choose another name with {option}")
     if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
         if rule == "error":
@@ -133,8 +135,8 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
         UsageError: it is a folder, or stdin is a terminal.
         PictureError, NotReady: it cannot be read or decoded.
     """
-    label = "stdin" if image == STDIN else image
-    if image != STDIN and is_folder(Path(image)):
+    label = "stdin" if image == STDIN else image or "''"
+    if image not in ("", STDIN) and is_folder(Path(image)):
         raise UsageError(f"{safe_text(image)} is a folder: give one picture")
     try:
         data = read_input(image, max_pixels, console)

@@ -42,6 +42,16 @@ def test_it_writes_four_pictures_and_says_so_in_one_line(tmp_path: Path) -> None
     assert Path(said[3]).name == "compare.png"
 
 
+def test_an_empty_folder_name_is_not_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(demo.app, ["-o", ""], obj=Console())
+    assert isinstance(refused.exception, UsageError) and "-o is empty" in str(refused.exception)
+    assert CliRunner().invoke(demo.app, ["-o", "."], obj=Console()).exit_code == 0
+    assert (tmp_path / "restored.png").exists()
+
+
 @pytest.mark.parametrize("name", demo.NAMES)
 def test_what_is_there_already_stays_unless_it_may_be_replaced(tmp_path: Path, name: str) -> None:
     mine = tmp_path / f"{name}.png"

@@ -1,8 +1,10 @@
 """What the typed inputs come to: files, folders, patterns, stdin, and what is left out."""
 
+import errno
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,21 @@ def touch(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing below `folder` be looked at: whoever runs the tests may be allowed everything."""
+
+    def guarded(real: Any) -> Any:
+        def look(path: Any, *args: Any, **options: Any) -> Any:
+            if not isinstance(path, int) and folder in Path(os.fsdecode(path)).absolute().parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return real(path, *args, **options)
+
+        return look
+
+    for name in ("stat", "lstat"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
 
 
 def names(gathered: Gathered, root: Path) -> list[str]:
@@ -65,6 +82,16 @@ def test_a_picture_that_is_named_twice_is_restored_once(tmp_path: Path) -> None:
     assert names(gather(inputs, False, SUFFIXES), tmp_path) == ["a.png"]
 
 
+def test_the_way_up_from_a_link_leads_to_another_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(Path("x.png"), Path("other/x.png"), Path("other/sub/y.png"))
+    Path("link").symlink_to("other/sub")
+    gathered = gather(["x.png", "link/../x.png", "other/../x.png", "other/x.png"], False, SUFFIXES)
+    assert [found.typed for found in gathered.found] == ["x.png", "link/../x.png"]
+
+
 def test_patterns_are_expanded_unless_a_file_has_that_very_name(tmp_path: Path) -> None:
     touch(tmp_path / "[ab].png", tmp_path / "a.png", tmp_path / "sub" / "b.png")
     assert names(gather([str(tmp_path / "[ab].png")], False, SUFFIXES), tmp_path) == ["[ab].png"]
@@ -106,6 +133,68 @@ def test_what_does_not_exist_fails_by_itself(tmp_path: Path) -> None:
     gathered = gather([str(tmp_path / "no.png"), str(tmp_path / "a.png"), ""], False, SUFFIXES)
     assert [remark.reason for remark in gathered.failed] == ["no such file", "no such file"]
     assert len(gathered.found) == 1
+
+
+def test_an_empty_name_can_be_seen() -> None:
+    assert [(one.path, one.reason) for one in gather([""], False, SUFFIXES).failed] == [
+        ("''", "no such file")
+    ]
+
+
+def test_what_cannot_be_looked_at_fails_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(*(tmp_path / name for name in ("d/a.png", "d/locked/b.png", "d/locked/sub/c.png", "d/z.png")))
+    lock(tmp_path / "d" / "locked", monkeypatch)
+    gathered = gather([str(tmp_path / "d")], True, SUFFIXES)
+    assert names(gathered, tmp_path) == ["d/a.png", "d/z.png"] and gathered.skipped == []
+    assert [(Path(one.path).name, one.reason) for one in gathered.failed] == [
+        ("b.png", "cannot be read: Permission denied"),
+        ("sub", "cannot be read: Permission denied"),
+    ]
+
+
+def test_a_link_to_what_cannot_be_looked_at_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "locked" / "b.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "locked" / "b.png")
+    real = os.stat
+
+    def look(path: Any, *args: Any, **options: Any) -> Any:
+        if options.get("follow_symlinks", True) and os.fspath(path).endswith("link.png"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", look)
+    assert unreadable(str(tmp_path / "link.png")) == "cannot be read: Permission denied"
+
+
+def test_a_folder_that_is_gone_when_its_turn_comes_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "d" / "a.png", tmp_path / "d" / "sub" / "b.png")
+    real, looks = os.stat, []
+
+    def look(path: Any, *args: Any, **options: Any) -> Any:
+        if os.fspath(path).endswith("sub"):
+            looks.append(path)
+            if len(looks) > 1:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", look)
+    gathered = gather([str(tmp_path / "d")], True, SUFFIXES)
+    assert names(gathered, tmp_path) == ["d/a.png"]
+    assert [one.reason for one in gathered.failed] == ["cannot be read: No such file or directory"]
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_not_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "noread" / "a.png", tmp_path / "file")
+    lock(tmp_path / "noread", monkeypatch)
+    assert unreadable(str(tmp_path / "noread" / "a.png")) == "cannot be read: Permission denied"
+    assert unreadable(str(tmp_path / "file" / "a.png")) == "no such file"
+    assert unreadable("a\0b.png") == "no such file"
 
 
 def test_stdin_can_be_read_once() -> None:

@@ -40,7 +40,7 @@ def test_a_list_has_a_path_a_line_or_nul_bytes_between_them(
     data: bytes, null: bool, expected: tuple[str, ...]
 ) -> None:
     Path("list").write_bytes(data)
-    assert listed_paths([], "list", null) == expected
+    assert listed_paths([], ["list"], null) == expected
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_what_is_no_list_is_one_line(
     if data is not None:
         Path("list").write_bytes(data)
     with pytest.raises(UsageError, match=reason):
-        listed_paths([], "list", null)
+        listed_paths([], ["list"], null)
 
 
 def test_a_name_that_the_system_cannot_hold_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("list").write_bytes(b"a.png\nb\xff.png\n")
     monkeypatch.setattr(listed, "os", SimpleNamespace(fsdecode=lambda path: path.decode("utf-8")))
     with pytest.raises(UsageError, match=r"path 2, b'b\\xff.png', is not written in utf-8"):
-        listed_paths([], "list", False)
+        listed_paths([], ["list"], False)
 
 
 def test_options_that_do_not_go_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,12 +77,14 @@ def test_options_that_do_not_go_together_are_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="-0 is for a list of paths"):
         listed_paths(["a.png"], None, True)
     with pytest.raises(UsageError, match="stdin can hold the list of --files-from or pictures, not both"):
-        listed_paths(["-"], "-", False)
+        listed_paths(["-"], ["-"], False)
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
-        listed_paths([], ".", False)
+        listed_paths([], ["."], False)
+    with pytest.raises(UsageError, match="--files-from is empty: name a list"):
+        listed_paths([], [""], False)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a.png"), isatty=lambda: True))
     with pytest.raises(UsageError, match="which is a terminal"):
-        listed_paths([], "-", False)
+        listed_paths([], ["-"], False)
     assert listed_paths(["a.png"], None, False) == ()
 
 
@@ -90,8 +92,32 @@ def test_a_list_may_be_a_pipe_as_a_shell_makes_one() -> None:
     os.mkfifo("pipe")
     writer = threading.Thread(target=Path("pipe").write_bytes, args=(b"a.png\nb.png\n",))
     writer.start()
-    assert listed_paths(["c.png"], "pipe", False) == ("a.png", "b.png")
+    assert listed_paths(["c.png"], ["pipe"], False) == ("a.png", "b.png")
     writer.join()
+
+
+def test_several_lists_are_taken_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("one").write_text("b.png\n")
+    Path("none").write_text("")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"c.png"), isatty=lambda: False))
+    assert listed_paths([], ["none", "-", "one"], False) == ("c.png", "b.png")
+    with pytest.raises(UsageError, match="'-' is given twice: stdin can be read once"):
+        listed_paths([], ["-", "one", "-"], False)
+    with pytest.raises(UsageError, match="--files-from none --files-from none: they are empty"):
+        listed_paths([], ["none", "none"], False)
+    with pytest.raises(UsageError, match="--files-from gone: there is no such file"):
+        listed_paths([], ["one", "gone"], False)
+
+
+@pytest.mark.parametrize("command", [*RESTORING, "inspect"])
+def test_the_option_may_be_given_several_times(
+    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        Path(name).write_text(f"{name}.png\n")
+    assert inside(command, "--files-from", "b", "c.png", "--files-from", "a") == 3
+    told = [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "no such" in line]
+    assert told == ["c.png", "b.png", "a.png"]
 
 
 def test_listed_paths_are_taken_as_they_are_and_once() -> None:

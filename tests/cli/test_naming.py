@@ -69,6 +69,27 @@ def test_a_template_that_is_none_is_refused_at_once(template: str) -> None:
         check_template(template)
 
 
+@pytest.mark.parametrize(
+    "spec", ["99999999999", ".99999999999f", "256", "0>1000", "9" * 5000, "\u0669" * 4, "{index}", "{foo}"]
+)
+def test_a_template_cannot_ask_for_more_than_a_name_may_hold(spec: str) -> None:
+    for field in ("stem", "index"):
+        with pytest.raises(UsageError, match=r"^--name '.*' is not a template: "):
+            check_template(f"{{{field}:{spec}}}")
+
+
+def test_a_template_may_pad_and_cut() -> None:
+    for template in (
+        "{index:03}",
+        "{stem:.40}",
+        "{stem:_<255}",
+        "{stem:0000000000012}",
+        "{{1000}}",
+        "1000_{stem}",
+    ):
+        check_template(template)
+
+
 def test_the_suffix_of_a_template_chooses_the_format_and_must_agree() -> None:
     assert template_format("{stem}.webp", None) == "WEBP"
     assert template_format("{stem}", "TIFF") == "TIFF"

@@ -1,6 +1,7 @@
 """The plan of a run: where results go, and everything that is refused before any work."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nsr_cli.cli.plan import Plan, make_plan
 from nsr_cli.cli.redo import Earlier
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import UsageError, WriteError
+from tests.cli.conftest import Run
 from tests.cli.kinds import cases
 
 
@@ -94,6 +96,33 @@ def test_results_of_one_name_are_found_before_any_work() -> None:
         plan("x/b.png", "y/b.png", output="out")
 
 
+def test_results_of_one_name_are_found_behind_links() -> None:
+    touch("d1/x.png", "d1/x.jpg", "d1/sub/f")
+    Path("d2").symlink_to("d1")
+    Path("link").symlink_to("d1/sub")
+    for rule in (None, "overwrite"):
+        for other in ("d2/x.jpg", "link/../x.jpg"):
+            with pytest.raises(UsageError, match=r"d1/x.png and .*x.jpg would both become .*x_x4.png"):
+                plan("d1/x.png", other, if_exists=rule)
+    touch("a.png", "b.png", "b_x4.png")
+    Path("a_x4.png").symlink_to("b_x4.png")  # writing replaces what it leads to
+    with pytest.raises(UsageError, match=r"a.png and b.png would both become b_x4.png"):
+        plan("a.png", "b.png", if_exists="overwrite")
+
+
+def test_another_picture_by_the_way_up_from_a_link_has_a_result_of_its_own() -> None:
+    touch("x.png", "other/x.png", "other/sub/f")
+    Path("link").symlink_to("other/sub")
+    assert targets("x.png", "link/../x.png") == ["x_x4.png", "link/../x_x4.png"]
+
+
+def test_one_picture_by_two_ways_to_one_place_is_restored_once() -> None:
+    touch("d1/x.png")
+    Path("d2").symlink_to("d1")
+    assert targets("d1/x.png", "d2/x.png") == ["d1/x_x4.png"]
+    assert targets("d1", "d2") == ["d1_x4/x.png", "d2_x4/x.png"]
+
+
 def test_an_input_is_only_replaced_when_that_was_asked_for() -> None:
     touch("a.png", "b.png")
     for rule in (None, "skip", "error"):
@@ -149,6 +178,46 @@ def test_results_that_a_pattern_finds_when_a_run_is_continued_are_no_inputs() ->
         with pytest.raises(UsageError, match=r"the result of a\.png would replace the input a_x4\.png"):
             plan("*.png", earlier=noted, if_exists=rule)
     assert plan("a_x4.png", earlier=noted).results == ()
+
+
+def test_results_of_a_run_with_another_name_are_said_to_be_restored_again() -> None:
+    touch("a.png", "a_x3.png", "b.jpg", "b_x3.png", "c_x3.png", "d.png", "d_e.png", "sub/e_x3.png", "e.png")
+    noted = Noted("a_x3.png", "b_x3.png", "c_x3.png", "sub/e_x3.png")
+    several = plan("*.*", "sub/*", earlier=noted)
+    assert len(several.jobs) == 9 and several.results == ()
+    assert several.again == ("a_x3.png", "b_x3.png")  # the other two stand without what they are made of
+    assert several.warning == (
+        "a_x3.png is a result of this command itself, as is 1 more of the inputs, and they are restored again; "
+        "leave them out if that is not meant"
+    )
+    assert plan("a.png", "a_x3.png", earlier=noted).warning == (
+        "a_x3.png is a result of this command itself, and is restored again; leave it out if that is not meant"
+    )
+    assert plan("a_x3.png", earlier=noted).warning == ""
+    assert plan("a.png", "a_x3.png").warning == plan("d.png", "d_e.png", earlier=noted).warning == ""
+
+
+def test_a_dry_run_says_it_too(
+    nsr: Run, paint: Callable[..., Path], tiny_model: Path, tmp_path: Path
+) -> None:
+    paint(tmp_path / "a.png")
+    assert nsr("upscale", "a.png", "-s", "2", "-m", tiny_model).returncode == 0
+    done = nsr("upscale", "a.png", "a_x2.png", "-s", "3", "-n")
+    assert done.returncode == 0 and b"2 to restore" in done.stderr
+    assert b"a_x2.png is a result of this command itself" in done.stderr
+
+
+def test_only_notes_of_pictures_that_are_named_like_results_are_read() -> None:
+    touch(*(f"IMG_{i}.png" for i in range(50)), "IMG_7_x3.png")
+    read: list[str] = []
+
+    class Reading(Noted):
+        def knows(self, path: Path) -> bool:
+            read.append(path.name)
+            return False
+
+    plan("*.png", earlier=Reading())
+    assert read == ["IMG_7_x3.png"]
 
 
 def test_a_result_among_the_inputs_is_no_failure_for_the_name_that_its_own_would_have() -> None:
@@ -211,6 +280,14 @@ def test_a_device_may_take_the_result() -> None:
     assert targets("a.png", output="/dev/null") == ["/dev/null"]
 
 
+def test_a_device_may_take_the_result_though_nothing_can_be_put_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    touch("a.png")
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/dev")
+    assert targets("a.png", output="/dev/null") == ["/dev/null"]
+
+
 def test_a_folder_in_the_place_of_a_result_is_refused() -> None:
     touch("a.png", "a_x4.png/x")
     with pytest.raises(UsageError, match=r"a_x4\.png is a folder"):
@@ -241,6 +318,45 @@ def test_a_place_that_cannot_be_written_is_found_before_any_work(monkeypatch: py
         plan("a.png", output="locked/sub/x.png")
     assert targets("a.png", output="open/x.png") == ["open/x.png"]
     assert not Path("open").exists()
+
+
+def test_a_result_is_not_written_through_a_link_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    touch("a.png", "there/f")
+    Path("a_x4.png").symlink_to("nowhere/z.png")
+    with pytest.raises(WriteError, match=r"a_x4.png: it is a link into .*nowhere, which is not a folder"):
+        plan("a.png")
+    Path("a_x4.png").unlink()
+    Path("a_x4.png").symlink_to("a_x4.png")
+    with pytest.raises(WriteError, match=r"a_x4.png: its symbolic links form a loop"):
+        plan("a.png")
+    Path("a_x4.png").unlink()
+    Path("a_x4.png").symlink_to("there/z.png")
+    assert targets("a.png") == ["a_x4.png"]
+    monkeypatch.setattr(os, "access", lambda path, mode: "there" not in str(path))
+    with pytest.raises(WriteError, match=r"cannot write into .*there: permission denied"):
+        plan("a.png")
+
+
+def test_an_input_that_is_gone_when_the_plan_is_made_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    touch("a.png", "b.png")
+    real = os.stat
+    looks: list[str] = []
+
+    def look(path: Any, *args: Any, **options: Any) -> Any:
+        looks.append(str(path))
+        if str(path) == "a.png" and looks.count("a.png") > 2:  # after it was found to be a file
+            raise FileNotFoundError(path)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", look)
+    assert targets("a.png", "b.png") == ["a_x4.png", "b_x4.png"] and looks.count("a.png") > 2
+
+
+@pytest.mark.parametrize("rule", [None, "skip", "overwrite", "error"])
+def test_an_empty_output_is_no_folder(rule: str | None) -> None:
+    touch("a.png")
+    with pytest.raises(UsageError, match=r"^-o is empty: name a file or a folder$"):
+        plan("a.png", output="", if_exists=rule)
 
 
 def test_inputs_that_fail_do_not_stop_the_others() -> None:

@@ -60,6 +60,15 @@ def test_the_picture_itself_is_never_replaced() -> None:
         place("in/a.png", "other.png", "_x", FORMS, "overwrite")
 
 
+def test_what_is_empty_names_nothing() -> None:
+    with pytest.raises(UsageError, match=r"^-o is empty: name a file or a folder$"):
+        place("in/a.png", "", "_x", FORMS, "overwrite")
+    Path("_x.png").touch()  # what the empty name's own result would be called
+    assert place("", None, "_x", FORMS, "overwrite").path == Path("_x.png")
+    with pytest.raises(DecodeError, match=r"^'': no such file$"):
+        read("", 1000, Console())
+
+
 def test_devices_are_written_to() -> None:
     os.mkfifo("pipe.png")
     assert place("in/a.png", "pipe.png", "_x", FORMS, None) == Target(Path("pipe.png"), "PNG", like=PRIVATE)
