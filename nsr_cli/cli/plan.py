@@ -105,7 +105,7 @@ class Plan:
         """
         if not self.again:
             return ""
-        first, more = self.again[0], len(self.again) - 1
+        first, more = safe_text(self.again[0]), len(self.again) - 1
         told = f"{first} is a result of this command itself"
         if not more:
             return f"{told}, and is restored again; leave it out if that is not meant"
