@@ -20,9 +20,12 @@ def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str
 def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
     """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
     animated = len(pages) > 1 and kind in animation.FORMATS
-    found = [loss for page in pages for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
+    kept = animation.shown(pages, kind)
+    found = [loss for page in kept for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
     if len(pages) > 1 and not animated and any(page.metadata.duration for page in pages):
         found.append("frame durations are left out")
+    if len(kept) < len(pages):
+        found.append("the still picture beside the animation is left out")
     return tuple(dict.fromkeys(found))
 
 

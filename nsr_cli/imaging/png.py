@@ -79,16 +79,21 @@ def header(data: bytes) -> Header:
     return Header(width, height, depth, color)
 
 
-def frames(data: bytes) -> int:
-    """Frames of an animated PNG; 1 for a still one. DecodeError if there are too many."""
+def pictures(data: bytes) -> tuple[int, bool]:
+    """How many pictures a PNG file has, and whether the first stands apart: is none of the frames of its animation.
+
+    1 for a still one. DecodeError if there are too many.
+    """
+    frames, is_shown = 0, False
     for kind, content, _ in chunks(data):
         if kind == b"acTL" and len(content) >= 8:
-            total = max(1, int(struct.unpack_from(">I", content)[0]))
-            outline.check_pictures(total, "frames")
-            return total
+            frames = frames or int(struct.unpack_from(">I", content)[0])
+            outline.check_pictures(frames, "frames")
+        is_shown |= kind == b"fcTL"
         if kind == b"IDAT":
-            return 1
-    return 1
+            break
+    is_apart = frames > 0 and not is_shown
+    return max(1, frames) + is_apart, is_apart
 
 
 def decode(data: bytes, max_pixels: int) -> Picture:

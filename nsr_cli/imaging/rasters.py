@@ -93,10 +93,11 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
         data, photoshop = iptc.split_jpeg(data, outline.most_parts(len(data)))
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
+        is_apart = kind == "PNG" and png.pictures(data)[1]
         notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
         for index in range(total):
             try:
-                image.seek(index)
+                _seek(image, index, is_apart=is_apart)
             except EOFError:
                 if kind == "GIF" and index:  # bytes after the last frame look like another
                     return
@@ -112,7 +113,20 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
                 metadata = replace(metadata, plays=_plays(image.info, kind))
             found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
             palette = kind in ("BMP", "GIF")
-            yield finish(pixels, alpha, metadata, kind, found, from_palette=palette), total
+            picture = finish(pixels, alpha, metadata, kind, found, from_palette=palette)
+            yield replace(picture, is_apart=is_apart and index == 0), total
+
+
+def _seek(image: ImageFile.ImageFile, index: int, *, is_apart: bool) -> None:
+    """Go to a picture. The first frame beside a still picture that stands apart begins on a clear canvas."""
+    from PIL import PngImagePlugin
+
+    if is_apart and index == 1 and isinstance(image, PngImagePlugin.PngImageFile):
+        image.paste(0, (0, 0, *image.size))  # Pillow would lay the frame over what is never shown
+        image.seek(index)
+        image.blend_op = PngImagePlugin.Blend.OP_SOURCE
+    else:
+        image.seek(index)
 
 
 def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:

@@ -118,6 +118,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "notes": picture.notes,
         "span": picture.span,
         "first_of": picture.first_of,
+        "apart": picture.is_apart,
     }
 
 
@@ -143,6 +144,7 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
             tuple(str(note) for note in record["notes"]),
             _pair(record["span"]),
             int(record["first_of"]),
+            bool(record["apart"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"a picture's description is wrong ({type(error).__name__})") from error

@@ -18,7 +18,8 @@ def record(**changes: Any) -> dict[str, Any]:
 
 
 def test_everything_that_a_file_says_comes_over() -> None:
-    assert rebuild(record(), 1 << 10).metadata == META
+    found = rebuild(record(first_of=4, apart=True), 1 << 10)
+    assert (found.metadata, found.first_of, found.is_apart) == (META, 4, True)
 
 
 @pytest.mark.parametrize(
