@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, rasters, xmp
+from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, saveoptions, xmp
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
@@ -46,7 +46,7 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
     """What of its metadata will be missing."""
     meta = picture.metadata
     if meta.exif is not None and (
-        kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_exif(meta.exif))
+        kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
     ):
         yield "EXIF"
     if meta.icc is not None and (kind in _BARE or not profile_fits(picture, kind)):
@@ -55,7 +55,7 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
         yield "the resolution in DPI"
     # GIF has a place for a comment and none for other texts.
     packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
-    if packet is not None and (kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))):
+    if packet is not None and (kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_xmp(packet))):
         yield "texts"
     if meta.iptc is not None and (kind not in _IPTC or (kind == "JPEG" and not iptc.fits_jpeg(meta.iptc))):
         yield iptc.NAME

@@ -1,7 +1,6 @@
 """Animations whose file has a still picture beside them, for programs that show no animations."""
 
 import io
-import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,7 +37,7 @@ def names(data: bytes) -> Iterator[str]:
 def frames_told(data: bytes) -> int:
     """What acTL of a PNG file says."""
     return next(
-        struct.unpack_from(">I", content)[0] for kind, content, _ in png.chunks(data) if kind == b"acTL"
+        int.from_bytes(content[:4], "big") for kind, content, _ in png.chunks(data) if kind == b"acTL"
     )
 
 
