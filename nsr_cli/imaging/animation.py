@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nsr_cli.imaging import exif, png, rasters, saveoptions
+from nsr_cli.imaging import png, rasters, saveoptions, sizes
 from nsr_cli.imaging.picture import Picture
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
@@ -37,9 +37,7 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
         options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
         options |= saveoptions.gif(first.metadata)
     if kind == "WEBP":
-        meta = first.metadata
-        block = None if meta.exif is None else exif.with_size(meta.exif, first.width, first.height)
-        options |= saveoptions.webp(meta, block, quality)
+        options |= saveoptions.webp(sizes.stated(first), quality)
     if kind == "PNG":
         options["default_image"] = first.is_apart
     stored = rasters.save(images[0], kind, **options)

@@ -6,6 +6,7 @@ is rebuilt would lose it. Everything here works on untrusted bytes: each positio
 """
 
 import struct
+from contextlib import suppress
 
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value, build_directory, entries, read_values
 
@@ -13,7 +14,7 @@ ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
-_PIXEL_SIZES = {0xA002: "width", 0xA003: "height"}  # in the EXIF directory
+_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
@@ -44,15 +45,15 @@ def make_upright(exif: bytes) -> bytes:
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
     """The block with the picture's size, where it states one, corrected."""
-    try:
+    sides = dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
+    block = bytearray(exif)
+    with suppress(DirectoryError):
         layout = Layout.of(exif)
-        block = bytearray(exif)
-        for entry in _subdirectory(exif, layout, EXIF_DIRECTORY):
-            side = {"width": width, "height": height}.get(_PIXEL_SIZES.get(entry.tag, ""))
-            if side is not None and entry.kind in (3, 4):
-                _put_size(block, entry, layout, side)
-    except DirectoryError:
-        return exif
+        main = list(entries(exif, layout.first_directory(exif), layout))
+        for directory in (main, _subdirectory(exif, layout, EXIF_DIRECTORY)):
+            for entry in directory:
+                if entry.tag in sides and entry.kind in (3, 4):
+                    _put_size(block, entry, layout, sides[entry.tag])
     return bytes(block)
 
 

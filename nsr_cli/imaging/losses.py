@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, saveoptions, xmp
+from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
@@ -44,7 +44,7 @@ def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list
 
 def _missing(picture: Picture, kind: str) -> Iterator[str]:
     """What of its metadata will be missing."""
-    meta = picture.metadata
+    meta = sizes.stated(picture)
     if meta.exif is not None and (
         kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
     ):

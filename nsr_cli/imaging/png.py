@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, iptc, limits, outline, pngcolor, rawprofile
+from nsr_cli.imaging import exif, iptc, limits, outline, pngcolor, rawprofile, sizes
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -199,14 +199,14 @@ def encode(picture: Picture) -> bytes:
 
 def write_metadata(picture: Picture) -> bytes:
     """The chunks that hold the picture's metadata; they stand between IHDR and the pixels."""
-    meta = picture.metadata
+    meta = sizes.stated(picture)
     found = [chunk(name.encode("ascii"), content) for name, content in meta.color]
     if meta.icc is not None:
         found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
     if meta.dpi is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
     if meta.exif is not None:
-        found.append(chunk(b"eXIf", exif.with_size(meta.exif, picture.width, picture.height)))
+        found.append(chunk(b"eXIf", meta.exif))
     if meta.iptc is not None:
         keyword = rawprofile.IPTC_KEYWORD.encode("ascii")
         found.append(chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(iptc.to_text(meta.iptc))))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import bmpcolor, exif, iptc, limits, outline, png, profile, saveoptions, xmp
+from nsr_cli.imaging import bmpcolor, exif, iptc, limits, outline, png, profile, saveoptions, sizes, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -223,13 +223,12 @@ def image_of(picture: Picture) -> Image.Image:
 
 def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
     """A JPEG, WebP, BMP or GIF file of an 8-bit picture that passed `codec.check_encodable`."""
-    meta = picture.metadata
-    block = None if meta.exif is None else exif.with_size(meta.exif, picture.width, picture.height)
+    meta = sizes.stated(picture)
     options: dict[str, Any] = {}
     if kind == "JPEG":
-        options = saveoptions.jpeg(meta, block, quality)
+        options = saveoptions.jpeg(meta, quality)
     elif kind == "WEBP":
-        options = saveoptions.webp(meta, block, quality)
+        options = saveoptions.webp(meta, quality)
     elif kind == "BMP" and meta.dpi is not None:
         options = {"dpi": meta.dpi}
     elif kind == "GIF":

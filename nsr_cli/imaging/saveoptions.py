@@ -16,11 +16,11 @@ def gif(meta: Metadata) -> dict[str, Any]:
     return {} if comment is None else {"comment": comment.encode("utf-8", "replace")}
 
 
-def jpeg(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
+def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
     """Pillow's options for JPEG. Chroma is kept whole; what no segment can hold is left out."""
     options: dict[str, Any] = {"quality": quality or JPEG_QUALITY, "subsampling": 0}
-    if block is not None and fits_jpeg_exif(block):
-        options["exif"] = exif.PREFIX + block
+    if meta.exif is not None and fits_jpeg_exif(meta.exif):
+        options["exif"] = exif.PREFIX + meta.exif
     if meta.icc is not None:
         options["icc_profile"] = meta.icc
     if meta.dpi is not None:
@@ -44,11 +44,12 @@ def fits_jpeg_xmp(packet: str) -> bool:
     return _XMP_HEAD + len(packet.encode("utf-8", "replace")) <= _SEGMENT
 
 
-def webp(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
+def webp(meta: Metadata, quality: int | None) -> dict[str, Any]:
     """Pillow's options for WebP: lossless, hidden color included, unless a quality is asked."""
     options: dict[str, Any] = (
         {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
     )
+    block = meta.exif
     if meta.dpi is not None and (block is None or exif.resolution(block) is None):
         block = exif.with_resolution(block, meta.dpi)
     if block is not None:
