@@ -8,6 +8,7 @@ is rebuilt would lose it. Everything here works on untrusted bytes: each positio
 import struct
 from contextlib import suppress
 
+from nsr_cli.imaging import aspect
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value, build_directory, entries, read_values
 
 ORIENTATION = 0x0112
@@ -77,14 +78,26 @@ def _subdirectory(data: bytes, layout: Layout, pointer: int) -> list[Entry]:
 
 def resolution(exif: bytes) -> tuple[float, float] | None:
     """Pixels per inch across and down, if the block states them."""
+    across, down, unit = _dots(exif)
+    factor = {2: 1.0, 3: 2.54}.get(unit)  # per inch, per centimeter
+    return None if factor is None or min(across, down) <= 0 else (across * factor, down * factor)
+
+
+def ratio(exif: bytes) -> tuple[float, float] | None:
+    """The pixel aspect ratio, if the block states only that; a TIFF file may."""
+    across, down, unit = _dots(exif)
+    return aspect.read(across, down) if unit == 1 else None
+
+
+def _dots(exif: bytes) -> tuple[float, float, int]:
+    """Pixels across and down, and the number of the unit that they are counted in; 0 if the block does not say."""
     try:
         values = {value.tag: value.data for value in read_block(exif)[0]}
         across, down = (_fraction(values[tag]) for tag in (X_RESOLUTION, Y_RESOLUTION))
         unit = int.from_bytes(values.get(RESOLUTION_UNIT, b"\2")[:2], "little")
     except (DirectoryError, KeyError, struct.error, ZeroDivisionError):
-        return None
-    factor = {2: 1.0, 3: 2.54}.get(unit)  # per inch, per centimeter
-    return None if factor is None or across <= 0 or down <= 0 else (across * factor, down * factor)
+        return 0.0, 0.0, 0
+    return across, down, unit
 
 
 def _fraction(raw: bytes) -> float:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
+from nsr_cli.imaging import animation, aspect, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
 """Bits of a sample that each format holds at most."""
 
 _BARE = ("BMP", "GIF", "PPM")  # no EXIF, profile or texts
+_SHAPED = ("JPEG", "PNG", "TIFF")  # say a pixel's shape
 _IPTC = ("JPEG", "PNG", "TIFF")
 
 
@@ -53,6 +54,8 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
         yield "the color profile"
     if meta.dpi is not None and kind in ("GIF", "PPM"):
         yield "the resolution in DPI"
+    if meta.aspect is not None and kind not in _SHAPED:
+        yield aspect.NAME
     # GIF has a place for a comment and none for other texts.
     packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
     if packet is not None and (kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_xmp(packet))):

@@ -51,6 +51,9 @@ class Metadata:
     geo: bytes | None = None
     """The GeoTIFF tags of a file, as `geotiff` packs them."""
 
+    aspect: tuple[float, float] | None = None
+    """How many pixels across are as long as how many down, where the file states that and no `dpi`; None if as many."""
+
     left_out: tuple[str, ...] = ()
     """What the file has and no result holds, such as "the Photoshop layers"."""
 

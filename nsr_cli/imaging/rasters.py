@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import bmpcolor, exif, iptc, limits, outline, png, profile, saveoptions, sizes, xmp
+from nsr_cli.imaging import (
+    aspect,
+    bmpcolor,
+    exif,
+    iptc,
+    limits,
+    outline,
+    png,
+    profile,
+    saveoptions,
+    sizes,
+    xmp,
+)
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -167,10 +179,11 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
         return _bmp_metadata(info, data), ()
     if dpi is not None and min(dpi) <= 0:
         dpi = None
+    ratio = aspect.read(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
-    return Metadata(block, icc, dpi, _texts(info), _seconds(info)), notes
+    return Metadata(block, icc, dpi, _texts(info), _seconds(info), aspect=ratio), notes
 
 
 def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
@@ -234,6 +247,8 @@ def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
     elif kind == "GIF":
         options = saveoptions.gif(meta)
     stored = save(image_of(picture), kind, **options)
+    if kind == "JPEG" and meta.dpi is None and meta.aspect is not None:
+        stored = aspect.into_jpeg(stored)
     if kind == "JPEG" and meta.iptc is not None and iptc.fits_jpeg(meta.iptc):
         return iptc.into_jpeg(stored, meta.iptc)
     return stored

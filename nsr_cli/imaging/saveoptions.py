@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from nsr_cli.imaging import exif, xmp
+from nsr_cli.imaging import aspect, exif, xmp
 from nsr_cli.imaging.picture import Metadata
 
 JPEG_QUALITY = 95  # unless the caller asks otherwise
 _SEGMENT = 65_533  # bytes that fit one marker segment of a JPEG file
 _XMP_HEAD = 29
+_MOST_DENSITY = 65_535  # of JFIF
 
 
 def gif(meta: Metadata) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
     if meta.icc is not None:
         options["icc_profile"] = meta.icc
     if meta.dpi is not None:
-        options["dpi"] = tuple(min(round(value), 65_535) for value in meta.dpi)
+        options["dpi"] = tuple(min(round(value), _MOST_DENSITY) for value in meta.dpi)
+    elif meta.aspect is not None:
+        options["dpi"] = aspect.whole(meta.aspect, _MOST_DENSITY)  # `aspect.into_jpeg` says what it is
     comment = meta.get_text("Comment")
     if comment is not None and len(comment.encode("utf-8", "replace")) <= _SEGMENT:
         options["comment"] = comment.encode("utf-8", "replace")

@@ -48,7 +48,8 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     main = [value for value in values if _is_kept(value)]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
     dots = [value for value in values if value.tag in _RESOLUTION_TAGS]
-    dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
+    stated = exif.build_block(dots, [], []) if dots else b""
+    dpi, ratio = exif.resolution(stated), exif.ratio(stated)
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
@@ -59,7 +60,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
         more += (xmp.NOT_UTF8,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
-    return replace(metadata, iptc=text, geo=geo, left_out=left_out + more), turn
+    return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
 
 
 def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:

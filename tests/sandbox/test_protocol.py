@@ -9,7 +9,9 @@ import pytest
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox.protocol import ProtocolError, describe, rebuild
 
-META = Metadata(iptc=b"\x1c", geo=b"g", color=(("gAMA", b"\0\1\2\3"),), left_out=("its layers",))
+META = Metadata(
+    iptc=b"\x1c", geo=b"g", aspect=(2.0, 1.0), color=(("gAMA", b"\0\1\2\3"),), left_out=("its layers",)
+)
 
 
 def record(**changes: Any) -> dict[str, Any]:
