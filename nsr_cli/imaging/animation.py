@@ -6,31 +6,40 @@ from typing import Any
 
 import numpy as np
 
-from nsr_cli.imaging import exif, png, rasters
+from nsr_cli.imaging import png, rasters, saveoptions, sizes
 from nsr_cli.imaging.picture import Picture
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
+_FRAMES_ALONE = FORMATS - {"PNG"}
 _FRAME_SECONDS = 0.1  # where a frame does not say
 _MOST_PLAYS = 65_535  # that GIF and WebP can count
 
 
+def shown(pictures: Sequence[Picture], kind: str) -> Sequence[Picture]:
+    """The pictures without the still one beside the frames, where a format has no place for it but among the frames."""
+    return pictures[1:] if kind in _FRAMES_ALONE and len(pictures) > 1 and pictures[0].is_apart else pictures
+
+
 def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
-    """An animation of 8-bit frames of one size; the metadata is that of the first frame, without `plays` for ever."""
-    first = frames[0]
+    """An animation of 8-bit frames of one size; the metadata is that of the first frame, without `plays` for ever.
+
+    Of a PNG the first may stand apart from the frames.
+    """
+    first, lasting = frames[0], frames[1:] if frames[0].is_apart else frames
     images = [rasters.image_of(frame) for frame in _alike(frames)]
     options: dict[str, Any] = {
         "save_all": True,
         "append_images": images[1:],
-        "duration": [round(1000 * (frame.metadata.duration or _FRAME_SECONDS)) for frame in frames],
+        "duration": [round(1000 * (frame.metadata.duration or _FRAME_SECONDS)) for frame in lasting],
         **_loop(min(first.metadata.plays or 0, _MOST_PLAYS), kind),
     }
     if kind == "GIF":
         options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
-        options |= rasters.gif_options(first.metadata)
+        options |= saveoptions.gif(first.metadata)
     if kind == "WEBP":
-        meta = first.metadata
-        block = None if meta.exif is None else exif.with_size(meta.exif, first.width, first.height)
-        options |= rasters.webp_options(meta, block, quality)
+        options |= saveoptions.webp(sizes.stated(first), quality)
+    if kind == "PNG":
+        options["default_image"] = first.is_apart
     stored = rasters.save(images[0], kind, **options)
     if kind == "PNG":
         end_of_header = len(png.SIGNATURE) + 25

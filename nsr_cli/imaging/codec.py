@@ -98,8 +98,8 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     kind = sniff(data)
     with _one_line(kind):
         if kind == "PNG":
-            total = png.frames(data)  # before anything is unpacked: too many are refused
-            return replace(png.decode(data, max_pixels), first_of=total)
+            total, is_apart = png.pictures(data)  # before anything is unpacked: too many are refused
+            return replace(png.decode(data, max_pixels), first_of=total, is_apart=is_apart)
         if kind == "TIFF":
             outline.check_tiff(data)
             cameraraw.refuse(data)
@@ -110,14 +110,17 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
 
 
 def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Picture]:
-    """Every frame or page of a file, in order, like `decode`; frames of an animation are whole pictures."""
+    """Every frame or page of a file, in order, like `decode`; frames of an animation are whole pictures.
+
+    The still picture beside the frames of a PNG comes first, as one that `is_apart`.
+    """
     kind = sniff(data)
     with _one_line(kind):
         if kind == "TIFF":
             outline.check_tiff(data)
             cameraraw.refuse(data)
             found = tiff.decode_pages(data, max_pixels)
-        elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.frames(data) > 1):
+        elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.pictures(data)[0] > 1):
             found = rasters.decode_frames(data, kind, max_pixels)
         else:
             found = iter((decode(data, max_pixels=max_pixels),))
@@ -191,7 +194,12 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
 
 
 def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None = None) -> bytes:
-    """One file of several pictures: pages of a TIFF, or frames of an animated GIF, WebP or PNG (8-bit)."""
+    """One file of several pictures: pages of a TIFF, or frames of an animated GIF, WebP or PNG (8-bit).
+
+    A still picture beside the frames, if it is the first, stays beside them in a PNG, is a page of a TIFF, and is left
+    out of the others.
+    """
+    pictures = animation.shown(pictures, kind)
     if len(pictures) == 1:
         return encode(pictures[0], kind, quality=quality)
     for picture in pictures:

@@ -6,14 +6,16 @@ is rebuilt would lose it. Everything here works on untrusted bytes: each positio
 """
 
 import struct
+from contextlib import suppress
 
+from nsr_cli.imaging import aspect
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value, build_directory, entries, read_values
 
 ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
-_PIXEL_SIZES = {0xA002: "width", 0xA003: "height"}  # in the EXIF directory
+_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
@@ -44,15 +46,15 @@ def make_upright(exif: bytes) -> bytes:
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
     """The block with the picture's size, where it states one, corrected."""
-    try:
+    sides = dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
+    block = bytearray(exif)
+    with suppress(DirectoryError):
         layout = Layout.of(exif)
-        block = bytearray(exif)
-        for entry in _subdirectory(exif, layout, EXIF_DIRECTORY):
-            side = {"width": width, "height": height}.get(_PIXEL_SIZES.get(entry.tag, ""))
-            if side is not None and entry.kind in (3, 4):
-                _put_size(block, entry, layout, side)
-    except DirectoryError:
-        return exif
+        main = list(entries(exif, layout.first_directory(exif), layout))
+        for directory in (main, _subdirectory(exif, layout, EXIF_DIRECTORY)):
+            for entry in directory:
+                if entry.tag in sides and entry.kind in (3, 4):
+                    _put_size(block, entry, layout, sides[entry.tag])
     return bytes(block)
 
 
@@ -76,14 +78,26 @@ def _subdirectory(data: bytes, layout: Layout, pointer: int) -> list[Entry]:
 
 def resolution(exif: bytes) -> tuple[float, float] | None:
     """Pixels per inch across and down, if the block states them."""
+    across, down, unit = _dots(exif)
+    factor = {2: 1.0, 3: 2.54}.get(unit)  # per inch, per centimeter
+    return None if factor is None or min(across, down) <= 0 else (across * factor, down * factor)
+
+
+def ratio(exif: bytes) -> tuple[float, float] | None:
+    """The pixel aspect ratio, if the block states only that; a TIFF file may."""
+    across, down, unit = _dots(exif)
+    return aspect.read(across, down) if unit == 1 else None
+
+
+def _dots(exif: bytes) -> tuple[float, float, int]:
+    """Pixels across and down, and the number of the unit that they are counted in; 0 if the block does not say."""
     try:
         values = {value.tag: value.data for value in read_block(exif)[0]}
         across, down = (_fraction(values[tag]) for tag in (X_RESOLUTION, Y_RESOLUTION))
         unit = int.from_bytes(values.get(RESOLUTION_UNIT, b"\2")[:2], "little")
     except (DirectoryError, KeyError, struct.error, ZeroDivisionError):
-        return None
-    factor = {2: 1.0, 3: 2.54}.get(unit)  # per inch, per centimeter
-    return None if factor is None or across <= 0 or down <= 0 else (across * factor, down * factor)
+        return 0.0, 0.0, 0
+    return across, down, unit
 
 
 def _fraction(raw: bytes) -> float:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, geotiff, iptc, pngcolor, profile, rasters, xmp
+from nsr_cli.imaging import animation, aspect, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
 """Bits of a sample that each format holds at most."""
 
 _BARE = ("BMP", "GIF", "PPM")  # no EXIF, profile or texts
+_SHAPED = ("JPEG", "PNG", "TIFF")  # say a pixel's shape
 _IPTC = ("JPEG", "PNG", "TIFF")
 
 
@@ -20,9 +21,12 @@ def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str
 def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
     """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
     animated = len(pages) > 1 and kind in animation.FORMATS
-    found = [loss for page in pages for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
+    kept = animation.shown(pages, kind)
+    found = [loss for page in kept for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
     if len(pages) > 1 and not animated and any(page.metadata.duration for page in pages):
         found.append("frame durations are left out")
+    if len(kept) < len(pages):
+        found.append("the still picture beside the animation is left out")
     return tuple(dict.fromkeys(found))
 
 
@@ -41,18 +45,20 @@ def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list
 
 def _missing(picture: Picture, kind: str) -> Iterator[str]:
     """What of its metadata will be missing."""
-    meta = picture.metadata
+    meta = sizes.stated(picture)
     if meta.exif is not None and (
-        kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_exif(meta.exif))
+        kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
     ):
         yield "EXIF"
     if meta.icc is not None and (kind in _BARE or not profile_fits(picture, kind)):
         yield "the color profile"
     if meta.dpi is not None and kind in ("GIF", "PPM"):
         yield "the resolution in DPI"
+    if meta.aspect is not None and kind not in _SHAPED:
+        yield aspect.NAME
     # GIF has a place for a comment and none for other texts.
     packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
-    if packet is not None and (kind in _BARE or (kind == "JPEG" and not rasters.fits_jpeg_xmp(packet))):
+    if packet is not None and (kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_xmp(packet))):
         yield "texts"
     if meta.iptc is not None and (kind not in _IPTC or (kind == "JPEG" and not iptc.fits_jpeg(meta.iptc))):
         yield iptc.NAME

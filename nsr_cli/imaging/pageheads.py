@@ -93,10 +93,12 @@ def _webp(data: Readable) -> tuple[int, int]:
 
 
 def _png(data: Readable) -> tuple[int, int]:
-    """Frames, which are read with 8 bits, and bytes of a pixel."""
-    count, clear, color = 1, False, png.header(data[:_START]).color
+    """Pictures, which are read with 8 bits, and bytes of a pixel."""
+    count, shown, clear, color = 0, False, False, png.header(data[:_START]).color
     for name, place, length in takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_CHUNKS)):
         if name == b"acTL" and length >= 8:
-            count = int.from_bytes(data[place : place + 4], "big")
+            count = count or int.from_bytes(data[place : place + 4], "big")
+        shown |= name == b"fcTL"
         clear |= name == b"tRNS"
+    count += count > 0 and not shown  # the still picture beside the frames is read too
     return min(count, MOST_PICTURES), 4 if clear else _ANIMATED[color]

@@ -51,6 +51,9 @@ class Metadata:
     geo: bytes | None = None
     """The GeoTIFF tags of a file, as `geotiff` packs them."""
 
+    aspect: tuple[float, float] | None = None
+    """How many pixels across are as long as how many down, where the file states that and no `dpi`; None if as many."""
+
     left_out: tuple[str, ...] = ()
     """What the file has and no result holds, such as "the Photoshop layers"."""
 
@@ -104,6 +107,9 @@ class Picture:
     first_of: int = 1
     """How many pages or frames the file has, where this is the first of them and the others are not read."""
 
+    is_apart: bool = False
+    """Whether it is the still picture of an animated PNG that is none of its frames, for programs that show none."""
+
     def __post_init__(self) -> None:
         shape = self.pixels.shape
         if self.pixels.dtype not in _BITS or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
@@ -146,7 +152,11 @@ class Picture:
         """The notes, and of how many this is the first."""
         if self.first_of == 1:
             return self.notes
-        return *self.notes, f"first of {self.first_of} {'pages' if self.source == 'TIFF' else 'frames'}"
+        others = "pages" if self.source == "TIFF" else "frames"
+        if self.is_apart:
+            frames = self.first_of - 1
+            others = f"pictures, the still one beside {frames} {'frame' if frames == 1 else 'frames'}"
+        return *self.notes, f"first of {self.first_of} {others}"
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
         """A copy with other samples and the same of everything else."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, iptc, limits, outline, pngcolor, rawprofile
+from nsr_cli.imaging import aspect, exif, iptc, limits, outline, pngcolor, rawprofile, sizes
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -27,6 +27,7 @@ SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 _DEFLATE_RATIO = 1032  # zlib cannot shrink further
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _KEPT = (b"eXIf", b"iCCP", b"pHYs", *_TEXTS)
+_MOST_DENSITY = 2**31 - 1
 _METER = 0.0254  # inches to meters
 
 
@@ -79,16 +80,21 @@ def header(data: bytes) -> Header:
     return Header(width, height, depth, color)
 
 
-def frames(data: bytes) -> int:
-    """Frames of an animated PNG; 1 for a still one. DecodeError if there are too many."""
+def pictures(data: bytes) -> tuple[int, bool]:
+    """How many pictures a PNG file has, and whether the first stands apart: is none of the frames of its animation.
+
+    1 for a still one. DecodeError if there are too many.
+    """
+    frames, is_shown = 0, False
     for kind, content, _ in chunks(data):
         if kind == b"acTL" and len(content) >= 8:
-            total = max(1, int(struct.unpack_from(">I", content)[0]))
-            outline.check_pictures(total, "frames")
-            return total
+            frames = frames or int(struct.unpack_from(">I", content)[0])
+            outline.check_pictures(frames, "frames")
+        is_shown |= kind == b"fcTL"
         if kind == b"IDAT":
-            return 1
-    return 1
+            break
+    is_apart = frames > 0 and not is_shown
+    return max(1, frames) + is_apart, is_apart
 
 
 def decode(data: bytes, max_pixels: int) -> Picture:
@@ -126,7 +132,7 @@ def _split(samples: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[NDArray, ND
 
 def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
     """What a PNG file says besides pixels, with a note for each part that cannot be read."""
-    block = icc = dpi = None
+    block = icc = dpi = ratio = None
     room = limits.MOST_METADATA
     texts: list[tuple[str, str]] = []
     notes: list[str] = []
@@ -141,6 +147,8 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
                 icc = _inflate(raw.split(b"\0", 1)[1][1:], limits.MOST_METADATA)
             elif kind == b"pHYs" and raw[8:9] == b"\1":
                 dpi = _dots(*struct.unpack(">II", raw[:8]))
+            elif kind == b"pHYs" and raw[8:9] == b"\0":
+                ratio = aspect.read(*struct.unpack(">II", raw[:8]))
             elif kind in _TEXTS and room:
                 texts.append(_text(kind, raw, room))
                 room = max(0, room - len(texts[-1][1]))
@@ -150,7 +158,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
         except (ValueError, IndexError, struct.error, zlib.error):
             notes.append(f"its {kind.decode('ascii')} chunk is damaged: left out")
     color, extra = pngcolor.read(data, chunks(data))
-    found = Metadata(exif=block, icc=icc, dpi=dpi, text=tuple(texts), color=color)
+    found = Metadata(exif=block, icc=icc, dpi=dpi, text=tuple(texts), color=color, aspect=ratio)
     return rawprofile.unfold(found), (*notes, *extra)
 
 
@@ -194,14 +202,16 @@ def encode(picture: Picture) -> bytes:
 
 def write_metadata(picture: Picture) -> bytes:
     """The chunks that hold the picture's metadata; they stand between IHDR and the pixels."""
-    meta = picture.metadata
+    meta = sizes.stated(picture)
     found = [chunk(name.encode("ascii"), content) for name, content in meta.color]
     if meta.icc is not None:
         found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
     if meta.dpi is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
+    elif meta.aspect is not None:
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *aspect.whole(meta.aspect, _MOST_DENSITY), 0)))
     if meta.exif is not None:
-        found.append(chunk(b"eXIf", exif.with_size(meta.exif, picture.width, picture.height)))
+        found.append(chunk(b"eXIf", meta.exif))
     if meta.iptc is not None:
         keyword = rawprofile.IPTC_KEYWORD.encode("ascii")
         found.append(chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(iptc.to_text(meta.iptc))))

@@ -15,17 +15,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import bmpcolor, exif, iptc, limits, outline, png, profile, xmp
+from nsr_cli.imaging import (
+    aspect,
+    bmpcolor,
+    exif,
+    iptc,
+    limits,
+    outline,
+    png,
+    profile,
+    saveoptions,
+    sizes,
+    xmp,
+)
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
-JPEG_QUALITY = 95  # unless the caller asks otherwise
 _JPEG_RATIO = 1024  # pixels that one byte of a JPEG scan can stand for, generously
 _BMP_RUNS = (1, 2)  # run lengths of 8 or 4 bits
 _BMP_RATIO = 128  # pixels that one byte of plain runs can stand for
 _BMP_SMALL = 1 << 24  # pixels
-_SEGMENT = 65_533  # bytes that fit one marker segment of a JPEG file
-_XMP_HEAD = 29
 
 
 def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -93,10 +102,11 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
         data, photoshop = iptc.split_jpeg(data, outline.most_parts(len(data)))
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
+        is_apart = kind == "PNG" and png.pictures(data)[1]
         notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
         for index in range(total):
             try:
-                image.seek(index)
+                _seek(image, index, is_apart=is_apart)
             except EOFError:
                 if kind == "GIF" and index:  # bytes after the last frame look like another
                     return
@@ -112,7 +122,20 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
                 metadata = replace(metadata, plays=_plays(image.info, kind))
             found = (*extra, *more, *((*cut, *notes) if index == 0 else ()))
             palette = kind in ("BMP", "GIF")
-            yield finish(pixels, alpha, metadata, kind, found, from_palette=palette), total
+            picture = finish(pixels, alpha, metadata, kind, found, from_palette=palette)
+            yield replace(picture, is_apart=is_apart and index == 0), total
+
+
+def _seek(image: ImageFile.ImageFile, index: int, *, is_apart: bool) -> None:
+    """Go to a picture. The first frame beside a still picture that stands apart begins on a clear canvas."""
+    from PIL import PngImagePlugin
+
+    if is_apart and index == 1 and isinstance(image, PngImagePlugin.PngImageFile):
+        image.paste(0, (0, 0, *image.size))  # Pillow would lay the frame over what is never shown
+        image.seek(index)
+        image.blend_op = PngImagePlugin.Blend.OP_SOURCE
+    else:
+        image.seek(index)
 
 
 def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:
@@ -156,10 +179,11 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
         return _bmp_metadata(info, data), ()
     if dpi is not None and min(dpi) <= 0:
         dpi = None
+    ratio = aspect.read(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
-    return Metadata(block, icc, dpi, _texts(info), _seconds(info)), notes
+    return Metadata(block, icc, dpi, _texts(info), _seconds(info), aspect=ratio), notes
 
 
 def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
@@ -212,27 +236,22 @@ def image_of(picture: Picture) -> Image.Image:
 
 def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
     """A JPEG, WebP, BMP or GIF file of an 8-bit picture that passed `codec.check_encodable`."""
-    meta = picture.metadata
-    block = None if meta.exif is None else exif.with_size(meta.exif, picture.width, picture.height)
+    meta = sizes.stated(picture)
     options: dict[str, Any] = {}
     if kind == "JPEG":
-        options = _jpeg_options(meta, block, quality)
+        options = saveoptions.jpeg(meta, quality)
     elif kind == "WEBP":
-        options = webp_options(meta, block, quality)
+        options = saveoptions.webp(meta, quality)
     elif kind == "BMP" and meta.dpi is not None:
         options = {"dpi": meta.dpi}
     elif kind == "GIF":
-        options = gif_options(meta)
+        options = saveoptions.gif(meta)
     stored = save(image_of(picture), kind, **options)
+    if kind == "JPEG" and meta.dpi is None and meta.aspect is not None:
+        stored = aspect.into_jpeg(stored)
     if kind == "JPEG" and meta.iptc is not None and iptc.fits_jpeg(meta.iptc):
         return iptc.into_jpeg(stored, meta.iptc)
     return stored
-
-
-def gif_options(meta: Metadata) -> dict[str, Any]:
-    """Pillow's options for GIF: of all metadata it holds a comment alone."""
-    comment = meta.get_text("Comment")
-    return {} if comment is None else {"comment": comment.encode("utf-8", "replace")}
 
 
 def save(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -240,48 +259,3 @@ def save(image: Image.Image, kind: str, **options: Any) -> bytes:
     stored = io.BytesIO()
     image.save(stored, kind, **options)
     return stored.getvalue()
-
-
-def _jpeg_options(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
-    """Pillow's options for JPEG. Chroma is kept whole; what no segment can hold is left out."""
-    options: dict[str, Any] = {"quality": quality or JPEG_QUALITY, "subsampling": 0}
-    if block is not None and fits_jpeg_exif(block):
-        options["exif"] = exif.PREFIX + block
-    if meta.icc is not None:
-        options["icc_profile"] = meta.icc
-    if meta.dpi is not None:
-        options["dpi"] = tuple(min(round(value), 65_535) for value in meta.dpi)
-    comment = meta.get_text("Comment")
-    if comment is not None and len(comment.encode("utf-8", "replace")) <= _SEGMENT:
-        options["comment"] = comment.encode("utf-8", "replace")
-    packet = xmp.pack(tuple(pair for pair in meta.text if pair[0] != "Comment"))
-    if packet is not None and fits_jpeg_xmp(packet):
-        options["xmp"] = packet.encode("utf-8", "replace")
-    return options
-
-
-def fits_jpeg_exif(block: bytes) -> bool:
-    """Whether an EXIF block fits the one segment that JPEG has for it."""
-    return len(exif.PREFIX) + len(block) <= _SEGMENT
-
-
-def fits_jpeg_xmp(packet: str) -> bool:
-    """Whether an XMP packet fits the one segment that JPEG has for it."""
-    return _XMP_HEAD + len(packet.encode("utf-8", "replace")) <= _SEGMENT
-
-
-def webp_options(meta: Metadata, block: bytes | None, quality: int | None) -> dict[str, Any]:
-    """Pillow's options for WebP: lossless, hidden color included, unless a quality is asked."""
-    options: dict[str, Any] = (
-        {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
-    )
-    if meta.dpi is not None and (block is None or exif.resolution(block) is None):
-        block = exif.with_resolution(block, meta.dpi)
-    if block is not None:
-        options["exif"] = exif.PREFIX + block
-    if meta.icc is not None:
-        options["icc_profile"] = meta.icc
-    packet = xmp.pack(meta.text)
-    if packet is not None:
-        options["xmp"] = packet.encode("utf-8", "replace")
-    return options

@@ -67,8 +67,11 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
         return replace(metadata, exif=block), 1, notes
     if turn >= 5 and dpi is not None:
         dpi = (dpi[1], dpi[0])
+    ratio = metadata.aspect
+    if turn >= 5 and ratio is not None:
+        ratio = (ratio[1], ratio[0])
     text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in metadata.text)
-    return replace(metadata, exif=block, dpi=dpi, text=text), turn, notes
+    return replace(metadata, exif=block, dpi=dpi, aspect=ratio, text=text), turn, notes
 
 
 def _gray_if_gray(pixels: NDArray[Any]) -> NDArray[Any]:

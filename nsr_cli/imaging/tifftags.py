@@ -10,7 +10,7 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from nsr_cli.imaging import exif, geotiff, ifd, iptc, xmp
+from nsr_cli.imaging import exif, geotiff, ifd, iptc, sizes, xmp
 from nsr_cli.imaging.ifd import Layout, Readable, Value
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -48,7 +48,8 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     main = [value for value in values if _is_kept(value)]
     children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
     dots = [value for value in values if value.tag in _RESOLUTION_TAGS]
-    dpi = exif.resolution(exif.build_block(dots, [], [])) if dots else None
+    stated = exif.build_block(dots, [], []) if dots else b""
+    dpi, ratio = exif.resolution(stated), exif.ratio(stated)
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
@@ -59,7 +60,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
         more += (xmp.NOT_UTF8,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
-    return replace(metadata, iptc=text, geo=geo, left_out=left_out + more), turn
+    return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
 
 
 def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
@@ -111,8 +112,8 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
 
 def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
     """tifffile's `extratags` for a picture, and the directories to `attach` for its pointers."""
-    meta = picture.metadata
-    main, *children = _directories(meta.exif, picture.width, picture.height)
+    meta = sizes.stated(picture)
+    main, *children = _directories(meta.exif)
     tags = [_extra(v) for v in main if v.tag in _KEPT]
     packet = xmp.pack(meta.text)
     if packet is not None:
@@ -135,13 +136,11 @@ def _extra(value: Value) -> _Extra:
     return value.tag, value.kind, value.count, data, True
 
 
-def _directories(
-    block: bytes | None, width: int, height: int
-) -> tuple[list[Value], list[Value], list[Value]]:
+def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Value]]:
     if block is None:
         return [], [], []
     try:
-        main, inner, gps = exif.read_block(exif.with_size(block, width, height))
+        main, inner, gps = exif.read_block(block)
     except ifd.DirectoryError:
         return [], [], []
     return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps

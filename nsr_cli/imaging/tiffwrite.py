@@ -120,4 +120,6 @@ def options(picture: Picture) -> dict[str, Any]:
         found |= {"extrasamples": [_UNASSOCIATED], "planarconfig": "contig"}
     if picture.metadata.dpi is not None:
         found |= {"resolution": picture.metadata.dpi, "resolutionunit": "inch"}
+    elif picture.metadata.aspect is not None:
+        found |= {"resolution": picture.metadata.aspect, "resolutionunit": "none"}
     return found

@@ -23,6 +23,14 @@ _EMPTY = (
     "</rdf:RDF></x:xmpmeta>"
 )
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
+_TAG = re.compile(
+    r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>"""
+)  # each try ends at the next "<": no square of the length
+_WIDTHS, _HEIGHTS = ("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension")
+_ROOT = re.compile(r"<rdf:RDF[\s>]")
+_SIDE = rf"(?:{'|'.join(_WIDTHS + _HEIGHTS)})"
+_ATTRIBUTE = re.compile(rf"""(?<=\s)({_SIDE})(\s*=\s*["']\s*)[0-9]+(?=\s*["'])""")
+_ELEMENT, _CONTENT = re.compile(rf"<({_SIDE})(?=[\s>])"), re.compile(r"(\s*)[0-9]+(?=\s*</)")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -75,6 +83,40 @@ def _pairs(ours: str) -> Iterator[tuple[str, str]]:
 def make_upright(packet: str) -> str:
     """The packet with its copy of the orientation, if it has one, reset to 1."""
     return _ORIENTATION.sub(r"\g<1>1", packet)
+
+
+def with_size(packet: str, width: int, height: int) -> str:
+    """The packet with the picture's size, where it states one, corrected; those of other pictures in it stay."""
+    sides = dict.fromkeys(_WIDTHS, str(width)) | dict.fromkeys(_HEIGHTS, str(height))
+    if not any(name in packet for name in sides):
+        return packet
+    parts, place = [], 0
+    for tag, is_description in _top_tags(packet):
+        parts.append(packet[place : tag.start()])
+        place = tag.end()
+        if is_description:
+            parts.append(_ATTRIBUTE.sub(lambda found: found[1] + found[2] + sides[found[1]], tag[0]))
+            continue
+        parts.append(tag[0])
+        name, content = _ELEMENT.match(tag[0]), _CONTENT.match(packet, place)
+        if name and content:
+            parts.append(content[1] + sides[name[1]])
+            place = content.end()
+    return "".join((*parts, packet[place:]))
+
+
+def _top_tags(packet: str) -> Iterator[tuple[re.Match[str], bool]]:
+    """The tags that begin a description of the picture itself, or, where it is False, a property within one."""
+    level = None  # below rdf:RDF
+    for tag in _TAG.finditer(packet):
+        if _ROOT.match(tag[0]):
+            level = 0
+        elif tag[0].startswith("</"):
+            level = None if level is None else level - 1
+        elif level is not None and tag[0][1] not in "?!":
+            if level in (0, 1):
+                yield tag, level == 0
+            level += not tag[0].endswith("/>")
 
 
 def decode(raw: bytes) -> str | None:

@@ -107,6 +107,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "exif": _packed(meta.exif),
         "icc": _packed(meta.icc),
         "dpi": meta.dpi,
+        "aspect": meta.aspect,
         "text": meta.text,
         "duration": meta.duration,
         "plays": meta.plays,
@@ -118,6 +119,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "notes": picture.notes,
         "span": picture.span,
         "first_of": picture.first_of,
+        "apart": picture.is_apart,
     }
 
 
@@ -143,13 +145,14 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
             tuple(str(note) for note in record["notes"]),
             _pair(record["span"]),
             int(record["first_of"]),
+            bool(record["apart"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"a picture's description is wrong ({type(error).__name__})") from error
 
 
 def _metadata(record: dict[str, Any]) -> Metadata:
-    dpi, duration, plays = record["dpi"], record["duration"], record["plays"]
+    dpi, duration, plays, aspect = (record[name] for name in ("dpi", "duration", "plays", "aspect"))
     return Metadata(
         _unpacked(record["exif"]),
         _unpacked(record["icc"]),
@@ -160,6 +163,7 @@ def _metadata(record: dict[str, Any]) -> Metadata:
         tuple(_color(name, content) for name, content in record["color"]),
         _unpacked(record["iptc"]),
         _unpacked(record["geo"]),
+        None if aspect is None else _pair(aspect),
         tuple(str(name) for name in record["left_out"]),
     )
 

@@ -51,6 +51,16 @@ def clear(kind: str) -> bytes:
     return file.getvalue()
 
 
+def beside(count: int) -> bytes:
+    """A PNG file with a still picture that is none of its frames."""
+    still, *more = (
+        Image.new("RGB", (13, 11), color) for color in ("red", "green", "blue", "white")[: 1 + count]
+    )
+    file = io.BytesIO()
+    still.save(file, "PNG", save_all=True, append_images=more, default_image=True)
+    return file.getvalue()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "pages": pages,
     "BigTIFF": lambda: pages(bigtiff=True, byteorder=">"),
@@ -59,6 +69,8 @@ FILES: dict[str, Callable[[], bytes]] = {
     "PNG": lambda: frames("PNG"),
     "clear GIF": lambda: clear("GIF"),
     "clear PNG": lambda: clear("PNG"),
+    "frames beside a still PNG": lambda: beside(3),
+    "one frame beside a still PNG": lambda: beside(1),
     "still PNG": lambda: frames("PNG", 1),
     "still WebP": lambda: frames("WEBP", 1),
 }

@@ -9,7 +9,9 @@ import pytest
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox.protocol import ProtocolError, describe, rebuild
 
-META = Metadata(iptc=b"\x1c", geo=b"g", color=(("gAMA", b"\0\1\2\3"),), left_out=("its layers",))
+META = Metadata(
+    iptc=b"\x1c", geo=b"g", aspect=(2.0, 1.0), color=(("gAMA", b"\0\1\2\3"),), left_out=("its layers",)
+)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -18,7 +20,8 @@ def record(**changes: Any) -> dict[str, Any]:
 
 
 def test_everything_that_a_file_says_comes_over() -> None:
-    assert rebuild(record(), 1 << 10).metadata == META
+    found = rebuild(record(first_of=4, apart=True), 1 << 10)
+    assert (found.metadata, found.first_of, found.is_apart) == (META, 4, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Resolutions that state no length but only how many pixels across are as long as how many down: a pixel's shape."""
+
+from fractions import Fraction
+
+NAME = "the pixel aspect ratio"
+_UNIT = 13  # where a JPEG file that begins with JFIF's segment says what its densities count
+
+
+def read(across: float, down: float) -> tuple[float, float] | None:
+    """The ratio that a file states; None for square pixels, which need no word, and for what is none."""
+    return None if min(across, down) <= 0 or across == down else (float(across), float(down))
+
+
+def whole(ratio: tuple[float, float], most: int) -> tuple[int, int]:
+    """The ratio, or one close to it, in whole numbers from 1 to `most`."""
+    small, large = sorted(ratio)
+    found = Fraction(small / large).limit_denominator(most)
+    parts = (found.numerator, found.denominator) if found else (1, most)
+    return parts if ratio[0] < ratio[1] else parts[::-1]
+
+
+def into_jpeg(data: bytes) -> bytes:
+    """A JPEG file whose densities, which were written as pixels per inch, are a ratio."""
+    if data[2:4] != b"\xff\xe0" or data[6:11] != b"JFIF\0":
+        return data
+    return data[:_UNIT] + b"\0" + data[_UNIT + 1 :]
