@@ -95,7 +95,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "if-exists",
         "skip; error for -o FILE, --plot",
-        commands=(*_PICTURES, "eval", "bench", "demo", "weights import"),
+        commands=(*_PICTURES, "eval", "bench", "demo", "weights import", "weights publish"),
     ),
     Setting("strip", "no", switch=True),
     Setting(

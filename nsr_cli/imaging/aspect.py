@@ -1,6 +1,7 @@
 """Resolutions that state no length but only how many pixels across are as long as how many down: a pixel's shape."""
 
 from fractions import Fraction
+from math import inf
 
 NAME = "the pixel aspect ratio"
 _UNIT = 13  # where a JPEG file that begins with JFIF's segment says what its densities count
@@ -8,7 +9,8 @@ _UNIT = 13  # where a JPEG file that begins with JFIF's segment says what its de
 
 def read(across: float, down: float) -> tuple[float, float] | None:
     """The ratio that a file states; None for square pixels, which need no word, and for what is none."""
-    return None if min(across, down) <= 0 or across == down else (float(across), float(down))
+    sound = 0 < across < inf and 0 < down < inf
+    return (float(across), float(down)) if sound and across != down else None
 
 
 def whole(ratio: tuple[float, float], most: int) -> tuple[int, int]:

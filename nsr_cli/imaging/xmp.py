@@ -23,9 +23,8 @@ _EMPTY = (
     "</rdf:RDF></x:xmpmeta>"
 )
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
-_TAG = re.compile(
-    r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>"""
-)  # each try ends at the next "<": no square of the length
+# Each try ends at the next "<", so that no packet takes the square of its length.
+_TAG = re.compile(r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _WIDTHS, _HEIGHTS = ("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension")
 _ROOT = re.compile(r"<rdf:RDF[\s>]")
 _SIDE = rf"(?:{'|'.join(_WIDTHS + _HEIGHTS)})"

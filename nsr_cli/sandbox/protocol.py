@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
-from nsr_cli.imaging import pngcolor
+from nsr_cli.imaging import aspect, pngcolor
 from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 
 LONGEST = 1 << 28
@@ -152,7 +152,7 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
 
 
 def _metadata(record: dict[str, Any]) -> Metadata:
-    dpi, duration, plays, aspect = (record[name] for name in ("dpi", "duration", "plays", "aspect"))
+    dpi, duration, plays, ratio = (record[name] for name in ("dpi", "duration", "plays", "aspect"))
     return Metadata(
         _unpacked(record["exif"]),
         _unpacked(record["icc"]),
@@ -163,7 +163,7 @@ def _metadata(record: dict[str, Any]) -> Metadata:
         tuple(_color(name, content) for name, content in record["color"]),
         _unpacked(record["iptc"]),
         _unpacked(record["geo"]),
-        None if aspect is None else _pair(aspect),
+        None if ratio is None else aspect.read(*_pair(ratio)),
         tuple(str(name) for name in record["left_out"]),
     )
 

@@ -24,6 +24,11 @@ def test_everything_that_a_file_says_comes_over() -> None:
     assert (found.metadata, found.first_of, found.is_apart) == (META, 4, True)
 
 
+@pytest.mark.parametrize("ratio", [(0, 1), (-2, 1), (float("nan"), 1), (float("inf"), 1), (1, 1)])
+def test_a_ratio_that_is_none_is_left_out(ratio: tuple[float, float]) -> None:
+    assert rebuild(record(aspect=ratio), 1 << 10).metadata.aspect is None
+
+
 @pytest.mark.parametrize(
     "color",
     [
