@@ -6,6 +6,7 @@ tiles in memory, whatever the size.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,9 @@ from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, margin_of, tile_rows
 from nsr_cli.errors import MemoryExhausted
+from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import NetworkConfig
-from nsr_cli.model.footprint import SHARE
+from nsr_cli.model.footprint import SHARE, bytes_at_work
 
 _FLOAT = 4
 _MADE = 3  # copies of a tile's result: the network's, with its border, and cut
@@ -96,10 +98,9 @@ def plan(
         row, window = _row_and_window(
             config, width, shape.channels, after, runner.bytes_per_window if runner.shares_memory else 0
         )
-        margin = margin_of(config)
-        tile = best_shape(grid, runner.most_windows, budget, row, window, margin)
+        tile = _shape(grid, runner.most_windows, budget, row, window, config, len(runners))
         if tile is None and strict:
-            needed = _least(row, window, margin, len(runners))
+            needed = _least(row, window, config, len(runners))
             raise MemoryExhausted(
                 f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
                 f"{memory >> 20 or format(memory / (1 << 20), '.1g')} MiB are allowed; raise --max-memory"
@@ -125,7 +126,7 @@ def least_memory(
         after = finished if index == len(configs) - 1 else _FLOAT
         inside = bytes_per_window(config, _FLOAT) if shares_memory else 0
         row, window = _row_and_window(config, width, channels, after, inside)
-        needed = max(needed, _least(row, window, margin_of(config), len(configs)))
+        needed = max(needed, _least(row, window, config, len(configs)))
         width *= config.scale
     return needed
 
@@ -144,10 +145,33 @@ def _row_and_window(
     return row, max(features, made) if features else 0
 
 
-def _least(row: int, window: int, margin: int, networks: int) -> int:
+def _shape(
+    grid: Grid, limit: int, budget: int, row: int, window: int, config: NetworkConfig, networks: int
+) -> tuple[int, int] | None:
+    """Own windows of a tile, as of `best_shape`, where there is room for what the cores hold of the windows at work.
+
+    That grows with the tile up to a bound. To reserve the bound is too much for small tiles, to reserve as much for
+    every window for large ones: the larger tile of both is right. Of several networks one is at work at a time.
+    """
+    bound = bytes_at_work(config, inf, usable_threads()) // networks if window else 0
+    margin = margin_of(config)
+    shapes = (
+        best_shape(grid, limit, budget - bound, row, window, margin),
+        best_shape(grid, limit, budget, row, _with_work(window, config, networks), margin),
+    )
+    return max((shape for shape in shapes if shape is not None), key=prod, default=None)
+
+
+def _least(row: int, window: int, config: NetworkConfig, networks: int) -> int:
     """For one window and the margin around it, in each of so many networks."""
-    side = 1 + 2 * margin
-    return int((side * row + side**2 * window) * networks / SHARE) + networks
+    side = 1 + 2 * margin_of(config)
+    needed = side * row + side**2 * _with_work(window, config, networks)
+    return int(needed * networks / SHARE) + networks
+
+
+def _with_work(window: int, config: NetworkConfig, networks: int) -> int:
+    """Bytes of a window while the network runs, and of what cores hold of it, unless it is in another memory."""
+    return window and window + bytes_at_work(config, config.window**2, usable_threads()) // networks
 
 
 def network_bands(
