@@ -205,7 +205,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
         with FileBytes(job.source) as data:
             found = _forecast(job, data, settings)
             heads = found.heads if found is not None else ()
-            kind = refuse_file(data, heads, job)
+            kind = refuse_file(data, heads, job, settings)
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
     if found is not None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nsr_cli.cli.packing import check_count
 from nsr_cli.cli.plan import Job
+from nsr_cli.cli.reading import check_bytes
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.heads import Head
@@ -13,14 +14,19 @@ _START = 4096  # bytes that tell the format
 _CLEAR_SAMPLES = 4  # of a pixel of a WebP file; without transparency it has three
 
 
-def refuse_file(data: Readable, heads: Sequence[Head], job: Job) -> str:
+def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Settings) -> str:
     """The format of a file whose pictures have these heads.
 
     Raises:
-        DecodeError: it is empty, or in no format that is read.
+        DecodeError: it is empty, too large to be read, or in no format that is read.
         EncodeError: the format of the result holds one picture, and the file has several.
     """
-    kind = codec.sniff(data[:_START])
+    kind = ""
+    try:
+        kind = codec.sniff(data[:_START])
+    finally:
+        if kind != "TIFF":  # which may be read in parts
+            check_bytes(len(data), settings.max_pixels)
     if heads and job.format is not None:
         check_count(len(heads), kind, job.format)
     return kind

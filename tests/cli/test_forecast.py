@@ -181,6 +181,15 @@ def test_a_dry_run_says_in_the_words_of_the_run_why_it_would_fail(
     assert told[0].startswith(f"nsr: {name}: {reason}")
 
 
+def test_a_dry_run_refuses_a_file_that_is_too_large_for_a_picture(nsr: Run, tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(1 << 27)
+    told = [nsr("upscale", "large.png", "--max-pixels", "100", *more) for more in (("-n",), ())]
+    assert [done.returncode for done in told] == [1, 1]
+    for done in told:
+        assert b"134217728 bytes are too many for a picture within --max-pixels 100" in done.stderr
+
+
 def test_a_dry_run_counts_what_is_not_possible(nsr: Run, paint: Paint, tmp_path: Path) -> None:
     paint(tmp_path / "good.png")
     (tmp_path / "empty.png").touch()
