@@ -10,13 +10,13 @@ from pathlib import Path
 
 from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.headchecks import refuse_file, refuse_result
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.reading import read_file
-from nsr_cli.cli.refusals import refuse_file, refuse_result
 from nsr_cli.cli.rows import can_write_rows, most_rows
 from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.cli.streamed import Streams
