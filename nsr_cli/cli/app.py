@@ -17,13 +17,16 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.standard import prepare_streams
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import MemoryExhausted, NsrError
 
 __all__ = ["COMMANDS", "Stopped", "main"]
 
 _BROKEN_PIPE, _SIGNALED = 141, 128
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_STDOUT = "cannot write to stdout"
+# What stdout says when its disk is full, and when it is closed.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _DEBUG = "; run with --debug for the traceback"
 _STOPPERS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -38,6 +41,7 @@ class Stopped(KeyboardInterrupt):
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line `args` (without the program's name; default sys.argv) and exit with its code."""
+    prepare_streams()
     console = Console()
     code = _flushed(_guarded(list(sys.argv[1:] if args is None else args), console), console)
     if threading.active_count() > 1 or code > _SIGNALED or "torch" in sys.modules:
@@ -68,7 +72,7 @@ def _explained(error: BaseException, console: Console) -> int:
     console.traceback(error)
     line, code = _line_and_code(error)
     console.error(line)
-    return _silence_stdout(code) if isinstance(error, OSError) else code
+    return _silence_stdout(code) if isinstance(error, OSError) or line.startswith(_STDOUT) else code
 
 
 def _line_and_code(error: BaseException) -> tuple[str, int]:
@@ -84,8 +88,8 @@ def _line_and_code(error: BaseException) -> tuple[str, int]:
         case MemoryError():
             return "out of memory; close other programs, or give a smaller picture", MemoryExhausted.exit_code
         case OSError():
-            if error.filename is None and error.errno in _FULL:  # of files there is a WriteError
-                return f"cannot write to stdout: {error.strerror}; finished results are complete", 1
+            if error.filename is None and error.errno in _UNWRITABLE:  # of files there is a WriteError
+                return f"{_STDOUT}: {error.strerror}; finished results are complete", 1
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}{_DEBUG}", 1
     return f"internal error: {type(error).__name__}: {error}{_DEBUG}", 1
@@ -151,7 +155,7 @@ def _flushed(code: int, console: Console) -> int:
     except BrokenPipeError:
         code = _silence_stdout(_BROKEN_PIPE)
     except OSError as error:
-        console.error(f"cannot write to stdout: {error.strerror or error}")
+        console.error(f"{_STDOUT}: {error.strerror or error}")
         code = _silence_stdout(code or 1)
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()

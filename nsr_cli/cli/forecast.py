@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.headchecks import refuse_file, refuse_result
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
@@ -43,14 +44,19 @@ class Forecast:
 
     size: tuple[int, int]
     out_size: tuple[int, int]
-    pages: tuple[tuple[int, int], ...]
-    """Width and height of every picture that is read of it."""
+    heads: tuple[Head, ...]
+    """Of every picture that is read of it."""
     pixels: int
     """Of all results together."""
     least: int
     """Bytes that the result will surely take on the disk."""
     memory: int
     """Bytes that it takes while it is restored, about; the libraries and the weights are not counted."""
+
+    @property
+    def pages(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of every picture that is read of it."""
+        return tuple((head.width, head.height) for head in self.heads)
 
 
 def forecast(job: Job, settings: Settings) -> Forecast | None:
@@ -61,11 +67,20 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
         PictureError: the result's size is not possible.
         MemoryExhausted: it takes more memory than it may.
     """
-    source = job.source if job.source is not None and job.source.is_file() else None
-    heads, stored = _headers(source, settings) if source is not None else ([], 0)
-    if not heads or source is None:
+    if job.source is None:
         return None
-    tiff = source.suffix.lower() in (".tif", ".tiff")
+    with suppress(OSError), FileBytes(job.source) as data:  # the decoder says what is wrong
+        return _forecast(job, data, settings)
+    return None
+
+
+def _forecast(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
+    """From one opening, since the file may change or vanish between two. Raises as `forecast`."""
+    cameraraw.refuse(data)  # its heads are those of previews
+    heads, stored = read_heads(data, every_frame=settings.all_frames), len(data)
+    if not heads or job.source is None:
+        return None
+    tiff = job.source.suffix.lower() in (".tif", ".tiff")
     form = job.format or ("TIFF" if tiff else "PNG")
     found = _sizes_of(heads, stored, settings)
     samples = sum(page.result for page in found)
@@ -74,11 +89,10 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(source, settings) if tiff and written else Ends(False, written)
+    ends = _ends(data, settings) if tiff and written else Ends(False, written)
     taken = memory.route_pages(found, form, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
-    pages = tuple(page.size for page in found)
-    return Forecast(found[0].size, found[0].out_size, pages, pixels, least, taken)
+    return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
 
 
 def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]:
@@ -97,11 +111,11 @@ def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]
     return [known[head] for head in heads]
 
 
-def _ends(path: Path, settings: Settings) -> Ends:
+def _ends(file: FileBytes, settings: Settings) -> Ends:
     """How much of a TIFF file's way to a result that is written in rows can go in bands."""
     from nsr_cli.cli.tiffsource import why_not
 
-    with suppress(OSError, DecodeError, DirectoryError, struct.error), FileBytes(path) as file:
+    with suppress(OSError, DecodeError, DirectoryError, struct.error):
         pages = open_pages(file, settings.max_pixels)
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
         why = next((reason for reason in reasons if reason), "")
@@ -172,20 +186,36 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
         decoder = stack.enter_context(Decoder(settings.max_pixels)) if auto else None
         for job in plan.jobs:
             outcome, found = Outcome(job, job.label, status="planned"), None
+            outcome.sigma, outcome.quality = settings.sigma, settings.jpeg_quality
             try:
-                found = forecast(job, settings)
-                if decoder is not None and job.source is not None:
-                    _look(outcome, job, decoder, settings)
+                found = _foretold(outcome, decoder, settings)
             except NotReady as error:  # nor would there be a decoder for the next one
                 raise NotReady(f"{safe_text(job.label)}: {error}") from error
-            except (NsrError, OSError) as error:
-                outcome.fail(
-                    error if isinstance(error, NsrError) else DecodeError(f"cannot be read: {error}")
-                )
-            if found is not None:
-                outcome.size, outcome.out_size = found.size, found.out_size
-                outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+            except NsrError as error:
+                outcome.fail(error)
             yield outcome, found
+
+
+def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> Forecast | None:
+    """Look at a file, with a decoder also at its pixels, and note what it would come to. NsrError if it would fail."""
+    job = outcome.job
+    if job.source is None:
+        return None
+    try:
+        with FileBytes(job.source) as data:
+            found = _forecast(job, data, settings)
+            heads = found.heads if found is not None else ()
+            kind = refuse_file(data, heads, job, settings)
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    if found is not None:
+        outcome.size, outcome.out_size = found.size, found.out_size
+        outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+    if decoder is not None:
+        _look(outcome, job, decoder, settings)
+    if outcome.status == "planned":
+        refuse_result(kind, heads, job, settings)
+    return found
 
 
 def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> None:
@@ -239,18 +269,6 @@ def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
         if one is not None:
             found.append(one)
     return found
-
-
-def _headers(path: Path, settings: Settings) -> tuple[list[Head], int]:
-    """What a file says of its pictures, and its bytes; no head if it does not, which is the decoder's to explain.
-
-    From one opening, since the file may change or vanish between two. DecodeError for a camera raw file, whose heads
-    are those of previews.
-    """
-    with suppress(OSError), FileBytes(path) as data:
-        cameraraw.refuse(data)
-        return read_heads(data, every_frame=settings.all_frames), len(data)
-    return [], 0
 
 
 def _existing(path: Path) -> Path:

@@ -24,7 +24,11 @@ def own_format(pages: Sequence[Picture]) -> str:
 
 def check_pages(pages: Sequence[Picture], form: str) -> None:
     """EncodeError if the format cannot hold several pages or frames."""
-    count, source = len(pages), pages[0].source
+    check_count(len(pages), pages[0].source, form)
+
+
+def check_count(count: int, source: str, form: str) -> None:
+    """EncodeError if the format cannot hold so many pages or frames of a file of the format `source`."""
     if count > 1 and source == "TIFF" and form != "TIFF":
         raise EncodeError(f"it has {count} pages, which only TIFF keeps; leave the format to TIFF")
     if count > 1 and form not in _HOLD_SEVERAL:

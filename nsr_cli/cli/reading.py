@@ -34,14 +34,16 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
     if path is None:
         raise DecodeError("stdin holds no picture")
     try:
-        stored, most = path.stat().st_size, most_bytes(max_pixels)
-        if stored > most:
-            raise DecodeError(
-                f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}"
-            )
-        return read_regular(path, most)
+        check_bytes(path.stat().st_size, max_pixels)
+        return read_regular(path, most_bytes(max_pixels))
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+
+
+def check_bytes(stored: int, max_pixels: int) -> None:
+    """DecodeError if a file of so many bytes is larger than any picture within the limit."""
+    if stored > most_bytes(max_pixels):
+        raise DecodeError(f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}")
 
 
 def _read_stdin(max_pixels: int, console: Console) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 from numpy.typing import NDArray
 
 _KEPT = 1 << 26  # bytes that stay allocated between pictures
+_STREAMS = range(3)
 INHERITED = os.name == "posix"
 """Whether a new process can be given an open file; else it needs the file's name."""
 
@@ -32,9 +33,9 @@ class SharedFile:
             return cls(*tempfile.mkstemp(prefix="nsr-"))
         if hasattr(os, "memfd_create"):
             with suppress(OSError):  # forbidden in some containers
-                return cls(os.memfd_create("nsr"))
+                return cls(_beside_streams(os.memfd_create("nsr")))
         with tempfile.TemporaryFile(prefix="nsr-") as file:
-            return cls(os.dup(file.fileno()))
+            return cls(_beside_streams(os.dup(file.fileno())))
 
     @classmethod
     def of_parent(cls, descriptor: int | None, path: str | None) -> Self:
@@ -82,3 +83,16 @@ class SharedFile:
         if self.path is not None:
             with suppress(OSError):
                 Path(self.path).unlink()
+
+
+def _beside_streams(descriptor: int) -> int:
+    """The same file under a number that is free in the new process too, whose stdin, stdout and stderr are others."""
+    low = []
+    try:
+        while descriptor in _STREAMS:
+            low.append(descriptor)
+            descriptor = os.dup(descriptor)
+    finally:
+        for number in low:
+            os.close(number)
+    return descriptor

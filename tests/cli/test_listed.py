@@ -16,6 +16,7 @@ from nsr_cli.cli.config import RESTORING
 from nsr_cli.cli.inputs import gather
 from nsr_cli.cli.listed import listed_paths
 from nsr_cli.errors import UsageError
+from nsr_cli.imaging.png import SIGNATURE
 from tests.cli.conftest import Run
 
 LATIN = os.fsdecode(b"caf\xe9.png")
@@ -136,7 +137,7 @@ def test_listed_paths_are_taken_as_they_are_and_once() -> None:
 
 def test_one_plan_is_made_of_a_long_list_out_of_a_pipe(nsr: Run, tmp_path: Path) -> None:
     for i in range(2000):
-        (tmp_path / f"a picture {i}.png").touch()
+        (tmp_path / f"a picture {i}.png").write_bytes(SIGNATURE)
     names = b"".join(os.fsencode(path.name) + b"\0" for path in tmp_path.iterdir())
     done = nsr("upscale", "--files-from", "-", "-0", "-s", "2", "-n", "--json", stdin=names)
     assert done.returncode == 0, done.stderr
