@@ -241,7 +241,7 @@ def test_memory_does_not_grow_with_the_number_of_pages(
 ) -> None:
     """It grows until the allocator's gaps fit, 82 MiB at 12 pages and 94 at 48, and then no more: 94 at 120.
 
-    Takes four minutes on a machine that does nothing else.
+    Takes seven minutes on two Zen 3 cores of which one is busy.
     """
     taken = []
     for count in (40, 100):
