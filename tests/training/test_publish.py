@@ -116,12 +116,17 @@ def command(*arguments: str) -> Result:
     return CliRunner().invoke(weights.app, ["publish", *arguments], obj=Console())
 
 
-def test_a_file_that_the_manifest_did_not_write_is_left_alone_unless_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Arguments that publish a run of the working folder there."""
     monkeypatch.chdir(tmp_path)
     saved_run(tmp_path / "run", tiny_recipe().to_dict())
-    call = ("run", "--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last")
+    return ("run", "--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last")
+
+
+def test_a_file_that_the_manifest_did_not_write_is_left_alone_unless_asked(
+    tmp_path: Path, call: tuple[str, ...]
+) -> None:
     file = tmp_path / "own.safetensors"
     file.write_bytes(b"a stranger's")
     refused = command(*call)
@@ -134,11 +139,8 @@ def test_a_file_that_the_manifest_did_not_write_is_left_alone_unless_asked(
 
 
 def test_weights_of_before_are_replaced_only_where_the_manifest_wrote_that_very_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, call: tuple[str, ...]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    saved_run(tmp_path / "run", tiny_recipe().to_dict())
-    call = ("run", "--name", "own", "--folder", ".", "--manifest", "m.json", "--which", "last")
     assert command(*call).exit_code == 0
     again = command(*call)
     assert again.exit_code == 0 and "replaces the weights that m.json listed as own" in again.stderr
