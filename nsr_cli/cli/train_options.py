@@ -119,7 +119,7 @@ Preset = Annotated[
         "--network",
         "PRESET",
         "sparse-plus, sparse-minus-l, edsr-s, wdsr, base, lite, restore-plus, restore-minus, restore-base, "
-        "restore-lite, restore-deep or tiny.  [default: sparse-plus for upscale, else restore-plus]",
+        "restore-lite, restore-deep, restore-deeper or tiny.  [default: sparse-plus for upscale, else restore-plus]",
     ),
 ]
 Blocks = Annotated[int | None, _of_network("--blocks", "N", "Residual blocks (N in the paper).", min=1)]

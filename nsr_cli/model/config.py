@@ -138,5 +138,8 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "restore-deep": dataclasses.replace(  # ours too: twice as deep, as `base` is to `lite`
         _sparse(blocks=16, width=64, expansion=1, groups=2), window=64, unshuffle=2
     ),
+    "restore-deeper": dataclasses.replace(  # twice as deep again: what restore-plus costs
+        _sparse(blocks=32, width=64, expansion=1, groups=2), window=64, unshuffle=2
+    ),
     "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
 }
