@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,6 +202,7 @@ def import_(
     if not source.is_file():
         raise UsageError(f"there is no file {safe_text(source)}")
     if _is_safetensors(source):
+        _require_own(source)
         said = safe_text(source)
         raise UsageError(
             f"{said} is safetensors already: use it with --model {said}; import reads .pth files"
@@ -240,6 +242,15 @@ def _is_safetensors(path: Path) -> bool:
     except OSError:
         return False
     return start[8:] == b"{" and 0 < int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def _require_own(path: Path) -> None:
+    """Raise `WeightsError` if a safetensors file is not one of nsr's: `--model` would refuse it."""
+    from nsr_cli.model.checkpoint import read_file
+    from nsr_cli.weights.entry import MAX_BYTES
+
+    with suppress(OSError):  # too large or just gone: what is said next holds all the same
+        read_file(path, MAX_BYTES)
 
 
 def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import weights
@@ -194,6 +195,15 @@ def test_import_of_what_is_safetensors_already_says_how_it_is_used(
     assert isinstance(refused.exception, UsageError)
     assert "is safetensors already: use it with --model a.safetensors" in str(refused.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_import_does_not_advise_to_use_what_the_model_option_refuses(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"body.0.weight": torch.zeros(2, 2)}, foreign)
+    refused = call("import", str(foreign))
+    assert isinstance(refused.exception, WeightsError)
+    assert "not a weights file of nsr" in str(refused.exception)
+    assert "--model" not in str(refused.exception)
 
 
 @pytest.mark.parametrize(
