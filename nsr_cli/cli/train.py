@@ -16,7 +16,7 @@ from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.model.network import Network
-    from nsr_cli.training.loop import Moment, Validate
+    from nsr_cli.training.loop import TrainingStatus, Validate
     from nsr_cli.training.recipe import Recipe
 
 app = typer.Typer()
@@ -194,7 +194,7 @@ def memory_said() -> Iterator[None]:
         ) from error
 
 
-def _report(console: Console, bar: Progress, moment: "Moment", batch: int) -> None:
+def _report(console: Console, bar: Progress, moment: "TrainingStatus", batch: int) -> None:
     if moment.note is not None:
         console.warning(moment.note)
         return

@@ -13,14 +13,14 @@ from nsr_cli.files import write_atomic
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.reads import read_regular, refuse_others
-from nsr_cli.training.loop import Moment
+from nsr_cli.training.loop import TrainingStatus
 
 _COLUMNS = ("step", "seconds", "loss", "learning_rate", "psnr")
 _SIZE, _MARGIN = (900, 520), 60
 _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
 
-def append(run: Path, moment: Moment) -> None:
+def append(run: Path, moment: TrainingStatus) -> None:
     """Add one line to RUN/metrics.csv; what a crash or a full disk left of a line stays apart, and is ignored."""
     path = run / "metrics.csv"
     refuse_others(path)

@@ -15,17 +15,17 @@ from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
 from nsr_cli.training import checkpoint
-from nsr_cli.training.ahead import Ahead, threads_for
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
-from nsr_cli.training.forms import Way
+from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loss import batch_loss
 from nsr_cli.training.patches import Batch, PatchSource
+from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrainingStatus:
     """Where a run is, for progress displays and the log."""
 
     step: int
@@ -38,12 +38,12 @@ class Moment:
     note: str | None = None  # something the user should read
 
 
-def remark(text: str) -> Moment:
+def remark(text: str) -> TrainingStatus:
     """A line for the user that belongs to no step."""
-    return Moment(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
+    return TrainingStatus(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
 
 
-Report = Callable[[Moment], None]
+Report = Callable[[TrainingStatus], None]
 Validate = Callable[[Network], float]
 
 
@@ -61,16 +61,16 @@ class Trainer:
         report: Report,
         processes: Processes,
         autocast: torch.dtype | None = None,
-        way: Way | None = None,
+        form: TrainingForm | None = None,
         conditions: Mapping[str, Any] | None = None,
     ) -> None:
         self.recipe, self.source, self.run = recipe, source, run
         self.validate, self.report, self.processes = validate, report, processes
         self.device = source.device
-        self.autocast, self.way = autocast, way or Way()
+        self.autocast, self.form = autocast, form or TrainingForm()
         self.conditions = dict(conditions or {})  # what a resumed run has to have in common beside the recipe
         self.network = network.to(self.device)
-        self.way.prepare(self.network)
+        self.form.prepare(self.network)
         self.model: nn.Module = processes.wrap(self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe.learning_rate, recipe.selector_rate)
@@ -115,9 +115,9 @@ class Trainer:
         if self._advance() >= 1.0:  # there is no loss to report, but perhaps no validation yet
             self._validate()
             return
-        with Ahead(self._draw, self.step, threads_for(self.device)) as ahead:
+        with Prefetcher(self._draw, self.step, threads_for(self.device)) as batches:
             while self.progress < 1.0:
-                batch, rate = ahead.take(), self.recipe.learning_rate_at(self.progress, self.step)
+                batch, rate = batches.take(), self.recipe.learning_rate_at(self.progress, self.step)
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
@@ -139,7 +139,7 @@ class Trainer:
             self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
         )
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            restored = self.model(batch.input.contiguous(memory_format=self.way.layout), batch.level)
+            restored = self.model(batch.input.contiguous(memory_format=self.form.layout), batch.level)
         loss = batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
             # This loss is the first to tell whether the last update was a sound one.
@@ -181,7 +181,9 @@ class Trainer:
         self._check(loss)
         losses.clear()
         if self.processes.leads:
-            self.report(Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note))
+            self.report(
+                TrainingStatus(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note)
+            )
 
     def _check(self, value: float, what: str = "loss") -> None:
         if math.isnan(value) or (what == "loss" and math.isinf(value)):
@@ -204,7 +206,7 @@ class Trainer:
             "seconds": self.seconds,
             "best": self.best,
             "recipe": self.recipe.to_dict(),
-            "way": {**self.way.to_dict(), "device": self.device.type},
+            "way": {**self.form.to_dict(), "device": self.device.type},
             "conditions": self.conditions,
         }
         try:
@@ -214,7 +216,9 @@ class Trainer:
 
     def _warn(self, error: WriteError) -> None:
         """Say that something was not saved: a full disk must not end days of work."""
-        self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
+        self.report(
+            TrainingStatus(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error))
+        )
 
 
 def make_optimizer(
@@ -225,13 +229,13 @@ def make_optimizer(
     The matrices of selectors learn `selector_rate` times as fast. The mean features of a window, which they see, are
     small beside those of single pixels: at the kernels' rate the choice among groups stays nearly the same everywhere.
     """
-    apart = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
+    selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
     parameters = list(network.parameters())
     groups: list[dict[str, Any]] = [{"params": parameters, "times": 1.0}]
-    if selector_rate != 1.0 and apart:
+    if selector_rate != 1.0 and selector_ids:
         groups = [
-            {"params": [one for one in parameters if id(one) not in apart], "times": 1.0},
-            {"params": [one for one in parameters if id(one) in apart], "times": selector_rate},
+            {"params": [one for one in parameters if id(one) not in selector_ids], "times": 1.0},
+            {"params": [one for one in parameters if id(one) in selector_ids], "times": selector_rate},
         ]
     return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
 

@@ -9,7 +9,7 @@ import torch
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
-from nsr_cli.training.forms import Way
+from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Report, remark
 from nsr_cli.training.recipe import Recipe
 
@@ -95,11 +95,11 @@ def _of_conditions(
     return [_difference(name, before[name], now[name]) for name in differing]
 
 
-def way_of(saved: Saved | None, device: torch.device) -> Way | None:
-    """The way in which a run has begun: another one would not go on to the bit. None on another kind of device."""
+def saved_form(saved: Saved | None, device: torch.device) -> TrainingForm | None:
+    """The form in which a run has begun: in another one it would not go on to the bit. None on another kind of device."""
     values = saved[1].state.get("way", {}) if saved is not None else {}
     try:
-        return Way.from_dict(values) if values.get("device") == device.type else None
+        return TrainingForm.from_dict(values) if values.get("device") == device.type else None
     except (AttributeError, ValueError):
         return None
 

@@ -14,13 +14,13 @@ from nsr_cli.files import write_atomic
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
 from nsr_cli.training import log
-from nsr_cli.training.distributed import joined
-from nsr_cli.training.forms import fastest_way
-from nsr_cli.training.loop import Moment, Report, Trainer, Validate, remark
+from nsr_cli.training.distributed import process_group
+from nsr_cli.training.forms import fastest_form
+from nsr_cli.training.loop import Report, Trainer, TrainingStatus, Validate, remark
 from nsr_cli.training.patches import PatchSource, Pixels, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
-from nsr_cli.training.resume import compare_data, conditions_of, find_saved, way_of
+from nsr_cli.training.resume import compare_data, conditions_of, find_saved, saved_form
 from nsr_cli.training.start import initial
 from nsr_cli.training.validate import mean_psnr
 
@@ -74,7 +74,7 @@ def run_training(
         WriteError: the run folder cannot be written.
     """
     prepare_cpu()
-    with joined(device) as processes:
+    with process_group(device) as processes:
         listeners = listeners if processes.leads else _NOBODY
         share = processes.share(recipe.batch)
         conditions = conditions_of(validated_on, autocast)
@@ -100,8 +100,8 @@ def run_training(
             processes=processes,
             autocast=autocast,
             conditions=conditions,
-            way=way_of(saved, device)
-            or processes.by_leader(lambda: fastest_way(network, source, recipe, share, device, autocast)),
+            form=saved_form(saved, device)
+            or processes.by_leader(lambda: fastest_form(network, source, recipe, share, device, autocast)),
         )
         if saved is not None:
             trainer.resume(saved[1], saved[0])
@@ -176,7 +176,7 @@ def _begin(run: Path, recipe: Recipe, folders: Sequence[Path], pictures: int) ->
     write_atomic(run / "config.json", json.dumps(document, indent=2).encode(), devices=False)
 
 
-def _record(run: Path, moment: Moment, report: Report) -> None:
+def _record(run: Path, moment: TrainingStatus, report: Report) -> None:
     """Log a moment, then report it. A log that cannot be written must not end the run: checkpoints matter more."""
     report(moment)
     if moment.note is not None:

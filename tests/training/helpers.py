@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nsr_cli.training.loop import Moment, Trainer
+from nsr_cli.training.loop import Trainer, TrainingStatus
 from nsr_cli.training.recipe import Recipe, make_recipe
 from nsr_cli.training.session import Listeners, run_training
 
@@ -26,11 +26,11 @@ def run_tiny(
     resume: bool = False,
     said: Callable[[str], None] | None = None,
     **more: Any,
-) -> tuple[Trainer, list[Moment]]:
-    moments: list[Moment] = []
+) -> tuple[Trainer, list[TrainingStatus]]:
+    moments: list[TrainingStatus] = []
     listeners = Listeners(
         moments.append,
-        lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}")),
+        lambda path, why: moments.append(TrainingStatus(0, 0, 0, 0, 0, 0, note=f"{path}: {why}")),
         said if said is not None else lambda _: None,
     )
     trainer = run_training(

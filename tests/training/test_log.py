@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from nsr_cli.training import log
-from nsr_cli.training.loop import Moment
+from nsr_cli.training.loop import TrainingStatus
 
 
-def moment(step: int) -> Moment:
-    return Moment(step, 100, step / 100, 0.25, 1e-3, 1.5, psnr=30.0)
+def moment(step: int) -> TrainingStatus:
+    return TrainingStatus(step, 100, step / 100, 0.25, 1e-3, 1.5, psnr=30.0)
 
 
 @pytest.mark.parametrize(

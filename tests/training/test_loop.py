@@ -24,7 +24,7 @@ from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, session
-from nsr_cli.training.forms import Way
+from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer, make_optimizer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained, publish
@@ -215,21 +215,21 @@ def test_networks_are_validated_as_they_will_be_used(pictures: Path, tmp_path: P
     assert modes == [False, False] and trainer.network.training
 
 
-def test_a_run_goes_on_in_the_way_in_which_it_began(
+def test_a_run_goes_on_in_the_form_in_which_it_began(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is fastest is measured, and may come out otherwise; then nothing would be the same to the bit.
 
     The optimizer's moments lie in memory as the parameters do, as a fused optimizer wants them on CUDA.
     """
-    way = Way("mixed", torch.channels_last)
-    monkeypatch.setattr(session, "fastest_way", lambda *_: way)
+    form = TrainingForm("mixed", torch.channels_last)
+    monkeypatch.setattr(session, "fastest_form", lambda *_: form)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_tiny(tiny_recipe(ema=0.9), pictures, whole)
     run_half(tiny_recipe(ema=0.9), pictures, parts)
-    monkeypatch.setattr(session, "fastest_way", lambda *_: Way())
+    monkeypatch.setattr(session, "fastest_form", lambda *_: TrainingForm())
     trainer, _ = run_tiny(tiny_recipe(ema=0.9), pictures, parts, resume=True)
-    assert trainer.step == 20 and trainer.way == way
+    assert trainer.step == 20 and trainer.form == form
     assert_same_state(whole, parts)
     for parameter in trainer.network.parameters():
         moments = trainer.optimizer.state[parameter]
@@ -294,7 +294,9 @@ def test_another_kind_of_device_may_have_another_precision_and_it_is_said(
     recipe, run = tiny_recipe(steps=2), tmp_path / "run"
     run_tiny(recipe, pictures, run)
     edit_state(
-        run, way={**Way().to_dict(), "device": "cuda"}, conditions={"validate": None, "precision": "bf16"}
+        run,
+        way={**TrainingForm().to_dict(), "device": "cuda"},
+        conditions={"validate": None, "precision": "bf16"},
     )
     _, moments = run_tiny(recipe, pictures, run, resume=True)
     assert [moment.note for moment in moments] == [
