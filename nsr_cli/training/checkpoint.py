@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.files import sync_folder
 from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
+from nsr_cli.training.status import Notify, ignore
 
 MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
 _KEPT = 2
@@ -74,12 +75,12 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     return target
 
 
-def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[int, Checkpoint] | None:
+def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | None:
     """The newest checkpoint that is whole, with its step; None where a run has none yet.
 
     Args:
         run: the folder of the run.
-        told: gets a line for each damaged one that is passed over.
+        notify: gets a line for each damaged one that is passed over.
 
     Raises:
         TrainingError: there are checkpoints and every one of them is damaged.
@@ -92,9 +93,8 @@ def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[i
             damaged.append(folder.name)
             continue
         step = int(folder.name.removeprefix(_PREFIX))
-        if told is not None:
-            for name in damaged:
-                told(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
+        for name in damaged:
+            notify(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
         return step, loaded
     if folders:
         raise TrainingError(f"{run}: every checkpoint is damaged; start again with another --out")

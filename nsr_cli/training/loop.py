@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +21,26 @@ from nsr_cli.training.loss import batch_loss
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import Listeners, TrainingStatus
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingStatus:
-    """Where a run is, for progress displays and the log."""
-
-    step: int
-    steps: int
-    progress: float  # 0…1, by steps or by the time budget, whichever is further
-    loss: float  # mean since the last report, of pixels in [0, 1]
-    learning_rate: float
-    seconds: float  # spent in the run so far, resumed parts included
-    psnr: float | None = None  # on the held-out pictures, where just measured
-    note: str | None = None  # something the user should read
-
-
-def remark(text: str) -> TrainingStatus:
-    """A line for the user that belongs to no step."""
-    return TrainingStatus(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
-
-
-Report = Callable[[TrainingStatus], None]
-Validate = Callable[[Network], float]
+Validate = Callable[[Network], float]  # PSNR in dB
 
 
 class Trainer:
-    """One run: owns the network, its average, the optimizer and the clock."""
+    """One run: owns the network, its average, the optimizer and the clock.
+
+    Args:
+        recipe: network, schedule and seed.
+        network: trained in place.
+        source: where batches come from, and the device to train on.
+        run: folder for checkpoints and the best weights.
+        validate: PSNR in dB of a network, which is in evaluation mode.
+        listeners: told of progress, and of what could not be saved.
+        processes: that share every batch; the leading one writes and reports.
+        autocast: number type of the forward pass, None for float32.
+        form: in which a step is computed.
+        conditions: what a resumed run has to have in common beside the recipe.
+    """
 
     def __init__(
         self,
@@ -58,17 +50,16 @@ class Trainer:
         run: Path,
         *,
         validate: Validate,
-        report: Report,
+        listeners: Listeners,
         processes: Processes,
-        autocast: torch.dtype | None = None,
-        form: TrainingForm | None = None,
-        conditions: Mapping[str, Any] | None = None,
+        autocast: torch.dtype | None,
+        form: TrainingForm,
+        conditions: Mapping[str, Any],
     ) -> None:
         self.recipe, self.source, self.run = recipe, source, run
-        self.validate, self.report, self.processes = validate, report, processes
+        self.validate, self.listeners, self.processes = validate, listeners, processes
         self.device = source.device
-        self.autocast, self.form = autocast, form or TrainingForm()
-        self.conditions = dict(conditions or {})  # what a resumed run has to have in common beside the recipe
+        self.autocast, self.form, self.conditions = autocast, form, dict(conditions)
         self.network = network.to(self.device)
         self.form.prepare(self.network)
         self.model: nn.Module = processes.wrap(self.network)
@@ -98,10 +89,10 @@ class Trainer:
         self.network.load_state_dict(saved.tensors["weights"])
         if self.average is not None:
             self.average.load_state_dict(saved.tensors["ema"])
-        moments = self.optimizer.state_dict()
+        optimizer = self.optimizer.state_dict()
         parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
-        moments["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
-        self.optimizer.load_state_dict(moments)
+        optimizer["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
+        self.optimizer.load_state_dict(optimizer)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
 
     def fit(self) -> None:
@@ -132,15 +123,10 @@ class Trainer:
         return self.source.batch(step, self.recipe.batch, self.processes.rank, self.processes.world)
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
+        """Train on a batch, and save by the clock; the loss, on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["times"]
-        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
-        torch.manual_seed(
-            self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
-        )
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            restored = self.model(batch.input.contiguous(memory_format=self.form.layout), batch.level)
-        loss = batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
+        loss = self._loss(batch)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
             # This loss is the first to tell whether the last update was a sound one.
             self._check(float(loss.detach()))
@@ -152,6 +138,15 @@ class Trainer:
             decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         return loss.detach()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
+        torch.manual_seed(
+            self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
+        )
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            restored = self.model(batch.input.contiguous(memory_format=self.form.layout), batch.level)
+        return batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
 
     def _validate(self) -> float:
         training = self.result.training
@@ -172,17 +167,15 @@ class Trainer:
             checkpoint.save_best(self.run, saved)
             self.best = psnr
         except WriteError as error:
-            self._warn(error)
+            self.listeners.warn(str(error))  # a full disk must not end days of work
 
-    def _report(
-        self, losses: "_Mean", rate: float, psnr: float | None = None, note: str | None = None
-    ) -> None:
+    def _report(self, losses: "_Mean", rate: float, psnr: float | None = None) -> None:
         loss = self.processes.agree(losses.value())
         self._check(loss)
         losses.clear()
         if self.processes.leads:
-            self.report(
-                TrainingStatus(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note)
+            self.listeners.report(
+                TrainingStatus(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr)
             )
 
     def _check(self, value: float, what: str = "loss") -> None:
@@ -212,13 +205,7 @@ class Trainer:
         try:
             checkpoint.save(self.run, self.step, Checkpoint(groups, state))
         except WriteError as error:
-            self._warn(error)
-
-    def _warn(self, error: WriteError) -> None:
-        """Say that something was not saved: a full disk must not end days of work."""
-        self.report(
-            TrainingStatus(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error))
-        )
+            self.listeners.warn(str(error))  # a full disk must not end days of work
 
 
 def make_optimizer(
