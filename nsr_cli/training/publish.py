@@ -54,7 +54,7 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
         raise UsageError(f"no such choice of weights: {which!r}; use best or last")
     saved = checkpoint.load_latest(run, notify)
     if saved is None:
-        raise TrainingError(f"{run}: no checkpoint; give the --out folder of a training run")
+        raise TrainingError(f"{safe_text(run)}: no checkpoint; give the --out folder of a training run")
     step, last = saved
     try:
         recipe = Recipe.from_dict(last.state["recipe"])
@@ -67,7 +67,7 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
         network.load_state_dict(dict(tensors))
     except (KeyError, ValueError, RuntimeError):
         raise TrainingError(
-            f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"
+            f"{safe_text(run)}: its settings or weights cannot be read; use the version of nsr that trained it"
         ) from None
     return Trained(recipe, network, step, seconds, log.data_of(run))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nsr_cli.errors import UsageError
+from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.training import checkpoint, session
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer
@@ -196,3 +196,20 @@ def test_going_on_with_other_pictures_is_said(pictures: Path, tmp_path: Path) ->
     assert told.warnings == [
         f"{tmp_path}/run was started on 10 pictures of {pictures.name}, and goes on with 10 pictures of other"
     ]
+
+
+def test_messages_about_a_run_of_any_name_are_one_line(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(steps=2), tmp_path / "a\nb"
+    data = tmp_path / "c\nd"
+    shutil.copytree(pictures, data)
+    run_tiny(recipe, data, run)
+    with pytest.raises(UsageError, match=r"a\\nb holds a run") as caught:
+        run_tiny(recipe, data, run)
+    assert str(caught.value).isprintable()
+    _, told = run_tiny(recipe, pictures, run, resume=True)
+    assert len(told.warnings) == 1 and told.warnings[0].isprintable()
+    assert r"a\nb was started on 10 pictures of c\nd" in told.warnings[0]
+    edit_state(run, recipe={})
+    with pytest.raises(TrainingError, match=r"a\\nb: its settings cannot be read") as unreadable:
+        run_tiny(recipe, pictures, run, resume=True)
+    assert str(unreadable.value).isprintable()
