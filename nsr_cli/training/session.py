@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from nsr_cli.engine.device import prepare_cpu
+from nsr_cli.errors import WriteError
 from nsr_cli.model.network import Network
 from nsr_cli.training import log
 from nsr_cli.training.distributed import process_group
@@ -87,7 +88,7 @@ def run_training(
         _start(trainer, saved, describe(folders, len(source)), listeners)
         trainer.fit()
         if processes.leads:
-            log.draw_curve(run)
+            _draw_curve(run, listeners)
         return trainer
 
 
@@ -132,3 +133,10 @@ def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
         log.append(run, status)
     except OSError as error:
         listeners.warn(f"metrics.csv: {error.strerror or error}")
+
+
+def _draw_curve(run: Path, listeners: Listeners) -> None:
+    try:
+        log.draw_curve(run)
+    except WriteError as error:  # everything that matters is saved
+        listeners.warn(str(error))

@@ -116,3 +116,10 @@ def test_held_out_pictures_are_packed_only_where_validation_is_on_them(
     assert packed == [10]
     run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "held-out")
     assert packed == [10, 10, 2]
+
+
+def test_a_curve_that_cannot_be_written_does_not_fail_a_finished_run(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "curve.png").mkdir()
+    trainer, told = run_tiny(tiny_recipe(), pictures, tmp_path)
+    assert trainer.step == 20 and load_trained(tmp_path, "last").step == 20
+    assert len(told.warnings) == 1 and "curve.png" in told.warnings[0]
