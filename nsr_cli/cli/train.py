@@ -95,10 +95,10 @@ def train(
     place = own_device(choose_device(device))
     options = RunOptions(
         place,
-        _autocast(precision, place),
-        resume,
-        _initial(init, mirror, offline) if init else None,
-        _benchmark(recipe, validate, validate_data, place, offline) if validate else None,
+        autocast=_autocast(precision, place),
+        resume=resume,
+        benchmark=_benchmark(recipe, validate, validate_data, place, offline) if validate else None,
+        init=_load_init(init, mirror, offline) if init else None,
     )
     _run(console_of(ctx), recipe, data, out, options)
 
@@ -124,7 +124,7 @@ def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, option
     if is_leader():
         macs = recipe.network.macs_per_pixel / 1e6
         console.note(f"{recipe.task} with {recipe.preset}, {macs:.2g} M MACs a pixel, {options.device}")
-    with memory_said(), console.progress(1000, recipe.task) as bar:
+    with advise_on_memory(), console.progress(1000, recipe.task) as bar:
         listeners = Listeners(
             lambda status: _report(console, bar, status, recipe.batch), console.warning, console.note
         )
@@ -136,7 +136,7 @@ def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, option
 
 
 @contextmanager
-def memory_said() -> Iterator[None]:
+def advise_on_memory() -> Iterator[None]:
     """Name the options that decide how much memory a step takes when it is more than there is."""
     from nsr_cli.engine.device import is_out_of_memory
 
@@ -162,8 +162,13 @@ def _report(console: Console, bar: Progress, status: "TrainingStatus", batch: in
     )
 
 
-def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
-    """The network in a file or in the manifest."""
+def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
+    """The network in a file or in the manifest.
+
+    Raises:
+        UsageError: there is no such file, it cannot be read, or it is that of a run.
+        WeightsError: it holds no network, or the manifest has none of that name.
+    """
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
     from nsr_cli.training.checkpoint import is_part_of_run

@@ -34,7 +34,7 @@ class Processes:
             return network
         return DistributedDataParallel(network)
 
-    def agree(self, value: float) -> float:
+    def mean(self, value: float) -> float:
         """The mean of a number over all processes, so that all take the same decision."""
         if self.world == 1:
             return value

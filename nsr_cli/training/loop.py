@@ -79,7 +79,7 @@ class Trainer:
         """How much of the run is done, 0…1: by steps or by time, whichever is further; all processes agree."""
         self.progress = self.step / self.steps
         if self.recipe.time_budget:
-            by_time = self.processes.agree(self.seconds / self.recipe.time_budget)
+            by_time = self.processes.mean(self.seconds / self.recipe.time_budget)
             self.progress = max(self.progress, by_time)
         self.progress = min(self.progress, 1.0)
         return self.progress
@@ -170,7 +170,7 @@ class Trainer:
             self.listeners.warn(str(error))  # a full disk must not end days of work
 
     def _report(self, losses: "_Mean", rate: float, psnr: float | None = None) -> None:
-        loss = self.processes.agree(losses.value())
+        loss = self.processes.mean(losses.value())
         self._check(loss)
         losses.clear()
         if self.processes.leads:
@@ -228,7 +228,7 @@ def make_optimizer(
 
 
 class _Mean:
-    """Running mean of losses that stay on the device until they are asked for."""
+    """Mean of losses that stay on the device until it is asked for: every transfer would hold up an accelerator."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
@@ -237,7 +237,7 @@ class _Mean:
         self._losses.append(loss)
 
     def value(self) -> float:
-        return float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        return float(torch.stack(self._losses).mean())
 
     def clear(self) -> None:
         self._losses.clear()
