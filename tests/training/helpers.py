@@ -16,8 +16,6 @@ from nsr_cli.training.status import Listeners, TrainingStatus
 
 ROOT = Path(__file__).parents[2]
 NETWORK = {"blocks": 1, "width": 8, "cardinality": 2, "window": 8}
-
-
 COMMAND = [sys.executable, "-m", "nsr_cli", "train", "upscale-x2", "--network", "tiny", "--width", "8", "--blocks", "1",
            "--cardinality", "2", "--batch", "2", "--holdout", "0", "--device", "cpu", "--seed", "3"]  # fmt: skip
 
