@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
-from nsr_cli.model.sparse_conv import Selector
 from nsr_cli.training import checkpoint
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loss import batch_loss
+from nsr_cli.training.optimizer import flatten, make_optimizer, unflatten
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
@@ -91,7 +91,7 @@ class Trainer:
             self.average.load_state_dict(saved.tensors["ema"])
         optimizer = self.optimizer.state_dict()
         parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
-        optimizer["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
+        optimizer["state"] = unflatten(saved.tensors.get("optimizer", {}), parameters)
         self.optimizer.load_state_dict(optimizer)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
 
@@ -191,7 +191,7 @@ class Trainer:
             return
         groups: dict[str, dict[str, Tensor]] = {
             "weights": dict(self.network.state_dict()),
-            "optimizer": _flatten(self.optimizer.state_dict()["state"]),
+            "optimizer": flatten(self.optimizer.state_dict()["state"]),
         }
         if self.average is not None:
             groups["ema"] = dict(self.average.state_dict())
@@ -209,25 +209,6 @@ class Trainer:
             self.listeners.warn(str(error))  # a full disk must not end days of work
 
 
-def make_optimizer(
-    network: Network, learning_rate: float, selector_rate: float = 1.0
-) -> torch.optim.Optimizer:
-    """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not.
-
-    The matrices of selectors learn `selector_rate` times as fast. The mean features of a window, which they see, are
-    small beside those of single pixels: at the kernels' rate the choice among groups stays nearly the same everywhere.
-    """
-    selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
-    parameters = list(network.parameters())
-    groups: list[dict[str, Any]] = [{"params": parameters, "times": 1.0}]
-    if selector_rate != 1.0 and selector_ids:
-        groups = [
-            {"params": [one for one in parameters if id(one) not in selector_ids], "times": 1.0},
-            {"params": [one for one in parameters if id(one) in selector_ids], "times": selector_rate},
-        ]
-    return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
-
-
 class _Mean:
     """Mean of losses that stay on the device until it is asked for: every transfer would hold up an accelerator."""
 
@@ -242,18 +223,3 @@ class _Mean:
 
     def clear(self) -> None:
         self._losses.clear()
-
-
-def _flatten(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
-    return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
-
-
-def _unflatten(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Inverse of `_flatten`. Moments lie in memory as their parameters do: fused Adam wants that on CUDA."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        like = parameters[int(index)]
-        same = tensor.shape == like.shape
-        state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(tensor) if same else tensor
-    return state
