@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class Trainer:
         self.steps = recipe.total_steps(len(source))
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.progress = 0.0
+        self.identity: str | None = uuid.uuid4().hex
         self._saved_at = time.monotonic()
 
     @property
@@ -94,6 +96,7 @@ class Trainer:
         optimizer["state"] = unflatten(saved.tensors.get("optimizer", {}), parameters)
         self.optimizer.load_state_dict(optimizer)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
+        self.identity = saved.state.get("run")  # a run of before there was one stays without
 
     def fit(self) -> None:
         """Train to the end of the run.
@@ -160,9 +163,8 @@ class Trainer:
         return psnr
 
     def _keep_best(self, psnr: float) -> None:
-        saved = Checkpoint(
-            {"weights": self.result.state_dict()}, {"step": self.step, "seconds": self.seconds, "psnr": psnr}
-        )
+        state = {"run": self.identity, "step": self.step, "seconds": self.seconds, "psnr": psnr}
+        saved = Checkpoint({"weights": self.result.state_dict()}, state)
         try:
             checkpoint.save_best(self.run, saved)
             self.best = psnr
@@ -196,6 +198,7 @@ class Trainer:
         if self.average is not None:
             groups["ema"] = dict(self.average.state_dict())
         state = {
+            "run": self.identity,
             "seconds": self.seconds,
             "best": self.best,
             "recipe": self.recipe.to_dict(),

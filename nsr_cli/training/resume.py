@@ -9,6 +9,7 @@ import torch
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
+from nsr_cli.training.folder import leftovers
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Notify
@@ -42,12 +43,17 @@ def find_saved(
 
     Raises:
         TrainingError: there are checkpoints, and none that can be read.
-        UsageError: `run` holds a run already, or one with other settings.
+        UsageError: `run` holds a run already, or what is left of one, or one with other settings.
     """
     saved = checkpoint.load_latest(run, notify)
     if saved is None:
         if resume:
             notify(f"nothing to resume in {safe_text(run)}; starting anew")
+        elif leftovers(run):
+            raise UsageError(
+                f"{safe_text(run)} holds a run that ended before its first checkpoint; start it anew with --resume, "
+                "or choose another --out"
+            )
         return None
     if not resume:
         raise UsageError(

@@ -10,7 +10,7 @@ import torch
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.errors import WriteError
 from nsr_cli.model.network import Network
-from nsr_cli.training import log
+from nsr_cli.training import folder, log
 from nsr_cli.training.distributed import process_group
 from nsr_cli.training.forms import fastest_form
 from nsr_cli.training.loop import Trainer, Validate
@@ -58,13 +58,13 @@ def run_training(
         DataError: a folder of pictures is missing or empty.
         NotReady: no process for decoding could be started in time.
         TrainingError: no usable data, a damaged run, or a loss that is not finite.
-        UsageError: `run` holds a run already, or one with other settings; weights that do not fit; a batch that the
-            processes cannot share evenly.
+        UsageError: another training is at work in `run`; it holds a run already, or one with other settings; weights
+            that do not fit; a batch that the processes cannot share evenly.
         WriteError: the run folder cannot be written.
     """
     _prepare(options.device)
     conditions = conditions_of(options.benchmark.name if options.benchmark else None, options.autocast)
-    with process_group(options.device) as processes:
+    with process_group(options.device) as processes, folder.reserved(run, processes):
         listeners = listeners if processes.leads else SILENT
         share = processes.share(recipe.batch)
         saved = find_saved(recipe, conditions, run, options.device, listeners.warn, resume=options.resume)
@@ -123,6 +123,7 @@ def _start(trainer: Trainer, saved: Saved | None, data: Sequence[str], listeners
         trainer.resume(checkpoint, step)
         compare_data(trainer.run, data, listeners.warn)
     elif trainer.processes.leads:
+        folder.clear(trainer.run)
         log.write_config(trainer.run, trainer.recipe, data)
 
 

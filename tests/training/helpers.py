@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint
@@ -52,6 +53,14 @@ def run_tiny(
     benchmark = Benchmark("Set5", validate) if validate is not None else None
     options = RunOptions(torch.device("cpu"), autocast, resume, init, benchmark)
     return run_training(recipe, [pictures], run, told.listeners(), options), told
+
+
+def noise_pictures(folder: Path) -> Path:
+    """A new folder of three pictures that are large enough for `COMMAND`."""
+    folder.mkdir()
+    for i in range(3):
+        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    return folder
 
 
 def state_of(run: Path) -> dict[str, torch.Tensor]:

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from nsr_cli.errors import UsageError
 from nsr_cli.training.distributed import Processes
-from tests.training.helpers import COMMAND, ROOT
+from tests.training.helpers import COMMAND, ROOT, noise_pictures
 
 
 def test_all_processes_have_as_many_patches() -> None:
@@ -28,10 +27,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(batch: int) -> None:
 
 def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tmp_path: Path) -> None:
     """torchrun with gloo: the loss curve of 2 × 4 patches is that of 8 patches, to 1e-4."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(3):
-        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    folder = noise_pictures(tmp_path / "pictures")
     common = [*COMMAND[3:], "--data", str(folder), "--batch", "8", "--steps", "12", "--validate-every", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launchers = {

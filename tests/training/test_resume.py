@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.training import checkpoint, session
@@ -17,7 +16,7 @@ from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.recipe import Recipe
-from tests.training.helpers import COMMAND, ROOT, assert_same_state, run_tiny, tiny_recipe
+from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
 
 
 def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
@@ -57,10 +56,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
 
 def test_kill_9_and_resume_give_the_same_weights(tmp_path: Path) -> None:
     """The real command, killed by a real signal somewhere after its first checkpoints."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(3):
-        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    folder = noise_pictures(tmp_path / "pictures")
     command = [*COMMAND, "--data", str(folder), "--steps", "60", "--save-every", "0.01s"]
     subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, cwd=ROOT)
     cut = [*command, "--out", str(tmp_path / "cut")]
