@@ -25,6 +25,9 @@ from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Listeners, TrainingStatus
 
 Validate = Callable[[Network], float]  # PSNR in dB
+Stop = Callable[[], int]  # the number of a signal that asks to stop, 0 while there is none
+
+_ACCELERATED_STEPS = 10  # between two questions to all processes whether to stop
 
 
 class Trainer:
@@ -69,6 +72,7 @@ class Trainer:
         self.steps = recipe.total_steps(len(source))
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.progress = 0.0
+        self.stopped = 0  # by which signal
         self.identity: str | None = uuid.uuid4().hex
         self._saved_at = time.monotonic()
 
@@ -98,11 +102,15 @@ class Trainer:
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
         self.identity = saved.state.get("run")  # a run of before there was one stays without
 
-    def fit(self) -> None:
-        """Train to the end of the run.
+    def fit(self, stop: Stop = lambda: 0) -> None:
+        """Train to the end of the run or until it is asked to stop, and save.
+
+        Args:
+            stop: asked before every step; processes that train together stop together.
 
         Raises:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
+            WriteError: the run cannot be saved at its end.
         """
         started, losses = time.monotonic() - self.seconds, _Mean()
         self._saved_at = time.monotonic()
@@ -112,6 +120,9 @@ class Trainer:
         with Prefetcher(self._draw, self.step, threads_for(self.device)) as batches:
             while self.progress < 1.0:
                 batch, rate = batches.take(), self.recipe.learning_rate_at(self.progress, self.step)
+                if self._must_stop(stop):
+                    self._save_unfinished(batch)
+                    return
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
@@ -119,7 +130,14 @@ class Trainer:
                     self._report(losses, rate, psnr=self._validate())
                 elif self.step % 50 == 0:
                     self._report(losses, rate)
-        self._save()
+        self._save_last()
+
+    def _must_stop(self, stop: Stop) -> bool:
+        """Whether any process is asked to stop."""
+        # To agree makes an accelerator wait for its CPU.
+        if self.processes.world == 1 or self.device.type == "cpu" or self.step % _ACCELERATED_STEPS == 0:
+            self.stopped = int(self.processes.largest(stop()))
+        return self.stopped != 0
 
     def _draw(self, step: int) -> Batch:
         """This process's part of a step's batch."""
@@ -188,6 +206,30 @@ class Trainer:
             )
 
     def _save(self) -> None:
+        """Save in the middle of a run: a full disk must not end days of work."""
+        try:
+            self._write_checkpoint()
+        except WriteError as error:
+            self.listeners.warn(str(error))
+
+    def _save_unfinished(self, batch: Batch) -> None:
+        """Save what there is before the step of a batch, if its loss tells that it is sound."""
+        if self.step:
+            with torch.no_grad():
+                self._check(float(self._loss(batch)))
+            self._save_last()
+
+    def _save_last(self) -> None:
+        """Save what would else be lost. Nobody leaves before: torchrun ends those who are left behind."""
+        try:
+            self._write_checkpoint()
+        except WriteError as error:
+            raise WriteError(f"{error}; give --resume once it can be written") from error
+        finally:
+            self.processes.wait()
+
+    def _write_checkpoint(self) -> None:
+        """Save on the leading process. Raises `WriteError`."""
         self._saved_at = time.monotonic()
         if not self.processes.leads:
             return
@@ -206,10 +248,7 @@ class Trainer:
             "way": {**self.form.to_dict(), "device": self.device.type},
             "conditions": self.conditions,
         }
-        try:
-            checkpoint.save(self.run, self.step, Checkpoint(groups, state))
-        except WriteError as error:
-            self.listeners.warn(str(error))  # a full disk must not end days of work
+        checkpoint.save(self.run, self.step, Checkpoint(groups, state))
 
 
 class _Mean:

@@ -17,6 +17,7 @@ from nsr_cli.training.loop import Trainer, Validate
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import Recipe, find_task
 from nsr_cli.training.resume import Saved, compare_data, conditions_of, find_saved, saved_form
+from nsr_cli.training.signals import deliver, noted_signals
 from nsr_cli.training.split import describe, load_and_split, report_split
 from nsr_cli.training.start import initial
 from nsr_cli.training.status import SILENT, Listeners, TrainingStatus, ignore
@@ -46,6 +47,8 @@ def run_training(
     recipe: Recipe, folders: Sequence[Path], run: Path, listeners: Listeners, options: RunOptions
 ) -> Trainer:
     """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
+
+    A signal that would end the program does so after the present step, when the run is saved.
 
     Args:
         recipe: task, network and schedule.
@@ -86,9 +89,10 @@ def run_training(
             conditions=conditions,
         )
         _start(trainer, saved, describe(folders, len(source)), listeners)
-        trainer.fit()
+        with noted_signals() as noted:
+            trainer.fit(lambda: noted.number)
         if processes.leads:
-            _draw_curve(run, listeners)
+            _end(trainer, trainer.stopped or noted.number, listeners)
         return trainer
 
 
@@ -134,6 +138,16 @@ def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
         log.append(run, status)
     except OSError as error:
         listeners.warn(f"metrics.csv: {error.strerror or error}")
+
+
+def _end(trainer: Trainer, signal: int, listeners: Listeners) -> None:
+    """Finish a run that is saved, and act on a signal that came meanwhile."""
+    finished = trainer.progress >= 1.0
+    if finished:
+        _draw_curve(trainer.run, listeners)
+    if signal:
+        saved = f"saved at step {trainer.step}" if trainer.step else "before the first step"
+        deliver(signal, f"{saved}, its last" if finished else f"{saved}; go on with --resume")
 
 
 def _draw_curve(run: Path, listeners: Listeners) -> None:

@@ -19,7 +19,7 @@ from tests.waiting import until
 def run_without_checkpoint(pictures: Path, run: Path) -> None:
     """A run that is killed after a validation and before its first checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_save", lambda *_, **__: None)
+        patch.setattr(checkpoint, "save", lambda *_: None)
         run_tiny(tiny_recipe(), pictures, run)
 
 
@@ -111,7 +111,7 @@ def test_a_killed_training_keeps_nobody_out(tmp_path: Path) -> None:
     data = noise_pictures(tmp_path / "pictures")
     command = [*COMMAND, "--data", str(data), "--out", str(tmp_path / "run"), "--steps", "1000000"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        until(lambda: (tmp_path / "run" / "metrics.csv").exists(), 120)
+        until((tmp_path / "run" / "metrics.csv").exists, 120)
         with pytest.raises(UsageError, match="another training"), reserved(tmp_path / "run", Processes()):
             pass
         process.send_signal(signal.SIGKILL)
@@ -132,9 +132,11 @@ def test_a_folder_that_stays_empty_is_removed_with_those_above_it(tmp_path: Path
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a\nb").write_bytes(b"")
-    with pytest.raises(WriteError, match="cannot be made: .*; choose another --out") as caught:
-        with reserved(tmp_path / "a\nb" / "run", Processes()):
-            pass
+    with (
+        pytest.raises(WriteError, match=r"cannot be made: .*; choose another --out") as caught,
+        reserved(tmp_path / "a\nb" / "run", Processes()),
+    ):
+        pass
     assert str(caught.value).isprintable()
 
 

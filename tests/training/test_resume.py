@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nsr_cli.errors import TrainingError, UsageError
-from nsr_cli.training import checkpoint, session
+from nsr_cli.training import checkpoint, log, session
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import Batch
@@ -52,6 +52,61 @@ def test_a_stopped_run_goes_on_to_the_bit(
     trainer, _ = run_tiny(whole, pictures, tmp_path / "parts", resume=True)
     assert trainer.step == 20
     assert_same_state(tmp_path / "whole", tmp_path / "parts")
+
+
+def run_until_signal(
+    recipe: Recipe, pictures: Path, run: Path, step: int
+) -> pytest.ExceptionInfo[BaseException]:
+    """A run that gets a Ctrl-C in the middle of a step; how it ends."""
+
+    def interrupt(trainer: Trainer, batch: Batch, rate: float) -> torch.Tensor:
+        if trainer.step == step:
+            signal.raise_signal(signal.SIGINT)
+        return original(trainer, batch, rate)
+
+    original = Trainer._step
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "_step", interrupt)
+            with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
+                run_tiny(recipe, pictures, run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return caught
+
+
+def test_an_interrupted_run_is_saved_after_its_step_and_goes_on_to_the_bit(
+    pictures: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(ema=0.9)
+    run_tiny(recipe, pictures, tmp_path / "whole")
+    ended = run_until_signal(recipe, pictures, tmp_path / "parts", 9)  # its last step before a validation
+    assert ended.value.__notes__ == ["saved at step 10; go on with --resume"]
+    saved = checkpoint.load_latest(tmp_path / "parts")
+    assert saved is not None and saved[0] == 10
+    trainer, told = run_tiny(recipe, pictures, tmp_path / "parts", resume=True)
+    assert trainer.step == 20 and [status.step for status in told.statuses] == [20]
+    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+    assert [row["step"] for row in log.read(tmp_path / "parts")] == [10, 20]
+
+
+def test_a_run_that_is_interrupted_in_its_last_step_is_finished(pictures: Path, tmp_path: Path) -> None:
+    ended = run_until_signal(tiny_recipe(), pictures, tmp_path / "run", 19)
+    assert ended.value.__notes__ == ["saved at step 20, its last"]
+    assert (tmp_path / "run" / "curve.png").exists()
+
+
+def test_an_interrupted_run_saves_nothing_that_is_ruined(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the loss of the next batch tells."""
+    monkeypatch.setattr(
+        Recipe, "learning_rate_at", lambda recipe, progress, step: 1e30 if step == 5 else 1e-3
+    )
+    ended = run_until_signal(tiny_recipe(), pictures, tmp_path / "run", 5)
+    assert "NaN or infinite before step 6" in str(ended.value)
+    assert checkpoint.load_latest(tmp_path / "run") is None
 
 
 def test_kill_9_and_resume_give_the_same_weights(tmp_path: Path) -> None:
