@@ -1,5 +1,6 @@
 """What a run that goes on must have in common with what was begun, and what is only said about it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,22 @@ def find_saved(
     return saved
 
 
+def continued(recipe: Recipe, saved: Saved) -> Recipe:
+    """The recipe of a run that goes on: what is asked for now, from what the run once started from."""
+    return dataclasses.replace(recipe, init=saved[1].state["recipe"].get("init"))
+
+
 def _differences(before: Recipe, now: Recipe) -> list[str]:
-    """In which settings two recipes differ, by their names."""
+    """In which settings two recipes differ, by their names; those that change nothing any more are left out.
+
+    These are how often a run is saved, and an --init that is not given again.
+    """
     old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
+    indifferent = {"network", "save_every", *(() if now.init else ("init",))}
     return [
         _difference(name, old[name], new[name])
         for name in old
-        if name != "network" and old[name] != new[name]
+        if name not in indifferent and old[name] != new[name]
     ]
 
 

@@ -1,7 +1,7 @@
 """From a recipe and folders to a finished run: load, start or resume, train, draw."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from nsr_cli.training.forms import fastest_form
 from nsr_cli.training.loop import Trainer, Validate
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import Recipe, find_task
-from nsr_cli.training.resume import Saved, compare_data, conditions_of, find_saved, saved_form
+from nsr_cli.training.resume import Saved, compare_data, conditions_of, continued, find_saved, saved_form
 from nsr_cli.training.signals import deliver, noted_signals
 from nsr_cli.training.split import describe, load_and_split, report_split
 from nsr_cli.training.start import initial
-from nsr_cli.training.status import SILENT, Listeners, TrainingStatus, ignore
+from nsr_cli.training.status import SILENT, Listeners, TrainingStatus
 from nsr_cli.training.validate import patch_psnr
 
 
@@ -39,7 +39,9 @@ class RunOptions:
     device: torch.device
     autocast: torch.dtype | None = None  # number type of the forward pass, None for float32
     resume: bool = False  # go on from the last checkpoint; starts anew where there is none yet
-    init: Network | None = None  # weights to start from as far as they fit, see `start.initial`
+    init: Callable[[], Network] | None = (
+        None  # reads weights to start from as far as they fit, see `start.initial`
+    )
     benchmark: Benchmark | None = None  # None: the held-out pictures
 
 
@@ -71,8 +73,10 @@ def run_training(
         listeners = listeners if processes.leads else SILENT
         share = processes.share(recipe.batch)
         saved = find_saved(recipe, conditions, run, options.device, listeners.warn, resume=options.resume)
+        init = options.init() if options.init is not None and saved is None else None
+        recipe = recipe if saved is None else continued(recipe, saved)
         source, validate = _load_patches(recipe, folders, run, listeners, options)
-        network = initial(recipe, options.init, notify=listeners.warn if saved is None else ignore)
+        network = initial(recipe, init, notify=listeners.warn)
         form = saved_form(saved, options.device) or processes.by_leader(
             lambda: fastest_form(network, source, recipe, share, options.device, options.autocast)
         )

@@ -51,7 +51,8 @@ def run_tiny(
     """Train on a CPU; `validate` stands for a benchmark named Set5."""
     told = Told()
     benchmark = Benchmark("Set5", validate) if validate is not None else None
-    options = RunOptions(torch.device("cpu"), autocast, resume, init, benchmark)
+    start = (lambda: init) if init is not None else None
+    options = RunOptions(torch.device("cpu"), autocast, resume, start, benchmark)
     return run_training(recipe, [pictures], run, told.listeners(), options), told
 
 

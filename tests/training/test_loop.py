@@ -140,8 +140,12 @@ def test_a_checkpoint_in_between_that_cannot_be_saved_is_a_warning(pictures: Pat
     """A full disk must not end days of work, as long as there is time for somebody to make room."""
     with pytest.MonkeyPatch.context() as patch:
         fill_disk(patch, 4)
-        real = Trainer._save_last
-        patch.setattr(Trainer, "_save_last", lambda trainer: (patch.undo(), real(trainer)))
+
+        def make_room(trainer: Trainer) -> None:
+            patch.undo()
+            trainer._save_last()
+
+        patch.setattr(Trainer, "_save_last", make_room)
         trainer, told = run_tiny(tiny_recipe(steps=6, save_every=0.0), pictures, tmp_path / "run")
     assert [line.partition(": ")[2] for line in told.warnings] == [
         "No space left on device; the one before it is kept (step 3)"

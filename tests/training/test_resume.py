@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from nsr_cli.errors import TrainingError, UsageError
+from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, log, session
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import Batch
+from nsr_cli.training.publish import load_trained
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import SILENT
 from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
 
 
@@ -167,6 +170,30 @@ def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Pat
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
         run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_a_run_goes_on_without_the_weights_that_it_started_from(pictures: Path, tmp_path: Path) -> None:
+    """They are in its checkpoints; the file may be gone. Where they came from is still known."""
+    recipe, run = tiny_recipe(steps=2, init="other"), tmp_path / "run"
+    run_tiny(recipe, pictures, run, init=Network(recipe.network))
+
+    def gone() -> Network:
+        pytest.fail("read again")
+
+    options = session.RunOptions(torch.device("cpu"), resume=True, init=gone)
+    assert session.run_training(recipe, [pictures], run, SILENT, options).step == 2
+    again, _ = run_tiny(tiny_recipe(steps=2), pictures, run, resume=True)
+    assert again.recipe == recipe and load_trained(run).recipe.init == "other"
+    with pytest.raises(UsageError, match=r"other settings \(init other, now third\)"):
+        run_tiny(tiny_recipe(steps=2, init="third"), pictures, run, resume=True)
+
+
+def test_a_run_may_go_on_with_checkpoints_at_other_times(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    again, _ = run_tiny(tiny_recipe(steps=2, save_every=7.0), pictures, tmp_path / "run", resume=True)
+    assert again.recipe.save_every == 7.0
+    with pytest.raises(UsageError, match=r"other settings \(validate_every 10, now 11\)"):
+        run_tiny(tiny_recipe(steps=2, validate_every=11), pictures, tmp_path / "run", resume=True)
 
 
 def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(
