@@ -134,7 +134,7 @@ class Trainer:
 
     def _must_stop(self, stop: Stop) -> bool:
         """Whether any process is asked to stop."""
-        # To agree makes an accelerator wait for its CPU.
+        # To agree, the CPU has to wait for the accelerator.
         if self.processes.world == 1 or self.device.type == "cpu" or self.step % _ACCELERATED_STEPS == 0:
             self.stopped = int(self.processes.largest(stop()))
         return self.stopped != 0

@@ -10,7 +10,7 @@ from nsr_cli.errors import TrainingError, UsageError, WriteError
 from nsr_cli.training import checkpoint, folder, log
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.folder import reserved
-from nsr_cli.training.loop import Trainer
+from nsr_cli.training.loop import Stop, Trainer
 from nsr_cli.training.publish import load_trained
 from tests.training.helpers import COMMAND, ROOT, noise_pictures, run_tiny, tiny_recipe
 from tests.waiting import until
@@ -44,7 +44,7 @@ def test_a_run_that_starts_anew_clears_what_another_left(pictures: Path, tmp_pat
     run_without_checkpoint(pictures, run)
     kept: list[list[Path]] = []
 
-    def look(trainer: Trainer) -> None:
+    def look(trainer: Trainer, stop: Stop) -> None:
         kept.append(folder.leftovers(trainer.run))
 
     with pytest.MonkeyPatch.context() as patch:
