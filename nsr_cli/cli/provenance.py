@@ -1,8 +1,8 @@
 """The note in each result that says how it was made, and reading it again.
 
 It is one text, keyword `nsr`, in JSON; the codec carries it as a PNG text or inside the XMP packet of other
-formats. It names the weights by their hash, the command that makes the same picture again, and the pixels as
-they were written, so that a result which somebody has edited is known from one that is still ours.
+formats. It names the weights by their hash, the command that makes the same picture again, and the pixels and all
+other metadata as they were written, so that a result which somebody has edited is known from one that is still ours.
 """
 
 import json
@@ -34,15 +34,17 @@ def mark(
     pixels: str | None = None,
     steps: str | None = None,
     frames: str | None = None,
+    seal: str | None = None,
 ) -> Picture:
     """A copy of `picture` that remembers how it was made.
 
     That is: the arguments, in shell form, the weights, the digest of the pixels, of `auto` the steps, and of an
-    animation which frames were taken, `all` or the `first`.
+    animation which frames were taken, `all` or the `first`. In the written file `metadatadigest.seal` puts the digest
+    of everything else that it holds in the place of `seal`.
     """
     record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
     record |= {"model": model, "model_sha256": sha256}
-    more = {"steps": steps, "frames": frames, "pixels": pixels}
+    more = {"steps": steps, "frames": frames, "pixels": pixels, "metadata": seal}
     record |= {key: value for key, value in more.items() if value is not None}
     text = json.dumps(record)
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
@@ -77,9 +79,8 @@ def read(path: Path) -> dict[str, str] | None:
     wanted = ("version", "command", "model", "model_sha256")
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in wanted):
         return None
-    return {
-        key: record[key] for key in (*wanted, "steps", "frames", "pixels") if isinstance(record.get(key), str)
-    }
+    known = (*wanted, "steps", "frames", "pixels", "metadata")
+    return {key: record[key] for key in known if isinstance(record.get(key), str)}
 
 
 def digest(pages: Sequence[Picture]) -> str:

@@ -150,7 +150,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
             elif kind == b"pHYs" and raw[8:9] == b"\0":
                 ratio = aspect.read(*struct.unpack(">II", raw[:8]))
             elif kind in _TEXTS and room:
-                texts.append(_text(kind, raw, room))
+                texts.append(read_text(kind, raw, room))
                 room = max(0, room - len(texts[-1][1]))
         except _TooLongError:
             room = 0 if kind in _TEXTS else room
@@ -174,8 +174,12 @@ def _inflate(raw: bytes, most: int) -> bytes:
     return content
 
 
-def _text(kind: bytes, raw: bytes, most: int) -> tuple[str, str]:
-    """Keyword and text of a tEXt, zTXt or iTXt chunk; at most so many bytes of it are unpacked."""
+def read_text(kind: bytes, raw: bytes, most: int) -> tuple[str, str]:
+    """Keyword and text of a tEXt, zTXt or iTXt chunk; at most so many bytes of it are unpacked.
+
+    Raises:
+        ValueError, IndexError, zlib.error: it is damaged, or unpacks to more.
+    """
     keyword, rest = raw.split(b"\0", 1)
     if kind == b"tEXt":
         return keyword.decode("latin-1"), rest.decode("latin-1")

@@ -1,17 +1,19 @@
 """Which results of earlier runs are made again, and which never are."""
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin
 
 from nsr_cli.cli import provenance
 from nsr_cli.cli.provenance import digest
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, png
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.checkpoint import save_network
 from tests.cli.kinds import png_chunks
@@ -94,6 +96,56 @@ def test_a_result_that_was_only_packed_anew_is_still_ours(upscale: Callable[...,
     paint(Path("a.png"))
     upscale("a.png")
     rewritten(Path("a_x2.png"), lambda image: image)
+    assert "1 of them again" in upscale("a.png", "--strength", "0.5")
+
+
+def described(path: Path) -> None:
+    """Give a result a caption, as a program for catalogs does: the pixels stay."""
+    picture = codec.decode(path.read_bytes())
+    assert picture.metadata.get_text("nsr") is not None
+    data, form = path.read_bytes(), picture.source
+    if form == "PNG":
+        caption = png.chunk(b"iTXt", b"Description\0\0\0\0\0by the sea")
+        path.write_bytes(data[:-12] + caption + data[-12:])
+    elif form == "JPEG":
+        path.write_bytes(data[:2] + b"\xff\xfe\x00\x0cby the sea" + data[2:])
+    elif form == "WEBP":
+        exif = Image.Exif()
+        exif[0x010E] = "by the sea"
+        block = exif.tobytes()
+        path.write_bytes(data + b"EXIF" + struct.pack("<I", len(block)) + block + bytes(len(block) % 2))
+    else:
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            file.pages.first.tags["XMP"].overwrite(
+                file.pages.first.tags["XMP"].value.replace(b"</rdf:RDF>", b"<rdf:Description/></rdf:RDF>")
+            )
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp", "tiff"])
+def test_a_result_that_somebody_has_described_stays(
+    form: str, upscale: Callable[..., str], paint: Paint
+) -> None:
+    paint(Path("a.png"), dpi=(300, 300))
+    upscale("a.png", "--format", form)
+    [result] = Path().glob("a_x2.*")
+    described(result)
+    edited = result.read_bytes()
+    said = upscale("a.png", "--format", form, "--strength", "0.5")
+    assert f"{result} was made with other settings, but has been edited since" in said
+    assert result.read_bytes() == edited
+
+
+def test_a_result_of_a_version_that_noted_no_metadata_is_made_again(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("a.png"))
+    ours = provenance.mark
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "mark", lambda *args: ours(*args[:-1]))
+        upscale("a.png")
+    note = provenance.read(Path("a_x2.png"))
+    assert note is not None and "metadata" not in note and "pixels" in note
+    described(Path("a_x2.png"))
     assert "1 of them again" in upscale("a.png", "--strength", "0.5")
 
 

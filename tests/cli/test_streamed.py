@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import journey, memory, provenance, rowwise, streamed
+from nsr_cli.cli import journey, memory, metadatadigest, provenance, rowwise, streamed
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
@@ -266,6 +266,7 @@ def test_pictures_of_other_formats_are_held_and_written_in_rows(
     assert found.metadata.dpi == pytest.approx((300.0, 300.0), abs=0.01)
     note = provenance.read(tmp_path / "a_x2.png")
     assert note is not None and note["pixels"] == provenance.digest([found])
+    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.png").read_bytes(), "nsr")
 
 
 def test_a_float_picture_becomes_a_16_bit_png(
