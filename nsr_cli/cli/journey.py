@@ -34,7 +34,7 @@ from nsr_cli.shown import safe_text
 class Journey:
     """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
 
-    With `replaces` a result may replace an existing file; `turns` says when the device is free.
+    `rule` says what is done about results that are there, as of `Plan`, and `turns` when the device is free.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Journey:
         console: Console,
         progress: Progress,
         stop: threading.Event,
-        replaces: bool,
+        rule: str,
         decoder: Decoder,
         turns: Turns,
     ) -> None:
@@ -53,7 +53,7 @@ class Journey:
         self._console = console
         self._progress = progress
         self._stop = stop
-        self._placer = Placer(settings, stop, replaces)
+        self._placer = Placer(settings, stop, rule)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)

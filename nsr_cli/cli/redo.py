@@ -13,13 +13,17 @@ from pathlib import Path
 
 from nsr_cli.cli import metadatadigest, provenance
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import NsrError
+from nsr_cli.errors import NsrError, WriteError
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.weights.entry import COLORS, TASKS
 from nsr_cli.weights.manifest import load_manifest
 
 Stamp = tuple[int, int, int, int]
+
+
+class Overtaken(WriteError):
+    """Another run has made a result meanwhile; the text says so of its file, which stays."""
 
 
 def stamp_of(path: Path) -> Stamp:

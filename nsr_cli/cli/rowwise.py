@@ -199,7 +199,7 @@ class RowWriter:
         return total
 
     def _signed(self, page: Picture, form: str, outcome: Outcome, token: str, seal: str) -> Picture:
-        """The page with the note of how it was made; `token` and `seal` stand for the digests of pixels and metadata."""
+        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
         if self._settings.strip:
             return page
         frames = "first" if outcome.is_first_frame else None

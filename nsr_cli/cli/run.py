@@ -102,7 +102,8 @@ def _restore_all(
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
         turns = Turns(total, stop)
-        journey = Journey(settings, load, console, progress, stop, replaces, decoder, turns)
+        rule = "overwrite" if replaces else plan.rule
+        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,

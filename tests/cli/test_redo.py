@@ -12,6 +12,8 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from nsr_cli.cli import provenance
+from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.placing import Placer
 from nsr_cli.cli.provenance import digest
 from nsr_cli.imaging import codec, png
 from nsr_cli.imaging.picture import Picture
@@ -208,6 +210,33 @@ def test_a_result_that_changes_during_the_run_is_not_replaced(
     assert "a_x2.png changed in the meantime" in upscale("a.png", "--strength", "0.5", code=1)
     with Image.open("a_x2.png") as image:
         assert image.size == (30, 30)
+
+
+def test_what_another_run_makes_again_meanwhile_is_skipped(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs with the same new settings: seen before the work begins, and when it is done."""
+    for name in ("a", "b"):
+        paint(Path(f"d/{name}.png"))
+        upscale("d/" + name + ".png", "-o", "d_x2/")
+        upscale("d/" + name + ".png", "-o", "other/", "--strength", "0.5")
+    others = {path.name: path.read_bytes() for path in Path("other").iterdir()}
+    early = Placer.keeps
+
+    def keeps(placer: Placer, outcome: Outcome) -> bool:
+        name = outcome.job.target.name if outcome.job.target else ""
+        if name == "a.png":
+            Path("other/a.png").replace("d_x2/a.png")
+        kept = early(placer, outcome)
+        if name == "b.png":
+            Path("other/b.png").replace("d_x2/b.png")
+        return kept
+
+    monkeypatch.setattr(Placer, "keeps", keeps)
+    said = upscale("d", "--strength", "0.5")
+    for name in ("a", "b"):
+        assert f"d/{name}.png: skipped, d_x2/{name}.png changed in the meantime" in said
+        assert Path(f"d_x2/{name}.png").read_bytes() == others[f"{name}.png"]
 
 
 def test_the_result_of_another_task_stays(
