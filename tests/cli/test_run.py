@@ -579,6 +579,17 @@ def test_one_file_takes_one_picture_of_a_stream(bench: Bench, stream: Callable[[
     assert size_of("one.png") == (8, 6)
 
 
+def test_what_is_behind_the_picture_in_a_pipe_is_a_warning(
+    bench: Bench, stream: Callable[[bytes], Pipe], paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream(paint(Path("a.jpg")).read_bytes() + bytes(99))
+    assert bench("-", output="one.png") == 0
+    assert size_of("one.png") == (24, 16)
+    said = capsys.readouterr().err
+    assert said.count("stdin: what follows picture 1 of the stream is not a picture: left out\n") == 1
+    assert "failed" not in said
+
+
 def test_too_large_a_file_is_not_even_read(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     with Path("huge.png").open("wb") as sparse:
         sparse.truncate(1 << 40)
