@@ -171,6 +171,7 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
+    from nsr_cli.cli.inputs import is_folder
     from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
@@ -180,7 +181,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
         check_template(shared.name)
     output = Path(shared.output or "")
     name_is_typed = _is_typed(ctx, "name")
-    if format_of(output.suffix) and not output.is_dir():  # then the name that was typed says enough
+    if format_of(output.suffix) and not is_folder(output):  # then the name that was typed says enough
         shared = replace(
             shared,
             format=shared.format if _is_typed(ctx, "format") else None,

@@ -410,3 +410,37 @@ def test_a_template_of_the_settings_gives_way_to_a_file_that_was_typed(
         ((), "a.png -> a_own.webp  12x8 -> 48x32\n"),
     ):
         assert planned(*args) == told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upscale a.png -o out/",
+        "upscale a.png -o out/x.png",
+        "upscale a.png -o out/new/",
+        "compare a.png -o out/",
+    ],
+)
+def test_a_folder_that_may_not_be_searched_is_named_with_the_remedy(
+    line: str,
+    command: list[str],
+    without_rights: list[str],
+    environment: dict[str, str],
+    paint: Paint,
+    tmp_path: Path,
+) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "out").mkdir(mode=0o600)
+    done = subprocess.run(
+        [*without_rights, *command, *line.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = "out/new" if "new" in line else "out"
+    assert (
+        done.stderr == f"nsr: cannot write into {folder}: permission denied; choose another folder with -o\n"
+    )
+    assert done.returncode == 1
