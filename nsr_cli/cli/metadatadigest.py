@@ -80,7 +80,8 @@ def digest(data: Readable, keyword: str) -> str | None:
 
 def seal(data: bytes, keyword: str, token: str) -> bytes:
     """The file of a result with its digest in the place of `token`, which its note holds; as it is without a note."""
-    view, pieces, done = memoryview(data), [], 0
+    pieces: list[bytes | memoryview] = []
+    view, done = memoryview(data), 0
     for place, content in _changes(data, keyword, token):
         pieces += [view[done:place], content]
         done = place + len(content)

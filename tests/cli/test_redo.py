@@ -117,7 +117,7 @@ def described(path: Path) -> None:
         block = exif.tobytes()
         path.write_bytes(data + b"EXIF" + struct.pack("<I", len(block)) + block + bytes(len(block) % 2))
     else:
-        with tifffile.TiffFile(path, mode="r+b") as file:
+        with tifffile.TiffFile(path, mode="r+") as file:
             file.pages.first.tags["XMP"].overwrite(
                 file.pages.first.tags["XMP"].value.replace(b"</rdf:RDF>", b"<rdf:Description/></rdf:RDF>")
             )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -330,6 +331,7 @@ def planned(inside: Inside, capsys: pytest.CaptureFixture[str]) -> Planned:
         (("a.png", "--max-pixels", "50"), 1, "a.png: "),
         (("a.png", "--max-memory", "1000"), 5, "a.png: "),
         (("a.png", "-o", "file/x.png"), 1, "file is not a folder"),
+        (("deep.tif",), 1, "deep.tif: TIFF with samples of 32 bits, type uint32, is not supported"),
         (("a.png", "-o", "-", "--json"), 2, "would both go to stdout"),
     ],
 )
@@ -339,6 +341,7 @@ def test_a_dry_run_ends_as_the_run_would(
 ) -> None:  # fmt: skip
     paint(tmp_path / "a.png")
     (tmp_path / "file").touch()
+    tifffile.imwrite(tmp_path / "deep.tif", np.zeros((8, 9), np.uint32))
     model = () if "-m" in args else ("-m", str(tiny_model))
     before = sorted(tmp_path.rglob("*"))
     assert inside("upscale", *args, *model, "-s", "2", "--dry-run") == code
