@@ -210,7 +210,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
     if found is not None:
         outcome.size, outcome.out_size = found.size, found.out_size
-        outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+        outcome.scale = settings.ratio(*found.size)
     if decoder is not None:
         _look(outcome, job, decoder, settings)
     if outcome.status == "planned":
@@ -228,8 +228,8 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
         data = read_file(job.source, settings.max_pixels)
         page = decoder.pages(data)[0]
         level = level_of(settings, page, data)
-    factor = settings.factor(page.width, page.height) if settings.enlarges else None
-    outcome.take_steps(step_record(step, factor) for step in level.steps)
+    ratio = settings.ratio(page.width, page.height)
+    outcome.take_steps(step_record(step, ratio) for step in level.steps)
     if not level.steps:
         outcome.leave_alone(level.skip_reason, large=large is not None)
 

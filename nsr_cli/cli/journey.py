@@ -173,8 +173,7 @@ class Journey:
                 None if leaf.level.skip_reason else self._restorer(leaf.source.page, leaf.level)
                 for leaf in streamed.leaves
             ]
-            width, _ = settings.result_size(page.width, page.height)
-            outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+            outcome.scale = settings.ratio(page.width, page.height)
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
@@ -204,7 +203,7 @@ class Journey:
         if level.skip_reason:
             return page
         restorer = self._restorer(page, level)
-        outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+        outcome.scale = settings.ratio(page.width, page.height)
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
         if beside is not None:
