@@ -17,7 +17,7 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreOptions, takes
+from nsr_cli.cli.shared import RestoreFlags, takes
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
@@ -35,11 +35,11 @@ _LARGE = 1 << 20  # bytes of a file that may hold a large picture
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
-@takes(RestoreOptions)
+@takes(RestoreFlags)
 def upscale(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: RestoreOptions,
+    shared: RestoreFlags,
     scale: Scale = None,
     width: Width = None,
     height: Height = None,
@@ -62,8 +62,8 @@ def upscale(
     return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
 
-@takes(RestoreOptions)
-def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: Sigma = None) -> int:
+@takes(RestoreFlags)
+def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, sigma: Sigma = None) -> int:
     """Remove noise from pictures, gray or color.
 
     \b
@@ -77,9 +77,9 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: S
     return start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
 
 
-@takes(RestoreOptions)
+@takes(RestoreFlags)
 def dejpeg(
-    ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, jpeg_quality: JpegQuality = None
+    ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_quality: JpegQuality = None
 ) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
@@ -112,7 +112,7 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
     return getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
-def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
+def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
     from nsr_cli.cli.pace import Pace
@@ -170,7 +170,7 @@ def _any_large(jobs: "Sequence[Job]") -> bool:
     return False
 
 
-def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
+def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
     from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
@@ -197,7 +197,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
     return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed, listed)
 
 
-def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:
+def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
     """UsageError if stdin or stdout cannot be what the plan wants of them."""
     if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
         raise UsageError(
@@ -264,7 +264,7 @@ def _load_torch() -> None:
         gc.enable()
 
 
-def _loader(settings: Settings, shared: RestoreOptions, console: Console) -> "Loader":
+def _loader(settings: Settings, shared: RestoreFlags, console: Console) -> "Loader":
     """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
 
     def load(color: str, factor: float | None, task: str) -> "RestorerLike":
