@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import accumulate
 from math import ceil
 from operator import mul
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from numpy.typing import DTypeLike
 from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.clipping import is_clipped, spread_excess
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, plan, restored_bands
@@ -38,6 +38,9 @@ _FEW = 8
 
 class Restorer:
     """One task with its weights on one device. Make it with `Restorer.load`; calls are independent."""
+
+    taken: tuple[()] = ()
+    """Which of several steps were taken: a restorer is a single one, and has none to tell apart."""
 
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
@@ -189,39 +192,52 @@ class Restorer:
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
+        """`restore`, with the fields of `RestoreOptions` as keywords."""
+        return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
+
+    def restore(
+        self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
+    ) -> Picture:
         """Restore a picture; its metadata, depth, gray or color and transparency stay.
 
         Args:
             picture: the picture.
-            strength: 1 the network's result, 0 the plain bicubic resize or the input, in between a blend.
-            size: width and height of the result in place of the restorer's scale.
-            sigma, quality, tta, progress: as for `run`.
+            options: how; `denoise` and `dejpeg` need a level.
+            progress: told parts done and parts in all.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
         self._forget_precision()
         pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-        if not tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
-            return self._by_bands(
-                picture, pixels, sigma=sigma, quality=quality, strength=strength, size=size, progress=progress
-            )
+        if not options.tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
+            return self._by_bands(picture, pixels, options, progress)
         # Plane by plane, as networks read it, there is no need for a copy.
         plain = to_unit(planar(pixels))
-        restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, clipped=False, progress=progress)
-        if size is not None and restored.shape[1::-1] != size:
-            restored = resize(restored, size[1], size[0])
+        restored = self.run(
+            plain,
+            sigma=options.sigma,
+            quality=options.quality,
+            tta=options.tta,
+            clipped=False,
+            progress=progress,
+        )
+        if options.size is not None and restored.shape[1::-1] != options.size:
+            restored = resize(restored, *options.size[::-1])
         if is_clipped(pixels.dtype):
             spread_excess(restored)
-        restored = blended(plain, restored, strength)
+        restored = blended(plain, restored, options.strength)
         alpha = resized_alpha(picture.alpha, *restored.shape[:2])
         return picture.with_pixels(from_unit(restored, pixels.dtype), alpha)
 
-    def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
-        """A call for a picture that would take too much memory in float, with these pixels in place of its own."""
+    def _by_bands(
+        self, picture: Picture, pixels: Pixels, options: RestoreOptions, progress: Progress | None
+    ) -> Picture:
+        """`restore` for a picture that would take too much memory in float, with these pixels in place of its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
-        bands = self.bands(picture_bands(pixels), pixels.dtype, memory=memory, strict=False, **options)
+        source = picture_bands(pixels)
+        bands = self.bands(source, pixels.dtype, options, memory=memory, strict=False, progress=progress)
         alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
@@ -229,11 +245,8 @@ class Restorer:
         self,
         source: Bands,
         dtype: DTypeLike,
+        options: RestoreOptions,
         *,
-        sigma: float | None = None,
-        quality: float | None = None,
-        strength: float = 1.0,
-        size: tuple[int, int] | None = None,
         memory: int | None = None,
         strict: bool = True,
         clipped: bool | None = None,
@@ -244,32 +257,35 @@ class Restorer:
         Args:
             source: the picture's rows, in gray or RGB.
             dtype: of the result's rows, uint8, uint16 or float32.
-            sigma, quality, strength, size, progress: as for a call.
+            options: as for `restore`, but without `tta`, which looks at the whole picture at once.
             memory: bytes that it may take; default: what the limits say, else half of what is free.
             strict: rather fail than take more.
             clipped: as for `run`; None: if `dtype` is of integers.
+            progress: as for `restore`.
 
         Raises:
-            UsageError: the level that the task needs is missing.
+            UsageError: the level that the task needs is missing, or `tta` is asked for.
             MemoryExhausted: it needs more memory. While rows are read: also PictureError, as for `Runner.run`.
         """
+        if options.tta:
+            raise UsageError("the self-ensemble needs the whole picture in memory; leave out --tta")
         self._forget_precision()
         shape, finished = source.shape, np.dtype(dtype).itemsize
         natural = (round(shape.height * self.scale), round(shape.width * self.scale))
-        sizes = [natural] if size is None else [natural, (size[1], size[0])]
+        sizes = [natural] if options.size is None else [natural, options.size[::-1]]
         runners = [stage.runner for stage in self._stages]
         tile_plans = plan(
             runners,
             shape,
             memory or self.memory,
-            finished if strength == 1.0 else 4,
+            finished if options.strength == 1.0 else 4,
             strict=strict,
             by_channel=self._by_channel(shape.channels),
         )
-        level = self._level(sigma, quality, shape.channels)
+        level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
         finish = Finish(lambda rows: from_unit(rows, dtype), clipped)
-        return restored_bands(source, tile_plans, level, sizes, strength, finish, progress)
+        return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""

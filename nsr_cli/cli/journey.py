@@ -9,19 +9,20 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 
-from nsr_cli.cli.chain import Chain, Link
+from nsr_cli.cli.chain import Chain, Sample
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
-from nsr_cli.cli.levels import Level, level_of
+from nsr_cli.cli.levels import Level, level_of, options_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.packing import check_pages, own_format, packer_of
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.placing import Placer
 from nsr_cli.cli.reading import read_file
-from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.cli.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.cli.rows import most_looked_at
 from nsr_cli.cli.rowwise import RowWriter
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.streamed import Streamed, Streams
+from nsr_cli.cli.streamed import Leaf, Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
@@ -29,6 +30,8 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
+
+_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored, to look again
 
 
 class Journey:
@@ -170,8 +173,7 @@ class Journey:
         settings, outcome, page = self._settings, work.outcome, streamed.first.source.page
         with closing(streamed):
             restorers = [
-                None if leaf.level.skip_reason else self._restorer(leaf.source.page, leaf.level)
-                for leaf in streamed.leaves
+                None if leaf.level.skip_reason else self._leaf_restorer(leaf) for leaf in streamed.leaves
             ]
             width, _ = settings.result_size(page.width, page.height)
             outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
@@ -221,25 +223,26 @@ class Journey:
         return restorer.on_one_core(page, self._turns.cores)
 
     def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
-        settings, outcome = self._settings, work.outcome
-        result = restorer(
-            page,
-            sigma=level.sigma,
-            quality=level.quality,
-            strength=settings.strength,
-            tta=settings.tta,
-            size=settings.target_size(page.width, page.height),
-            progress=self._watch,
-        )
+        outcome = work.outcome
+        result = restorer.restore(page, options_of(self._settings, level, page), progress=self._watch)
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
         outcome.note_weights(restorer)
         return result
 
-    def _restorer(self, page: Picture, level: Level) -> RestorerLike:
+    def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
+        """What restores a page that is never in memory as a whole."""
+        source = leaf.source
+        return self._restorer(
+            source.page,
+            leaf.level,
+            lambda: source.sample(most_looked_at(self._settings) // _RESTORED_SHARE),
+        )
+
+    def _restorer(self, page: Picture, level: Level, sample: Sample | None = None) -> RestorerLike:
         """What restores a page: the task's restorer, or those of the steps that were found for it."""
         if self._settings.task != "auto":
             return self._restorers.get(page, self._settings.task)
-        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps])
+        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
 
     def _watch(self, done: int, total: int) -> None:
         self._go_on()

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.remedy import Step
@@ -81,12 +80,12 @@ class Outcome:
     def note_weights(self, restorer: RestorerLike) -> None:
         """Note what restores the picture, and where: before, and after since it may have gone elsewhere.
 
-        Of a chain that is settled, also which steps were taken, and with what; those of a first page stand for all.
+        Of a chain that has decided, also which steps were taken, and with what; those of a first page stand for all.
         """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
         self.device, self.precision = restorer.device, restorer.precision
-        if isinstance(restorer, Chain) and restorer.taken and not self.steps:
+        if restorer.taken and not self.steps:
             self.take_steps(
                 step_record(link.step, self.scale, link.restorer.entries) for link in restorer.taken
             )

@@ -78,9 +78,7 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, sigma: Sig
 
 
 @takes(RestoreFlags)
-def dejpeg(
-    ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_quality: JpegQuality = None
-) -> int:
+def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_quality: JpegQuality = None) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
     \b

@@ -19,6 +19,7 @@ from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, Plan, make_plan
 from nsr_cli.cli.run import Tally, _how_to_resume, _threads, run
 from nsr_cli.cli.settings import Settings
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -146,7 +147,7 @@ def test_a_target_size_loads_the_factor_that_each_picture_needs(bench: Bench, pa
     assert size_of("d_27w/a.png") == (27, 18) and size_of("d_27w/b.png") == (27, 24)
     assert not Path("d_27w/c.png").exists()
     assert bench.loaded == [("rgb", 3.0)]
-    assert bench.restorers[0].calls[0]["size"] == (27, 18)
+    assert bench.restorers[0].calls[0].size == (27, 18)
 
 
 def test_pictures_that_are_large_enough_are_left_out_of_many(
@@ -210,8 +211,7 @@ def test_debug_shows_where_a_picture_failed(
 def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
     paint(Path("a.jpg"), quality=40)
     assert bench("a.jpg", task="dejpeg", strength=0.5, tta=True) == 0
-    call = bench.restorers[0].calls[0]
-    assert (call["quality"], call["strength"], call["tta"], call["sigma"]) == (40, 0.5, True, None)
+    assert bench.restorers[0].calls == [RestoreOptions(quality=40, strength=0.5, tta=True)]
     assert bench.tasks == ["dejpeg"]
 
 
