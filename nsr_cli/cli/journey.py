@@ -162,7 +162,8 @@ class Journey:
         """What the results take until they are written; a picture that is streamed has the memory to itself."""
         if work.streamed is not None:
             return self._settings.bytes_in_flight
-        return sum(self._result_bytes(page) for page in work.pages)
+        size = self._settings.result_size
+        return sum(page.result_bytes(*size(page.width, page.height)) for page in work.pages)
 
     def _turn(self, work: Work, cores: int) -> AbstractContextManager[None]:
         """Hold the device, or one of its cores, for a picture."""
@@ -193,11 +194,6 @@ class Journey:
     def _finished(self, page: Picture, work: Work) -> Picture:
         self._go_on()
         return page if work.packer is None else work.packer.packed(page)
-
-    def _result_bytes(self, page: Picture) -> int:
-        width, height = self._settings.result_size(page.width, page.height)
-        samples = page.channels + (page.alpha is not None)
-        return width * height * samples * page.bits // 8
 
     def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
         settings, outcome = self._settings, work.outcome

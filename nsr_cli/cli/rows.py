@@ -31,7 +31,7 @@ def sizes_of(found: Parts | Picture, settings: Settings) -> Sizes:
     """The sizes of a TIFF file or a picture, and of its result; PictureError as for `Settings.result_size`."""
     size, file = (found.width, found.height), 0
     if isinstance(found, Picture):
-        samples, depth = found.channels + (found.alpha is not None), found.bits // 8
+        samples, depth = found.samples, found.bits // 8
     else:
         samples, depth = (3, 1) if found.is_palette else (min(found.samples, 4), max(1, found.bits // 8))
         file = len(found.data)
