@@ -72,7 +72,7 @@ class RowWriter:
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
             signed = (
-                (self._signed(page, form, outcome, token), self._told(rows, page, digest))
+                (self._signed(page, streamed, outcome, token), self._told(rows, page, digest))
                 for page, rows in pages
             )
             if form == "TIFF":
@@ -81,7 +81,7 @@ class RowWriter:
             else:
                 page, rows = next(signed)
                 pngrows.write(file, page, rows)
-                pngrows.replace_metadata(file, self._signed(page, form, outcome, digest.hexdigest()))
+                pngrows.replace_metadata(file, self._signed(page, streamed, outcome, digest.hexdigest()))
             self._check()
             self._make_room(outcome.job)
 
@@ -163,23 +163,14 @@ class RowWriter:
         return rows
 
     def _samples_bytes(self, streamed: Streamed) -> int:
-        total = 0
-        for page in (leaf.source.page for leaf in streamed.leaves):
-            width, height = self._settings.result_size(page.width, page.height)
-            total += width * height * (page.channels + (page.alpha is not None)) * page.bits // 8
-        return total
+        pages = [leaf.source.page for leaf in streamed.leaves]
+        return sum(page.result_bytes(*self._settings.result_size(page.width, page.height)) for page in pages)
 
-    def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
+    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str) -> Picture:
         """The page with the note of how it was made, where `token` stands for the digest of all pixels."""
-        if self._settings.strip:
-            return page
-        frames = "first" if outcome.is_first_frame else None
-        command = provenance.arguments_of(self._settings, form, animated=outcome.is_first_frame)
-        made_by = (outcome.model or "", outcome.model_sha256 or "")
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
         pixels = None if page.is_float else token
-        steps = outcome.found if self._settings.task == "auto" else None
-        return provenance.mark(page, command, *made_by, pixels, steps, frames)
+        return provenance.signed(page, self._settings, outcome, streamed.format, pixels, len(streamed.leaves))
 
 
 def _named(read: Rows, number: int) -> Rows:
