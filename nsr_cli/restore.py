@@ -5,24 +5,22 @@ picture ─ color spread under transparency ─> [0, 1] ─> native networks ─
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import accumulate
-from math import ceil
-from operator import mul
 
 import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
+from nsr_cli.engine.arrays import Progress, Unit
 from nsr_cli.engine.bands import Bands, collect, picture_bands
+from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
+from nsr_cli.engine.finish import finished, visible_color
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
-from nsr_cli.engine.stream import Finish, plan, restored_bands
+from nsr_cli.engine.stages import Stage, checked_scale, load_stages
+from nsr_cli.engine.stream import Finish, restored_bands
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.alpha import bleed, resized_alpha
+from nsr_cli.imaging.alpha import resized_alpha
 from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
@@ -31,13 +29,13 @@ from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore
 
-# Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
-# not matter much, and a single picture is not kept waiting for long.
-_FEW = 8
-
 
 class Restorer:
-    """One task with its weights on one device. Make it with `Restorer.load`; calls are independent."""
+    """One task with its weights on one device. Make it with `Restorer.load`.
+
+    Calls are independent, also in several threads, but for `precision`: it tells of all that was computed since the
+    last call began. To know it of each picture, read it before the next call begins, as `nsr` does.
+    """
 
     taken: tuple[()] = ()
     """Which of several steps were taken: a restorer is a single one, and has none to tell apart."""
@@ -45,6 +43,7 @@ class Restorer:
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
         self._stages = tuple(stages)
+        self._cascade = Cascade(self._stages, scale)
         self.factors = tuple(stage.config.scale for stage in self._stages)  # in the order in which they run
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
         self.entries = tuple(distinct)
@@ -113,17 +112,8 @@ class Restorer:
         Returns:
             None if it computes elsewhere, or if a picture of this size is sooner done by all cores.
         """
-        side = max(accumulate((stage.config.scale for stage in self._stages[:-1]), mul, initial=1))
-        window = min(stage.config.window for stage in self._stages)
-        windows = ceil(picture.height * side / window) * ceil(picture.width * side / window)
-        memory = picture.pixels.nbytes + self.float_bytes(picture.pixels.shape)
-        fits = windows <= _FEW * side_by_side and memory * side_by_side <= self.memory
-        if not fits or not all(stage.runner.shares_memory for stage in self._stages):
-            return None
-        runners = {stage.runner: stage.runner.on_one_core() for stage in self._stages}
-        return Restorer(
-            self.task, self.scale, [replace(stage, runner=runners[stage.runner]) for stage in self._stages]
-        )
+        cascade = self._cascade.on_one_core(picture, side_by_side)
+        return None if cascade is None else Restorer(self.task, self.scale, cascade.stages)
 
     @property
     def device(self) -> str:
@@ -133,12 +123,7 @@ class Restorer:
     @property
     def precision(self) -> str:
         """Number types of the last picture's arithmetic, joined with `+`: what overflowed was computed in fp32."""
-        used = set[str]().union(*(stage.runner.used for stage in self._stages))
-        return "+".join(sorted(used)) or self._stages[0].runner.precision
-
-    def _forget_precision(self) -> None:
-        for stage in self._stages:
-            stage.runner.used.clear()
+        return self._cascade.precision
 
     def run(
         self,
@@ -168,15 +153,8 @@ class Restorer:
             MemoryExhausted, PictureError: as for `Runner.run`.
         """
         level = self._level(sigma, quality, array.shape[2])
-        height, width = (round(side * self.scale) for side in array.shape[:2])
         by_channel = self._by_channel(array.shape[2])
-        count = len(self._stages) * (8 if tta else 1) * (array.shape[2] if by_channel else 1)
-        watch = OverallProgress(progress, count)
-        out = array
-        for stage in self._stages:
-            out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch, by_channel=by_channel)
-        if out.shape[:2] != (height, width):
-            out = resize(out, height, width)
+        out = self._cascade.run(array, level, progress, tta=tta, by_channel=by_channel)
         if clipped:
             spread_excess(out)
         return out
@@ -192,7 +170,7 @@ class Restorer:
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
-        """`restore`, with the fields of `RestoreOptions` as keywords."""
+        """As `restore`; the keywords are the fields of `RestoreOptions`, which says what each of them means."""
         return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
 
     def restore(
@@ -208,8 +186,8 @@ class Restorer:
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
-        self._forget_precision()
-        pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
+        self._cascade.forget_precision()
+        pixels = visible_color(picture)
         if not options.tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
             return self._by_bands(picture, pixels, options, progress)
         # Plane by plane, as networks read it, there is no need for a copy.
@@ -224,11 +202,7 @@ class Restorer:
         )
         if options.size is not None and restored.shape[1::-1] != options.size:
             restored = resize(restored, *options.size[::-1])
-        if is_clipped(pixels.dtype):
-            spread_excess(restored)
-        restored = blended(plain, restored, options.strength)
-        alpha = resized_alpha(picture.alpha, *restored.shape[:2])
-        return picture.with_pixels(from_unit(restored, pixels.dtype), alpha)
+        return finished(picture, plain, restored, options.strength)
 
     def _by_bands(
         self, picture: Picture, pixels: Pixels, options: RestoreOptions, progress: Progress | None
@@ -269,18 +243,13 @@ class Restorer:
         """
         if options.tta:
             raise UsageError("the self-ensemble needs the whole picture in memory; leave out --tta")
-        self._forget_precision()
-        shape, finished = source.shape, np.dtype(dtype).itemsize
-        natural = (round(shape.height * self.scale), round(shape.width * self.scale))
+        self._cascade.forget_precision()
+        shape, natural = source.shape, self._cascade.size(source.shape.height, source.shape.width)
         sizes = [natural] if options.size is None else [natural, options.size[::-1]]
-        runners = [stage.runner for stage in self._stages]
-        tile_plans = plan(
-            runners,
-            shape,
-            memory or self.memory,
-            finished if options.strength == 1.0 else 4,
-            strict=strict,
-            by_channel=self._by_channel(shape.channels),
+        stored = np.dtype(dtype if options.strength == 1.0 else np.float32).itemsize
+        by_channel = self._by_channel(shape.channels)
+        tile_plans = self._cascade.plan(
+            shape, memory or self.memory, stored, strict=strict, by_channel=by_channel
         )
         level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
@@ -289,12 +258,12 @@ class Restorer:
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
-        return bytes_in_one_piece(self._stages, self.scale, shape)
+        return self._cascade.float_bytes(shape)
 
     @property
     def memory(self) -> int:
         """Bytes that one picture may take: what the limits say, else half of what is free."""
-        return self._stages[0].runner.memory
+        return self._cascade.memory
 
     def _by_channel(self, channels: int) -> bool:
         """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""

@@ -14,11 +14,9 @@ from numpy.typing import DTypeLike
 
 from nsr_cli.cli.remedy import Step, level_of_noise
 from nsr_cli.cli.restorers import Link, Progress, Weights
-from nsr_cli.engine.arrays import blended
 from nsr_cli.engine.bands import Bands, blended_bands
-from nsr_cli.engine.clipping import is_clipped, spread_excess
+from nsr_cli.engine.finish import finished, visible_color
 from nsr_cli.engine.options import RestoreOptions
-from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture, Pixels
@@ -82,8 +80,7 @@ class Chain:
         Raises:
             MemoryExhausted, PictureError: as for `Restorer.run`.
         """
-        pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-        plain = Picture(to_unit(pixels))
+        plain = Picture(to_unit(visible_color(picture)))
         made = plain
         taken: list[Link] = []
         for number, link in enumerate(self.links):
@@ -94,11 +91,7 @@ class Chain:
             made = link.restorer.restore(made, _told(step, options), progress=part)
             taken.append(replace(link, step=step))
         self.taken = tuple(taken)
-        if is_clipped(picture.pixels.dtype):
-            spread_excess(made.pixels)
-        out = blended(plain.pixels, made.pixels, options.strength)
-        alpha = resized_alpha(picture.alpha, made.height, made.width)
-        return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha).with_notes(*made.notes)
+        return finished(picture, plain.pixels, made.pixels, options.strength).with_notes(*made.notes)
 
     def bands(
         self,
