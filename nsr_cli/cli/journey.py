@@ -182,7 +182,7 @@ class Journey:
             outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
                 self._rows.restore(streamed, restorers, outcome, self._watch)
-            outcome.note_weights(used)
+                outcome.note_weights(used)  # before another picture can begin with the same restorer
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
