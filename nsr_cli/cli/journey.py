@@ -16,7 +16,7 @@ from nsr_cli.cli.levels import Level, level_of, options_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.packing import check_pages, own_format, packer_of
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
-from nsr_cli.cli.placing import Placer
+from nsr_cli.cli.placing import ResultWriter
 from nsr_cli.cli.reading import read_file
 from nsr_cli.cli.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.cli.rows import most_looked_at
@@ -56,11 +56,11 @@ class Journey:
         self._console = console
         self._progress = progress
         self._stop = stop
-        self._placer = Placer(settings, stop, replaces)
+        self._writer = ResultWriter(settings, stop, replaces)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
-        self._rows = RowWriter(settings, self._go_on, self._placer.make_room)
+        self._rows = RowWriter(settings, self._go_on, self._writer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -70,7 +70,7 @@ class Journey:
         with self._step(work.outcome, "decode"):
             if item.problem is not None:
                 raise item.problem
-            if self._placer.keeps(work.outcome):
+            if self._writer.keeps(work.outcome):
                 return work
             check_fits(item.job, self._settings)
             work.streamed = self._streams.open(item.job, work.outcome)
@@ -128,7 +128,7 @@ class Journey:
         outcome = work.outcome
         if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                self._placer.put(work)
+                self._writer.put(work)
         outcome.seconds["encode"] += 0 if work.packer is None else work.packer.seconds
         work.pages, work.unchanged = [], None
         self._budget.give(work.held)

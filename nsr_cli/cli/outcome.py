@@ -111,7 +111,7 @@ def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()
     }
 
 
-def settled(plan: Plan) -> Iterator[Outcome]:
+def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
     """What the plan alone decides: inputs that cannot be read, or are results themselves; results that stay."""
     for remark in plan.failed:
         outcome = _unplaced(remark)
