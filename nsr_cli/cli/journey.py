@@ -181,8 +181,10 @@ class Journey:
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
-                self._rows.restore(streamed, restorers, outcome, self._watch)
-                outcome.note_weights(used)  # before another picture can begin with the same restorer
+                try:
+                    self._rows.restore(streamed, restorers, outcome, self._watch)
+                finally:
+                    outcome.note_weights(used)  # before another picture can begin with the same restorer
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
@@ -220,9 +222,11 @@ class Journey:
 
     def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
         outcome = work.outcome
-        result = restorer.restore(page, options_of(self._settings, level, page), progress=self._watch)
+        try:
+            result = restorer.restore(page, options_of(self._settings, level, page), progress=self._watch)
+        finally:
+            outcome.note_weights(restorer)
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
-        outcome.note_weights(restorer)
         return result
 
     def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:

@@ -129,6 +129,29 @@ def test_a_small_picture_that_finds_no_memory_is_tried_again_alone(
     assert len(fake.calls) == 4
 
 
+def test_a_failed_picture_is_not_told_the_precision_of_the_one_before(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = bench.fake(scale=2.0)
+    true, needed = fake.restore, iter(["fp16+fp32", "fp16"])
+
+    def restore(picture: Picture, *options: Any, **more: Any) -> Picture:
+        fake.precision = next(needed)
+        if fake.precision == "fp16":
+            raise MemoryExhausted("no room")
+        restored: Picture = true(picture, *options, **more)
+        return restored
+
+    monkeypatch.setattr(fake, "restore", restore)
+    monkeypatch.setattr(bench, "load", lambda *_: fake)
+    bench.console.json = True
+    for name in ("1", "2"):
+        paint(Path(f"d/{name}.png"))
+    assert bench("d") == 3
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["status"], one["precision"]) for one in told] == [("ok", "fp16+fp32"), ("failed", "fp16")]
+
+
 def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
     paint(Path("d/a.png"))
     paint(Path("d/b.png"), mode="L")
