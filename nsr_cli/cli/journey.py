@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from nsr_cli.cli.chain import Chain, Sample
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
 from nsr_cli.cli.levels import Level, level_of, options_of
@@ -19,7 +19,7 @@ from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
 from nsr_cli.cli.placing import ResultWriter
 from nsr_cli.cli.reading import read_file
 from nsr_cli.cli.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
-from nsr_cli.cli.rows import most_looked_at
+from nsr_cli.cli.rows import most_restored
 from nsr_cli.cli.rowwise import RowWriter
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Leaf, Streamed, Streams
@@ -31,7 +31,8 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 
-_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored, to look again
+if TYPE_CHECKING:
+    from nsr_cli.cli.chain import Sample
 
 
 class Journey:
@@ -231,17 +232,15 @@ class Journey:
 
     def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
         """What restores a page that is never in memory as a whole."""
-        source = leaf.source
-        return self._restorer(
-            source.page,
-            leaf.level,
-            lambda: source.sample(most_looked_at(self._settings) // _RESTORED_SHARE),
-        )
+        source, settings = leaf.source, self._settings
+        return self._restorer(source.page, leaf.level, lambda: source.sample(most_restored(settings)))
 
-    def _restorer(self, page: Picture, level: Level, sample: Sample | None = None) -> RestorerLike:
+    def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
         """What restores a page: the task's restorer, or those of the steps that were found for it."""
         if self._settings.task != "auto":
             return self._restorers.get(page, self._settings.task)
+        from nsr_cli.cli.chain import Chain  # and torch with it
+
         return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
 
     def _watch(self, done: int, total: int) -> None:
