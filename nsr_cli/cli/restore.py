@@ -114,11 +114,10 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
 
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
-    from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
-    from nsr_cli.cli.pace import Pace
+    # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
+    from nsr_cli.cli.forecast import check_space, show
+    from nsr_cli.cli.outcome import exit_code
     from nsr_cli.cli.plan import make_plan
-    from nsr_cli.cli.run import exit_code, run
-    from nsr_cli.machine import one_heap
 
     settings = replace(
         own,
@@ -146,11 +145,20 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
-    replaces, pace = shared.if_exists == "overwrite", Pace(settings)
+    return _carry_out(plan, settings, shared, console)
+
+
+def _carry_out(plan: "Plan", settings: Settings, shared: RestoreOptions, console: Console) -> int:
+    """Restore the pictures of the plan; returns the exit code."""
+    from nsr_cli.cli.pace import Pace
+    from nsr_cli.cli.run import run
+    from nsr_cli.machine import one_heap
+
     if plan.jobs:
         if _any_large(plan.jobs):
             one_heap()
         threading.Thread(target=_load_torch, daemon=True).start()  # while the first picture is decoded
+    replaces, pace = shared.if_exists == "overwrite", Pace(settings)
     code = run(plan, settings, _loader(settings, shared, console), console, replaces=replaces, pace=pace)
     pace.remember()
     return code
