@@ -35,7 +35,9 @@ def networks_of(settings: Settings, task: str, factor: float, color: str) -> lis
         configs[config.scale] = config
     steps = compose(factor, list(configs))
     if not configs.keys() >= set(steps):
-        raise UsageError(f"{safe_text(model)} is a network for upscaling, not for {task}; choose another --model")
+        raise UsageError(
+            f"{safe_text(model)} is a network for upscaling, not for {task}; choose another --model"
+        )
     return [configs[step] for step in steps]
 
 

@@ -106,7 +106,9 @@ def _multiplications(factor: float, settings: Settings) -> int | None:
     if settings.task == "auto":  # which steps a picture takes is known only when it is looked at
         return None
     total, pixels = 0, 1
-    for config in networks_of(settings, settings.task, factor, "rgb"):  # gray ones differ by one part in a hundred
+    for config in networks_of(
+        settings, settings.task, factor, "rgb"
+    ):  # gray ones differ by one part in a hundred
         total += pixels * config.macs_per_pixel
         pixels *= config.scale**2
     return total

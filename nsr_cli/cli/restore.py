@@ -115,9 +115,10 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
-    from nsr_cli.cli.forecast import check_space, show
+    from nsr_cli.cli.forecast import show
     from nsr_cli.cli.outcome import exit_code
     from nsr_cli.cli.plan import make_plan
+    from nsr_cli.cli.space import check_space
 
     settings = replace(
         own,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nsr_cli.engine.device import one_core
 from nsr_cli.engine.runner import Runner
-from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.errors import UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.description import read_config, read_file, trained_for

@@ -1,9 +1,9 @@
 """What a weights file says about itself, found in its first bytes and without torch.
 
-    ┌─────────┬───────────────────────────────────────────┬─────────┐
-    │ 8 bytes │ JSON: tensors, "__metadata__": {"nsr": …} │ tensors │
-    └─────────┴───────────────────────────────────────────┴─────────┘
-      length of the JSON, little-endian
+┌─────────┬───────────────────────────────────────────┬─────────┐
+│ 8 bytes │ JSON: tensors, "__metadata__": {"nsr": …} │ tensors │
+└─────────┴───────────────────────────────────────────┴─────────┘
+  length of the JSON, little-endian
 """
 
 import errno

@@ -74,9 +74,7 @@ def test_a_network_that_is_no_preset_is_looked_up_in_its_file(
         sha256=hashlib.sha256(data).hexdigest(),
     )  # fmt: skip
     monkeypatch.setenv("NSR_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        "nsr_cli.weights.store.load_manifest", lambda: Manifest((entry,), tmp_path.as_uri())
-    )
+    monkeypatch.setattr("nsr_cli.weights.store.load_manifest", lambda: Manifest((entry,), tmp_path.as_uri()))
     chosen = Settings("upscale", scale=2.0, model="own")
     with pytest.raises(WeightsError, match=r"own\.safetensors is not on this machine.*weights pull own"):
         networks_of(chosen, "upscale", 2.0, "rgb")

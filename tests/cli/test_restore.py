@@ -329,7 +329,12 @@ print([_guarded(command.split(), Console()) for command in {list(commands)}], fi
 print("torch" in sys.modules, file=sys.stderr)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     said = done.stderr.splitlines()
     assert said[-2:] == [str(list(commands.values())), "False"], done.stderr
