@@ -32,7 +32,7 @@ def info(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
+            metavar="FILE",
             help="Results of nsr to explain.",
             show_default=False,
             readable=False,  # one that is not shall fail like one that is absent, and not hide the others

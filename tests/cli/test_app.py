@@ -17,6 +17,7 @@ from typing import IO
 import pytest
 
 from nsr_cli.cli.app import _explained
+from nsr_cli.cli.commands import load
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
@@ -65,6 +66,21 @@ def test_every_command_is_there_and_its_help_starts_with_examples(name: str, nsr
     assert text.startswith(f"Usage: nsr {name}")
     assert "Example" in text
     assert text.index("Example") < text.index("Everywhere:") < text.index("--debug")
+
+
+def test_help_shows_what_to_type_and_no_types_of_python() -> None:
+    for name, entry in COMMANDS.items():
+        command = load(name, entry)
+        for one in (command, *getattr(command, "commands", {}).values()):
+            with one.make_context(one.name, [], resilient_parsing=True) as context:
+                text = one.get_help(context)
+            assert not re.search(r"[<>]=|<\w|536870912", text), text
+            assert not re.search(r"\{|\[\[|\.\.\.\]", text.partition("\n\n")[0]), text
+    shown = {name: load(name, entry) for name, entry in COMMANDS.items()}
+    with shown["upscale"].make_context("upscale", [], resilient_parsing=True) as context:
+        assert "  IN...  Pictures, folders" in shown["upscale"].get_help(context)
+    with shown["compare"].make_context("compare", [], resilient_parsing=True) as context:
+        assert shown["compare"].get_help(context).startswith("Usage: compare [OPTIONS] IMAGE\n")
 
 
 def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
