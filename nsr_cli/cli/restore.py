@@ -219,7 +219,9 @@ def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> No
             "--json and the picture would both go to stdout: write the picture to a file with -o"
         )
     if shared.output is None and is_terminal(sys.stdout):
-        raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
+        raise UsageError(
+            "the picture would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+        )
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:

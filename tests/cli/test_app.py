@@ -1,6 +1,7 @@
 """What holds for every command: quick help, one line for an error, exit codes, closed pipes, signals."""
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -21,6 +22,7 @@ from nsr_cli.cli.commands import load
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+from nsr_cli.weights.manifest import manifest_path
 from tests.stress.running import listens
 from tests.waiting import until
 
@@ -89,7 +91,7 @@ def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
     assert facts["schema"] == 1
     assert facts["version"] == nsr("--version").stdout.decode().split()[1]
     assert re.fullmatch(r"\d+\.\d+.*", facts["torch"])
-    assert facts["manifest_sha256"] is None or re.fullmatch("[0-9a-f]{64}", facts["manifest_sha256"])
+    assert facts["manifest_sha256"] == hashlib.sha256(manifest_path().read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_a_picture_never_goes_to_a_terminal_by_itself(
 ) -> None:
     paint(tmp_path / "a.png")
     shown = on_a_terminal(["/bin/sh", "-c", f"{' '.join(command)} upscale - < {tmp_path}/a.png"], environment)
-    assert "redirect stdout, or insist with -o -" in shown
+    assert "redirect stdout, or pass `-o -` to write it there anyway" in shown
     assert "stdin, which is a terminal" in on_a_terminal(
         [*command, "upscale", "-", "-o", "x.png"], environment
     )

@@ -13,8 +13,13 @@ def test_every_task_has_the_option_of_its_level() -> None:
 
 @pytest.mark.parametrize(
     ("task", "given", "expected"),
-    [(None, [], "upscale"), (None, ["dejpeg"], "dejpeg"), ("denoise", [], "denoise"), ("denoise", ["denoise"], "denoise")],
-)  # fmt: skip
+    [
+        (None, [], "upscale"),
+        (None, ["dejpeg"], "dejpeg"),
+        ("denoise", [], "denoise"),
+        ("denoise", ["denoise"], "denoise"),
+    ],
+)
 def test_a_level_means_its_task(task: str | None, given: list[str], expected: str) -> None:
     assert task_of(task, given) == expected
 
