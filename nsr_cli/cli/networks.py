@@ -36,7 +36,7 @@ def networks_of(settings: Settings, task: str, factor: float, color: str) -> lis
     steps = compose(factor, list(configs))
     if not configs.keys() >= set(steps):
         raise UsageError(
-            f"{safe_text(model)} is a network for upscaling, not for {task}; choose another --model"
+            f"{safe_text(str(model))} is a network for upscaling, not for {task}; choose another --model"
         )
     return [configs[step] for step in steps]
 
