@@ -219,7 +219,7 @@ def _read(path: Path) -> ConfigFile | None:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{safe_text(path)} cannot be read: {reason}") from error
+        raise UsageError(f"{safe_text(path)} cannot be read: {reason}; correct or remove it") from error
     tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     for name in tables:
         if name not in TABLES:

@@ -55,7 +55,11 @@ FilesFrom = Annotated[
 Null = Annotated[
     bool,
     option(
-        "-0", "--null", panel=_WHERE, env=False, help="NUL bytes stand between the paths, as of find -print0."
+        "-0",
+        "--null",
+        panel=_WHERE,
+        env=False,
+        help="Paths are separated by NUL bytes, as find -print0 writes them.",
     ),
 ]
 Name = Annotated[

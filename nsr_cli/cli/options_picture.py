@@ -112,6 +112,8 @@ Strength = Annotated[
 Tta = Annotated[
     bool,
     option(
-        "--tta", panel=_HOW, help="Average over eight rotated and mirrored copies: better, 8 times slower."
+        "--tta",
+        panel=_HOW,
+        help="Average over eight rotated and mirrored copies: better, but 8 times slower.",
     ),
 ]

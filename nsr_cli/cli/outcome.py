@@ -10,7 +10,7 @@ from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
-from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure
 
 SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
@@ -123,6 +123,13 @@ def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
         yield outcome
     for job in plan.existing:
         yield Outcome(job, job.label, status="skipped")
+
+
+def exit_code(failures: Sequence[NsrError], total: int) -> int:
+    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
+    if not failures:
+        return 0
+    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
