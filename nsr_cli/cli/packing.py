@@ -109,7 +109,7 @@ def _finished(
 def _signed(
     pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
 ) -> list[Picture]:
-    """The pages with the note of how they were made, unless `--strip` drops it.
+    """The pages with the note of how they were made, unless `--strip` drops it: then no digests are needed.
 
     `token` stands in it for the digest of the metadata, which is known when the file is written.
     """
@@ -122,13 +122,7 @@ def _signed(
         pixels = provenance.digest_as_written(
             pages, form, quality, lambda bare: _encoded(bare, form, quality)
         )
-    frames = None
-    if outcome.is_first_frame or (len(pages) > 1 and pages[0].source != "TIFF"):
-        frames = "first" if outcome.is_first_frame else "all"
-    command = provenance.arguments_of(settings, form, animated=frames is not None)
-    made_by = (outcome.model or "", outcome.model_sha256 or "")
-    steps = outcome.found if settings.task == "auto" else None
-    return [provenance.mark(page, command, *made_by, pixels, steps, frames, token) for page in pages]
+    return [provenance.signed(page, settings, outcome, form, pixels, len(pages), token) for page in pages]
 
 
 def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:

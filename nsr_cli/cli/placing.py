@@ -17,7 +17,7 @@ from nsr_cli.modes import make_folder
 from nsr_cli.shown import safe_text
 
 
-class Placer:
+class ResultWriter:
     """Writes the results of a run.
 
     Args:

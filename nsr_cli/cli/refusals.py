@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli.inputs import is_folder, is_special
-from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.cli.whereabouts import Whereabouts, nearest_existing
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import write_error
 from nsr_cli.shown import safe_text
@@ -73,9 +73,7 @@ def check_folders(jobs: "Iterable[Job]") -> None:
 
 def check_folder(folder: Path, option: str = "-o") -> None:
     """WriteError, with the option that chooses another one, unless a folder exists or can be made, and written."""
-    nearest = folder.absolute()
-    while not os.path.lexists(nearest):
-        nearest = nearest.parent
+    nearest = nearest_existing(folder)
     if not is_folder(nearest):
         raise WriteError(
             f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder; "

@@ -72,7 +72,9 @@ def place(
     suffix, form = next(iter(forms.items()))
     if output == STDOUT or (output is None and image == STDIN):
         if output is None and is_terminal(sys.stdout):
-            raise UsageError("the result would go to the terminal: redirect stdout, or insist with -o -")
+            raise UsageError(
+                "the result would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+            )
         return Target(None, form)
     name = ("stdin" if image == STDIN else Path(image).stem) + tag + suffix
     named = False

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from nsr_cli.cli import provenance
 from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.placing import Placer
+from nsr_cli.cli.placing import ResultWriter
 from nsr_cli.cli.provenance import digest
 from nsr_cli.imaging import codec, png
 from nsr_cli.imaging.picture import Picture
@@ -221,9 +221,9 @@ def test_what_another_run_makes_again_meanwhile_is_skipped(
         upscale("d/" + name + ".png", "-o", "d_x2/")
         upscale("d/" + name + ".png", "-o", "other/", "--strength", "0.5")
     others = {path.name: path.read_bytes() for path in Path("other").iterdir()}
-    early = Placer.keeps
+    early = ResultWriter.keeps
 
-    def keeps(placer: Placer, outcome: Outcome) -> bool:
+    def keeps(placer: ResultWriter, outcome: Outcome) -> bool:
         name = outcome.job.target.name if outcome.job.target else ""
         if name == "a.png":
             Path("other/a.png").replace("d_x2/a.png")
@@ -232,7 +232,7 @@ def test_what_another_run_makes_again_meanwhile_is_skipped(
             Path("other/b.png").replace("d_x2/b.png")
         return kept
 
-    monkeypatch.setattr(Placer, "keeps", keeps)
+    monkeypatch.setattr(ResultWriter, "keeps", keeps)
     said = upscale("d", "--strength", "0.5")
     for name in ("a", "b"):
         assert f"d/{name}.png: skipped, d_x2/{name}.png changed in the meantime" in said
