@@ -27,7 +27,8 @@ Frames = Literal["all", "first"]
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
-_LOSSY = frozenset({"JPEG", "WEBP"})
+LOSSY = frozenset({"JPEG", "WEBP"})
+"""Formats whose results depend on a quality, where one was asked for."""
 _GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
 
 
@@ -98,7 +99,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 def arguments_of(settings: Settings, form: str | None, *, animated: bool = False) -> list[str]:
     """All arguments that decide the pixels of a result in a format, where the input was an animation or was not."""
-    quality = settings.write_quality if form in _LOSSY else None
+    quality = settings.write_quality if form in LOSSY else None
     arguments = settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
     return arguments + (["--all-frames"] if animated and settings.all_frames else [])
 

@@ -487,3 +487,35 @@ def test_a_folder_that_may_not_be_searched_is_named_with_the_remedy(
         done.stderr == f"nsr: cannot write into {folder}: permission denied; choose another folder with -o\n"
     )
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "code", "told"),
+    [
+        (
+            "",
+            "--quality 50 --format png",
+            2,
+            "nsr: --quality is for JPEG and WebP, but the result is PNG: leave it",
+        ),
+        ("", "--quality 50 -o x.tif", 2, "--quality is for JPEG and WebP, but the result is TIFF"),
+        ("", "--quality 50", 0, "--quality changes nothing: the result is PNG"),
+        ('format = "png"', "--quality 50", 0, "--quality changes nothing: the result is PNG"),
+        ("quality = 50", "--format png", 0, "--quality (from nsr.toml) changes nothing: the result is PNG"),
+        ("quality = 50", "", 0, None),
+        ("", "--quality 50 --format webp", 0, None),
+        ("", "--fit cover", 2, "nsr: --fit says how a box is filled: give both --width and --height"),
+        ("", "--fit cover --width 90", 2, "nsr: --fit says how a box is filled"),
+        ("", "--fit cover --width 90 --height 80", 0, None),
+        ('fit = "cover"', "", 0, None),
+    ],
+)
+def test_options_without_effect_are_told(
+    file: str, words: str, code: int, told: str | None, inside: Inside, paint: Paint, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    paint(tmp_path / "a.png")
+    (tmp_path / "nsr.toml").write_text(file)
+    assert inside("upscale", "a.png", "--dry-run", *words.split()) == code
+    said = capsys.readouterr().err
+    assert told in said if told is not None else "--quality" not in said and "--fit" not in said
