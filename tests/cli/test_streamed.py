@@ -162,7 +162,6 @@ def test_metadata_and_mirrored_pictures(
 def test_the_note_knows_the_pixels_so_that_the_result_is_known_again(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
 ) -> None:
-    import threading
 
     save(tmp_path / "a.tif", picture())
     options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
