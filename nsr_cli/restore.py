@@ -286,4 +286,4 @@ class Restorer:
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
         level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
-        return None if level is None else torch.tensor([level])
+        return None if level is None else torch.tensor([level], dtype=torch.float32)

@@ -171,7 +171,7 @@ class Grid:
 
     def pixels(self, device: torch.device) -> Tensor:
         """How many pixels of the picture each window has: (M, 1) float32."""
-        side = torch.tensor(float(self.window), device=device)
+        side = torch.tensor(self.window, dtype=torch.float32, device=device)
         high = torch.arange(self.height, 0, -self.window, device=device).minimum(side)
         wide = torch.arange(self.width, 0, -self.window, device=device).minimum(side)
         return (high[:, None] * wide).reshape(-1, 1)

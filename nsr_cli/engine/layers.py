@@ -1,5 +1,6 @@
 """Folded layers of a network, laid out for inference: how one window is convolved, and how several at once are."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -154,8 +155,4 @@ def _layer(layer: Convolution | SparseConvolution, device: torch.device, dtype: 
 def _selector(layer: Convolution | SparseConvolution, device: torch.device) -> Selector | None:
     if not isinstance(layer, SparseConvolution) or layer.selector is None:
         return None
-    selector = Selector(
-        layer.in_channels, layer.groups, layer.cardinality, layer.selector.kind, layer.selector.temperature
-    )
-    selector.load_state_dict(layer.selector.state_dict())
-    return selector.to(device).eval().requires_grad_(False)
+    return deepcopy(layer.selector).to(device).eval().requires_grad_(False)

@@ -161,7 +161,7 @@ class Passage:
         return [self._grid.views(area, strips, repeat=self._repeat) for area in self._areas]
 
     def _no_sums(self, channels: int) -> Tensor:
-        return torch.zeros(len(self._grid), channels, device=self._device)
+        return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._device)
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
         """The sums of each area's windows, made at once: threads take turns at every call."""

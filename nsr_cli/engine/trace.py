@@ -63,7 +63,7 @@ def trace(
         gammas.append(gamma.cpu().numpy().copy())
 
     x, edge = surrounded(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), network.config)
-    levels = torch.tensor([level]) if level is not None else None
+    levels = torch.tensor([level], dtype=torch.float32) if level is not None else None
     try:
         executor = Executor(network, chosen, torch.float32, repeat=True)
         executor(x, levels, BATCHES.get(chosen.type, 1), progress, note)

@@ -39,6 +39,18 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
     torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
 
 
+def test_the_caller_s_default_type_does_not_matter() -> None:
+    network, x, before = tiny_network(levels=1), torch.rand(3, 60, 110), torch.get_default_dtype()
+    level = torch.tensor([0.3])
+    expected = Executor(network, CPU, torch.float32)(x, level, 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        out = Executor(network, CPU, torch.float32)(x, level, 1)
+    finally:
+        torch.set_default_dtype(before)
+    assert out.dtype == torch.float32 and torch.equal(out, expected)
+
+
 @pytest.mark.parametrize("size", [*SIZES, (50, 250), (1, 300)])
 @pytest.mark.parametrize("joined", [2, 3, 8])
 @pytest.mark.parametrize("unshuffle", [1, 2])

@@ -38,6 +38,23 @@ def test_it_equals_a_direct_convolution(channels: tuple[int, int], size: tuple[i
     assert _error(_winograd(*example), *example) < ROUNDING
 
 
+@pytest.mark.parametrize("default", ["dtype", "device", "inference"])
+def test_the_caller_s_defaults_do_not_matter(default: str) -> None:
+    assert not [name for name, value in vars(winograd).items() if isinstance(value, Tensor)], "made at import"
+    example, before = _example(32, 32, 8, 8), torch.get_default_dtype()
+    expected = _winograd(*example)
+    winograd._matrices.cache_clear()
+    try:
+        if default == "dtype":
+            torch.set_default_dtype(torch.float64)
+        with torch.device("meta") if default == "device" else torch.inference_mode(default == "inference"):
+            assert torch.equal(_winograd(*example), expected)
+        assert not winograd._matrices().kernel.is_inference()
+    finally:
+        torch.set_default_dtype(before)
+        winograd._matrices.cache_clear()
+
+
 def test_features_may_lie_anywhere() -> None:
     features, kernels, bias = _example(8, 8, 20, 24)
     inside = features[:, :, 3:15, 5:19]
