@@ -13,9 +13,9 @@ from torch import Tensor
 
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.device import one_core, whole_float32
+from nsr_cli.engine.forward_pass import ForwardPass, SelectionHook
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
-from nsr_cli.engine.passage import Passage, Witness
 from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
@@ -84,7 +84,7 @@ class Executor:
         level: Tensor | None,
         batch: int,
         progress: Progress | None = None,
-        witness: Witness | None = None,
+        hook: SelectionHook | None = None,
     ) -> Tensor:
         """Restore one picture.
 
@@ -94,13 +94,13 @@ class Executor:
             batch: windows convolved at once on a GPU; changes memory and speed, not the picture.
             progress: told the blocks that are done and their number, in the caller's thread: after every block
                 and, so that it can raise to end a long run, a few times a second.
-            witness: shown the selection of every layer that makes one, in their order, in the caller's thread.
+            hook: shown the selection of every layer that makes one, in their order, in the caller's thread.
 
         Returns:
             (C, scale·H, scale·W) float32 on this executor's device, not clipped.
 
         Raises:
-            BaseException: what `progress` or `witness` raised; no thread is left running.
+            BaseException: what `progress` or `hook` raised; no thread is left running.
         """
         height, width = x.shape[1:]
         if self._unshuffle > 1:
@@ -109,7 +109,7 @@ class Executor:
         count = len(self._blocks)
         with whole_float32(self.device), Crew(min(self.threads, len(grid))) as crew:
             many, joined = batch if self.batched else None, self._joined or self._most_joined(len(grid))
-            run = Passage(
+            run = ForwardPass(
                 self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined
             )
             picture = run.picture(x, level)
@@ -117,7 +117,7 @@ class Executor:
             run.head(self._head, picture)
             for done, block in enumerate(self._blocks):
                 run.beat = _beat(progress, done, count)
-                run.block(block, witness)
+                run.block(block, hook)
                 if progress is not None and done + 1 < count:
                     progress(done + 1, count)
             out = run.tail(self._tail, self._skip, picture)

@@ -72,7 +72,7 @@ class Views:
     borders: tuple[Border, ...]
     """In the order in which they are to be copied."""
 
-    def show_neighbours(self) -> None:
+    def copy_halos(self) -> None:
         """Copy the outermost pixels of the area into the rims around it; see `Grid.views`."""
         for rim, pixels in self.borders:
             rim.copy_(pixels)

@@ -113,7 +113,7 @@ class Runner:
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
-        x, edge = surrounded(x, self.network.config)
+        x, edge = padded(x, self.network.config)
         out = self._run_in_memory(x, edge, level, progress)
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
@@ -252,7 +252,7 @@ class Runner:
             self._tell(text)
 
 
-def surrounded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
+def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
     """(C, H, W), padded with what the network is to see around it, and how many pixels that adds on each side."""
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge

@@ -169,7 +169,7 @@ class _Rows:
         torch.add(self.pixels, bias, out=out[self.first : self.first + self.count])
 
 
-class Rooms(threading.local):
+class Workspace(threading.local):
     """Memory for the steps of a convolution, for each thread its own, and views of it, made once for a shape.
 
     Threads take turns at every call of PyTorch: where windows follow one another, views would be most of the calls.
@@ -202,14 +202,14 @@ def _new(samples: int) -> Tensor:
     return torch.empty(2, samples, dtype=torch.float32, device="cpu")
 
 
-def convolve(features: Tensor, kernels: Tensor, bias: Tensor, rooms: Rooms) -> Tensor:
+def convolve(features: Tensor, kernels: Tensor, bias: Tensor, workspace: Workspace) -> Tensor:
     """A 3×3 convolution of one window.
 
     Args:
         features: (1, C, H + 2, W + 2) float32, channels last; the halo is consumed.
         kernels: (36, C, O), as `transformed` made them.
         bias: (O,).
-        rooms: for what comes between.
+        workspace: for what comes between.
 
     Returns:
         (1, O, H, W), channels last.
@@ -219,7 +219,7 @@ def convolve(features: Tensor, kernels: Tensor, bias: Tensor, rooms: Rooms) -> T
     rows, cols = -(-height // _STEP), -(-width // _STEP)
     pixels = _whole_tiles(features, rows, cols)
     out = features.new_empty(rows, _STEP, cols, _STEP, out_channels)
-    for part in rooms.parts(rows, cols, channels, out_channels):
+    for part in workspace.parts(rows, cols, channels, out_channels):
         part.convolve(pixels, kernels, bias, out)
     whole = out.view(1, rows * _STEP, cols * _STEP, out_channels).permute(0, 3, 1, 2)
     return whole if whole.shape[2:] == (height, width) else whole[:, :, :height, :width]

@@ -197,7 +197,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("caller", ["progress", "witness"])
+@pytest.mark.parametrize("caller", ["progress", "hook"])
 def test_what_a_callback_raises_comes_out_and_no_thread_stays(threads: int, caller: str) -> None:
     def stop(*_: object) -> None:
         raise Stop
@@ -341,7 +341,7 @@ def test_strips_show_every_area_what_is_around_it(
         views = grid.views(area, strips, repeat=repeat)
         for window, left in windows_of(area):
             views.inside[0, window] = beyond[:, area.top : area.top + area.height, left : left + area.width]
-        views.show_neighbours()
+        views.copy_halos()
     grid.fill(filled, 1, picture, level, repeat=repeat)
     padded = F.pad(x[None], (1, 1, 1, 1), mode=mode)[0]
     for area in areas:
