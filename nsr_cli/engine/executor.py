@@ -1,7 +1,7 @@
 """A folded network run over a whole picture, layer by layer, on its selection grid.
 
 Every sparse convolution of the network needs the features of a whole window before it can choose that window's
-kernel, and a one-pixel halo of the neighbours' features at the same depth. So all windows pass a layer before any
+kernel, and a one-pixel halo of the neighbors' features at the same depth. So all windows pass a layer before any
 passes the next; how many are convolved at once is a matter of memory and changes nothing else.
 """
 
@@ -129,10 +129,10 @@ class Executor:
 def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
     """How many of a picture's windows a CPU computes together.
 
-    PyTorch's threads wait for each other at every call, the more of them the longer, however small the window: so few
-    calls are better. But convolutions get slower where the features of a place are many bytes, and there should be
-    enough work for all cores. Theirs are counted, not the threads in use: a picture that shares them with others comes
-    out the same.
+    Every call of PyTorch takes Python's global interpreter lock, for which threads wait, the more of them the longer,
+    however small the window: so few calls are better. But convolutions get slower where the features of a place are
+    many bytes, and there should be enough work for all cores. Theirs are counted, not the threads in use: a picture
+    that shares them with others comes out the same.
 
     Args:
         windows: of the picture.

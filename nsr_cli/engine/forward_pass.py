@@ -62,7 +62,7 @@ class ForwardPass:
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
-        """(C, H, W) -> strips of C + levels channels in float32: centred on 0, level maps behind."""
+        """(C, H, W) -> strips of C + levels channels in float32: centered on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
         # In float32, since what a network adds to a picture is much less than what the picture itself is.
         strips = self._strips(count, _WIDE_RIM, torch.float32, wide=True)
@@ -164,7 +164,7 @@ class ForwardPass:
         return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._device)
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
-        """The sums of each area's windows, made at once: threads take turns at every call."""
+        """The sums of each area's windows. All views are made at once: each call takes the global interpreter lock."""
         return sums.split_with_sizes([len(area) for area in self._areas])
 
     def _by_first(self, values: Tensor) -> dict[int, Tensor]:

@@ -213,7 +213,7 @@ class Grid:
     def fill(
         self, strips: Strips, rim: int, x: Tensor, level: Tensor | None = None, *, repeat: bool = False
     ) -> None:
-        """Copy (C, height, width) into wide strips, centred on 0, and maps of `level` behind it, rims included.
+        """Copy (C, height, width) into wide strips, centered on 0, and maps of `level` behind it, rims included.
 
         One strip after the other, so that no copy of the picture is needed. `repeat` as for `views`.
         """

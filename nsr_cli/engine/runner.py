@@ -105,7 +105,7 @@ class Runner:
         """(C, H, W) float32 about [0, 1] -> (C, scale·H, scale·W) float32 on the CPU, finite, not clipped.
 
         Raises:
-            MemoryExhausted: not even one window with its neighbours fits into memory.
+            MemoryExhausted: not even one window with its neighbors fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
         # One core, but for the layers, which have threads of their own.

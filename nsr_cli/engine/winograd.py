@@ -172,7 +172,8 @@ class _Rows:
 class Workspace(threading.local):
     """Memory for the steps of a convolution, for each thread its own, and views of it, made once for a shape.
 
-    Threads take turns at every call of PyTorch: where windows follow one another, views would be most of the calls.
+    Every call of PyTorch takes Python's global interpreter lock, so threads wait for each other there: where windows
+    follow one another, views would be most of the calls.
     """
 
     def __init__(self) -> None:

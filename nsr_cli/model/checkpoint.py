@@ -33,7 +33,7 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    if not _normalised(network):
+    if not _normalized(network):
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -124,7 +124,7 @@ def trained_for(data: bytes, name: str = "weights") -> str | None:
     return task if isinstance(task, str) else None
 
 
-def _normalised(network: Network) -> bool:
+def _normalized(network: Network) -> bool:
     return network.head.weight_g is not None
 
 
