@@ -16,11 +16,10 @@ from nsr_cli.engine.device import one_core, whole_float32
 from nsr_cli.engine.forward_pass import ForwardPass, SelectionHook
 from nsr_cli.engine.grid import Grid, Layout
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
+from nsr_cli.engine.progress import Progress
 from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.footprint import MOST_JOINED, MOST_PLACE_BYTES
 from nsr_cli.model.network import Network, shuffled, unshuffled
-
-Progress = Callable[[int, int], None]  # units of work done, units in all
 
 _PIECES_PER_CORE = 2  # of work, at the least, before windows are joined
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, run_array
+from nsr_cli.engine.arrays import run_array
 from nsr_cli.engine.bands import (
     Bands,
     Shape,
@@ -25,6 +25,7 @@ from nsr_cli.engine.bands import (
 from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tilecost import TileCost
 from nsr_cli.engine.tiles import Span, Tile, bytes_per_window, margin_of, tile_rows
