@@ -222,7 +222,8 @@ def _span(source: TiffSource) -> tuple[float, float]:
         low, high = min(low, float(rows.min())), max(high, float(rows.max()))
 
     def count() -> NDArray[np.int64]:
-        return np.sum([powers(rows) for rows in _all_rows(source)], axis=0, dtype=np.int64)
+        total: NDArray[np.int64] = np.sum([powers(rows) for rows in _all_rows(source)], axis=0)
+        return total
 
     return checked_span(low, high, count)
 
