@@ -23,7 +23,7 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    if not _normalised(network):
+    if not _normalized(network):
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -60,7 +60,7 @@ def load_network(data: bytes, name: str = "weights") -> Network:
     return network.eval().requires_grad_(False)
 
 
-def _normalised(network: Network) -> bool:
+def _normalized(network: Network) -> bool:
     return network.head.weight_g is not None
 
 
