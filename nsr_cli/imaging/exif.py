@@ -36,8 +36,9 @@ def make_upright(exif: bytes) -> bytes:
     block = bytearray(exif)
     start = layout.first_directory(exif)
     for entry in entries(exif, start, layout):
-        if entry.tag == ORIENTATION and entry.kind == 3:
-            struct.pack_into(layout.order + "H", block, entry.position, 1)
+        width = entry.integer_bytes
+        if entry.tag == ORIENTATION and width:  # the same types that `orientation` reads
+            block[entry.position : entry.position + width] = (1).to_bytes(width, layout.endian)
     after = layout.next_pointer(exif, start)
     if not layout.big and after + 4 <= len(block):
         struct.pack_into("4x", block, after)
