@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import tifftags
-from nsr_cli.imaging.floats import check_apart, float_span, is_wide, powers
+from nsr_cli.imaging.floats import Tally, check_apart, float_span
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import upright_metadata
 from nsr_cli.imaging.tiffbands import hollow
@@ -217,12 +219,9 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
 
 def _span(source: TiffSource) -> tuple[float, float]:
     """Stored values of black and white of a float picture, every sample of which is looked at."""
-    low, high = np.inf, -np.inf
-    for rows in _all_rows(source):
-        low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-    span = float_span(low, high)
-    if is_wide(span):
-        check_apart(span, sum((powers(rows) for rows in _all_rows(source)), np.zeros((), np.int64)))
+    tally = reduce(add, (Tally.of(rows) for rows in _all_rows(source)))
+    span = float_span(tally)
+    check_apart(span, tally)
     return span
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import exif, ifd, profile, xmp
-from nsr_cli.imaging.floats import check_apart, float_span, is_wide, powers
+from nsr_cli.imaging.floats import Tally, check_apart, float_span
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 _GREATEST = float(np.finfo(np.float32).max)
@@ -115,7 +115,7 @@ def _normal(
 
 
 def _checked_span(pixels: NDArray[Any]) -> tuple[float, float]:
-    span = float_span(float(pixels.min()), float(pixels.max()))
-    if is_wide(span):
-        check_apart(span, powers(pixels))
+    tally = Tally.of(pixels)
+    span = float_span(tally)
+    check_apart(span, tally)
     return span
