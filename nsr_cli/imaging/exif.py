@@ -15,7 +15,7 @@ ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
-_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
+WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
@@ -47,12 +47,12 @@ def make_upright(exif: bytes) -> bytes:
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
     """The block with the picture's size, where it states one, corrected."""
-    sides = dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
+    sides = dict.fromkeys(WIDTHS, width) | dict.fromkeys(HEIGHTS, height)
     block = bytearray(exif)
     with suppress(DirectoryError):
         layout = Layout.of(exif)
         main = list(entries(exif, layout.first_directory(exif), layout))
-        for directory in (main, _subdirectory(exif, layout, EXIF_DIRECTORY)):
+        for directory in (main, subdirectory(exif, layout, EXIF_DIRECTORY)[1]):
             for entry in directory:
                 if entry.tag in sides and entry.kind in (3, 4):
                     _put_size(block, entry, layout, sides[entry.tag])
@@ -68,13 +68,13 @@ def _put_size(block: bytearray, entry: Entry, layout: Layout, side: int) -> None
         struct.pack_into(layout.order + ("H" if entry.kind == 3 else "I"), block, entry.position, side)
 
 
-def _subdirectory(data: bytes, layout: Layout, pointer: int) -> list[Entry]:
-    """The entries of the directory that tag `pointer` of the first directory names."""
+def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[Entry]]:
+    """Where the directory is that tag `pointer` of the first directory names, and its entries; 0 and none without."""
     for entry in entries(data, layout.first_directory(data), layout):
         if entry.tag == pointer:
             start = entry.integer(data, layout)
-            return [] if start is None else list(entries(data, start, layout))
-    return []
+            return (0, []) if start is None else (start, list(entries(data, start, layout)))
+    return 0, []
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:

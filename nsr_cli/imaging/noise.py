@@ -30,10 +30,20 @@ _FEWEST_FLAT = 200
 _ROUNDING = 1 / 12  # variance that rounding to whole levels adds
 _SLOPE = 0.5  # share of the fall from middle to high frequencies that is taken off
 _SAFE = 1.5  # sigmas from black and white where clipping hardly matters
-_NEAR, _NEAREST = 2.0, 0.25  # levels from black and white where the search begins: some of what is there has no noise
-_ROUGH, _ROUGHER = 2.0, 1.5  # variance at low frequencies over that at high ones, and its growth, that mean texture
+_NEAR, _NEAREST = (
+    2.0,
+    0.25,
+)  # levels from black and white where the search begins: some of what is there has no noise
+_ROUGH, _ROUGHER = (
+    2.0,
+    1.5,
+)  # variance at low frequencies over that at high ones, and its growth, that mean texture
 _ROUNDS = 8
-_LEVELS = (*range(32), *range(32, 224, 8), *range(224, 256))  # of clean pictures, for which clipping is computed
+_LEVELS = (
+    *range(32),
+    *range(32, 224, 8),
+    *range(224, 256),
+)  # of clean pictures, for which clipping is computed
 _QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
 _HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
 _CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
@@ -104,7 +114,9 @@ def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: floa
         safe = room > _relaxed(room, margin)
         kept, chosen = blocks[safe], _flat(texture[safe])
         rougher = float(texture[safe][chosen].mean() / max(1e-9, (kept[chosen][:, _HIGH] ** 2).mean()))
-        if rougher > max(_ROUGH, _ROUGHER * rough):  # of text on bright paper, that far from white nothing is flat
+        if rougher > max(
+            _ROUGH, _ROUGHER * rough
+        ):  # of text on bright paper, that far from white nothing is flat
             break
         sigma, rough = _unclipped(_level(kept, texture[safe], floor), mean[safe][chosen]), rougher
         if _SAFE * sigma <= margin:

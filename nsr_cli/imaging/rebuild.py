@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, ifd, profile, xmp
+from nsr_cli.imaging import exif, ifd, profile, regions, subjectarea, xmp
 from nsr_cli.imaging.floats import Tally, check_apart, float_span
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
@@ -79,7 +79,13 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     ratio = metadata.aspect
     if turn >= 5 and ratio is not None:
         ratio = (ratio[1], ratio[0])
-    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in metadata.text)
+    if block is not None:
+        block, is_lost = subjectarea.turned(block, turn)
+        notes += (f"{subjectarea.NAME} does not fit the upright picture: left out",) if is_lost else ()
+    text = tuple((key, regions.without(value) if key == XMP_KEY else value) for key, value in metadata.text)
+    if text != metadata.text:
+        notes += ("its XMP regions, such as faces, do not fit the upright picture: left out",)
+    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in text)
     return replace(metadata, exif=block, dpi=dpi, aspect=ratio, text=text), turn, notes
 
 

@@ -57,7 +57,9 @@ def test_bands_and_the_ensemble_do_the_same(restorer: Restorer) -> None:
 
     array = PIXELS + LAMP
     whole = restorer(Picture(array)).pixels
-    bands = collect(restorer.bands(picture_bands(array), np.float32, memory=1 << 25, strict=False), np.float32)
+    bands = collect(
+        restorer.bands(picture_bands(array), np.float32, memory=1 << 25, strict=False), np.float32
+    )
     assert bands == pytest.approx(whole, abs=2e-3)
     turned = restorer(Picture(array), tta=True).pixels
     assert np.abs(turned - whole)[MASK].max() < 2  # of 1000
