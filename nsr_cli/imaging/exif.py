@@ -77,6 +77,15 @@ def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[E
     return 0, []
 
 
+def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
+    """Remove an entry from the directory at `start`: those behind it, and the pointer behind all, move up."""
+    _, row, wide = layout.sizes
+    first, end = entry.slot - 8, min(layout.next_pointer(bytes(block), start) + wide, len(block))
+    count = layout.number(bytes(block), start, 2)
+    block[first : end - row] = block[first + row : end]
+    struct.pack_into(layout.order + "H", block, start, count - 1)
+
+
 def resolution(exif: bytes) -> tuple[float, float] | None:
     """Pixels per inch across and down, if the block states them."""
     across, down, unit = _dots(exif)

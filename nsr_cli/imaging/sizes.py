@@ -1,8 +1,8 @@
-"""What a picture's metadata states of its size, and places in it, which must fit the picture that it is written with."""
+"""What a picture's metadata states of its size, and of places in it, which must be true of the result."""
 
 from dataclasses import replace
 
-from nsr_cli.imaging import exif, regions, subjectarea, xmp
+from nsr_cli.imaging import exif, regions, stacks, subjectarea, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 
@@ -13,10 +13,10 @@ def stated(picture: Picture) -> Metadata:
     """
     meta, sides = picture.metadata, (picture.width, picture.height)
     if meta.exif is not None:
-        block, is_lost = subjectarea.scaled(meta.exif, *sides)
-        meta = replace(meta, exif=exif.with_size(block, *sides))
-        if is_lost:
-            meta = replace(meta, left_out=(*meta.left_out, subjectarea.NAME))
+        block, is_stale = stacks.fitting(meta.exif, *sides, is_alone=picture.first_of > 1)
+        block, is_lost = subjectarea.scaled(block, *sides)
+        lost = (stacks.OME_NAME,) * is_stale + (subjectarea.NAME,) * is_lost
+        meta = replace(meta, exif=exif.with_size(block, *sides), left_out=(*meta.left_out, *lost))
     return replace(meta, text=tuple((key, _sized(key, value, sides)) for key, value in meta.text))
 
 

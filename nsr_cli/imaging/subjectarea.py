@@ -67,7 +67,7 @@ def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, boo
         size = _size(block, layout, own)
         for entry in reversed(subjects):  # one that is taken out moves those behind it
             if not _put(found, entry, layout, size, move):
-                _take_out(found, layout, start, entry)
+                exif.take_out(found, layout, start, entry)
                 is_lost = True
     return bytes(found), size, is_lost
 
@@ -92,12 +92,3 @@ def _put(block: bytearray, entry: Entry, layout: Layout, size: tuple[int, int] |
         return False
     struct.pack_into(form, block, entry.position, *values)
     return True
-
-
-def _take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
-    """Remove an entry from the directory at `start`: those behind it, and the pointer behind all, move up."""
-    _, row, wide = layout.sizes
-    first, end = entry.slot - 8, min(layout.next_pointer(bytes(block), start) + wide, len(block))
-    count = layout.number(bytes(block), start, 2)
-    block[first : end - row] = block[first + row : end]
-    struct.pack_into(layout.order + "H", block, start, count - 1)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegtables, limits, profile, tifftags
+from nsr_cli.imaging import jpegtables, limits, profile, stacks, tifftags
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -65,8 +65,10 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
             raise DecodeError("the TIFF file has no picture")
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
+        behind = stacks.slices_behind(data, int(first.offset)) if len(pages) == 1 else 0
         for page in pages:
-            yield _page_picture(page, data, max_pixels, is_part=is_part), len(pages)
+            picture = _page_picture(page, data, max_pixels, is_part=is_part)
+            yield picture.with_notes(*stacks.note(behind)), len(pages)
 
 
 def _pictures(file: Any) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-
 from nsr_cli.engine.beyond import ENLARGING, NOISY, add_beyond, limits_of, within
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resize import resize
