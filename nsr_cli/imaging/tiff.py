@@ -118,7 +118,8 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
-        raise DecodeError(f"TIFF with depth {page.imagedepth} and {samples} samples a pixel is not supported")
+        what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     _check_kind(page, samples)
     tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)
     if page.is_tiled:
@@ -137,15 +138,18 @@ def _check_kind(page: Any, samples: int) -> None:
         name = _NAMES.get(compression, f"number {compression}")
         raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
     if photometric not in _COLORS or samples < _COLORS[photometric]:
-        raise DecodeError(f"TIFF color kind {photometric} with {samples} samples a pixel is not supported")
+        what = f"TIFF color kind {photometric} with {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     if photometric == _YCBCR and compression != _JPEG:
         raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
     bits, kind = page.bitspersample, None if page.dtype is None else np.dtype(page.dtype).kind
     good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
     if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
-        raise DecodeError(f"TIFF with samples of {bits} bits, type {page.dtype}, is not supported")
+        what = f"TIFF with samples of {bits} bits, type {page.dtype},"
+        raise DecodeError(f"{what} is not supported; save it with 8 or 16 bits, unsigned, or floating point")
     if compression == _JPEG and bits != 8:
-        raise DecodeError(f"TIFF with {bits}-bit JPEG compression is not supported")
+        what = f"TIFF with {bits}-bit JPEG compression"
+        raise DecodeError(f"{what} is not supported; save it without compression or as LZW")
 
 
 def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:
