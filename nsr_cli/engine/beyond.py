@@ -35,7 +35,8 @@ def within(array: NDArray[np.float32], limits: Limits) -> NDArray[np.float32]:
     low, high = limits
     if array.min() >= low and array.max() <= high:
         return array
-    return array.clip(*(np.float32(limit) for limit in limits))
+    inside: NDArray[np.float32] = array.clip(np.float32(low), np.float32(high))
+    return inside
 
 
 def add_beyond(out: NDArray[np.float32], array: NDArray[np.float32], limits: Limits) -> None:

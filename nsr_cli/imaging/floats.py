@@ -80,24 +80,6 @@ class Tally:
         return int(self.above.sum() + self.below.sum()) + self.zeros
 
 
-def _by_half_octaves(amounts: NDArray[Any]) -> NDArray[np.int64]:
-    mantissas, exponents = np.frexp(amounts)
-    return np.bincount(2 * (exponents + _LOWEST) + (mantissas >= 0.75), minlength=2 * _POWERS)
-
-
-def _step(amount: float) -> int:
-    """The place in a `Tally` of the half octave that starts at an amount, or that the amount lies in."""
-    mantissa, exponent = np.frexp(amount)
-    return int(2 * (exponent + _LOWEST) + (mantissa >= 0.75))
-
-
-def _reach(counts: NDArray[np.int64], few: float) -> float:
-    """A bound that all but a few of the counted amounts keep below, as low as half octaves can tell."""
-    beyond = np.cumsum(counts[::-1])[::-1]  # from each place on
-    step = int(np.searchsorted(-beyond, -few))  # the first place from which on there are no more than a few
-    return float(np.ldexp(0.75 if step % 2 else 0.5, step // 2 - _LOWEST))
-
-
 def float_span(tally: Tally) -> tuple[float, float]:
     """Which stored values to take for black and white.
 

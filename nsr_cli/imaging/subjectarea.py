@@ -46,10 +46,9 @@ def scaled(block: bytes, width: int, height: int) -> tuple[bytes, bool]:
     """The block of a picture that has another size than it states, and whether the area had to go."""
 
     def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
-        factors = (width / size[0], height / size[1])
-        if len(values) == _CIRCLE:
-            factors = (*factors, min(factors))
-        return tuple(round(value * factor) for value, factor in zip(values, factors * 2, strict=False))
+        across, down = width / size[0], height / size[1]
+        factors = (across, down, min(across, down) if len(values) == _CIRCLE else across, down)
+        return tuple(round(value * factor) for value, factor in zip(values, factors, strict=False))
 
     found, _, is_lost = _moved(block, move)
     return found, is_lost
