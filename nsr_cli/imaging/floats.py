@@ -20,11 +20,8 @@ from nsr_cli.errors import DecodeError
 
 # White of a rendering that was exposed for another unit, and the greatest levels of 8, 10, 12, 14 and 16 bits.
 _WHITES = (16, 255, 1023, 4095, 16_383, 65_535)
-_UNIT_TOP, _TOP, _BOTTOM = (
-    2.0,
-    1.5,
-    0.5,
-)  # how far nearly all samples may lie above white, and below black, in whites
+# How far nearly all samples may lie above white, and below black, in whites.
+_UNIT_TOP, _TOP, _BOTTOM = 2.0, 1.5, 0.5
 # Lamps and the sun may cover more of a rendering than what is bright otherwise: networks make nothing at all of one
 # that is taken for 255 times as bright as it is, but at worst do nothing for one that is taken for as bright.
 _UNIT_SHARE, _SHARE = 0.05, 0.01  # of the samples may lie beyond
@@ -33,9 +30,9 @@ _LEAST_STEPS = 64  # for most samples: fewer show as bands, whatever a viewer ma
 # No farther apart are black and white of what was integers of 16 bits or half precision once. Elevations with -9999
 # for "no data" are within it too: these are never refused.
 _NARROW = float(1 << 17)
-_FARTHEST = (
-    2.0**126
-)  # from the least to the greatest sample: a result that goes beyond them is still to be finite
+# From the least to the greatest sample: a result that goes a little beyond them is still to be finite.
+_FARTHEST = 2.0**126
+_FAR_ABOVE, _FAR_BELOW = 3.0, 2.0  # whites above black and below it, beyond which no network sees samples
 _LOWEST, _POWERS = 1074, 2100  # of two, from the least number of float64 to the greatest
 _BLOCK = 1 << 20  # samples that are counted at a time
 
@@ -120,6 +117,19 @@ def _bound(counts: NDArray[np.int64], few: float) -> float:
     beyond = np.cumsum(counts[::-1])[::-1]
     place = int(np.searchsorted(-beyond, -few))
     return float(np.ldexp(0.75 if place % 2 else 0.5, place // 2 - _LOWEST))
+
+
+def remarks(span: tuple[float, float], tally: Tally) -> tuple[str, ...]:
+    """A note about samples so far from black and white that networks pass them by; see `engine.beyond`."""
+    black, white = span
+    unit = white if white == 1 else white + 1
+    count = _beyond(tally.above, _FAR_ABOVE * unit) + _beyond(tally.below, _FAR_BELOW * unit)
+    if not count or black != 0:  # where black is not 0, steps do not tell
+        return ()
+    samples = "sample lies" if count == 1 else "samples lie"
+    return (
+        f"its white is taken to be {white:g}; {count} {samples} far beyond, where networks change nothing",
+    )
 
 
 def check_apart(span: tuple[float, float], tally: Tally) -> None:

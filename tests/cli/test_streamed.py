@@ -560,7 +560,12 @@ def test_of_a_float_picture_the_whole_decides_whether_its_values_stay_apart(
 
 
 def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
-    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     array = picture(np.float32)
     array[[10, 150, 151, 299], [5, 40, 41, 79]] = 50
@@ -573,6 +578,7 @@ def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
     assert inside("upscale", "b.tif", *asked) == 0
     found, expected = tifffile.imread("a_x2.tif"), tifffile.imread("b_x2.tif")
     assert np.abs(found - expected).max() < 1 / 255
+    assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
 
 
 def test_slices_behind_a_page_are_said_to_be_left_out(

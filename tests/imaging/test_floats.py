@@ -74,6 +74,28 @@ def test_noise_moves_neither_black_nor_white() -> None:
     assert span_of((clean + noise) * 255) == (0, 255)
 
 
+@pytest.mark.parametrize(
+    "samples, said",
+    [
+        (
+            with_few(UNIT, 50, 1),
+            "its white is taken to be 1; 101 samples lie far beyond, where networks change nothing",
+        ),
+        (
+            np.append(UNIT, -2.5),
+            "its white is taken to be 1; 1 sample lies far beyond, where networks change nothing",
+        ),
+        (np.append(UNIT * 255, 800), "its white is taken to be 255; 1 sample lies far beyond"),
+        (np.append(UNIT * 255, 700), None),
+        (np.append(UNIT, [2.9, -1.9]), None),
+    ],
+)
+def test_samples_that_networks_pass_by_are_counted(samples: NDArray[np.float64], said: str | None) -> None:
+    tally = floats.Tally.of(samples)
+    found = floats.remarks(floats.float_span(tally), tally)
+    assert (found[0].startswith(said) and len(found) == 1) if said else found == ()
+
+
 def test_parts_add_up_to_the_whole() -> None:
     samples = np.random.default_rng(3).normal(0, 300, (50, 40, 3)).astype(np.float32)
     samples[0] = 0
