@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,9 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import tifftags
-from nsr_cli.imaging.floats import checked_span, powers
+from nsr_cli.imaging.floats import Tally
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.rebuild import upright_metadata
+from nsr_cli.imaging.rebuild import checked_span, upright_metadata
 from nsr_cli.imaging.tiffbands import hollow
 from nsr_cli.imaging.tiffparts import FileBytes, Parts
 from nsr_cli.sandbox.decoder import Decoder
@@ -175,7 +177,7 @@ def open_source(
 
     Raises:
         Unsuitable: it has to be decoded in one piece.
-        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.checked_span`.
+        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.check_apart`.
     """
     if reason := why_not(parts, file, largest):
         raise Unsuitable(reason)
@@ -200,7 +202,10 @@ def open_source(
         notes=(*first.notes, *notes),
     )
     source = TiffSource(parts, file, page, orientation, decoder, check)
-    return replace(source, page=replace(page, span=_span(source))) if page.is_float else source
+    if not page.is_float:
+        return source
+    span, extra = checked_span(reduce(add, (Tally.of(rows) for rows in _all_rows(source))))
+    return replace(source, page=replace(page.with_notes(*extra), span=span))
 
 
 def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
@@ -215,20 +220,8 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
     return first
 
 
-def _span(source: TiffSource) -> tuple[float, float]:
-    """Stored values of black and white of a float picture, every sample of which is looked at."""
-    low, high = np.inf, -np.inf
-    for rows in _all_rows(source):
-        low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-
-    def count() -> NDArray[np.int64]:
-        total: NDArray[np.int64] = np.sum([powers(rows) for rows in _all_rows(source)], axis=0)
-        return total
-
-    return checked_span(low, high, count)
-
-
 def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
+    """Every sample of a float picture, as it is stored: black and white are those of the whole."""
     tap = source.bands().tap()
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
         yield tap.read(span.start, span.stop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.engine.beyond import add_beyond, limits_of, within
 from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
@@ -28,7 +29,19 @@ def run_array(
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
     restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
     the other, since each has noise of its own: then `watch` is told of as many runs.
+    Samples far beyond black and white go around the network, as of `beyond`.
     """
+    limits = limits_of(runner.network.config.scale)
+    inside = within(array, limits)
+    out = _restored(runner, inside, level, watch, by_channel=by_channel)
+    if inside is not array:
+        add_beyond(out, array, limits)
+    return out
+
+
+def _restored(
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool
+) -> Unit:
     channels, wanted = array.shape[2], runner.network.config.channels
     if channels == wanted:
         return _run(runner, array, level, watch)

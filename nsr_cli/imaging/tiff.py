@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegtables, limits, profile, tifftags
+from nsr_cli.imaging import jpegtables, limits, profile, stacks, tifftags
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -65,8 +65,10 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
             raise DecodeError("the TIFF file has no picture")
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
+        behind = stacks.slices_behind(data, int(first.offset)) if len(pages) == 1 else 0
         for page in pages:
-            yield _page_picture(page, data, max_pixels, is_part=is_part), len(pages)
+            picture = _page_picture(page, data, max_pixels, is_part=is_part)
+            yield picture.with_notes(*stacks.note(behind)), len(pages)
 
 
 def _pictures(file: Any) -> Iterator[Any]:
@@ -116,7 +118,8 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
-        raise DecodeError(f"TIFF with depth {page.imagedepth} and {samples} samples a pixel is not supported")
+        what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     _check_kind(page, samples)
     tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)
     if page.is_tiled:
@@ -135,15 +138,18 @@ def _check_kind(page: Any, samples: int) -> None:
         name = _NAMES.get(compression, f"number {compression}")
         raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
     if photometric not in _COLORS or samples < _COLORS[photometric]:
-        raise DecodeError(f"TIFF color kind {photometric} with {samples} samples a pixel is not supported")
+        what = f"TIFF color kind {photometric} with {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     if photometric == _YCBCR and compression != _JPEG:
         raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
     bits, kind = page.bitspersample, None if page.dtype is None else np.dtype(page.dtype).kind
     good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
     if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
-        raise DecodeError(f"TIFF with samples of {bits} bits, type {page.dtype}, is not supported")
+        what = f"TIFF with samples of {bits} bits, type {page.dtype},"
+        raise DecodeError(f"{what} is not supported; save it with 8 or 16 bits, unsigned, or floating point")
     if compression == _JPEG and bits != 8:
-        raise DecodeError(f"TIFF with {bits}-bit JPEG compression is not supported")
+        what = f"TIFF with {bits}-bit JPEG compression"
+        raise DecodeError(f"{what} is not supported; save it without compression or as LZW")
 
 
 def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:

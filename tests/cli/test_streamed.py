@@ -569,3 +569,35 @@ def test_of_a_float_picture_the_whole_decides_whether_its_values_stay_apart(
     asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
     assert inside("upscale", "a.tif", *asked) == 0
     assert tight == ["a.tif"] and tifffile.imread("a_x2.tif").max() > 1e5
+
+
+def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    array = picture(np.float32)
+    array[[10, 150, 151, 299], [5, 40, 41, 79]] = 50
+    save(tmp_path / "a.tif", array)
+    save(tmp_path / "b.tif", array)
+    asked = ("-s", "2", "--model", tiny_model)
+    assert inside("upscale", "a.tif", *asked, "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.tif"]
+    monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    assert inside("upscale", "b.tif", *asked) == 0
+    found, expected = tifffile.imread("a_x2.tif"), tifffile.imread("b_x2.tif")
+    assert np.abs(found - expected).max() < 1 / 255
+    assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
+
+
+def test_slices_behind_a_page_are_said_to_be_left_out(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([picture(channels=1)[..., 0]] * 3)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, truncate=True)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and "2 further slices of its stack are left out" in capfd.readouterr().err
