@@ -7,9 +7,19 @@ from typing import Literal
 
 from nsr_cli.datasets.archive import damaged_pictures, extract, read_sums
 from nsr_cli.datasets.pictures import pictures_in
-from nsr_cli.datasets.registry import PictureSet, Registry, RemoteFile, load_registry
+from nsr_cli.datasets.registry import Archive, PictureSet, Registry, RemoteFile, load_registry
 from nsr_cli.errors import DataError
-from nsr_cli.fetch import Progress, Source, cache_root, expanded, fetch, is_intact, is_offline, mirror_url
+from nsr_cli.fetch import (
+    Progress,
+    Source,
+    cache_root,
+    expanded,
+    fetch,
+    is_intact,
+    is_offline,
+    mirror_url,
+    patience,
+)
 from nsr_cli.shown import safe_text
 
 
@@ -114,7 +124,7 @@ class DataStore:
         folder = self.folder / one.name
         if one.archive is not None:
             if not self._is_unpacked(one):
-                self._pull_archive(one, progress)
+                self._pull_archive(one, one.archive, progress)
             return folder
         missing = [file for file in one.files if not is_intact(folder / file.name, _source(file, ()))]
         if missing:
@@ -180,18 +190,24 @@ class DataStore:
                 fetch(source, self.folder / one.name / file.name, progress=step, client=client)
                 done += file.bytes
 
-    def _pull_archive(self, one: PictureSet, progress: Progress | None) -> None:
-        archive = one.archive
-        assert archive is not None  # noqa: S101
+    def _pull_archive(self, one: PictureSet, archive: Archive, progress: Progress | None) -> None:
+        """Load and unpack an archive, one process at a time: whoever waited finds the set unpacked."""
+        from nsr_cli.fetch.lock import one_at_a_time  # only now, as in `_pull_files`
+
         zipped = self.folder / archive.name
-        source = Source((), archive.bytes, archive.sha256)
-        if not is_intact(zipped, source):
+        if not is_intact(zipped, Source((), archive.bytes, archive.sha256)):
             self._refuse_if_offline(one)
-        path = archive.url.partition("://")[2].partition("/")[2]
-        urls = self._addresses(archive.name, path, archive.url)
-        fetch(Source(urls, archive.bytes, archive.sha256), zipped, progress=progress)
-        extract(zipped, self.folder / one.name, one.images)
-        zipped.unlink(missing_ok=True)
+        # `fetch` locks by the first half of the digits, and is called below.
+        lock = self.folder / f".{archive.sha256[16:32]}.lock"
+        busy = DataError(f"cannot unpack {one.name}: another process is still at it; wait for it or end it")
+        with one_at_a_time(lock, patience(archive.bytes), busy):
+            if self._is_unpacked(one):
+                return
+            path = archive.url.partition("://")[2].partition("/")[2]
+            urls = self._addresses(archive.name, path, archive.url)
+            fetch(Source(urls, archive.bytes, archive.sha256), zipped, progress=progress)
+            extract(zipped, self.folder / one.name, one.images)
+            zipped.unlink(missing_ok=True)
 
     def _is_unpacked(self, one: PictureSet) -> bool:
         folder = self.folder / one.name

@@ -21,6 +21,7 @@ __all__ = [
     "is_offline",
     "mirror_url",
     "part_folder",
+    "patience",
     "remove_abandoned",
     "remove_leftovers",
 ]
@@ -59,6 +60,11 @@ def fetch(
         return target
     from nsr_cli.fetch.download import download  # only now: the network libraries load slowly
 
-    allowed = 60.0 + source.bytes / 50_000 if deadline is None else deadline
+    allowed = patience(source.bytes) if deadline is None else deadline
     download(source, target, progress, allowed, retries, client)
     return target
+
+
+def patience(size: int) -> float:
+    """The seconds that a download of `size` bytes may take, unless its caller sets a limit: at least 50 kB/s."""
+    return 60.0 + size / 50_000

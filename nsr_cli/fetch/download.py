@@ -5,14 +5,12 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from nsr_cli.errors import FetchError, WriteError
 from nsr_cli.fetch.answer import Client, Request
 from nsr_cli.fetch.failure import BrokenError, RefusedError
+from nsr_cli.fetch.lock import one_at_a_time
 from nsr_cli.fetch.part import Part, remove_abandoned
 from nsr_cli.fetch.source import Progress, Source, is_intact
 from nsr_cli.files import write_error
@@ -36,7 +34,9 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    with _lock(target, source, ends):
+    # The lock only saves work: without it every process fills a part of its own and checks its sha256.
+    lock = target.with_name(f".{source.sha256[:16]}.lock")
+    with one_at_a_time(lock, ends - time.monotonic(), _busy(target, source)):
         if is_intact(target, source):  # another process was faster
             return
         with contextlib.ExitStack() as stack:
@@ -168,34 +168,12 @@ def _check_space(target: Path, needed: int) -> None:
             )
 
 
-@contextlib.contextmanager
-def _lock(target: Path, source: Source, ends: float) -> Iterator[None]:
-    """Let one process load at a time, where the file system can; elsewhere all of them do."""
-    path = target.with_name(f".{source.sha256[:16]}.lock")
-    lock = FileLock(path)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(lock.acquire(timeout=max(0.0, ends - time.monotonic())))
-        except Timeout:
-            where = _shown(source.urls[0]) if source.urls else "no address"
-            raise FetchError(
-                f"cannot download {safe_text(target.name)} from {where}: another process is still at it; "
-                "wait for it or end it"
-            ) from None
-        except (OSError, NotImplementedError):
-            # No lock to be had: the file system has none (filelock's NotImplementedError where flock is missing),
-            # or the lock's file cannot be made; if nothing can be written there, the part is about to say so.
-            # The lock only saves work: without it every process fills a part of its own and checks its sha256.
-            pass
-        else:
-            # While it is still held: a waiting process sees that it was removed and looks again.
-            stack.callback(_remove, path)
-        yield
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
+def _busy(target: Path, source: Source) -> FetchError:
+    where = _shown(source.urls[0]) if source.urls else "no address"
+    return FetchError(
+        f"cannot download {safe_text(target.name)} from {where}: another process is still at it; "
+        "wait for it or end it"
+    )
 
 
 def _ignore(done: int, total: int) -> None:
