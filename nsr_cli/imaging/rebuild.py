@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import exif, ifd, profile, xmp
+from nsr_cli.imaging.floats import check_apart, float_span, is_wide, powers
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
-_WHITES = (255, 1023, 4095, 16_383, 65_535)
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 def finish(
@@ -22,13 +23,21 @@ def finish(
     *,
     from_palette: bool = False,
     orientation: int | None = None,
+    is_part: bool = False,
 ) -> Picture:
-    """Turn the picture upright, drop what does not fit, and refuse what is not finite.
+    """Turn the picture upright, drop what does not fit, and refuse what is not finite or too far apart.
 
-    `pixels` (H, W, C) of uint8, uint16 or float; `orientation` 1..8 takes precedence over the EXIF
-    block's. A palette of grays gives a gray picture, unless an RGB profile describes it.
+    Args:
+        pixels, alpha: (H, W, C) and (H, W) of uint8, uint16 or float.
+        metadata, source, notes: as `Picture` has them.
+        from_palette: a palette of grays gives a gray picture, unless an RGB profile describes it.
+        orientation: 1..8; takes precedence over the EXIF block's.
+        is_part: float samples keep their stored values, since black and white are those of a larger picture.
+
+    Raises:
+        DecodeError: float samples are NaN or infinite, or as `floats.check_apart`.
     """
-    pixels, alpha, span = _normal(pixels, alpha)
+    pixels, alpha, span = _normal(pixels, alpha, is_part=is_part)
     if from_palette and pixels.shape[2] == 3 and profile.channels_of(metadata.icc or b"") != 3:
         pixels = _gray_if_gray(pixels)
     if metadata.icc is not None:
@@ -80,18 +89,21 @@ def _gray_if_gray(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _normal(
-    pixels: NDArray[Any], alpha: NDArray[Any] | None
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, *, is_part: bool
 ) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[float, float]]:
     """Float samples as float32 with black 0 and white 1, and the stored values of black and white."""
     if not np.issubdtype(pixels.dtype, np.floating):
         return pixels, alpha, (0.0, 1.0)
-    samples = pixels.size + (0 if alpha is None else alpha.size)
-    odd = sum(int(a.size - np.count_nonzero(np.isfinite(a))) for a in (pixels, alpha) if a is not None)
+    arrays = [pixels] if alpha is None else [pixels, alpha]
+    odd = sum(int(a.size - np.count_nonzero(np.isfinite(a))) for a in arrays)
     if odd:
+        samples = sum(a.size for a in arrays)
         raise DecodeError(f"{odd} of {samples} samples are NaN or infinite; replace them and try again")
     if pixels.dtype == np.float16:
         pixels = pixels.astype(np.float32)
-    span = float_span(float(pixels.min()), float(pixels.max()))
+    if is_part:  # what float32 cannot hold is too far apart, which the whole will show
+        pixels = pixels.clip(-_GREATEST, _GREATEST)
+    span = (0.0, 1.0) if is_part else _checked_span(pixels)
     if span != (0.0, 1.0):
         pixels = (pixels - span[0]) / (span[1] - span[0])
     if alpha is not None:
@@ -102,13 +114,8 @@ def _normal(
     return pixels.astype(np.float32), alpha, span
 
 
-def float_span(low: float, high: float) -> tuple[float, float]:
-    """Which stored values to take for black and white, from the least and greatest sample.
-
-    Values up to 2 are unit range with highlights. Above that, white is the least maximum of 8, 10, 12,
-    14 or 16 bits that holds them all, else the greatest sample. Black is 0 unless the picture goes well
-    below it.
-    """
-    white = 1.0 if high <= 2 else next((float(w) for w in _WHITES if high <= w), high)
-    black = low if low < -0.1 * white else 0.0
-    return black, max(white, black + 1.0)
+def _checked_span(pixels: NDArray[Any]) -> tuple[float, float]:
+    span = float_span(float(pixels.min()), float(pixels.max()))
+    if is_wide(span):
+        check_apart(span, powers(pixels))
+    return span

@@ -43,9 +43,9 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def decode(data: bytes, max_pixels: int) -> Picture:
-    """The first page, which says how many there are."""
-    picture, total = next(_pages(data, max_pixels))
+def decode(data: bytes, max_pixels: int, *, is_part: bool = False) -> Picture:
+    """The first page, which says how many there are; `is_part` as for `rebuild.finish`."""
+    picture, total = next(_pages(data, max_pixels, is_part=is_part))
     return replace(picture, first_of=total)
 
 
@@ -54,7 +54,7 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     return (page for page, _ in _pages(data, max_pixels))
 
 
-def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
+def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[tuple[Picture, int]]:
     """Each page, and how many there are."""
     import tifffile
 
@@ -66,7 +66,7 @@ def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
         for page in pages:
-            yield _page_picture(page, data, max_pixels), len(pages)
+            yield _page_picture(page, data, max_pixels, is_part=is_part), len(pages)
 
 
 def _pictures(file: Any) -> Iterator[Any]:
@@ -79,7 +79,7 @@ def _pictures(file: Any) -> Iterator[Any]:
             yield page
 
 
-def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
+def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> Picture:
     _check(page, data, max_pixels)
     samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
     samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
@@ -96,7 +96,16 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
     if alpha is not None and premultiplied:
         pixels = unpremultiply(pixels, alpha)
     notes += (*more, *tifftags.too_long(data, int(page.offset)))
-    return finish(pixels, alpha, metadata, "TIFF", notes, from_palette=palette, orientation=orientation)
+    return finish(
+        pixels,
+        alpha,
+        metadata,
+        "TIFF",
+        notes,
+        from_palette=palette,
+        orientation=orientation,
+        is_part=is_part,
+    )
 
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:

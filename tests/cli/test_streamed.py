@@ -526,3 +526,34 @@ def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPa
         memory.route(sizes, "PNG", Settings("upscale", scale=2.0), memory.Ends(False, True))
     least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
     assert free == int(memory._UTMOST * 3_500_000) >> 20 < least
+
+
+@pytest.mark.parametrize("way", ["in bands", "in one piece"])
+def test_a_value_for_no_data_that_leaves_the_others_no_room_is_refused(
+    way: str,
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    array = picture(np.float32) * 700
+    array[250:, 40:] = np.finfo(np.float32).min  # parts above have no such value
+    save(tmp_path / "a.tif", array)
+    limit = ("--max-memory", str(BUDGET)) if way == "in bands" else ()
+    assert inside("upscale", "a.tif", "-s", "2", "--model", tiny_model, *limit) == 1
+    assert "a.tif: its samples reach from -3.40282e+38 to 1023, so far that " in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
+
+
+def test_of_a_float_picture_the_whole_decides_whether_its_values_stay_apart(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """A lamp in a dark corner: in the part with the lamp, most samples are too dark for it."""
+    array = picture(np.float32) * 50
+    array[:20] = 1
+    array[10, 10] = 1e6
+    save(tmp_path / "a.tif", array)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and tifffile.imread("a_x2.tif").max() > 1e5
