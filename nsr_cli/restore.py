@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.clipping import is_clipped, spread_excess
-from nsr_cli.engine.levels import network_level, runs_by_channel
+from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, plan, restored_bands
@@ -283,7 +283,17 @@ class Restorer:
     def _by_channel(self, channels: int) -> bool:
         return runs_by_channel(self.task, self._stages[0].config, channels)
 
+    def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
+        """Say, once, that a gray picture has more noise than a color network can be told of."""
+        most = strongest_noise(self._stages[0].config, channels)
+        if self.task == "denoise" and channels < self.channels and sigma is not None and sigma > most:
+            self._stages[0].runner.say(
+                f"sigma {sigma:g} in a gray picture: {self.name} is for color ones, and is told {most:.0f}, the most "
+                "that it knows in gray; use a gray network, such as denoise-gray"
+            )
+
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
+        self._warn_of_strong_noise(sigma, channels)
         level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
         return None if level is None else torch.tensor([level])
