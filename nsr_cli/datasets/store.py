@@ -135,9 +135,9 @@ class DataStore:
     def verify(self, name: str) -> Finding:
         """Check the set where `find_images` would look for it, without changing or loading anything."""
         one = self.registry.get(name)
-        own = self._own_folder(one)
+        own = self.check_own(name)
         if own is not None:
-            return _check_own(one, own)
+            return own
         folder = self._cached_folder(one)
         if folder is None:
             return Finding(one, "absent")
@@ -148,6 +148,12 @@ class DataStore:
         else:
             problems = _problems(one, folder)
         return Finding(one, _state(problems), folder, tuple(problems))
+
+    def check_own(self, name: str) -> Finding | None:
+        """As `verify`, if `find_images` takes a folder of the user's; None if it takes the cache, which it checks."""
+        one = self.registry.get(name)
+        own = self._own_folder(one)
+        return None if own is None else _check_own(one, own)
 
     def _cached_folder(self, one: PictureSet) -> Path | None:
         """The folder of a set in the cache; None if there is none, or only what a failed download left."""

@@ -216,6 +216,8 @@ def test_the_users_folder_is_checked(make_store: MakeStore, tmp_path: Path) -> N
     assert store.verify("Five").state == "ok"
     (tmp_path / "given" / "Five" / "img_1.png").write_bytes(b"?")
     assert store.verify("Five").state == "damaged"
+    assert store.check_own("Five") == store.verify("Five")
+    assert store.check_own("Packed") is None, "there is no folder of the user's"
     (tmp_path / "given" / "Five" / "img_1.png").unlink()
     assert store.verify("Five").state == "incomplete"
     with pytest.raises(DataError, match=r"given/Five holds 4 pictures, Five has 5"):
