@@ -102,8 +102,9 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
 
     one, images = set_in(folder)
     shapes = _shapes(images[:limit], name, console)
-    color = "gray" if all(channels == 1 for _, _, channels in shapes.values()) else "rgb"
-    return FoundSet(replace(one, name=name, color=color), images[:limit], len(images), shapes)
+    if all(channels == 1 for _, _, channels in shapes.values()):
+        one = replace(one, color="gray")
+    return FoundSet(replace(one, name=name), images[:limit], len(images), shapes)
 
 
 def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":

@@ -113,8 +113,9 @@ def decoded(path: Path) -> Picture:
 
 def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:
     """What restoration should give back, (H, W, C): cropped for set and scale, gray where the case is."""
-    check_size(*pixels.shape[:2], path, case)
-    height, width = case.set.crop_size(*pixels.shape[:2])
+    height, width = pixels.shape[:2]
+    check_size(height, width, path, case)
+    height, width = case.set.crop_size(height, width)
     pixels = pixels[:height, :width]
     if pixels.shape[2] == 3 and case.on_gray:
         pixels = _gray(pixels, case.task)

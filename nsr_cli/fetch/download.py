@@ -41,7 +41,7 @@ def download(
             return
         with contextlib.ExitStack() as stack:
             used = client or stack.enter_context(Client())
-            _Download(source, target, used, progress or _ignore).run(retries, allowed, ends)
+            _Download(source, target, used, progress or _ignore).run(retries, ends)
     remove_abandoned(target)
 
 
@@ -56,11 +56,11 @@ class _Download:
         self._problems: dict[str, str] = {}
         self._etags: dict[str, str | None] = {}  # of the answers that the bytes so far came from
         self._asked_pause = 0.0
-        self._allowed = self._ends = 0.0
+        self._ends = 0.0
 
-    def run(self, retries: int, allowed: float, ends: float) -> None:
+    def run(self, retries: int, ends: float) -> None:
         """Try the addresses in turn until one delivers, pausing longer after every fruitless round."""
-        self._allowed, self._ends = allowed, ends
+        self._ends = ends
         self._part = Part(self._target, self._source.sha256, self._source.bytes)
         try:
             _check_space(self._target, self._source.bytes - self._part.size)
@@ -75,30 +75,36 @@ class _Download:
             self._part.release()
 
     def _round(self, hopeful: list[str]) -> bool:
-        """Ask every address that may still deliver, once; drop those that never will."""
-        for url in list(hopeful):
+        """Ask every address that may still deliver, once; drop those that never will.
+
+        None may take the time of those after it: each has an equal share of what is left.
+        """
+        asked = list(hopeful)
+        for number, url in enumerate(asked):
+            now = time.monotonic()
+            share = (self._ends - now) / (len(asked) - number)
             for _ in range(2):  # at once again where only the bytes so far were to blame
-                if time.monotonic() >= self._ends:
-                    return False
+                if time.monotonic() >= now + share:
+                    break
                 try:
-                    self._transfer(url)
+                    self._transfer(url, now + share)
                 except RefusedError as error:
                     self._problems[url] = str(error)
                     hopeful.remove(url)
                     break
                 except BrokenError as error:
-                    self._note(url, error)
+                    self._note(url, error, now + share, share)
                     if not error.restart:
                         break
                 else:
                     return True
         return False
 
-    def _transfer(self, url: str) -> None:
+    def _transfer(self, url: str, ends: float) -> None:
         """Load from `url` what is missing, check all of it and give it its name."""
         part = self._part
         if part.size < self._source.bytes:
-            request = Request(url, part.size, self._source.bytes, self._ends, self._etags.get(url))
+            request = Request(url, part.size, self._source.bytes, ends, self._etags.get(url))
             with self._client.get(request) as answer:
                 if answer.offset != part.size:  # it knows no ranges and begins anew
                     self._restart()
@@ -118,9 +124,9 @@ class _Download:
             if not is_intact(self._target, self._source):
                 raise BrokenError("another process took the partial file away", restart=True) from None
 
-    def _note(self, url: str, error: BrokenError) -> None:
-        is_late = time.monotonic() >= self._ends
-        self._problems[url] = f"not finished within {self._allowed:.0f} seconds" if is_late else str(error)
+    def _note(self, url: str, error: BrokenError, ends: float, seconds: float) -> None:
+        is_late = time.monotonic() >= ends
+        self._problems[url] = f"not finished within {seconds:.0f} seconds" if is_late else str(error)
         self._asked_pause = error.wait
         if error.restart:
             self._restart()
