@@ -20,6 +20,7 @@ from nsr_cli.fetch import (
     mirror_url,
     patience,
 )
+from nsr_cli.files import write_error
 from nsr_cli.shown import safe_text
 
 
@@ -205,6 +206,7 @@ class DataStore:
             self._refuse_if_offline(one)
         # `fetch` locks by the first half of the digits, and is called below.
         lock = self.folder / f".{archive.sha256[16:32]}.lock"
+        _make(self.folder)
         busy = DataError(f"cannot unpack {one.name}: another process is still at it; wait for it or end it")
         with one_at_a_time(lock, patience(archive.bytes), busy):
             if self._is_unpacked(one):
@@ -238,6 +240,13 @@ def find_images(
 ) -> list[Path]:
     """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network; `option` gives `data`."""
     return DataStore(data, offline=offline, option=option).find_images(name)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def _counted(pictures: int) -> str:

@@ -14,7 +14,7 @@ def one_at_a_time(path: Path, seconds: float, busy: NsrError) -> Iterator[None]:
     """Run the body while no other process, nor another thread, runs one under the lock `path`.
 
     Args:
-        path: a file that is made for this and removed at the end.
+        path: a file that is made for this, in a folder that is there, and removed at the end.
         seconds: how long to wait for others.
         busy: raised when they take longer.
     """

@@ -4,6 +4,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
+from nsr_cli.weights import manifest as manifest_module
 from nsr_cli.weights.entry import parse_entry
 
 if TYPE_CHECKING:
@@ -329,6 +332,23 @@ def test_add_entry(make_entry: "MakeEntry", tmp_path: Path) -> None:
     assert path.read_bytes() == first
     assert first.startswith(b'{\n  "schema": 1,\n  "weights": [\n    {\n      "name": "a",\n')
     assert first.endswith(b"\n")
+
+
+def test_entries_that_are_added_at_the_same_time_are_all_there(
+    make_entry: "MakeEntry", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = manifest_module.write_atomic
+
+    def slow(path: Path, data: bytes) -> None:
+        time.sleep(0.02)  # what was read is old by then, if others may write meanwhile
+        write(path, data)
+
+    monkeypatch.setattr(manifest_module, "write_atomic", slow)
+    path, names = tmp_path / "weights_manifest.json", [f"w{number}" for number in range(6)]
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(lambda name: add_entry(path, make_entry(name)), names))
+    assert [entry.name for entry in load_manifest(path).entries] == names
+    assert list(tmp_path.iterdir()) == [path], "no lock is left"
 
 
 def test_add_entry_refuses_what_could_not_be_read_back(make_entry: "MakeEntry", tmp_path: Path) -> None:
