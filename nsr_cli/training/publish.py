@@ -19,7 +19,7 @@ from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.recipe import Recipe, Task, find_task
-from nsr_cli.weights.entry import MAX_BYTES, WeightEntry, check_file, check_name
+from nsr_cli.weights.entry import MAX_BYTES, WeightEntry, check_file, check_new_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
 LICENSE = "MIT"
@@ -94,7 +94,7 @@ def check(name: str, manifest: Path, task: Task | None = None) -> None:
     """
     file = f"{name}.safetensors"
     try:
-        check_name(name)
+        check_new_name(name)
         check_file(file)
     except ValueError as error:
         raise UsageError(f"--name {safe_text(name)}: it {error}, such as upscale-x2-own") from None

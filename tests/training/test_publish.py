@@ -86,7 +86,9 @@ def test_a_damaged_newest_checkpoint_is_not_passed_over_in_silence(tmp_path: Pat
     assert told == [f"{run}: checkpoint step-00000020 is damaged; the one of step 10 is used"]
 
 
-@pytest.mark.parametrize("name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing."])
+@pytest.mark.parametrize(
+    "name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing.", "lite", "input", "x.pt"]
+)
 def test_a_name_that_is_not_possible_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
     inner = tmp_path / "pretrained"
     inner.mkdir()

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsr_cli.cli.models import BASELINES
+from nsr_cli.cli.restore import _PICKLES
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
 from nsr_cli.weights import manifest as manifest_module
-from nsr_cli.weights.entry import parse_entry
+from nsr_cli.weights.entry import TIERS, check_name, check_new_name, parse_entry
 
 if TYPE_CHECKING:
     from tests.weights.conftest import MakeEntry
@@ -318,6 +320,16 @@ def test_resolve_refuses(manifest: Manifest, model: str, task: str, message: str
     with pytest.raises(UsageError, match=message) as caught:
         manifest.resolve(model, task, 2)
     assert is_safe(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", [*TIERS, *BASELINES, "x.pt", "my.safetensors", *(f"x{end}" for end in _PICKLES)]
+)
+def test_new_weights_get_no_name_by_which_nobody_finds_them(name: str) -> None:
+    assert check_name(name) == name, "a manifest that has it stays readable"
+    with pytest.raises(ValueError, match="--model"):
+        check_new_name(name)
+    assert check_new_name(f"{name}-own") == f"{name}-own"
 
 
 def test_add_entry(make_entry: "MakeEntry", tmp_path: Path) -> None:
