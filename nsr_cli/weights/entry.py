@@ -29,6 +29,7 @@ _URL = re.compile(r"[!-~]{1,2000}")
 _RELATIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BYTES = 1 << 32
+MAX_TEXT = 2000  # characters of what a manifest says in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +217,8 @@ def _flag(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or len(value) > 2000:
-        raise ValueError("must be one line of text")
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_TEXT:
+        raise ValueError(f"must be one line of text of at most {MAX_TEXT} characters")
     return value
 
 
