@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _DEFAULT_MEMORY = 4 << 30
+_BUDGET_SHARE = 0.5  # of the free memory is used unless the user says how much
 # Of control groups, versions 2 and 1: the limit, what is used, and the line of memory.stat with what is only cached.
 _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
@@ -104,6 +105,11 @@ def free_memory(
             with suppress(OSError, ValueError):
                 known.append(_left(folder, *names))
     return max(min(known), 0)
+
+
+def memory_budget(limit: int | None, free: Callable[[], int]) -> int:
+    """Bytes that one picture may take: the limit, or without one half of those that `free` finds free."""
+    return limit or int(_BUDGET_SHARE * free())
 
 
 def _left(folder: Path, limit: str, used: str, cached: str) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.machine import free_memory, multiplies_512_bits, usable_threads
+from nsr_cli.machine import free_memory, memory_budget, multiplies_512_bits, usable_threads
 
 
 @pytest.fixture
@@ -136,3 +136,8 @@ def test_a_machine_that_tells_nothing_multiplies_no_512_bits(tmp_path: Path) -> 
     assert not multiplies_512_bits(tmp_path / "none")
     (tmp_path / "arm").write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
     assert not multiplies_512_bits(tmp_path / "arm")
+
+
+def test_a_limit_outweighs_half_of_what_is_free() -> None:
+    assert memory_budget(7, lambda: 100) == 7
+    assert memory_budget(None, lambda: 101) == 50

@@ -8,13 +8,13 @@ import pytest
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.runner import Limits
-from nsr_cli.engine.stages import compose
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.restore import Restorer
+from nsr_cli.weights.choice import compose
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import tiny_network, tiny_weights

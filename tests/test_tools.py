@@ -192,9 +192,9 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
         trained = Network(network)
         before = [parameter.detach().clone() for parameter in trained.parameters()]
         arguments = argparse.Namespace(batch=4, windows=windows, precision=precision, form=None)
-        way, device = measure.way_of(arguments, torch.device("cpu")), torch.device("cpu")
-        assert way.form == ("apart" if windows == 1 else "joined")
-        measure.make_step(trained, way, arguments, device)()
+        form, device = measure.form_of(arguments, torch.device("cpu")), torch.device("cpu")
+        assert form.convolution == ("apart" if windows == 1 else "joined")
+        measure.make_step(trained, form, arguments, device)()
         assert not any(map(torch.equal, before, trained.parameters()))
 
 

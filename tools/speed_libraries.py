@@ -36,7 +36,7 @@ from nsr_cli.machine import usable_threads
 from nsr_cli.model import sparse_conv
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
-from nsr_cli.training.forms import CPU_WAYS
+from nsr_cli.training.forms import CPU_FORMS
 
 SCALES = {"sparse-plus": 4, "lite": 2}
 CLOSE = 1e-3  # how far results may be apart, for pictures in [0, 1]
@@ -81,7 +81,7 @@ def ours(job: Job) -> Run:
 def pytorch(job: Job) -> Run:
     """PyTorch, as fast as it goes by itself."""
     network, picture = copy_of(job), channels_last(job.picture)
-    CPU_WAYS[0].prepare(network)
+    CPU_FORMS[0].prepare(network)
     if job.network.config.selection != "none":
         return lambda: network(picture).numpy()
     return lambda: run_plain(network, picture).numpy()

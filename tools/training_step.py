@@ -17,7 +17,7 @@ from nsr_cli.bench.figures import time_in_turn
 from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
-from nsr_cli.training.forms import CPU_WAYS, Way, cpu_way
+from nsr_cli.training.forms import CPU_FORMS, TrainingForm, cpu_form
 from nsr_cli.training.loop import make_optimizer
 from nsr_cli.training.loss import loss_within_range
 
@@ -27,24 +27,26 @@ def plain_of(config: NetworkConfig) -> NetworkConfig:
     return dataclasses.replace(config, groups=1, cardinality=1, selection="none")
 
 
-def way_of(arguments: argparse.Namespace, device: torch.device) -> Way:
+def form_of(arguments: argparse.Namespace, device: torch.device) -> TrainingForm:
     """In the wished form, with channels last where it wants them."""
     if arguments.form:
-        return next((way for way in CPU_WAYS if way.form == arguments.form), Way(arguments.form))
+        return next(
+            (form for form in CPU_FORMS if form.convolution == arguments.form), TrainingForm(arguments.form)
+        )
     narrow = torch.bfloat16 if arguments.precision == "bf16" else None
-    return cpu_way(arguments.windows, narrow) if device.type == "cpu" else Way()
+    return cpu_form(arguments.windows, narrow) if device.type == "cpu" else TrainingForm()
 
 
 def make_step(
-    network: Network, way: Way, arguments: argparse.Namespace, device: torch.device
+    network: Network, form: TrainingForm, arguments: argparse.Namespace, device: torch.device
 ) -> Callable[[], None]:
     """What trains a network by one step, always on the same patches."""
-    way.prepare(network.to(device))
+    form.prepare(network.to(device))
     config, batch = network.config, arguments.batch // arguments.windows**2
     optimizer = make_optimizer(network, 1e-4)
     torch.manual_seed(0)
     side = config.window * arguments.windows
-    x = torch.rand(batch, config.channels, side, side, device=device).contiguous(memory_format=way.layout)
+    x = torch.rand(batch, config.channels, side, side, device=device).contiguous(memory_format=form.layout)
     target = torch.rand(batch, config.channels, side * config.scale, side * config.scale, device=device)
 
     def step() -> None:
@@ -78,7 +80,7 @@ def main() -> None:
     if device.type == "cpu":
         prepare_cpu()
     arguments.precision = arguments.precision or ("bf16" if device.type == "cuda" else "fp32")
-    way = way_of(arguments, device)
+    form = form_of(arguments, device)
     print(
         f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, {arguments.precision}, "
         f"{arguments.batch} windows"
@@ -86,8 +88,10 @@ def main() -> None:
     for name in arguments.network or ("sparse-plus", "lite"):
         config = dataclasses.replace(PRESETS[name], scale=2)
         steps = {
-            "sparse": make_step(Network(config), way, arguments, device),
-            "plain": make_step(Network(plain_of(config)), Way(layout=torch.channels_last), arguments, device),
+            "sparse": make_step(Network(config), form, arguments, device),
+            "plain": make_step(
+                Network(plain_of(config)), TrainingForm(layout=torch.channels_last), arguments, device
+            ),
         }
         medians = time_in_turn(steps, arguments.repeats, device)
         figures = {

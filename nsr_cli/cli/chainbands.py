@@ -5,6 +5,7 @@ rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -14,7 +15,9 @@ from nsr_cli.cli.remedy import Step
 from nsr_cli.engine.bands import Bands, blended_bands
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.restore import Restorer
+
+if TYPE_CHECKING:
+    from nsr_cli.restore import Restorer
 
 _PARTS = 1000  # of a step, by which progress is told
 
@@ -108,7 +111,9 @@ def _through(links: list[Link], picture: Picture) -> Picture:
     return picture
 
 
-def _restorer(link: Link) -> Restorer:
+def _restorer(link: Link) -> "Restorer":
+    from nsr_cli.restore import Restorer
+
     if not isinstance(link.restorer, Restorer):
         raise TypeError(f"{type(link.restorer).__name__} works on whole pictures only")
     return link.restorer

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nsr_cli.cli.values import parse_amount, parse_device
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -84,7 +85,9 @@ MaxPixels = Annotated[
         parser=parse_amount,
         metavar="N",
         panel=_MACHINE,
-        help="Refuse pictures with more pixels.",
+        show_default=False,
+        help="Refuse pictures with more pixels, such as 100M.  "
+        f"[default: {DEFAULT_MAX_PIXELS / 1e6:.0f} million]",
     ),
 ]
 Offline = Annotated[bool, option("--offline", panel=_MACHINE, help="Download nothing.")]

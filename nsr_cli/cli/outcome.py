@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
-from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure
+
+if TYPE_CHECKING:
+    from nsr_cli.cli.chain import Link
 
 SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
@@ -86,10 +88,9 @@ class Outcome:
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
         self.device, self.precision = restorer.device, restorer.precision
-        if isinstance(restorer, Chain) and restorer.taken and not self.steps:
-            self.take_steps(
-                step_record(link.step, self.scale, link.restorer.entries) for link in restorer.taken
-            )
+        taken: Sequence[Link] = getattr(restorer, "taken", ())
+        if taken and not self.steps:
+            self.take_steps(step_record(link.step, self.scale, link.restorer.entries) for link in taken)
 
     def take_steps(self, records: Iterable[dict[str, Any]]) -> None:
         """Note the steps of `auto` and the levels that they bring."""
@@ -124,6 +125,13 @@ def settled(plan: Plan) -> Iterator[Outcome]:
         yield outcome
     for job in plan.existing:
         yield Outcome(job, job.label, status="skipped")
+
+
+def exit_code(failures: Sequence[NsrError], total: int) -> int:
+    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
+    if not failures:
+        return 0
+    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.cli.benchmark import PAPER_LEVELS
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Device, Offline
@@ -15,9 +16,6 @@ from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.training.publish import Trained
-
-# The strengths at which networks for every level are scored: those of the paper's tables.
-LEVELS: dict[str, tuple[int, ...]] = {"denoise": (15, 25, 50), "dejpeg": (10, 20, 30, 40)}
 
 
 def publish(
@@ -113,12 +111,13 @@ def _scores(
     from nsr_cli.training.validate import InTraining, case_of
 
     task = find_task(trained.recipe.task)
+    levels = (task.scale,) if task.kind == "upscale" else PAPER_LEVELS[task.kind]
     stored = load_network(save_network(trained.network))
     model = InTraining.of(stored, task, device)
     scores: dict[str, Any] = {}
     found = [(load_registry().get(one), find_images(one, data, offline=offline)) for one in sets]
     for pictures, files in found:
-        for level in LEVELS.get(task.kind, (task.scale,)):
+        for level in levels:
             row = evaluate(case_of(task, pictures, level), files, model)
             figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
             if row.psnr_y is not None:

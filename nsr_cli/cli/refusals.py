@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli.inputs import is_folder, is_special
-from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.cli.whereabouts import Whereabouts, nearest_existing
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import write_error
 from nsr_cli.shown import safe_text
@@ -66,9 +66,7 @@ def check_folders(jobs: "Iterable[Job]") -> None:
     targets = [job.target for job in jobs if job.target is not None and not is_special(job.target)]
     links = [target for target in targets if target.is_symlink()]
     for folder in dict.fromkeys(target.parent for target in targets):
-        nearest = folder.absolute()
-        while not os.path.lexists(nearest):
-            nearest = nearest.parent
+        nearest = nearest_existing(folder)
         if not is_folder(nearest):
             raise WriteError(f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder")
         _check_open(folder, nearest)

@@ -1,10 +1,7 @@
 """`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
 
-import gc
 import os
 import sys
-import threading
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,20 +15,16 @@ from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.shared import RestoreOptions, takes
-from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.errors import UsageError
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nsr_cli.cli.places import Request
-    from nsr_cli.cli.plan import Job, Plan
-    from nsr_cli.cli.restorers import Loader, RestorerLike
+    from nsr_cli.cli.plan import Plan
 
 DEFAULT_SCALE = 4.0
 
-_LARGE = 1 << 20  # bytes of a file that may hold a large picture
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
@@ -114,11 +107,11 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
 
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
-    from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
-    from nsr_cli.cli.pace import Pace
+    # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
+    from nsr_cli.cli.forecast import show
+    from nsr_cli.cli.outcome import exit_code
     from nsr_cli.cli.plan import make_plan
-    from nsr_cli.cli.run import exit_code, run
-    from nsr_cli.machine import one_heap
+    from nsr_cli.cli.space import check_space
 
     settings = replace(
         own,
@@ -146,28 +139,16 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
-    replaces, pace = shared.if_exists == "overwrite", Pace(settings)
-    if plan.jobs:
-        if _any_large(plan.jobs):
-            one_heap()
-        threading.Thread(target=_load_torch, daemon=True).start()  # while the first picture is decoded
-    code = run(plan, settings, _loader(settings, shared, console), console, replaces=replaces, pace=pace)
-    pace.remember()
-    return code
+    from nsr_cli.cli.execute import carry_out  # only now that nothing speaks against the run
 
-
-def _any_large(jobs: "Sequence[Job]") -> bool:
-    """Whether there may be a picture for which memory is worth more than the time that threads wait for one heap.
-
-    Runs over a hundred pictures of 128×128 were slower with one.
-    """
-    for job in jobs:
-        if job.source is None:
-            return True
-        with suppress(OSError):  # which is said when it is read
-            if job.source.stat().st_size >= _LARGE:
-                return True
-    return False
+    return carry_out(
+        plan,
+        settings,
+        console,
+        replaces=shared.if_exists == "overwrite",
+        mirror=shared.mirror,
+        offline=shared.offline,
+    )
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
@@ -210,7 +191,9 @@ def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> No
             "--json and the picture would both go to stdout: write the picture to a file with -o"
         )
     if shared.output is None and is_terminal(sys.stdout):
-        raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
+        raise UsageError(
+            "the picture would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+        )
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:
@@ -251,44 +234,3 @@ def check_model(model: str | None, task: str) -> None:
 
     if model not in TIERS:
         load_manifest().resolve(model, task)
-
-
-def _load_torch() -> None:
-    # The collector would look through half a million new objects again and again, and all of them stay.
-    gc.disable()
-    try:
-        with suppress(Exception):  # the loader meets the same error, and says it
-            import nsr_cli.restore  # noqa: F401
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _loader(settings: Settings, shared: RestoreOptions, console: Console) -> "Loader":
-    """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
-
-    def load(color: str, factor: float | None, task: str) -> "RestorerLike":
-        from nsr_cli.cli.downloads import ShownStore
-        from nsr_cli.engine.runner import Limits
-        from nsr_cli.restore import Restorer
-        from nsr_cli.weights.manifest import load_manifest
-
-        try:
-            return Restorer.load(
-                task,
-                scale=factor,
-                color=color,
-                model=settings.model_for(task),
-                device=settings.device,
-                precision=settings.precision,
-                limits=Limits(settings.batch, settings.tile, settings.max_memory),
-                store=ShownStore(console, load_manifest(), mirror=shared.mirror, offline=shared.offline),
-                notice=console.warning,
-            )
-        except WeightsError as error:
-            if settings.task == "auto":  # where a model has to say for which step it is
-                told = str(error).replace("a file with --model", f"a file with --model {task}=FILE")
-                raise WeightsError(told) from error
-            raise
-
-    return load

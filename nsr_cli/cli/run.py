@@ -3,14 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Journey
-from nsr_cli.cli.outcome import Outcome, as_json, as_line, settled, skipped_line, timings
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, exit_code, settled, skipped_line, timings
 from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
@@ -19,7 +19,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError, WriteError
+from nsr_cli.errors import DecodeError, NotReady, NsrError, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
 from nsr_cli.sandbox.decoder import Decoder
@@ -221,13 +221,6 @@ def _how_to_resume(plan: Plan, tally: Tally) -> str:
     others = "it" if total == 1 else "the other one" if left == 1 else f"the other {left}"
     skip = " with --if-exists skip" if plan.rule == "error" else ""
     return f"{done}; run the same command again{skip} for {others}"
-
-
-def exit_code(failures: Sequence[NsrError], total: int) -> int:
-    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
-    if not failures:
-        return 0
-    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:

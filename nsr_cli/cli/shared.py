@@ -83,20 +83,22 @@ class ViewOptions:
 
 
 def takes(group: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command every option of a group; it gets them in one, as its parameter `shared`.
+    """Give a command every option of a group; it gets them in one, as its parameter of that type.
 
     A parameter that the command has itself takes the place of the group's of that name, which keeps its default.
     """
 
     def give(command: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(command, eval_str=True).parameters
+        bundle = next(name for name, parameter in own.items() if parameter.annotation is group)
         given = [field for field in fields(group) if field.name not in own]
 
         @wraps(command)
         def expanded(**values: Any) -> Any:
-            return command(shared=group(**{field.name: values.pop(field.name) for field in given}), **values)
+            values[bundle] = group(**{field.name: values.pop(field.name) for field in given})
+            return command(**values)
 
-        parameters = [parameter for name, parameter in own.items() if name != "shared"]
+        parameters = [parameter for name, parameter in own.items() if name != bundle]
         for field in given:
             default = inspect.Parameter.empty if field.default is MISSING else field.default
             parameters.append(inspect.Parameter(field.name, _KEYWORD, default=default, annotation=field.type))

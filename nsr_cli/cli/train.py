@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,18 @@ from nsr_cli.cli import train_options as opt
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.options import Device, Mirror, Offline
+from nsr_cli.cli.shared import takes
+from nsr_cli.cli.train_recipe_options import NetworkOptions, ScheduleOptions
 from nsr_cli.errors import MemoryExhausted, UsageError
 from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
+    import torch
+
     from nsr_cli.model.network import Network
-    from nsr_cli.training.loop import Moment, Validate
     from nsr_cli.training.recipe import Recipe
+    from nsr_cli.training.session import Benchmark, RunOptions
+    from nsr_cli.training.status import TrainingStatus
 
 app = typer.Typer()
 
@@ -27,12 +33,17 @@ _FROM_RUN = (
 )
 
 
+# The options of the lower group come first on the help page.
 @app.command("train")
+@takes(ScheduleOptions)
+@takes(NetworkOptions)
 def train(
     ctx: typer.Context,
     task: opt.TaskName,
     data: opt.Data,
     out: opt.Out,
+    network: NetworkOptions,
+    training: ScheduleOptions,
     resume: opt.Resume = False,
     init: opt.Init = None,
     validate: opt.Validate = None,
@@ -45,28 +56,6 @@ def train(
     offline: Offline = False,
     mirror: Mirror = None,
     precision: opt.TrainPrecision = "auto",
-    network: opt.Preset = None,
-    blocks: opt.Blocks = None,
-    width: opt.Width = None,
-    expansion: opt.Expansion = None,
-    groups: opt.Groups = None,
-    cardinality: opt.Cardinality = None,
-    selection: opt.Selection = None,
-    temperature: opt.Temperature = None,
-    shared: opt.Shared = None,
-    steps: opt.Steps = None,
-    time_budget: opt.TimeBudget = None,
-    batch: opt.BatchSize = 16,
-    windows: opt.Windows = 1,
-    flat: opt.Flat = 0,
-    intact: opt.Intact = 0,
-    learning_rate: opt.LearningRate = 1e-3,
-    selector_rate: opt.SelectorRate = 1.0,
-    loss: opt.LossKind = "l1",
-    mean_color: opt.MeanColor = 0,
-    schedule: opt.ScheduleKind = "step",
-    warmup: opt.Warmup = 0,
-    ema: opt.Ema = 0,
 ) -> None:
     """Train a network on folders of pictures.
 
@@ -84,95 +73,62 @@ def train(
     """
     from nsr_cli.training.recipe import make_recipe
 
-    changes = {
-        "blocks": blocks, "width": width, "expansion": expansion, "groups": groups, "cardinality": cardinality,
-        "selection": selection, "temperature": temperature, "shared": shared,
-    }  # fmt: skip
     recipe = make_recipe(
         task,
-        network,
-        {name: value for name, value in changes.items() if value is not None},
-        steps=steps,
-        time_budget=time_budget,
-        batch=batch,
-        windows=windows,
-        learning_rate=learning_rate,
-        selector_rate=selector_rate,
-        loss=loss,
-        mean_color=mean_color,
-        schedule=schedule,
-        warmup=warmup,
-        ema=ema,
-        flat=flat,
-        intact=intact,
+        network.preset,
+        network.changes(),
+        **asdict(training),
         seed=seed,
         holdout=holdout,
         validate_every=validate_every,
         save_every=save_every,
         init=init,
     )
-    console = console_of(ctx)
     if validate_data is not None and validate is None:
         raise UsageError(
             "--validate-data is for --validate: name the set that it holds, such as --validate Set5"
         )
-    measure = _validation(recipe, validate, validate_data, device, offline) if validate else None
-    start = _initial(init, mirror, offline) if init else None
-    _run(
-        console,
-        recipe,
-        data,
-        out,
-        resume=resume,
-        device=device,
-        precision=precision,
-        measure=measure,
-        init=start,
-    )
-
-
-def _run(
-    console: Console,
-    recipe: "Recipe",
-    data: list[Path],
-    out: Path,
-    *,
-    resume: bool,
-    device: str,
-    precision: str,
-    measure: "tuple[str, Validate] | None",
-    init: "Network | None",
-) -> None:
-    import torch
-
-    from nsr_cli.engine.device import choose_device, choose_precision
-    from nsr_cli.training.distributed import is_leader, own_device
-    from nsr_cli.training.session import Listeners, run_training
+    from nsr_cli.engine.device import choose_device
+    from nsr_cli.training.distributed import own_device
+    from nsr_cli.training.session import RunOptions
 
     place = own_device(choose_device(device))
+    options = RunOptions(
+        place,
+        autocast=_autocast(precision, place),
+        resume=resume,
+        benchmark=_benchmark(recipe, validate, validate_data, place, offline) if validate else None,
+        init=_load_init(init, mirror, offline) if init else None,
+    )
+    _run(console_of(ctx), recipe, data, out, options)
+
+
+def _autocast(precision: str, device: "torch.device") -> "torch.dtype | None":
+    """The number type to compute in, None for float32."""
+    import torch
+
+    from nsr_cli.engine.device import choose_precision
+
     # On a CPU it is for the user to say: a run of one machine goes on to the bit on another.
-    alone = precision == "auto" and place.type == "cpu"
-    narrow = not alone and choose_precision(precision, place) == torch.bfloat16
+    if precision == "auto" and device.type == "cpu":
+        return None
+    return torch.bfloat16 if choose_precision(precision, device) == torch.bfloat16 else None
+
+
+def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, options: "RunOptions") -> None:
+    """Train with a progress bar, and say at the end what came of it."""
+    from nsr_cli.training.distributed import is_leader
+    from nsr_cli.training.session import run_training
+    from nsr_cli.training.status import Listeners
+
     if is_leader():
         macs = recipe.network.macs_per_pixel / 1e6
-        console.note(f"{recipe.task} with {recipe.preset}, {macs:.2g} M MACs a pixel, {place}")
-    with memory_said(), console.progress(1000, recipe.task) as bar:
-        trainer = run_training(
-            recipe,
-            data,
-            out,
-            Listeners(
-                lambda moment: _report(console, bar, moment, recipe.batch),
-                lambda path, why: console.warning(f"skipped {safe_text(path)}: {why}"),
-                console.note,
-            ),
-            device=place,
-            resume=resume,
-            init=init,
-            validate=measure[1] if measure else None,
-            validated_on=measure[0] if measure else None,
-            autocast=torch.bfloat16 if narrow else None,
+        console.note(f"{recipe.task} with {recipe.preset}, {macs:.2g} M MACs a pixel, {options.device}")
+    with advise_on_memory(), console.progress(1000, recipe.task) as bar:
+        listeners = Listeners(
+            lambda status: _report(console, bar, status, recipe.batch), console.warning, console.note
         )
+        trainer = run_training(recipe, data, out, listeners, options)
     if trainer.processes.leads:
         console.note(
             f"{safe_text(out)}: {trainer.step} steps in {trainer.seconds:.0f} s, best {trainer.best:.2f} dB"
@@ -180,7 +136,7 @@ def _run(
 
 
 @contextmanager
-def memory_said() -> Iterator[None]:
+def advise_on_memory() -> Iterator[None]:
     """Name the options that decide how much memory a step takes when it is more than there is."""
     from nsr_cli.engine.device import is_out_of_memory
 
@@ -194,23 +150,25 @@ def memory_said() -> Iterator[None]:
         ) from error
 
 
-def _report(console: Console, bar: Progress, moment: "Moment", batch: int) -> None:
-    if moment.note is not None:
-        console.warning(moment.note)
-        return
-    rate = moment.step * batch / max(moment.seconds, 1e-9)
-    bar.parts(round(moment.progress * 1000), 1000)
-    bar.picture(f"step {moment.step} loss {moment.loss:.4f} {rate:.0f}/s")
-    psnr = "" if moment.psnr is None else f", validation {moment.psnr:.2f} dB"
-    left = moment.seconds / max(moment.progress, 1e-9) - moment.seconds
+def _report(console: Console, bar: Progress, status: "TrainingStatus", batch: int) -> None:
+    rate = status.step * batch / max(status.seconds, 1e-9)
+    bar.parts(round(status.progress * 1000), 1000)
+    bar.picture(f"step {status.step} loss {status.loss:.4f} {rate:.0f}/s")
+    psnr = "" if status.psnr is None else f", validation {status.psnr:.2f} dB"
+    left = status.seconds / max(status.progress, 1e-9) - status.seconds
     console.note(
-        f"step {moment.step} ({moment.progress:.0%}): loss {moment.loss:.5f}, {rate:.1f} patches/s, "
+        f"step {status.step} ({status.progress:.0%}): loss {status.loss:.5f}, {rate:.1f} patches/s, "
         f"{left / 60:.0f} min left{psnr}"
     )
 
 
-def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
-    """The network in a file or in the manifest."""
+def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
+    """The network in a file or in the manifest.
+
+    Raises:
+        UsageError: there is no such file, it cannot be read, or it is that of a run.
+        WeightsError: it holds no network, or the manifest has none of that name.
+    """
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
     from nsr_cli.training.checkpoint import is_part_of_run
@@ -237,18 +195,17 @@ def _initial(name: str, mirror: str | None, offline: bool) -> "Network":
     return load_network(data, entry.name)
 
 
-def _validation(
-    recipe: "Recipe", name: str, data: Path | None, device: str, offline: bool
-) -> "tuple[str, Validate]":
-    """The set's own name and PSNR on it; it must be there before the run begins."""
+def _benchmark(
+    recipe: "Recipe", name: str, data: Path | None, device: "torch.device", offline: bool
+) -> "Benchmark":
+    """The set to validate on; it must be there before the run begins."""
     from nsr_cli.datasets.registry import load_registry
     from nsr_cli.datasets.store import find_images
-    from nsr_cli.engine.device import choose_device
-    from nsr_cli.training.distributed import own_device
     from nsr_cli.training.recipe import find_task
+    from nsr_cli.training.session import Benchmark
     from nsr_cli.training.validate import set_psnr
 
     pictures = load_registry().get(name)
     files = find_images(name, data, offline=offline, option="--validate-data")
-    place = str(own_device(choose_device(device)))
-    return pictures.name, lambda network: set_psnr(network, find_task(recipe.task), pictures, files, place)
+    task, place = find_task(recipe.task), str(device)
+    return Benchmark(pictures.name, lambda network: set_psnr(network, task, pictures, files, place))

@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, absolute, or the nearest above it in whose place there is something, even a broken link."""
+    nearest = folder.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    return nearest
+
+
 class Whereabouts:
     """Tells whether paths mean one file.
 

@@ -10,6 +10,7 @@ from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.datasets.registry import Archive, PictureSet, Registry, RemoteFile, load_registry
 from nsr_cli.errors import DataError
 from nsr_cli.fetch import (
+    GO_ONLINE,
     Progress,
     Source,
     cache_root,
@@ -229,9 +230,8 @@ class DataStore:
     def _refuse_if_offline(self, one: PictureSet) -> None:
         if self.offline:
             raise DataError(
-                f"{one.name} is not complete on this machine and the network is switched off; run `nsr data "
-                f"pull {one.name}` without --offline, NSR_OFFLINE and offline in nsr.toml, or point "
-                f"{self._option} at a folder with it"
+                f"{one.name} is not complete on this machine, and the network is disabled; {GO_ONLINE}, then run "
+                f"`nsr data pull {one.name}`, or point {self._option} at a folder with it"
             )
 
 

@@ -1,15 +1,22 @@
-"""A network on NumPy pixels: gray and color in any combination, and the self-ensemble."""
+"""A network on NumPy pixels: gray and color in any combination, and the self-ensemble.
+
+Torch is loaded with the first network only, so that what blends pixels need not wait for it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, from_numpy
 
-from nsr_cli.engine.runner import Runner
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nsr_cli.engine.runner import Runner
 
 Unit = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -34,7 +41,7 @@ class OverallProgress:
 
 
 def run_array(
-    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
 
@@ -57,7 +64,7 @@ def run_array(
 
 
 def run_ensemble(
-    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """Mean of `run_array` over the eight flips and quarter turns of the picture, each turned back."""
     total = run_array(runner, array, level, watch, by_channel=by_channel)
@@ -79,7 +86,9 @@ def blended(plain: Unit, made: Unit, strength: float) -> Unit:
     return made
 
 
-def _run(runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress) -> Unit:
+def _run(runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress) -> Unit:
+    from torch import from_numpy
+
     x = from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     out: Unit = runner.run(x, level, watch).permute(1, 2, 0).numpy()
     watch.end_run()

@@ -24,6 +24,7 @@ from nsr_cli.engine.executor import Executor, Progress
 from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.tiles import Tile, bytes_per_window, margin_of, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
+from nsr_cli.machine import memory_budget
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 
@@ -32,7 +33,6 @@ Notice = Callable[[str], None]
 # A GPU wants many windows to fill its multiprocessors. On a CPU it is always one at a time, which keeps the caches
 # warm and makes the result independent of `batch` to the last bit.
 BATCHES = {"cuda": 64, "mps": 16}
-_SHARE = 0.5  # of the free memory is used unless the user says how much
 # Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
 # (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame of a
 # different shade. Networks that enlarge see the outermost pixel again, those that restore see mirrored pixels, since
@@ -154,7 +154,7 @@ class Runner:
     @property
     def memory(self) -> int:
         """Bytes that a picture and its arithmetic may take: what the user said, or half of what is free."""
-        return self.limits.max_memory or int(_SHARE * free_memory(torch.device("cpu")))
+        return memory_budget(self.limits.max_memory, lambda: free_memory(torch.device("cpu")))
 
     def _in_float32(self) -> "Runner":
         """A runner of its own, since other pictures may be running on this one."""
@@ -207,7 +207,7 @@ class Runner:
             return self._most_windows
         if self.limits.tile is not None:
             return max(self._smallest, (self.limits.tile // self.network.config.window) ** 2)
-        budget = self.limits.max_memory or int(_SHARE * free_memory(self.device))
+        budget = memory_budget(self.limits.max_memory, lambda: free_memory(self.device))
         return max(self._smallest, budget // self.bytes_per_window)
 
     def _retreat(self, windows: int, size: str) -> None:

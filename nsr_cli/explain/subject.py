@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.engine.executor import Progress
 from nsr_cli.engine.levels import network_level, runs_by_channel
-from nsr_cli.engine.stages import load_fitting, native_steps, read_weights
+from nsr_cli.engine.stages import load_fitting, read_weights
 from nsr_cli.engine.trace import Trace, trace
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed
@@ -15,6 +15,7 @@ from nsr_cli.imaging.color import rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.weights.choice import native_steps
 from nsr_cli.weights.store import WeightStore
 
 
@@ -54,7 +55,7 @@ def load(
         UsageError: the model is for something else, or its kernels are the same for every window.
         WeightsError, FetchError: the weights are absent, damaged or unreachable.
     """
-    native = native_steps(task, scale, model, store)[0]
+    native = native_steps(task, scale, model, store.manifest)[0]
     weights, data = read_weights(store, model, task, native, color)
     network = load_fitting(data, task, weights.name)
     config = network.config

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.fetch.cache import cache_root, expanded, is_offline, mirror_url
+from nsr_cli.fetch.cache import GO_ONLINE, cache_root, expanded, is_offline, mirror_url
 from nsr_cli.fetch.part import part_folder, remove_abandoned, remove_leftovers
 from nsr_cli.fetch.source import Progress, Source, hash_file, is_intact
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nsr_cli.fetch.answer import Client
 
 __all__ = [
+    "GO_ONLINE",
     "Progress",
     "Source",
     "cache_root",

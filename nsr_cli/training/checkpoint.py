@@ -3,7 +3,8 @@
     RUN/checkpoints/step-00001000/  weights.safetensors  ema.safetensors  optimizer-0.safetensors …  state.json
 
 `state.json` is written last and holds the sha256 of every other file. The folder gets its final name by a rename
-once everything is on disk, and the one before it is removed only after that. No file is larger than `MAX_BYTES`.
+once everything is on disk, and the one before it is removed only after that. Files of a group hold `MAX_BYTES` at most:
+a group that is larger becomes several, and a tensor that is larger several of its rows each, named NAME#0, NAME#1 ….
 """
 
 import contextlib
@@ -12,11 +13,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -25,12 +27,14 @@ from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.files import sync_folder
 from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
+from nsr_cli.training.status import Notify, ignore
 
-MAX_BYTES = 15 << 20  # of one file; runs travel between machines in pieces of 16 MiB
+MAX_BYTES = 15 << 20  # of tensors in one file; runs travel between machines in pieces of 16 MiB
 _KEPT = 2
 _PREFIX = "step-"
 _NAME = re.compile(_PREFIX + "[0-9]{8,}")
 _STATE = "state.json"
+_PIECE = "#"
 
 TensorGroups = Mapping[str, Mapping[str, Tensor]]
 
@@ -67,19 +71,19 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
         with contextlib.suppress(OSError):
             shutil.rmtree(partial)
         raise WriteError(
-            f"checkpoint {target}: {error.strerror or error}; the one before it is kept"
+            f"checkpoint {safe_text(target)}: {error.strerror or error}; the one before it is kept"
         ) from error
     for old in _folders(root)[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
 
-def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[int, Checkpoint] | None:
+def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | None:
     """The newest checkpoint that is whole, with its step; None where a run has none yet.
 
     Args:
         run: the folder of the run.
-        told: gets a line for each damaged one that is passed over.
+        notify: gets a line for each damaged one that is passed over.
 
     Raises:
         TrainingError: there are checkpoints and every one of them is damaged.
@@ -92,12 +96,11 @@ def load_latest(run: Path, told: Callable[[str], None] | None = None) -> tuple[i
             damaged.append(folder.name)
             continue
         step = int(folder.name.removeprefix(_PREFIX))
-        if told is not None:
-            for name in damaged:
-                told(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
+        for name in damaged:
+            notify(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
         return step, loaded
     if folders:
-        raise TrainingError(f"{run}: every checkpoint is damaged; start again with another --out")
+        raise TrainingError(f"{safe_text(run)}: every checkpoint is damaged; start again with another --out")
     return None
 
 
@@ -136,17 +139,40 @@ def _encode(groups: TensorGroups) -> dict[str, bytes]:
     for group, tensors in groups.items():
         parts: list[dict[str, Tensor]] = [{}]
         used = 0
-        for name, tensor in tensors.items():
-            size = tensor.numel() * tensor.element_size()
-            if parts[-1] and used + size > MAX_BYTES:
+        for name, piece in _pieces(tensors):
+            if parts[-1] and used + piece.nbytes > MAX_BYTES:
                 parts.append({})
                 used = 0
-            parts[-1][name] = tensor.detach().cpu().contiguous()
-            used += size
+            parts[-1][name] = piece.detach().cpu().contiguous()
+            used += piece.nbytes
         for index, part in enumerate(parts):
             suffix = f"-{index}" if len(parts) > 1 else ""
             files[f"{group}{suffix}.safetensors"] = save_tensors(part)
     return files
+
+
+def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors by their names; of one larger than MAX_BYTES some rows at a time, numbered."""
+    for name, tensor in tensors.items():
+        if tensor.nbytes <= MAX_BYTES:
+            yield name, tensor
+            continue
+        rows = max(1, MAX_BYTES * len(tensor) // tensor.nbytes)
+        for index, start in enumerate(range(0, len(tensor), rows)):
+            yield f"{name}{_PIECE}{index}", tensor[start : start + rows]
+
+
+def _joined(pieces: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Inverse of `_pieces`, in any order."""
+    tensors: dict[str, Tensor] = {}
+    rows: dict[str, dict[int, Tensor]] = {}
+    for key, piece in pieces.items():
+        name, is_piece, index = key.partition(_PIECE)
+        if is_piece:
+            rows.setdefault(name, {})[int(index)] = piece
+        else:
+            tensors[name] = piece
+    return tensors | {name: torch.cat([part[i] for i in sorted(part)]) for name, part in rows.items()}
 
 
 def _write_synced(path: Path, data: bytes) -> None:
@@ -173,7 +199,7 @@ def _read(folder: Path) -> Checkpoint | None:
             groups.setdefault(group, {}).update(load_tensors(data))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Checkpoint(groups, content["state"])
+    return Checkpoint({group: _joined(pieces) for group, pieces in groups.items()}, content["state"])
 
 
 def save_best(run: Path, saved: Checkpoint) -> None:
@@ -195,7 +221,7 @@ def save_best(run: Path, saved: Checkpoint) -> None:
         sync_folder(run)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise WriteError(f"{target}: {error.strerror or error}") from error
+        raise WriteError(f"{safe_text(target)}: {error.strerror or error}") from error
 
 
 def _finish_best(target: Path, partial: Path, old: Path) -> None:

@@ -34,7 +34,7 @@ class Processes:
             return network
         return DistributedDataParallel(network)
 
-    def agree(self, value: float) -> float:
+    def mean(self, value: float) -> float:
         """The mean of a number over all processes, so that all take the same decision."""
         if self.world == 1:
             return value
@@ -67,7 +67,7 @@ class Processes:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
+def process_group(device: torch.device) -> Iterator[Processes]:
     """Be in the group that torchrun describes in the environment; a single process where there is none."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

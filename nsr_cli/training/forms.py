@@ -1,4 +1,7 @@
-"""How a network trains fastest on a device: mixed kernels or mixed outputs, and in which order of memory."""
+"""In which form a training step is computed: how windows are convolved, and where tensors have their channels.
+
+Every form gives the same gradients, up to rounding; which one is fastest is a matter of the device and its drivers.
+"""
 
 import time
 from collections.abc import Mapping
@@ -17,100 +20,100 @@ _REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to compute the same step."""
+class TrainingForm:
+    """How windows are convolved, and whether tensors have their channels first or last in memory."""
 
-    form: Form = "grouped"
+    convolution: Form = "grouped"
     layout: torch.memory_format = torch.contiguous_format
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in a checkpoint."""
-        return {"form": self.form, "channels_last": self.layout == torch.channels_last}
+        return {"form": self.convolution, "channels_last": self.layout == torch.channels_last}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Way":
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainingForm":
         """Inverse of `to_dict`. Raises `ValueError` for what it did not write."""
-        for form in get_args(Form):
-            if form == values.get("form"):
-                return cls(
-                    form, torch.channels_last if values.get("channels_last") else torch.contiguous_format
-                )
+        layout = torch.channels_last if values.get("channels_last") else torch.contiguous_format
+        for convolution in get_args(Form):
+            if convolution == values.get("form"):
+                return cls(convolution, layout)
         raise ValueError(f"no such form: {values.get('form')!r}")
 
     def prepare(self, network: Network) -> None:
-        """Bring a network into this form and its kernels into this order."""
-        network.use_form(self.form)
+        """Let a network convolve in this form, and bring its kernels into this order."""
+        network.use_form(self.convolution)
         network.to(memory_format=self.layout)  # type: ignore[call-overload]
 
 
-# Kernels of every window joined into one grouped convolution have no use for channels in the last place.
-WAYS = (Way(), Way("mixed"), Way("mixed", torch.channels_last))
-PLAIN_WAYS = (Way(), Way(layout=torch.channels_last))
+# Mixing the outputs of all k groups costs k times the multiplications of mixing kernels for each window, but is one
+# ordinary convolution; grouped ones are slow on some GPUs, and gain nothing by channels in the last place.
+SPARSE_FORMS = (TrainingForm(), TrainingForm("mixed"), TrainingForm("mixed", torch.channels_last))
+# Without a selection there is nothing to mix.
+PLAIN_FORMS = (TrainingForm(), TrainingForm(layout=torch.channels_last))
 # A CPU convolves windows one after the other, or side by side, and reorders nothing that has its channels last.
-CPU_WAYS = (Way("apart", torch.channels_last), Way("joined", torch.channels_last))
+CPU_FORMS = (TrainingForm("apart", torch.channels_last), TrainingForm("joined", torch.channels_last))
 
 
-def cpu_way(windows: int, autocast: torch.dtype | None) -> Way:
+def cpu_form(windows: int, autocast: torch.dtype | None) -> TrainingForm:
     """How a CPU computes a step of patches of `windows` selection windows along each side.
 
     By rule: a run must not depend on what else the machine did when it started. Side by side is faster but for single
     windows in float32, as `tools/training_step.py --form` measured: those need no halo, and what one of them takes
     stays in the cache.
     """
-    return CPU_WAYS[int(windows > 1 or autocast is not None)]
+    return CPU_FORMS[int(windows > 1 or autocast is not None)]
 
 
-def fastest_way(
+def fastest_form(
     network: Network,
     source: PatchSource,
     recipe: Recipe,
     share: int,
     device: torch.device,
     autocast: torch.dtype | None,
-) -> Way:
-    """Time a forward and backward pass of each way on `share` patches, as many as a step of this process has, and
+) -> TrainingForm:
+    """Time a forward and backward pass in each form on `share` patches, as many as a step of this process has, and
     name the fastest; the network is left as it was.
 
-    Mixing outputs costs k times the multiplications, but as one ordinary convolution; grouped convolution is
-    slow on some GPUs. On a CPU nothing is measured, see `cpu_way`.
+    On a CPU nothing is measured, see `cpu_form`.
 
     Raises:
         RuntimeError: the device has not the memory for any of them.
     """
     if device.type == "cpu":
-        return cpu_way(recipe.windows, autocast)
+        return cpu_form(recipe.windows, autocast)
     network.to(device)
-    times: dict[Way, float] = {}
+    times: dict[TrainingForm, float] = {}
     failed = None
-    for way in PLAIN_WAYS if recipe.network.selection == "none" else WAYS:
+    for form in PLAIN_FORMS if recipe.network.selection == "none" else SPARSE_FORMS:
         try:
-            times[way] = seconds_of(way, network, source, share, autocast)
+            times[form] = seconds_of(form, network, source, share, autocast)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             failed = error.with_traceback(None)  # which holds the tensors that were too many
     network.zero_grad(set_to_none=True)
-    Way().prepare(network)
+    TrainingForm().prepare(network)
     if failed is not None and not times:
         raise failed
-    return min(times, key=lambda way: times[way])
+    return min(times, key=lambda form: times[form])
 
 
 def seconds_of(
-    way: Way, network: Network, source: PatchSource, share: int, autocast: torch.dtype | None
+    form: TrainingForm, network: Network, source: PatchSource, share: int, autocast: torch.dtype | None
 ) -> float:
     """The fastest of a few steps of `share` patches, the first of which also warms up.
 
-    The network stays prepared for the way.
+    The network stays prepared for the form, with gradients.
     """
-    way.prepare(network)
+    form.prepare(network)
     batch, device = source.batch(0, share), source.device
     fastest = float("inf")
     for _ in range(_REPEATS):
         wait_for(device)
         start = time.perf_counter()
         with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            restored = network(batch.input.contiguous(memory_format=way.layout), batch.level)
+            restored = network(batch.input.contiguous(memory_format=form.layout), batch.level)
         (restored.float() - batch.target).abs().mean().backward()
         wait_for(device)
         fastest = min(fastest, time.perf_counter() - start)

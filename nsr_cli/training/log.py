@@ -1,27 +1,60 @@
-"""What a run leaves for its reader: `metrics.csv` while it goes on and `curve.png` at its end."""
+"""What a run leaves for its reader: `config.json`, `metrics.csv` while it goes on, and `curve.png` at its end."""
 
 import csv
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image, ImageDraw
 
+from nsr_cli.errors import WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.reads import read_regular, refuse_others
-from nsr_cli.training.loop import Moment
+from nsr_cli.shown import safe_text
+from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import TrainingStatus
 
 _COLUMNS = ("step", "seconds", "loss", "learning_rate", "psnr")
 _SIZE, _MARGIN = (900, 520), 60
 _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
 
-def append(run: Path, moment: Moment) -> None:
-    """Add one line to RUN/metrics.csv; what a crash or a full disk left of a line stays apart, and is ignored."""
+def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
+    """Make the folder of a run, and write into it what is trained on what.
+
+    Raises:
+        WriteError: the folder cannot be made or written to.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise WriteError(f"{safe_text(run)}: cannot be made: {why}; choose another --out") from error
+    document = {"recipe": recipe.to_dict(), "data": list(data)}
+    write_atomic(run / "config.json", json.dumps(document, indent=2).encode(), devices=False)
+
+
+def data_of(run: Path) -> list[str]:
+    """The training pictures in the words of RUN/config.json; empty where it cannot be read."""
+    try:
+        data = json.loads(read_regular(run / "config.json"))["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(item) for item in data]
+
+
+def append(run: Path, status: TrainingStatus) -> None:
+    """Add one line to RUN/metrics.csv; what a crash or a full disk left of a line stays apart, and is ignored.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     path = run / "metrics.csv"
     refuse_others(path)
     text = io.StringIO(newline="")
@@ -31,13 +64,13 @@ def append(run: Path, moment: Moment) -> None:
             writer.writerow(_COLUMNS)
         elif not _ends_a_line(file):
             writer.writerow(())
-        psnr = "" if moment.psnr is None else f"{moment.psnr:.4f}"
+        psnr = "" if status.psnr is None else f"{status.psnr:.4f}"
         writer.writerow(
             (
-                moment.step,
-                f"{moment.seconds:.1f}",
-                f"{moment.loss:.6f}",
-                f"{moment.learning_rate:.3e}",
+                status.step,
+                f"{status.seconds:.1f}",
+                f"{status.loss:.6f}",
+                f"{status.learning_rate:.3e}",
                 psnr,
             )
         )
@@ -67,15 +100,6 @@ def read(run: Path) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def data_of(run: Path) -> list[str]:
-    """The training pictures in the words of RUN/config.json; empty where it cannot be read."""
-    try:
-        data = json.loads(read_regular(run / "config.json"))["data"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [str(item) for item in data]
-
-
 def draw_curve(run: Path) -> Path | None:
     """Draw loss (left, blue) and validation PSNR (right, red) over steps; None with fewer than two lines."""
     rows = read(run)
@@ -94,8 +118,6 @@ def draw_curve(run: Path) -> Path | None:
         x = _scaled(step, span, box[0], box[2])
         draw.text((x, box[3] + 8), f"step {step:g}", fill="black", anchor="mt")
     path = run / "curve.png"
-    import numpy as np
-
     write_atomic(path, encode(Picture(np.asarray(image)), "PNG"), devices=False)
     return path
 

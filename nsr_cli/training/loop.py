@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +14,33 @@ from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
 from nsr_cli.training import checkpoint
-from nsr_cli.training.ahead import Ahead, threads_for
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
-from nsr_cli.training.forms import Way
+from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loss import batch_loss
 from nsr_cli.training.patches import Batch, PatchSource
+from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import Listeners, TrainingStatus
 
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Where a run is, for progress displays and the log."""
-
-    step: int
-    steps: int
-    progress: float  # 0…1, by steps or by the time budget, whichever is further
-    loss: float  # mean since the last report, of pixels in [0, 1]
-    learning_rate: float
-    seconds: float  # spent in the run so far, resumed parts included
-    psnr: float | None = None  # on the held-out pictures, where just measured
-    note: str | None = None  # something the user should read
-
-
-def remark(text: str) -> Moment:
-    """A line for the user that belongs to no step."""
-    return Moment(0, 0, 0.0, 0.0, 0.0, 0.0, note=text)
-
-
-Report = Callable[[Moment], None]
-Validate = Callable[[Network], float]
+Validate = Callable[[Network], float]  # PSNR in dB
 
 
 class Trainer:
-    """One run: owns the network, its average, the optimizer and the clock."""
+    """One run: owns the network, its average, the optimizer and the clock.
+
+    Args:
+        recipe: network, schedule and seed.
+        network: trained in place.
+        source: where batches come from, and the device to train on.
+        run: folder for checkpoints and the best weights.
+        validate: PSNR in dB of a network, which is in evaluation mode.
+        listeners: told of progress, and of what could not be saved.
+        processes: that share every batch; the leading one writes and reports.
+        autocast: number type of the forward pass, None for float32.
+        form: in which a step is computed.
+        conditions: what a resumed run has to have in common beside the recipe.
+    """
 
     def __init__(
         self,
@@ -58,19 +50,18 @@ class Trainer:
         run: Path,
         *,
         validate: Validate,
-        report: Report,
+        listeners: Listeners,
         processes: Processes,
-        autocast: torch.dtype | None = None,
-        way: Way | None = None,
-        conditions: Mapping[str, Any] | None = None,
+        autocast: torch.dtype | None,
+        form: TrainingForm,
+        conditions: Mapping[str, Any],
     ) -> None:
         self.recipe, self.source, self.run = recipe, source, run
-        self.validate, self.report, self.processes = validate, report, processes
+        self.validate, self.listeners, self.processes = validate, listeners, processes
         self.device = source.device
-        self.autocast, self.way = autocast, way or Way()
-        self.conditions = dict(conditions or {})  # what a resumed run has to have in common beside the recipe
+        self.autocast, self.form, self.conditions = autocast, form, dict(conditions)
         self.network = network.to(self.device)
-        self.way.prepare(self.network)
+        self.form.prepare(self.network)
         self.model: nn.Module = processes.wrap(self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
         self.optimizer = make_optimizer(self.network, recipe.learning_rate, recipe.selector_rate)
@@ -88,7 +79,7 @@ class Trainer:
         """How much of the run is done, 0…1: by steps or by time, whichever is further; all processes agree."""
         self.progress = self.step / self.steps
         if self.recipe.time_budget:
-            by_time = self.processes.agree(self.seconds / self.recipe.time_budget)
+            by_time = self.processes.mean(self.seconds / self.recipe.time_budget)
             self.progress = max(self.progress, by_time)
         self.progress = min(self.progress, 1.0)
         return self.progress
@@ -98,10 +89,10 @@ class Trainer:
         self.network.load_state_dict(saved.tensors["weights"])
         if self.average is not None:
             self.average.load_state_dict(saved.tensors["ema"])
-        moments = self.optimizer.state_dict()
+        optimizer = self.optimizer.state_dict()
         parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
-        moments["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
-        self.optimizer.load_state_dict(moments)
+        optimizer["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
+        self.optimizer.load_state_dict(optimizer)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
 
     def fit(self) -> None:
@@ -115,9 +106,9 @@ class Trainer:
         if self._advance() >= 1.0:  # there is no loss to report, but perhaps no validation yet
             self._validate()
             return
-        with Ahead(self._draw, self.step, threads_for(self.device)) as ahead:
+        with Prefetcher(self._draw, self.step, threads_for(self.device)) as batches:
             while self.progress < 1.0:
-                batch, rate = ahead.take(), self.recipe.learning_rate_at(self.progress, self.step)
+                batch, rate = batches.take(), self.recipe.learning_rate_at(self.progress, self.step)
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
@@ -132,15 +123,10 @@ class Trainer:
         return self.source.batch(step, self.recipe.batch, self.processes.rank, self.processes.world)
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
+        """Train on a batch, and save by the clock; the loss, on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["times"]
-        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
-        torch.manual_seed(
-            self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
-        )
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            restored = self.model(batch.input.contiguous(memory_format=self.way.layout), batch.level)
-        loss = batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
+        loss = self._loss(batch)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
             # This loss is the first to tell whether the last update was a sound one.
             self._check(float(loss.detach()))
@@ -152,6 +138,15 @@ class Trainer:
             decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         return loss.detach()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
+        torch.manual_seed(
+            self.recipe.seed * 1_000_003 + self.step * self.processes.world + self.processes.rank
+        )
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            restored = self.model(batch.input.contiguous(memory_format=self.form.layout), batch.level)
+        return batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
 
     def _validate(self) -> float:
         training = self.result.training
@@ -172,16 +167,16 @@ class Trainer:
             checkpoint.save_best(self.run, saved)
             self.best = psnr
         except WriteError as error:
-            self._warn(error)
+            self.listeners.warn(str(error))  # a full disk must not end days of work
 
-    def _report(
-        self, losses: "_Mean", rate: float, psnr: float | None = None, note: str | None = None
-    ) -> None:
-        loss = self.processes.agree(losses.value())
+    def _report(self, losses: "_Mean", rate: float, psnr: float | None = None) -> None:
+        loss = self.processes.mean(losses.value())
         self._check(loss)
         losses.clear()
         if self.processes.leads:
-            self.report(Moment(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr, note))
+            self.listeners.report(
+                TrainingStatus(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr)
+            )
 
     def _check(self, value: float, what: str = "loss") -> None:
         if math.isnan(value) or (what == "loss" and math.isinf(value)):
@@ -204,17 +199,14 @@ class Trainer:
             "seconds": self.seconds,
             "best": self.best,
             "recipe": self.recipe.to_dict(),
-            "way": {**self.way.to_dict(), "device": self.device.type},
+            # What checkpoints have always called the form.
+            "way": {**self.form.to_dict(), "device": self.device.type},
             "conditions": self.conditions,
         }
         try:
             checkpoint.save(self.run, self.step, Checkpoint(groups, state))
         except WriteError as error:
-            self._warn(error)
-
-    def _warn(self, error: WriteError) -> None:
-        """Say that something was not saved: a full disk must not end days of work."""
-        self.report(Moment(self.step, self.steps, self.progress, 0.0, 0.0, self.seconds, note=str(error)))
+            self.listeners.warn(str(error))  # a full disk must not end days of work
 
 
 def make_optimizer(
@@ -225,19 +217,19 @@ def make_optimizer(
     The matrices of selectors learn `selector_rate` times as fast. The mean features of a window, which they see, are
     small beside those of single pixels: at the kernels' rate the choice among groups stays nearly the same everywhere.
     """
-    apart = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
+    selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
     parameters = list(network.parameters())
     groups: list[dict[str, Any]] = [{"params": parameters, "times": 1.0}]
-    if selector_rate != 1.0 and apart:
+    if selector_rate != 1.0 and selector_ids:
         groups = [
-            {"params": [one for one in parameters if id(one) not in apart], "times": 1.0},
-            {"params": [one for one in parameters if id(one) in apart], "times": selector_rate},
+            {"params": [one for one in parameters if id(one) not in selector_ids], "times": 1.0},
+            {"params": [one for one in parameters if id(one) in selector_ids], "times": selector_rate},
         ]
     return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
 
 
 class _Mean:
-    """Running mean of losses that stay on the device until they are asked for."""
+    """Mean of losses that stay on the device until it is asked for: every transfer would hold up an accelerator."""
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
@@ -246,7 +238,7 @@ class _Mean:
         self._losses.append(loss)
 
     def value(self) -> float:
-        return float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        return float(torch.stack(self._losses).mean())
 
     def clear(self) -> None:
         self._losses.clear()

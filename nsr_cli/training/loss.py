@@ -11,7 +11,16 @@ _FLOOR = 2e-5
 
 
 def batch_loss(restored: Tensor, batch: Batch, kind: Loss, mean_color: float) -> Tensor:
-    """What is minimized: the error of pixels, and `mean_color` times that of mean colors; of intact ones the latter."""
+    """What a step minimizes: the error of pixels, and `mean_color` times that of mean colors.
+
+    For intact patches only the mean-color term counts: their pixels are taken as restored without error.
+
+    Args:
+        restored: (B, C, H, W), of the network, not clipped.
+        batch: the patches that it restored.
+        kind: of the error of pixels, see `loss_within_range`.
+        mean_color: weight of the mean-color term; with 0 there is none.
+    """
     pixels = restored if batch.intact is None else torch.where(batch.intact, batch.target, restored)
     loss = loss_within_range(pixels, batch.target, kind)
     return loss + mean_color * mean_color_error(restored, batch.target) if mean_color else loss

@@ -28,7 +28,7 @@ _CONTRAST = 0.5  # at most, of patches that are flattened; half of them keep non
 class Batch:
     """One step's patches: input (B, C, P, P), target (B, C, sP, sP) in [0, 1], level (B, 1) or None.
 
-    Of those that are `intact`, (B, 1, 1, 1) bool or None, only the mean colors count.
+    Of those that are `intact`, (B, 1, 1, 1) bool or None, only the mean colors enter the loss.
     """
 
     input: Tensor
@@ -38,7 +38,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plane:
+class _PackedPictures:
     """Pictures of any size behind each other in one flat buffer, channels first."""
 
     buffer: Tensor  # (total,) uint8
@@ -47,7 +47,7 @@ class _Plane:
     host_sizes: npt.NDArray[np.int64]  # the same, where crops are drawn
 
     @classmethod
-    def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_Plane":
+    def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_PackedPictures":
         sizes = np.array([p.shape[:2] for p in pictures], dtype=np.int64)
         ends = np.cumsum([p.size for p in pictures], dtype=np.int64)
         buffer = np.empty(ends[-1], dtype=np.uint8)
@@ -74,7 +74,17 @@ class _Plane:
 
 
 class PatchSource:
-    """The training set of one task, held in memory on `device`, and the batches cut from it."""
+    """The training set of one task, held in memory on `device`, and the batches cut from it.
+
+    Args:
+        task: what is degraded, and how.
+        pictures: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
+        patch: side of a patch in input pixels.
+        seed: of crops, turns and degradations, together with the step.
+        device: where patches are cut and degraded.
+        flat: share of patches that become nearly one color, see `_paint`.
+        intact: share of patches for dejpeg that are not compressed, see `_spare`.
+    """
 
     def __init__(
         self,
@@ -86,18 +96,13 @@ class PatchSource:
         flat: float = 0.0,
         intact: float = 0.0,
     ) -> None:
-        """`pictures`: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
-
-        `flat` is the share of patches that become nearly one color, see `_paint`; `intact` that of patches for
-        `dejpeg` that are not compressed, see `_spare`.
-        """
         self.task, self.patch, self.seed, self.device = task, patch, seed, device
         self.flat, self.intact = flat, intact
         pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
-        self._high = _Plane.pack(pictures, device)
+        self._high = _PackedPictures.pack(pictures, device)
         self._low = self._high
         if task.kind == "upscale":
-            self._low = _Plane.pack([downscale8(p, task.scale) for p in pictures], device)
+            self._low = _PackedPictures.pack([downscale8(p, task.scale) for p in pictures], device)
         # Coding on the host starves an accelerator; on a CPU it is libjpeg itself.
         self._coder = JpegCoder.on(device) if task.kind == "dejpeg" and device.type != "cpu" else None
 
@@ -114,9 +119,9 @@ class PatchSource:
         noise_seed = int(random.integers(1 << 62))
         mine = slice(rank, None, world)
         paint = self._paint(random, size, mine)
-        where, turned = self._place(draw[mine]), torch.from_numpy(turns[mine]).to(self.device)
+        picture, top, left = self._place(draw[mine])
+        turned = torch.from_numpy(turns[mine]).to(self.device)
         scale, channels = self.task.scale, self.task.channels
-        picture, top, left = where
         target = self._high.cut(picture, top * scale, left * scale, self.patch * scale, turned, channels)
         mean = target.float().mean(dim=(2, 3), keepdim=True)
         target = paint(target, mean)
@@ -170,7 +175,7 @@ class PatchSource:
         return Batch(clean + noise * (level * (MAX_SIGMA / 255))[:, :, None, None], clean, level)
 
     def _compressed(self, target: Tensor, levels: npt.NDArray[np.float64]) -> Batch:
-        """Each patch through JPEG at its own quality; colour patches at 4:2:0 or 4:4:4 in equal shares."""
+        """Each patch through JPEG at its own quality; color patches at 4:2:0 or 4:4:4 in equal shares."""
         low, high = QUALITIES
         spread = levels[:, 0] * (high - low + 1)
         qualities = low + spread.astype(int)

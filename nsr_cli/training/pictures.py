@@ -41,9 +41,9 @@ def find_pictures(folders: Sequence[Path], run: Path | None = None) -> list[Path
 
 
 def load_pictures(
-    files: Sequence[Path], color: Color, *, skipped: Callable[[Path, str], None]
+    files: Sequence[Path], color: Color, *, notify_skipped: Callable[[Path, str], None]
 ) -> list[npt.NDArray[np.uint8]]:
-    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `skipped` hears of files that cannot be read.
+    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `notify_skipped` gets files that cannot be read, and why.
 
     They come from strangers too, so they are decoded in processes of their own.
 
@@ -68,7 +68,7 @@ def load_pictures(
     pictures = []
     for path, result in zip(files, loaded, strict=True):
         if isinstance(result, str):
-            skipped(path, result)
+            notify_skipped(path, result)
         else:
             pictures.append(result)
     if not pictures:

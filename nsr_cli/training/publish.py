@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.recipe import Recipe, Task, find_task
+from nsr_cli.training.status import Notify, ignore
 from nsr_cli.weights.entry import MAX_BYTES, MAX_TEXT, WeightEntry, check_file, check_new_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
@@ -37,13 +38,13 @@ class Trained:
     started_from: str | None = None  # in words, where the recipe names only a path
 
 
-def load_trained(run: Path, which: str = "best", told: Callable[[str], None] = lambda _: None) -> Trained:
+def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Trained:
     """The weights of a run: `best` by its validation, or those of its `last` checkpoint (averaged, if it averages).
 
     Args:
         run: the folder of the run.
         which: `best` or `last`; a run that was never validated has only the last ones.
-        told: gets a line where other weights are taken than those that were asked for.
+        notify: gets a line where other weights are taken than those that were asked for.
 
     Raises:
         TrainingError: the folder holds no run, or it is damaged, or its best weights are damaged or gone.
@@ -51,35 +52,33 @@ def load_trained(run: Path, which: str = "best", told: Callable[[str], None] = l
     """
     if which not in ("best", "last"):
         raise UsageError(f"no such choice of weights: {which!r}; use best or last")
-    saved = checkpoint.load_latest(run, told)
+    saved = checkpoint.load_latest(run, notify)
     if saved is None:
-        raise TrainingError(f"{run}: no checkpoint; give the --out folder of a training run")
+        raise TrainingError(f"{safe_text(run)}: no checkpoint; give the --out folder of a training run")
     step, last = saved
     try:
         recipe = Recipe.from_dict(last.state["recipe"])
         tensors = last.tensors.get("ema", last.tensors["weights"])
         seconds = float(last.state["seconds"])
-        if which == "best" and (best := _best(run, step, last, told)) is not None:
+        if which == "best" and (best := _best(run, step, last, notify)) is not None:
             tensors, step = best.tensors["weights"], int(best.state["step"])
             seconds = float(best.state.get("seconds", seconds))
         network = Network(recipe.network)
         network.load_state_dict(dict(tensors))
     except (KeyError, ValueError, RuntimeError):
         raise TrainingError(
-            f"{run}: its settings or weights cannot be read; use the version of nsr that trained it"
+            f"{safe_text(run)}: its settings or weights cannot be read; use the version of nsr that trained it"
         ) from None
     return Trained(recipe, network, step, seconds, log.data_of(run))
 
 
-def _best(
-    run: Path, step: int, last: checkpoint.Checkpoint, told: Callable[[str], None]
-) -> checkpoint.Checkpoint | None:
+def _best(run: Path, step: int, last: checkpoint.Checkpoint, notify: Notify) -> checkpoint.Checkpoint | None:
     """The best weights, or None for a run without any validation; what it once had must not be gone."""
     best = checkpoint.load_best(run)
     if best is None:
         if float(last.state.get("best", -math.inf)) > -math.inf:
             raise TrainingError(f"{safe_text(run)}: the best weights are missing; give --which last")
-        told(
+        notify(
             f"{safe_text(run)}: never validated, so that it has no best weights; these are the last, of step {step}"
         )
     return best

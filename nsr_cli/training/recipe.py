@@ -82,7 +82,7 @@ class Recipe:
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none
     flat: float = 0.0  # share of patches that become nearly one color
-    intact: float = 0.0  # share of patches for dejpeg that are not compressed: their mean colors count
+    intact: float = 0.0  # share of dejpeg patches left uncompressed: only their mean colors count
     seed: int = 0
     holdout: int = 8  # training pictures kept aside for validation
     validate_every: int = 1000  # steps

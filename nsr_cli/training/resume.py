@@ -9,9 +9,9 @@ import torch
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
-from nsr_cli.training.forms import Way
-from nsr_cli.training.loop import Report, remark
+from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import Notify
 
 Saved = tuple[int, checkpoint.Checkpoint]
 
@@ -26,30 +26,40 @@ def find_saved(
     conditions: Mapping[str, Any],
     run: Path,
     device: torch.device,
-    report: Report,
+    notify: Notify,
     *,
     resume: bool,
 ) -> Saved | None:
     """The step and the checkpoint to go on from; None for a run that begins.
 
+    Args:
+        recipe: what is asked for now.
+        conditions: of now, see `conditions_of`.
+        run: folder of the run.
+        device: where it goes on.
+        notify: gets a line about damaged checkpoints, none at all, or another precision.
+        resume: whether a run may be there already.
+
     Raises:
         TrainingError: there are checkpoints, and none that can be read.
         UsageError: `run` holds a run already, or one with other settings.
     """
-    saved = checkpoint.load_latest(run, lambda line: report(remark(line)))
+    saved = checkpoint.load_latest(run, notify)
     if saved is None:
         if resume:
-            report(remark(f"nothing to resume in {safe_text(run)}; starting anew"))
+            notify(f"nothing to resume in {safe_text(run)}; starting anew")
         return None
     if not resume:
         raise UsageError(
-            f"{run} holds a run at step {saved[0]}; continue it with --resume or choose another --out"
+            f"{safe_text(run)} holds a run at step {saved[0]}; continue it with --resume or choose another --out"
         )
     try:
         before = Recipe.from_dict(saved[1].state["recipe"])
     except (KeyError, ValueError):
-        raise TrainingError(f"{run}: its settings cannot be read; start again with another --out") from None
-    found = _differences(before, recipe) + _of_conditions(saved, conditions, run, device, report)
+        raise TrainingError(
+            f"{safe_text(run)}: its settings cannot be read; start again with another --out"
+        ) from None
+    found = _differences(before, recipe) + _condition_differences(saved, conditions, run, device, notify)
     if found:
         raise UsageError(
             f"{safe_text(run)} was started with other settings ({safe_text('; '.join(found))}); give the same "
@@ -73,8 +83,8 @@ def _difference(name: str, before: Any, now: Any) -> str:
     return f"{name} {said[0]}, now {said[1]}"
 
 
-def _of_conditions(
-    saved: Saved, now: Mapping[str, Any], run: Path, device: torch.device, report: Report
+def _condition_differences(
+    saved: Saved, now: Mapping[str, Any], run: Path, device: torch.device, notify: Notify
 ) -> list[str]:
     """In which conditions a run differs from its beginning; those of older versions are not known.
 
@@ -86,28 +96,25 @@ def _of_conditions(
     kind = dict(state.get("way") or {}).get("device", device.type)
     if "precision" in differing and kind != device.type:
         differing.remove("precision")
-        report(
-            remark(
-                f"{safe_text(run)} was begun in {before['precision']} on {kind}, and goes on in {now['precision']} "
-                f"on {device.type}"
-            )
+        notify(
+            f"{safe_text(run)} was begun in {before['precision']} on {kind}, and goes on in {now['precision']} on "
+            f"{device.type}"
         )
     return [_difference(name, before[name], now[name]) for name in differing]
 
 
-def way_of(saved: Saved | None, device: torch.device) -> Way | None:
-    """The way in which a run has begun: another one would not go on to the bit. None on another kind of device."""
+def saved_form(saved: Saved | None, device: torch.device) -> TrainingForm | None:
+    """The form in which a run has begun: in another it would not go on to the bit. None on another kind of device."""
     values = saved[1].state.get("way", {}) if saved is not None else {}
     try:
-        return Way.from_dict(values) if values.get("device") == device.type else None
+        return TrainingForm.from_dict(values) if values.get("device") == device.type else None
     except (AttributeError, ValueError):
         return None
 
 
-def compare_data(run: Path, now: Sequence[str], report: Report) -> None:
+def compare_data(run: Path, now: Sequence[str], notify: Notify) -> None:
     """Say if a resumed run goes on with other pictures: its result would not be that of one run."""
     before = log.data_of(run)
     if before and before != list(now):
-        report(
-            remark(f"{safe_text(run)} was started on {', '.join(before)}, and goes on with {', '.join(now)}")
-        )
+        old, new = (safe_text(", ".join(data)) for data in (before, now))
+        notify(f"{safe_text(run)} was started on {old}, and goes on with {new}")

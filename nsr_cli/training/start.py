@@ -1,7 +1,6 @@
-"""The weights that a run starts from: chance, or another network as far as it fits."""
+"""The weights that a run starts from: random ones, or those of another network as far as they fit."""
 
 import dataclasses
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 import torch
@@ -14,6 +13,7 @@ from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
 from nsr_cli.shown import safe_text
 from nsr_cli.training.recipe import Recipe
+from nsr_cli.training.status import Notify, ignore
 
 # Of a kernel's own root mean square; without it equal groups would get nearly equal gradients and stay alike.
 SPLIT_NOISE = 0.02
@@ -23,18 +23,18 @@ def initial(
     recipe: Recipe,
     init: Network | None,
     noise: float = SPLIT_NOISE,
-    told: Callable[[str], None] | None = None,
+    notify: Notify = ignore,
 ) -> Network:
     """The network that `recipe` begins with.
 
     Args:
-        recipe: names the network and the seed of what is left to chance.
+        recipe: names the network and the seed of random weights.
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
-            same widths; parts of other shapes (head and tail of another scale) are left to chance. In a deeper
-            network several blocks share what one of them adds, see `deepened`. A gray one begins to restore colors by
-            restoring their luma.
+            same widths; parts of other shapes (head and tail of another scale) keep their random initialization. In a
+            deeper network several blocks share what one of them adds, see `deepened`. A gray one begins to restore
+            colors by restoring their luma.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
-        told: gets a line about what of `init` was taken over, unless it is all that the network has.
+        notify: gets a line about what of `init` was taken over, unless it is all that the network has.
 
     Raises:
         UsageError: no kernel of `init` fits, so that it would be no start.
@@ -42,26 +42,29 @@ def initial(
     torch.manual_seed(recipe.seed)
     network = Network(recipe.network)
     if init is not None:
-        source = unfolded(init)
-        if (source.config.channels, recipe.network.channels) == (1, 3) and source.skip is None:
-            source = in_color(source)
-        shallow = len(source.blocks)
-        if shallow < recipe.network.blocks:
-            source = deepened(source, recipe.network.blocks)
-        fit = fitting(source.state_dict(), network)
-        network.load_state_dict(fit, strict=False)
-        taken = {*fit, *_split(source, network, noise)}
-        label = f"--init {safe_text(recipe.init or 'weights')}"
-        if not any(name.endswith("weight_v") for name in taken):
-            raise UsageError(
-                f"{label}: none of its kernels fits this network; choose a --network of its widths, or other "
-                "weights"
-            )
-        if told is not None and shallow < len(network.blocks):
-            told(f"{label}: {len(network.blocks)} blocks, made by splitting its {shallow}")
-        if told is not None and len(taken) < len(network.state_dict()):
-            told(f"{label}: {_counted(taken, network)}; the others start at random")
+        _take_over(network, init, f"--init {safe_text(recipe.init or 'weights')}", noise, notify)
     return network
+
+
+def _take_over(network: Network, init: Network, label: str, noise: float, notify: Notify) -> None:
+    """Give `network` what fits of `init`, which messages call `label`."""
+    source = unfolded(init)
+    if (source.config.channels, network.config.channels) == (1, 3) and source.skip is None:
+        source = in_color(source)
+    shallow, blocks = len(source.blocks), len(network.blocks)
+    if shallow < blocks:
+        source = deepened(source, blocks)
+    fit = fitting(source.state_dict(), network)
+    network.load_state_dict(fit, strict=False)
+    taken = {*fit, *_split(source, network, noise)}
+    if not any(name.endswith("weight_v") for name in taken):
+        raise UsageError(
+            f"{label}: none of its kernels fits this network; choose a --network of its widths, or other weights"
+        )
+    if shallow < blocks:
+        notify(f"{label}: {blocks} blocks, made by splitting its {shallow}")
+    if len(taken) < len(network.state_dict()):
+        notify(f"{label}: {_counted(taken, network)}; the others start at random")
 
 
 @torch.no_grad()
@@ -95,7 +98,7 @@ def _counted(taken: AbstractSet[str], network: Network) -> str:
 
 
 def unfolded(network: Network) -> Network:
-    """The same network with weight normalisation: plain kernels become directions with their norm as gain."""
+    """The same network with weight normalization: plain kernels become directions with their norm as gain."""
     if network.head.weight_g is not None:
         return network
     copy = Network(network.config)
@@ -127,7 +130,7 @@ def in_color(gray: Network) -> Network:
 
 
 def _normalized(layer: str, kernels: Tensor) -> dict[str, Tensor]:
-    """The weight normalisation of plain kernels: their directions and, as gains, their norms."""
+    """The weight normalization of plain kernels: their directions and, as gains, their norms."""
     norms = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
     return {f"{layer}.weight_v": kernels, f"{layer}.weight_g": norms}
 
@@ -149,7 +152,7 @@ def _split(plain: Network, network: Network, noise: float) -> set[str]:
         if one.weight_v.shape != (layer.out_channels, layer.in_channels, 3, 3):
             continue
         if one.weight_g is None or layer.weight_g is None:
-            raise ValueError("both networks must have weight normalisation")
+            raise ValueError("both networks must have weight normalization")
         layer.weight_v.copy_(_repeated(one.weight_v, layer.groups, noise))
         layer.weight_g.copy_(_repeated(one.weight_g, layer.groups) * share)
         layer.bias.copy_(_repeated(one.bias, layer.groups) * share)

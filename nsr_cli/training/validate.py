@@ -1,6 +1,6 @@
 """How good a network is while it trains: fixed held-out patches, or a whole benchmark set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,28 @@ from nsr_cli.engine.stages import Stage, Weights
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.model.network import Network
 from nsr_cli.restore import Restorer
-from nsr_cli.training.patches import Batch
+from nsr_cli.training.patches import Batch, PatchSource, Pixels
 from nsr_cli.training.recipe import Task
 
 # The level that stands for all while a network for every level trains.
 SIGMA, QUALITY = 25.0, 20
+_BATCHES, _BATCH, _SEED = 4, 16, 2026
+
+
+def patch_psnr(
+    task: Task, pictures: Sequence[Pixels], patch: int, device: torch.device
+) -> Callable[[Network], float]:
+    """A measure by `mean_psnr` on patches of `pictures`, the same in every run; the pictures are not kept.
+
+    Args:
+        task: what the network undoes.
+        pictures: (H, W, C) uint8 of the task's channels, each large enough for a crop.
+        patch: side of a patch in input pixels.
+        device: where the network will be.
+    """
+    source = PatchSource(task, pictures, patch, _SEED, device)
+    batches = [source.batch(step, _BATCH) for step in range(_BATCHES)]
+    return lambda network: mean_psnr(network, batches)
 
 
 def mean_psnr(network: Network, batches: Sequence[Batch]) -> float:

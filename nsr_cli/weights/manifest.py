@@ -116,24 +116,29 @@ class Manifest:
         return tuple(url if urlsplit(url).scheme else urljoin(self.place, url) for url in entry.urls)
 
 
+def manifest_path() -> Path:
+    """Where this program's manifest is: in the package, or at the top of a checkout; the former if it is nowhere."""
+    package = Path(__file__).parents[1]
+    places = (package / MANIFEST_NAME, package.parent / MANIFEST_NAME)
+    return next((place for place in places if place.is_file()), places[0])
+
+
 def load_manifest(path: Path | None = None) -> Manifest:
     """Read a manifest: the given file, else the one in the package, else the one of the source tree.
 
     Raises:
         WeightsError: it is absent or damaged.
     """
-    package = Path(__file__).parents[1]
-    candidates = [path] if path else [package / MANIFEST_NAME, package.parent / MANIFEST_NAME]
-    for candidate in candidates:
-        if candidate.is_file():
-            try:
-                with candidate.open("rb") as stream:
-                    data = stream.read(_MAX_MANIFEST_BYTES + 1)
-            except OSError as error:
-                reason = safe_text(error.strerror or "it cannot be read")
-                raise WeightsError(f"cannot read {safe_text(candidate)}: {reason}; check the file") from error
-            return parse_manifest(data, candidate.resolve().as_uri())
-    raise WeightsError(f"there is no weights manifest at {safe_text(candidates[0])}; install nsr again")
+    place = path or manifest_path()
+    if not place.is_file():
+        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; install nsr again")
+    try:
+        with place.open("rb") as stream:
+            data = stream.read(_MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        reason = safe_text(error.strerror or "it cannot be read")
+        raise WeightsError(f"cannot read {safe_text(place)}: {reason}; check the file") from error
+    return parse_manifest(data, place.resolve().as_uri())
 
 
 def parse_manifest(data: bytes, place: str) -> Manifest:
@@ -232,7 +237,7 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise _damaged(f"the {what} {name[:100]} stands in it twice")
+            raise _damaged(f"the {what} {name[:100]} appears twice")
         seen.add(name)
 
 

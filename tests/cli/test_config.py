@@ -278,17 +278,17 @@ def test_a_command_of_a_command_has_the_table_of_the_first(
 @pytest.mark.parametrize(
     ("args", "expected", "code"),
     [
-        (["data", "pull", "Set5"], "the network is switched off", 4),
-        (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is switched off", 4),
-        (["weights", "pull", "far"], "the network is switched off", 4),
+        (["data", "pull", "Set5"], "the network is disabled", 4),
+        (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is disabled", 4),
+        (["weights", "pull", "far"], "the network is disabled", 4),
         (
             ["train", "upscale-x2", "--data", "d", "--out", "o", "--init", "far"],
-            "the network is switched off",
+            "the network is disabled",
             4,
         ),
         (
             ["train", "upscale-x2", "--data", "d", "--out", "o", "--validate", "Set5"],
-            "the network is switched",
+            "the network is disabled",
             4,
         ),
         (["bench", "--quick"], "--device (from nsr.toml): 'gpu' is not a device", 2),

@@ -81,11 +81,11 @@ def test_task_and_levels_follow_from_the_options(
 
 
 def test_options_of_different_tasks_exclude_each_other() -> None:
-    with pytest.raises(UsageError, match=r"--scale and --sigma"):
+    with pytest.raises(UsageError, match=r"--scale and --sigma belong to different tasks: give one of them"):
         choose_levels(None, (2,), (25.0,), ())
     with pytest.raises(UsageError, match=r"--jpeg-quality does not belong to --task upscale"):
         choose_levels("upscale", (), (), (10,))
-    with pytest.raises(UsageError, match=r"upscale, denoise or dejpeg"):
+    with pytest.raises(UsageError, match=r"--task: there is no upscael; did you mean upscale\?"):
         choose_levels("upscael", (), (), ())
 
 

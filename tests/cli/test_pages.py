@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from nsr_cli.cli import journey, memory, pace
-from nsr_cli.cli.forecast import check_space, forecast
+from nsr_cli.cli.forecast import forecast
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, make_plan
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.space import check_space
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture

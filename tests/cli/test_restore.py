@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -299,6 +300,45 @@ def test_settings_reach_the_run(inside: Inside, paint: Paint, tiny_model: Path, 
 def test_a_model_that_is_none_is_found_before_torch_is_loaded(model: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         check_model(model, "upscale")
+
+
+def test_what_fails_at_once_and_dry_runs_load_no_torch(
+    environment: dict[str, str], paint: Paint, tmp_path: Path
+) -> None:
+    """It takes most of the time that such commands have."""
+    environment["NSR_CACHE"] = str(tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    paint(tmp_path / "a.png")
+    paint(tmp_path / "b.tif", mode="L")
+    (tmp_path / "cache" / "pace.json").write_text(
+        '{"schema": 1, "multiplications_per_second": {"auto auto": 1}}'
+    )
+    commands = {
+        "upscale no.png": 1,
+        "upscale a.png -m nonsense": 2,
+        "upscale a.png no/other.png -n": 3,
+        "upscale a.png b.tif -s 4 -m upscale-x2 -n": 0,
+        "denoise a.png b.tif --sigma 25 -n": 0,
+        "auto a.png b.tif -n": 0,
+    }
+    code = f"""
+import sys
+from nsr_cli.cli.app import _guarded
+from nsr_cli.cli.console import Console
+print([_guarded(command.split(), Console()) for command in {list(commands)}], file=sys.stderr)
+print("torch" in sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stderr.splitlines()
+    assert said[-2:] == [str(list(commands.values())), "False"], done.stderr
+    assert sum("at the pace of the last run" in line for line in said) == 3, done.stderr
 
 
 def test_tiers_and_nothing_are_models() -> None:

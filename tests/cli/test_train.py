@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 
-from nsr_cli.cli.train import memory_said
-from nsr_cli.cli.train_options import parse_duration
+from nsr_cli.cli.train import advise_on_memory
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import PRESETS
 from nsr_cli.training.recipe import TASKS
@@ -133,9 +131,9 @@ def test_only_one_of_several_processes_says_what_is_trained(nsr: Run, photos: Pa
 
 
 def test_too_little_memory_is_said_with_the_options_that_take_less() -> None:
-    with pytest.raises(MemoryExhausted, match="smaller --batch"), memory_said():
+    with pytest.raises(MemoryExhausted, match="smaller --batch"), advise_on_memory():
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
-    with pytest.raises(RuntimeError, match="something else"), memory_said():
+    with pytest.raises(RuntimeError, match="something else"), advise_on_memory():
         raise RuntimeError("something else")
 
 
@@ -158,14 +156,3 @@ def test_weights_too_large_to_be_any_are_not_read(nsr: Run, photos: Path, tmp_pa
 def test_publishing_what_is_no_run_is_refused(nsr: Run, tmp_path: Path) -> None:
     done = nsr("weights", "publish", "absent", "--name", "x")
     assert done.returncode == 1 and b"no checkpoint" in done.stderr
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5m", 90), ("2h", 7200), ("30s", 30)])
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5m", "m", "5 minutes", "1e9x"])
-def test_other_durations_are_refused(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="not a duration"):
-        parse_duration(text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.cli.whereabouts import Whereabouts, nearest_existing
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,14 @@ def test_a_folder_is_looked_up_once_for_all_its_files(monkeypatch: pytest.Monkey
     for i in range(1000):
         where.written(Path(f"link/{i}.png"))
     assert looked == ["link"]
+
+
+def test_what_exists_of_a_path_may_be_a_broken_link() -> None:
+    Path("broken").symlink_to("nowhere")
+    for given, expected in (
+        ("new/er/est", "."),
+        ("other/new", "other"),
+        ("broken/x", "broken"),
+        ("link", "link"),
+    ):
+        assert nearest_existing(Path(given)) == Path(expected).absolute()

@@ -132,7 +132,7 @@ def test_a_damaged_file_in_the_cache_is_mended(make_store: MakeStore, server: Fo
     (folder / "img_3.png").write_bytes(data)
     assert store.verify("Five").state == "damaged"
     assert store.verify("Five").problems == ("img_3.png is damaged",)
-    with pytest.raises(DataError, match=r"not complete.*network is switched off.*nsr data pull Five"):
+    with pytest.raises(DataError, match=r"not complete.*network is disabled.*nsr data pull Five"):
         make_store(offline=True).find_images("Five")
     server.asked.clear()
     store.find_images("Five")
@@ -258,10 +258,10 @@ def test_wrong_names_and_folders(
 
 def test_offline(make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Five", "Packed"):
-        with pytest.raises(DataError, match="network is switched off"):
+        with pytest.raises(DataError, match="network is disabled"):
             make_store(offline=True).pull(name)
         monkeypatch.setenv("NSR_OFFLINE", "yes")
-        with pytest.raises(DataError, match="network is switched off"):
+        with pytest.raises(DataError, match="network is disabled"):
             make_store().pull(name)
         monkeypatch.delenv("NSR_OFFLINE")
     assert server.asked == []

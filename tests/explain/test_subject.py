@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine.runner import Runner
-from nsr_cli.engine.stages import native_steps
 from nsr_cli.errors import UsageError
 from nsr_cli.explain import subject
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
+from nsr_cli.weights.choice import native_steps
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import PLAIN, tiny_weights
 
@@ -38,13 +38,13 @@ def shelf(*scales: int) -> Any:
         ((2, 3, 4), 2.5, None, 3),
         ((2,), 4.0, "lite", 2),
         ((3, 2), None, None, 2),
-        ((2, 3), 4.0, "own.safetensors", 0),
+        ((2, 3), 4.0, "own.safetensors", None),
     ],
 )
 def test_of_a_chain_the_first_network_is_explained(
-    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int
+    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int | None
 ) -> None:
-    assert native_steps("upscale", asked, model, shelf(*scales))[0] == expected
+    assert native_steps("upscale", asked, model, shelf(*scales).manifest)[0] == expected
 
 
 @pytest.mark.parametrize("channels, network_channels", [(1, 3), (3, 1), (3, 3), (1, 1)])

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load, save
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.model.checkpoint import fitting, load_network, read_config, read_description, save_network
+from nsr_cli.model.checkpoint import fitting, load_network, save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.convert import import_pth
+from nsr_cli.model.description import read_config, read_description
 from nsr_cli.model.network import Network
 from tests.tiny import tiny_config, tiny_network
 

@@ -1,16 +1,35 @@
 """Shared by the training tests: a tiny recipe and a way to run it."""
 
-from collections.abc import Callable
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nsr_cli.training.loop import Moment, Trainer
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint
+from nsr_cli.training.loop import Trainer, Validate
 from nsr_cli.training.recipe import Recipe, make_recipe
-from nsr_cli.training.session import Listeners, run_training
+from nsr_cli.training.session import Benchmark, RunOptions, run_training
+from nsr_cli.training.status import Listeners, TrainingStatus
 
+ROOT = Path(__file__).parents[2]
 NETWORK = {"blocks": 1, "width": 8, "cardinality": 2, "window": 8}
+COMMAND = [sys.executable, "-m", "nsr_cli", "train", "upscale-x2", "--network", "tiny", "--width", "8", "--blocks", "1",
+           "--cardinality", "2", "--batch", "2", "--holdout", "0", "--device", "cpu", "--seed", "3"]  # fmt: skip
+
+
+@dataclass
+class Told:
+    """What a run told those who listened."""
+
+    statuses: list[TrainingStatus] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def listeners(self) -> Listeners:
+        return Listeners(self.statuses.append, self.warnings.append, self.notes.append)
 
 
 def tiny_recipe(task: str = "upscale-x2", changes: dict[str, Any] | None = None, **fields: Any) -> Recipe:
@@ -24,16 +43,24 @@ def run_tiny(
     run: Path,
     *,
     resume: bool = False,
-    said: Callable[[str], None] | None = None,
-    **more: Any,
-) -> tuple[Trainer, list[Moment]]:
-    moments: list[Moment] = []
-    listeners = Listeners(
-        moments.append,
-        lambda path, why: moments.append(Moment(0, 0, 0, 0, 0, 0, note=f"{path}: {why}")),
-        said if said is not None else lambda _: None,
-    )
-    trainer = run_training(
-        recipe, [pictures], run, listeners, device=torch.device("cpu"), resume=resume, **more
-    )
-    return trainer, moments
+    init: Network | None = None,
+    validate: Validate | None = None,
+    autocast: torch.dtype | None = None,
+) -> tuple[Trainer, Told]:
+    """Train on a CPU; `validate` stands for a benchmark named Set5."""
+    told = Told()
+    benchmark = Benchmark("Set5", validate) if validate is not None else None
+    options = RunOptions(torch.device("cpu"), autocast, resume, init, benchmark)
+    return run_training(recipe, [pictures], run, told.listeners(), options), told
+
+
+def state_of(run: Path) -> dict[str, torch.Tensor]:
+    loaded = checkpoint.load_latest(run)
+    assert loaded is not None
+    return {f"{g}.{n}": t for g, tensors in loaded[1].tensors.items() for n, t in tensors.items()}
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    a, b = state_of(one), state_of(other)
+    assert a.keys() == b.keys()
+    assert [name for name in a if not torch.equal(a[name], b[name])] == []

@@ -76,6 +76,49 @@ def test_large_groups_are_split_into_files_that_travel(tmp_path: Path) -> None:
     assert all(torch.equal(loaded[1].tensors["optimizer"][name], tensor) for name, tensor in tensors.items())
 
 
+def test_a_tensor_larger_than_a_file_may_be_is_split_by_rows(tmp_path: Path) -> None:
+    """Of 13 rows of 3.5 MiB, four fit into one file: the pieces have 4, 4, 4 and 1."""
+    tensors = {"small": torch.rand(7), "large": torch.rand(13, 7, 1 << 17), "last": torch.tensor(3.0)}
+    folder = checkpoint.save(tmp_path, 1, Checkpoint({"weights": tensors}, {}))
+    assert max(p.stat().st_size for p in folder.iterdir()) < 16 << 20
+    loaded = checkpoint.load_latest(tmp_path)
+    assert loaded is not None
+    found = loaded[1].tensors["weights"]
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+
+
+def test_pieces_are_joined_by_number_and_not_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of files come back sorted: the tenth before the second."""
+    monkeypatch.setattr(checkpoint, "MAX_BYTES", 100)
+    tensor = torch.rand(12, 25)
+    folder = checkpoint.save(tmp_path, 1, Checkpoint({"weights": {"large": tensor}}, {}))
+    assert len(list(folder.glob("*.safetensors"))) == 12
+    loaded = checkpoint.load_latest(tmp_path)
+    assert loaded is not None and torch.equal(loaded[1].tensors["weights"]["large"], tensor)
+
+
+def test_messages_about_a_folder_of_any_name_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "a\nb"
+    (checkpoint.save(run, 1, make(1)) / "state.json").unlink()
+    checkpoint.save_best(run, make(1))
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for call in (
+        lambda: checkpoint.save(run, 2, make(2)),
+        lambda: checkpoint.save_best(run, make(2)),
+        lambda: checkpoint.load_latest(run),
+    ):
+        with pytest.raises((TrainingError, WriteError), match=r"a\\nb") as caught:
+            call()
+        assert str(caught.value).isprintable()
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint.save(tmp_path, 1, make(1))
 

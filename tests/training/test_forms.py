@@ -8,7 +8,15 @@ import torch
 
 from nsr_cli.model.network import Network
 from nsr_cli.training import forms
-from nsr_cli.training.forms import CPU_WAYS, PLAIN_WAYS, WAYS, Way, cpu_way, fastest_way, seconds_of
+from nsr_cli.training.forms import (
+    CPU_FORMS,
+    PLAIN_FORMS,
+    SPARSE_FORMS,
+    TrainingForm,
+    cpu_form,
+    fastest_form,
+    seconds_of,
+)
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import TASKS, Recipe
 from tests.training.helpers import tiny_recipe
@@ -23,21 +31,21 @@ def source_of(recipe: Recipe) -> PatchSource:
     return PatchSource(TASKS["upscale-x2"], pictures, recipe.patch, 1, CPU)
 
 
-def gradients(recipe: Recipe, way: Way) -> dict[str, torch.Tensor]:
+def gradients(recipe: Recipe, form: TrainingForm) -> dict[str, torch.Tensor]:
     torch.manual_seed(4)
     network = Network(recipe.network)
-    seconds = seconds_of(way, network, source_of(recipe), recipe.batch, None)
+    seconds = seconds_of(form, network, source_of(recipe), recipe.batch, None)
     assert seconds > 0
     kernel = network.blocks[0].first.weight_v
-    assert kernel.is_contiguous(memory_format=way.layout)
+    assert kernel.is_contiguous(memory_format=form.layout)
     return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize(
-    ("recipe", "ways"), [(SPARSE, (*WAYS, *CPU_WAYS)), (PLAIN, (*PLAIN_WAYS, *CPU_WAYS))]
+    ("recipe", "tried"), [(SPARSE, (*SPARSE_FORMS, *CPU_FORMS)), (PLAIN, (*PLAIN_FORMS, *CPU_FORMS))]
 )
-def test_every_way_gives_the_same_gradients(recipe: Recipe, ways: tuple[Way, ...]) -> None:
-    expected, *others = (gradients(recipe, way) for way in ways)
+def test_every_form_gives_the_same_gradients(recipe: Recipe, tried: tuple[TrainingForm, ...]) -> None:
+    expected, *others = (gradients(recipe, form) for form in tried)
     assert expected
     for other in others:
         assert other.keys() == expected.keys()
@@ -46,55 +54,55 @@ def test_every_way_gives_the_same_gradients(recipe: Recipe, ways: tuple[Way, ...
 
 
 @pytest.mark.parametrize("recipe", [SPARSE, PLAIN])
-def test_elsewhere_the_fastest_way_is_taken(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is replaced, so that every way has its turn in being the fastest; the device has no kernels here."""
-    ways, seen = (PLAIN_WAYS if recipe is PLAIN else WAYS), []
+def test_elsewhere_the_fastest_form_is_taken(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is replaced, so that every form has its turn in being the fastest; the device has no kernels here."""
+    tried, seen = (PLAIN_FORMS if recipe is PLAIN else SPARSE_FORMS), []
 
-    def seconds(way: Way, *_: object) -> float:
-        seen.append(way)
-        return 1.0 if way == fastest else 2.0
+    def seconds(form: TrainingForm, *_: object) -> float:
+        seen.append(form)
+        return 1.0 if form == fastest else 2.0
 
     monkeypatch.setattr(forms, "seconds_of", seconds)
-    for fastest in ways:
+    for fastest in tried:
         network = Network(recipe.network)
-        assert fastest_way(network, source_of(recipe), recipe, 2, torch.device("meta"), None) == fastest
-        assert set(seen) == set(ways)
+        assert fastest_form(network, source_of(recipe), recipe, 2, torch.device("meta"), None) == fastest
+        assert set(seen) == set(tried)
 
 
-def test_a_way_that_the_device_has_no_memory_for_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    fits = [WAYS[0]]
+def test_a_form_that_the_device_has_no_memory_for_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = [SPARSE_FORMS[0]]
 
-    def seconds(way: Way, *_: object) -> float:
-        if way not in fits:
+    def seconds(form: TrainingForm, *_: object) -> float:
+        if form not in fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return 1.0
 
-    def fastest() -> Way:
-        return fastest_way(Network(SPARSE.network), source_of(SPARSE), SPARSE, 2, torch.device("meta"), None)
+    def fastest() -> TrainingForm:
+        return fastest_form(Network(SPARSE.network), source_of(SPARSE), SPARSE, 2, torch.device("meta"), None)
 
     monkeypatch.setattr(forms, "seconds_of", seconds)
-    assert fastest() == WAYS[0]
+    assert fastest() == SPARSE_FORMS[0]
     fits = []
     with pytest.raises(torch.OutOfMemoryError):
         fastest()
 
 
-@pytest.mark.parametrize("way", [*WAYS, *CPU_WAYS])
-def test_a_way_can_be_stored(way: Way) -> None:
-    assert Way.from_dict(json.loads(json.dumps(way.to_dict()))) == way
+@pytest.mark.parametrize("form", [*SPARSE_FORMS, *CPU_FORMS])
+def test_a_form_can_be_stored(form: TrainingForm) -> None:
+    assert TrainingForm.from_dict(json.loads(json.dumps(form.to_dict()))) == form
     with pytest.raises(ValueError, match="no such form"):
-        Way.from_dict({"form": "other"})
+        TrainingForm.from_dict({"form": "other"})
 
 
 def test_on_a_cpu_nothing_is_measured() -> None:
     network = Network(SPARSE.network)
     for autocast in (None, torch.bfloat16):
-        expected = cpu_way(SPARSE.windows, autocast)
-        assert fastest_way(network, source_of(SPARSE), SPARSE, 2, CPU, autocast) == expected
+        expected = cpu_form(SPARSE.windows, autocast)
+        assert fastest_form(network, source_of(SPARSE), SPARSE, 2, CPU, autocast) == expected
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
 def test_on_a_cpu_windows_are_joined_but_for_single_ones_in_float32() -> None:
     narrow = torch.bfloat16
-    forms = [cpu_way(*case).form for case in ((1, None), (2, None), (1, narrow), (2, narrow))]
+    forms = [cpu_form(*case).convolution for case in ((1, None), (2, None), (1, narrow), (2, narrow))]
     assert forms == ["apart", "joined", "joined", "joined"]

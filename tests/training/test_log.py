@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from nsr_cli.training import log
-from nsr_cli.training.loop import Moment
+from nsr_cli.training.status import TrainingStatus
 
 
-def moment(step: int) -> Moment:
-    return Moment(step, 100, step / 100, 0.25, 1e-3, 1.5, psnr=30.0)
+def status(step: int) -> TrainingStatus:
+    return TrainingStatus(step, 100, step / 100, 0.25, 1e-3, 1.5, psnr=30.0)
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ def moment(step: int) -> Moment:
 def test_what_a_full_disk_left_does_not_end_a_run(tmp_path: Path, left: str) -> None:
     (tmp_path / "metrics.csv").write_text(left)
     for step in (10, 20, 30):
-        log.append(tmp_path, moment(step))
+        log.append(tmp_path, status(step))
     assert [row["step"] for row in log.read(tmp_path)] == [10, 20, 30]
     assert log.draw_curve(tmp_path) is not None
 
 
 def test_a_new_log_begins_with_its_columns(tmp_path: Path) -> None:
-    log.append(tmp_path, moment(10))
+    log.append(tmp_path, status(10))
     first, second = (tmp_path / "metrics.csv").read_text().splitlines()
     assert first == "step,seconds,loss,learning_rate,psnr" and second.startswith("10,1.5,0.25")
     assert log.read(tmp_path) == [

@@ -25,7 +25,7 @@ def test_pictures_come_in_order_in_the_colors_asked_for(
     files = fill(tmp_path, 40)
     monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
     for color, channels in (("rgb", 3), ("gray", 1)):
-        found = load_pictures(files, color, skipped=lambda *args: pytest.fail("skipped"))  # type: ignore[arg-type]
+        found = load_pictures(files, color, notify_skipped=lambda *args: pytest.fail("skipped"))  # type: ignore[arg-type]
         assert [pixels.shape for pixels in found] == [(4, 5, channels)] * 40
         assert all(pixels.dtype == np.uint8 for pixels in found)
         assert [int(pixels[0, 0, 0]) for pixels in found[1::2]] == list(range(1, 40, 2))
@@ -36,7 +36,7 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None
     files[1].write_bytes(b"no picture")
     files[2].unlink()
     said: list[tuple[Path, str]] = []
-    found = load_pictures(files, "rgb", skipped=lambda path, why: said.append((path, why)))
+    found = load_pictures(files, "rgb", notify_skipped=lambda path, why: said.append((path, why)))
     assert [int(pixels.max()) for pixels in found] == [0, 3]
     assert [path for path, _ in said] == files[1:3]
     assert "not a picture in a format that is read here" in said[0][1] and "No such file" in said[1][1]
@@ -46,7 +46,7 @@ def test_what_is_too_large_is_told_without_an_option_that_training_does_not_have
     files = fill(tmp_path, 2)
     files[1].write_bytes(b"P6 100000 100000 255\n" + bytes(10))
     said: list[str] = []
-    load_pictures(files, "rgb", skipped=lambda _, why: said.append(why))
+    load_pictures(files, "rgb", notify_skipped=lambda _, why: said.append(why))
     assert len(said) == 1 and said[0].endswith("above the limit of 537; cut it into smaller ones")
 
 
@@ -69,7 +69,7 @@ def test_what_is_no_file_and_what_is_far_too_large_is_told_at_once(tmp_path: Pat
         file.truncate(1 << 34)  # a hole: no disk has to hold it, but memory would
     said: list[tuple[str, str]] = []
     found = load_pictures(
-        find_pictures([tmp_path]), "rgb", skipped=lambda path, why: said.append((path.name, why))
+        find_pictures([tmp_path]), "rgb", notify_skipped=lambda path, why: said.append((path.name, why))
     )
     assert len(found) == 1
     assert said == [
@@ -85,4 +85,4 @@ def test_a_folder_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> No
     for path in files:
         path.write_bytes(b"no picture")
     with pytest.raises(TrainingError, match="none of the 2 training pictures could be read"):
-        load_pictures(files, "gray", skipped=lambda *args: None)
+        load_pictures(files, "gray", notify_skipped=lambda *args: None)

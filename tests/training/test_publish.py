@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from nsr_cli.cli import weights
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import TrainingError, UsageError, WeightsError
-from nsr_cli.model.checkpoint import trained_for
+from nsr_cli.model.description import trained_for
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, publish
 from nsr_cli.training.publish import Trained, load_trained
@@ -71,19 +71,21 @@ def test_best_weights_that_a_run_had_and_that_are_gone_are_missed(tmp_path: Path
 def test_a_run_that_was_never_validated_gives_its_last_weights_and_says_so(
     more: dict[str, Any], tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    warnings: list[str] = []
     run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), **more)
-    assert load_trained(run, "best", told.append).step == 10
-    assert told == [f"{run}: never validated, so that it has no best weights; these are the last, of step 10"]
+    assert load_trained(run, "best", warnings.append).step == 10
+    assert warnings == [
+        f"{run}: never validated, so that it has no best weights; these are the last, of step 10"
+    ]
 
 
 def test_a_damaged_newest_checkpoint_is_not_passed_over_in_silence(tmp_path: Path) -> None:
-    told: list[str] = []
+    warnings: list[str] = []
     run = saved_run(tmp_path / "run", tiny_recipe().to_dict())
     shutil.copytree(run / "checkpoints" / "step-00000010", run / "checkpoints" / "step-00000020")
     (run / "checkpoints" / "step-00000020" / "state.json").write_bytes(b"{}")
-    assert load_trained(run, "last", told.append).step == 10
-    assert told == [f"{run}: checkpoint step-00000020 is damaged; the one of step 10 is used"]
+    assert load_trained(run, "last", warnings.append).step == 10
+    assert warnings == [f"{run}: checkpoint step-00000020 is damaged; the one of step 10 is used"]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +207,14 @@ def test_a_history_that_is_too_long_is_known_before_the_scoring(
     monkeypatch.setattr("nsr_cli.cli.publish._scores", lambda *_: pytest.fail("scored"))
     refused = command(*call)
     assert isinstance(refused.exception, UsageError) and "2000 characters" in str(refused.exception)
+
+
+def test_messages_about_a_run_of_any_name_are_one_line(tmp_path: Path) -> None:
+    newer = saved_run(tmp_path / "a\nb", {**tiny_recipe().to_dict(), "invented": 1})
+    for run in (newer, tmp_path / "a\nb" / "absent"):
+        with pytest.raises(TrainingError, match=r"a\\nb") as caught:
+            load_trained(run)
+        assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from nsr_cli.model.config import Selection
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
 from nsr_cli.training.recipe import Recipe
-from nsr_cli.training.start import initial
+from nsr_cli.training.start import initial, unfolded
+from tests.tiny import tiny_network
 from tests.training.helpers import run_tiny, tiny_recipe
 
 PLAIN = {"selection": "none", "groups": 1, "cardinality": 1}
@@ -90,7 +91,7 @@ def test_weights_of_which_nothing_fits_are_no_start() -> None:
         initial(tiny_recipe(init="other"), other)
 
 
-def test_layers_of_other_widths_are_left_to_chance() -> None:
+def test_layers_of_other_widths_keep_their_random_initialization() -> None:
     plain = plain_network()
     recipe = tiny_recipe(changes={"expansion": 3})
     network, fresh = initial(recipe, plain), initial(recipe, None)
@@ -145,35 +146,58 @@ def test_a_shallower_network_takes_the_first_blocks() -> None:
     torch.testing.assert_close(network.blocks[0].second.weight, deep.blocks[0].second.weight)
 
 
-def told(recipe: Recipe, init: Network) -> list[str]:
+def warnings(recipe: Recipe, init: Network) -> list[str]:
     said: list[str] = []
-    initial(recipe, init, told=said.append)
+    initial(recipe, init, notify=said.append)
     return said
 
 
 def test_how_much_was_taken_over_is_told_by_parts() -> None:
     """Of three tensors a layer: directions, gains and biases; each of the two layers has two more to choose by."""
     source = Network(tiny_recipe().network)
-    [line] = told(tiny_recipe("upscale-x3", init="two"), source)
+    [line] = warnings(tiny_recipe("upscale-x3", init="two"), source)
     assert line == (
         "--init two: 13 of 19 tensors taken over (head 3 of 3, body 10 of 10, tail 0 of 3, skip 0 of 3); the "
         "others start at random"
     )
-    [line] = told(tiny_recipe(changes={"groups": 4}, init="plain"), plain_network())
+    [line] = warnings(tiny_recipe(changes={"groups": 4}, init="plain"), plain_network())
     assert "15 of 19 tensors taken over (head 3 of 3, body 6 of 10, tail 3 of 3, skip 3 of 3)" in line
-    assert told(tiny_recipe(changes={"blocks": 3}, init="two"), source) == [
+    assert warnings(tiny_recipe(changes={"blocks": 3}, init="two"), source) == [
         "--init two: 3 blocks, made by splitting its 1"
     ]
 
 
 def test_weights_that_fit_as_a_whole_need_no_words() -> None:
-    assert told(tiny_recipe(), Network(tiny_recipe().network)) == []
-    assert told(tiny_recipe(), Network(tiny_recipe().network).fold()) == []
+    assert warnings(tiny_recipe(), Network(tiny_recipe().network)) == []
+    assert warnings(tiny_recipe(), Network(tiny_recipe().network).fold()) == []
 
 
 def test_a_run_tells_it_once_when_it_begins(pictures: Path, tmp_path: Path) -> None:
     recipe, source = tiny_recipe("upscale-x3", steps=1, init="two"), Network(tiny_recipe().network)
     for resume, count in ((False, 1), (True, 0)):
-        _, moments = run_tiny(recipe, pictures, tmp_path / "run", resume=resume, init=source)
-        notes = [moment.note for moment in moments if moment.note]
-        assert len([note for note in notes if "13 of 19 tensors taken over" in note]) == count
+        _, told = run_tiny(recipe, pictures, tmp_path / "run", resume=resume, init=source)
+        assert len([line for line in told.warnings if "13 of 19 tensors taken over" in line]) == count
+
+
+def test_another_scale_starts_from_the_body(pictures: Path, tmp_path: Path) -> None:
+    two, _ = run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "two")
+    three, _ = run_tiny(
+        tiny_recipe("upscale-x3", steps=1, learning_rate=1e-12),
+        pictures,
+        tmp_path / "three",
+        init=two.network,
+    )
+    for name, tensor in two.network.state_dict().items():
+        other = three.network.state_dict()[name]
+        if name.startswith(("body", "head")):
+            torch.testing.assert_close(other, tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_unfolding_inverts_folding() -> None:
+    network = tiny_network()
+    x = torch.rand(1, 3, 48, 48)
+    back = unfolded(network)
+    assert back.head.weight_g is not None
+    torch.testing.assert_close(back.eval()(x), network(x), atol=1e-5, rtol=1e-5)
+    fresh = Network(network.config)
+    assert unfolded(fresh) is fresh

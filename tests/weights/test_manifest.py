@@ -209,9 +209,9 @@ def test_any_value_for_any_key_is_accepted_or_refused(value: object) -> None:
 
 def test_double_names_and_files(make_entry: "MakeEntry") -> None:
     one = make_entry()
-    with pytest.raises(WeightsError, match="name upscale-x2 stands in it twice"):
+    with pytest.raises(WeightsError, match="name upscale-x2 appears twice"):
         parse_manifest(as_bytes(one, one), PLACE)
-    with pytest.raises(WeightsError, match=r"file upscale-x2\.safetensors stands in it twice"):
+    with pytest.raises(WeightsError, match=r"file upscale-x2\.safetensors appears twice"):
         parse_manifest(as_bytes(one, make_entry("other", file=one.file)), PLACE)
 
 

@@ -1,4 +1,4 @@
-"""Batches made ahead of the step that needs them, in order and only so many."""
+"""Batches made before the steps that need them, in order and only so many."""
 
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def threads_for(device: torch.device) -> int:
     return 1 if device.type == "cpu" else min(_MOST_THREADS, usable_threads())
 
 
-class Ahead:
+class Prefetcher:
     """Draws the batches of coming steps while the present one is trained on.
 
     Use it in a `with` statement. What a step's batch holds must depend on the step alone: then the batches are the same
@@ -28,7 +28,7 @@ class Ahead:
     Args:
         draw: step to batch; called from several threads.
         first: the first step.
-        threads: that draw; as many batches, and one more, are made ahead.
+        threads: that draw. One makes one batch ahead; several make one more than they are.
     """
 
     def __init__(self, draw: Callable[[int], Batch], first: int, threads: int) -> None:

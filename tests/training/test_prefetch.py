@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from nsr_cli.training.ahead import Ahead, threads_for
+from nsr_cli.training.prefetch import Prefetcher, threads_for
 from tests.waiting import until
 
 
@@ -32,8 +32,8 @@ class Draws:
 @pytest.mark.parametrize("threads", [1, 4])
 def test_batches_come_in_order_and_no_more_than_agreed_are_made_ahead(threads: int) -> None:
     draws = Draws(7, threads)
-    with Ahead(draws, 7, threads) as ahead:
-        taken: list[Any] = [ahead.take() for _ in range(12)]
+    with Prefetcher(draws, 7, threads) as batches:
+        taken: list[Any] = [batches.take() for _ in range(12)]
         assert max(draws.started) <= 18 + threads + 1
     assert taken == list(range(7, 19))
     assert len(draws.threads) == threads
@@ -46,11 +46,11 @@ def test_what_fails_in_a_thread_is_raised_where_the_batch_is_taken() -> None:
             raise ValueError("step 2")
         return step
 
-    with Ahead(draw, 0, 3) as ahead:
-        first: list[Any] = [ahead.take(), ahead.take()]
+    with Prefetcher(draw, 0, 3) as batches:
+        first: list[Any] = [batches.take(), batches.take()]
         assert first == [0, 1]
         with pytest.raises(ValueError, match="step 2"):
-            ahead.take()
+            batches.take()
 
 
 def test_leaving_does_not_wait_for_batches_that_nobody_will_take() -> None:
@@ -60,13 +60,13 @@ def test_leaving_does_not_wait_for_batches_that_nobody_will_take() -> None:
         begun.append(step)
         gate.wait(60)
 
-    with Ahead(draw, 0, 2):
+    with Prefetcher(draw, 0, 2):
         until(lambda: len(begun) == 2)
         gate.set()
     assert begun in ([0, 1], [0, 1, 2])
 
 
 def test_a_cpu_that_trains_draws_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nsr_cli.training.ahead.usable_threads", lambda: 64)
+    monkeypatch.setattr("nsr_cli.training.prefetch.usable_threads", lambda: 64)
     assert threads_for(torch.device("cpu")) == 1
     assert threads_for(torch.device("cuda")) == 8

@@ -1,0 +1,71 @@
+"""The pictures of a run: which it trains on, and which it holds out for validation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsr_cli.shown import safe_text
+from nsr_cli.training.patches import Pixels, require_size
+from nsr_cli.training.pictures import find_pictures, load_pictures
+from nsr_cli.training.recipe import Recipe, find_task
+from nsr_cli.training.status import Listeners, Notify
+
+
+def load_and_split(
+    recipe: Recipe, folders: Sequence[Path], run: Path, notify: Notify
+) -> tuple[list[Pixels], list[Pixels]]:
+    """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
+
+    At most half of them are, so that of one picture none is. Pictures that are too small for a crop are left out, as
+    are those that the run itself draws.
+
+    Args:
+        recipe: names the task, the size of crops and how many pictures to hold out.
+        folders: searched with their subfolders.
+        run: folder of the run.
+        notify: gets a line about pictures that are left out.
+
+    Raises:
+        DataError: a folder is missing or empty.
+        TrainingError: no picture in them can be used.
+        NotReady: no process for decoding could be started in time.
+    """
+    task = find_task(recipe.task)
+    side = recipe.patch * task.scale
+    loaded = load_pictures(
+        find_pictures(folders, run),
+        task.color,
+        notify_skipped=lambda path, why: notify(f"skipped {safe_text(path)}: {why}"),
+    )
+    pictures = require_size(loaded, side)
+    if small := len(loaded) - len(pictures):
+        notify(f"{small} of {len(loaded)} pictures are left out: smaller than a {side}×{side} crop")
+    aside = min(recipe.holdout, len(pictures) // 2)
+    chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
+    training = [picture for i, picture in enumerate(pictures) if i not in chosen]
+    held_out = [picture for i, picture in enumerate(pictures) if i in chosen]
+    return training, held_out
+
+
+def report_split(training: int, held_out: int, benchmark: str | None, listeners: Listeners) -> None:
+    """Say which pictures validation is on: whoever takes training pictures for held-out ones is misled.
+
+    Args:
+        training: number of pictures to train on.
+        held_out: number of those that are not.
+        benchmark: name of the set that validation is on, None where it is on these pictures.
+        listeners: told of a choice, and warned where there is none.
+    """
+    if held_out:
+        use = "for validation" if benchmark is None else f"and unused: validation is on {benchmark}"
+        listeners.notify(f"{training} pictures to train on, {held_out} held out {use}")
+    elif benchmark is None:
+        listeners.warn(
+            "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "
+            "--holdout above 0 or --validate"
+        )
+
+
+def describe(folders: Sequence[Path], pictures: int) -> list[str]:
+    """The training pictures in words, for `config.json` and the manifest."""
+    names = " + ".join(folder.name or str(folder) for folder in folders)
+    return [f"{pictures} pictures of {names}"]

@@ -1,0 +1,215 @@
+"""Runs that go on: to the bit, with the same settings, and what is said where that cannot be."""
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from nsr_cli.errors import TrainingError, UsageError
+from nsr_cli.training import checkpoint, session
+from nsr_cli.training.forms import TrainingForm
+from nsr_cli.training.loop import Trainer
+from nsr_cli.training.patches import Batch
+from nsr_cli.training.recipe import Recipe
+from tests.training.helpers import COMMAND, ROOT, assert_same_state, run_tiny, tiny_recipe
+
+
+def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
+    """The first ten steps of a run, which then stops as if it were killed right after a checkpoint."""
+
+    class Cut(Exception):
+        pass
+
+    def cut(trainer: Trainer, batch: Batch, rate: float) -> torch.Tensor:
+        if trainer.step == 10:
+            trainer._save()
+            raise Cut
+        return original(trainer, batch, rate)
+
+    original = Trainer._step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", cut)
+        with pytest.raises(Cut):
+            run_tiny(recipe, pictures, run)
+
+
+@pytest.mark.parametrize(
+    ("selection", "selector_rate"), [("softmax", 1.0), ("gumbel", 1.0), ("softmax", 20.0)]
+)
+def test_a_stopped_run_goes_on_to_the_bit(
+    selection: str, selector_rate: float, pictures: Path, tmp_path: Path
+) -> None:
+    """20 steps in one go = a run cut off at step 10 and resumed, weights, average and optimizer alike."""
+    whole = tiny_recipe(changes={"selection": selection}, ema=0.9, selector_rate=selector_rate)
+    run_tiny(whole, pictures, tmp_path / "whole")
+
+    run_half(whole, pictures, tmp_path / "parts")
+    trainer, _ = run_tiny(whole, pictures, tmp_path / "parts", resume=True)
+    assert trainer.step == 20
+    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_kill_9_and_resume_give_the_same_weights(tmp_path: Path) -> None:
+    """The real command, killed by a real signal somewhere after its first checkpoints."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    command = [*COMMAND, "--data", str(folder), "--steps", "60", "--save-every", "0.01s"]
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, cwd=ROOT)
+    cut = [*command, "--out", str(tmp_path / "cut")]
+    process = subprocess.Popen(cut, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while checkpoint.load_latest(tmp_path / "cut") is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = checkpoint.load_latest(tmp_path / "cut")
+    assert stopped is not None and stopped[0] < 60
+    subprocess.run([*cut, "--resume"], check=True, capture_output=True, cwd=ROOT)
+    assert_same_state(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_goes_on_in_the_form_in_which_it_began(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fastest is measured, and may come out otherwise; then nothing would be the same to the bit.
+
+    The optimizer's moments lie in memory as the parameters do, as a fused optimizer wants them on CUDA.
+    """
+    form = TrainingForm("mixed", torch.channels_last)
+    monkeypatch.setattr(session, "fastest_form", lambda *_: form)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_tiny(tiny_recipe(ema=0.9), pictures, whole)
+    run_half(tiny_recipe(ema=0.9), pictures, parts)
+    monkeypatch.setattr(session, "fastest_form", lambda *_: TrainingForm())
+    trainer, _ = run_tiny(tiny_recipe(ema=0.9), pictures, parts, resume=True)
+    assert trainer.step == 20 and trainer.form == form
+    assert_same_state(whole, parts)
+    for parameter in trainer.network.parameters():
+        moments = trainer.optimizer.state[parameter]
+        assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
+
+
+def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match="--resume"):
+        run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match="other settings"):
+        run_tiny(tiny_recipe(steps=3), pictures, tmp_path / "run", resume=True)
+
+
+def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    other = tiny_recipe(steps=2, seed=7, changes={"groups": 4})
+    with pytest.raises(UsageError, match=r"other settings \(seed 0, now 7; groups 2, now 4\)"):
+        run_tiny(other, pictures, tmp_path / "run", resume=True)
+
+
+def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
+        run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """Else the best of it would be the best by two measures."""
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    with pytest.raises(UsageError, match=r"other settings \(validate the default, now Set5\)"):
+        run_tiny(recipe, pictures, run, resume=True, validate=lambda _: 1.0)
+    with pytest.raises(UsageError, match=r"other settings \(precision fp32, now bf16\)"):
+        run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)
+    assert run_tiny(recipe, pictures, run, resume=True)[0].step == 2
+
+
+def edit_state(run: Path, **changes: Any) -> None:
+    """Write other values into the state of a run's checkpoint; None takes one out."""
+    loaded = checkpoint.load_latest(run)
+    assert loaded is not None
+    step, saved = loaded
+    shutil.rmtree(run / "checkpoints")
+    state = {name: value for name, value in {**saved.state, **changes}.items() if value is not None}
+    checkpoint.save(run, step, checkpoint.Checkpoint(saved.tensors, state))
+
+
+def test_a_run_of_before_there_was_such_a_check_can_go_on(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    edit_state(run, conditions=None)
+    assert run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)[0].step == 2
+
+
+def test_another_kind_of_device_may_have_another_precision_and_it_is_said(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """Of a card that computes in bfloat16 to a CPU, say: "auto" chose both times."""
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    edit_state(
+        run,
+        way={**TrainingForm().to_dict(), "device": "cuda"},
+        conditions={"validate": None, "precision": "bf16"},
+    )
+    _, told = run_tiny(recipe, pictures, run, resume=True)
+    assert told.warnings == [f"{run} was begun in bf16 on cuda, and goes on in fp32 on cpu"]
+
+
+def test_resuming_what_is_not_there_is_said(pictures: Path, tmp_path: Path) -> None:
+    _, told = run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", resume=True)
+    assert told.warnings[0] == f"nothing to resume in {tmp_path / 'run'}; starting anew"
+
+
+def test_going_on_from_an_older_checkpoint_is_said(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(), tmp_path / "run"
+    run_half(recipe, pictures, run)
+    (run / "checkpoints" / "step-00000015").mkdir()
+    trainer, told = run_tiny(recipe, pictures, run, resume=True)
+    assert trainer.step == 20
+    assert told.warnings[0] == f"{run}: checkpoint step-00000015 is damaged; the one of step 10 is used"
+
+
+def test_a_finished_run_that_is_resumed_keeps_its_log(pictures: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(steps=10, schedule="step")
+    run_tiny(recipe, pictures, tmp_path / "run")
+    before = (tmp_path / "run" / "metrics.csv").read_text()
+    assert float(before.splitlines()[-1].split(",")[3]) == pytest.approx(recipe.learning_rate * 0.04)
+    shutil.rmtree(tmp_path / "run" / "best")  # as if it had been killed before the last validation
+    trainer, told = run_tiny(recipe, pictures, tmp_path / "run", resume=True)
+    assert told.statuses == [] and trainer.step == 10
+    assert (tmp_path / "run" / "metrics.csv").read_text() == before
+
+
+def test_going_on_with_other_pictures_is_said(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    other = tmp_path / "other"
+    shutil.copytree(pictures, other)
+    _, told = run_tiny(tiny_recipe(steps=2), other, tmp_path / "run", resume=True)
+    assert told.warnings == [
+        f"{tmp_path}/run was started on 10 pictures of {pictures.name}, and goes on with 10 pictures of other"
+    ]
+
+
+def test_messages_about_a_run_of_any_name_are_one_line(pictures: Path, tmp_path: Path) -> None:
+    recipe, run = tiny_recipe(steps=2), tmp_path / "a\nb"
+    data = tmp_path / "c\nd"
+    shutil.copytree(pictures, data)
+    run_tiny(recipe, data, run)
+    with pytest.raises(UsageError, match=r"a\\nb holds a run") as caught:
+        run_tiny(recipe, data, run)
+    assert str(caught.value).isprintable()
+    _, told = run_tiny(recipe, pictures, run, resume=True)
+    assert len(told.warnings) == 1 and told.warnings[0].isprintable()
+    assert r"a\nb was started on 10 pictures of c\nd" in told.warnings[0]
+    edit_state(run, recipe={})
+    with pytest.raises(TrainingError, match=r"a\\nb: its settings cannot be read") as unreadable:
+        run_tiny(recipe, pictures, run, resume=True)
+    assert str(unreadable.value).isprintable()
