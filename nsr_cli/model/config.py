@@ -7,7 +7,11 @@ from typing import Any, Literal, get_args
 
 Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
 
+MAX_WINDOW = 4096
+"""Input pixels along the side of a selection window; other sizes are held by the bytes of a file."""
+
 _SIZES = ("blocks", "width", "expansion", "groups", "scale", "channels", "window", "unshuffle")
+_TEMPERATURES = (1e-6, 1e6)  # the paper's are from 0.1 to 10; beyond these, logits leave float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class NetworkConfig:
         for name in _SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.window > MAX_WINDOW:
+            raise ValueError(f"window must be at most {MAX_WINDOW}, not {self.window}")
         if self.levels < 0:
             raise ValueError(f"levels must not be negative, not {self.levels}")
         if self.unshuffle > 1 and (self.scale > 1 or self.window % self.unshuffle):
@@ -59,8 +65,9 @@ class NetworkConfig:
             raise ValueError(f"cardinality {self.cardinality} does not divide width {self.width}")
         if self.selection == "none" and (self.groups, self.cardinality) != (1, 1):
             raise ValueError('selection "none" has one group and one cardinal group')
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+        low, high = _TEMPERATURES
+        if not low <= self.temperature <= high:  # NaN is not either
+            raise ValueError(f"temperature must be from {low:g} to {high:g}, not {self.temperature}")
 
     @property
     def inner(self) -> "NetworkConfig":
