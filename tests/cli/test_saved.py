@@ -65,6 +65,9 @@ def test_scores_are_those_of_fp32_unless_another_precision_is_asked_for(
     weights = tiny_weights(tmp_path / "tiny.safetensors")
     common = ("-s", "2", "--limit", "1", "--model", weights)
     assert json.loads(score(*common, "--json")[1])["precision"] == "fp32"
+    monkeypatch.setenv("NSR_PRECISION", "bf16")  # for pictures; `command` in the JSON does not show it
+    Path("nsr.toml").write_text('precision = "bf16"\n')
+    assert json.loads(score(*common, "--json")[1])["precision"] == "fp32"
     assert json.loads(score(*common, "--json", "--precision", "auto")[1])["precision"] == "bf16"
 
 
