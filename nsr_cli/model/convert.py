@@ -74,7 +74,8 @@ def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
     tensors = {str(key).removeprefix("module."): value for key, value in content.items()}
     for key, value in tensors.items():
         if not _is_plain(value):
-            kind = str(value.dtype if value.layout == torch.strided else value.layout).removeprefix("torch.")
+            form = value.dtype if value.layout == torch.strided else value.layout
+            kind = "meta" if value.is_meta else str(form).removeprefix("torch.")
             raise WeightsError(
                 f"{name}: {safe_text(key[:100])} is not a plain tensor of floating-point numbers ({kind}), as the "
                 "paper's authors store; others cannot be imported"

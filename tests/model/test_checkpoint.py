@@ -76,6 +76,8 @@ def changed(data: bytes, tensors: dict[str, torch.Tensor] | None = None, **confi
         {"window": 4097},
         {"window": 2**63},
         {"window": 10**30},
+        {"scale": 10**4000},
+        {"cardinality": 10**4000},
         {"temperature": 0},
         {"temperature": 1e-300},
         {"temperature": float("nan")},
