@@ -46,7 +46,7 @@ def fetch(
         source: addresses, size and hash.
         target: the final path; its folder is made where needed. A link there is replaced, never followed.
         progress: called as bytes arrive, those of earlier runs counted.
-        deadline: seconds for everything; the default allows for 50 kB/s.
+        deadline: seconds for everything, of which every address gets a share; the default allows for 50 kB/s.
         retries: how often a failure that may pass is tried again without any gain in between.
         client: keeps connections open between calls.
 
