@@ -11,7 +11,7 @@ from nsr_cli.cli.console import Console
 from nsr_cli.cli.headchecks import refuse_file, refuse_result
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.memory import Ends, Sizes
-from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
+from nsr_cli.cli.outcome import Outcome, as_json, decided_by_plan, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.reading import read_file
@@ -137,7 +137,7 @@ def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
             sizes += found.pages
             pixels += found.pixels
             most, disk = max(most, found.memory), disk + found.least
-    for outcome in settled(plan):
+    for outcome in decided_by_plan(plan):
         _show_one(outcome, settings, console)
         failures.append(outcome.error)
     for remark in plan.skipped:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job, Plan
@@ -11,9 +11,6 @@ from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
 from nsr_cli.errors import DecodeError, NsrError, PartialFailure
-
-if TYPE_CHECKING:
-    from nsr_cli.cli.chain import Link
 
 SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
@@ -83,14 +80,15 @@ class Outcome:
     def note_weights(self, restorer: RestorerLike) -> None:
         """Note what restores the picture, and where: before, and after since it may have gone elsewhere.
 
-        Of a chain that is settled, also which steps were taken, and with what; those of a first page stand for all.
+        Of a chain that has decided, also which steps were taken, and with what; those of a first page stand for all.
         """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
         self.device, self.precision = restorer.device, restorer.precision
-        taken: Sequence[Link] = getattr(restorer, "taken", ())
-        if taken and not self.steps:
-            self.take_steps(step_record(link.step, self.scale, link.restorer.entries) for link in taken)
+        if restorer.taken and not self.steps:
+            self.take_steps(
+                step_record(link.step, self.scale, link.restorer.entries) for link in restorer.taken
+            )
 
     def take_steps(self, records: Iterable[dict[str, Any]]) -> None:
         """Note the steps of `auto` and the levels that they bring."""
@@ -113,7 +111,7 @@ def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()
     }
 
 
-def settled(plan: Plan) -> Iterator[Outcome]:
+def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
     """What the plan alone decides: inputs that cannot be read, or are results themselves; results that stay."""
     for remark in plan.failed:
         outcome = _unplaced(remark)

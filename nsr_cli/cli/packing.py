@@ -104,7 +104,7 @@ def _finished(
 def _signed(
     pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None
 ) -> list[Picture]:
-    """The pages as they are written: with the note of how they were made, unless `--strip` drops it."""
+    """The pages with the note of how they were made, unless `--strip` drops it: then their digest is not needed."""
     if settings.strip:
         return pages
     quality = settings.write_quality
@@ -114,13 +114,7 @@ def _signed(
         pixels = provenance.digest_as_written(
             pages, form, quality, lambda bare: _encoded(bare, form, quality)
         )
-    frames = None
-    if outcome.is_first_frame or (len(pages) > 1 and pages[0].source != "TIFF"):
-        frames = "first" if outcome.is_first_frame else "all"
-    command = provenance.arguments_of(settings, form, animated=frames is not None)
-    made_by = (outcome.model or "", outcome.model_sha256 or "")
-    steps = outcome.found if settings.task == "auto" else None
-    return [provenance.mark(page, command, *made_by, pixels, steps, frames) for page in pages]
+    return [provenance.signed(page, settings, outcome, form, pixels, len(pages)) for page in pages]
 
 
 def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:

@@ -16,7 +16,7 @@ from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.shown import safe_text
 
 
-class Placer:
+class ResultWriter:
     """Writes the results of a run.
 
     Args:

@@ -24,7 +24,7 @@ from nsr_cli.cli.inputs import (
     nothing_found,
 )
 from nsr_cli.cli.naming import format_of, name_too_long
-from nsr_cli.cli.places import Placer, Request
+from nsr_cli.cli.places import Request, TargetChooser
 from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.cli.refusals import check_folders, check_inputs_kept, distinct
 from nsr_cli.cli.whereabouts import Whereabouts
@@ -131,7 +131,7 @@ def make_plan(request: Request) -> Plan:
     gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
     if not gathered.found and not gathered.failed:
         raise UsageError(nothing_found(gathered))
-    asked = _asked(gathered, Placer(request, gathered))
+    asked = _asked(gathered, TargetChooser(request, gathered))
     if named := _names_file(request, asked):
         asked = [replace(asked[0], is_named=True)]
     rule = request.if_exists or ("error" if named else "skip")
@@ -168,7 +168,7 @@ def make_plan(request: Request) -> Plan:
     )
 
 
-def _asked(gathered: Gathered, place: Placer) -> list[Job]:
+def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
     """A job for every picture that was found, in that order."""
     namer, jobs = place.namer, []
     many = len(gathered.found) + len(gathered.failed) > 1

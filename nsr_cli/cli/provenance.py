@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import nsr_cli
 from nsr_cli.cli import texts_of_file
@@ -18,7 +18,12 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
 
+if TYPE_CHECKING:
+    from nsr_cli.cli.outcome import Outcome
+
 KEYWORD = "nsr"
+Frames = Literal["all", "first"]
+"""Which frames of an animation were taken."""
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
@@ -33,12 +38,12 @@ def mark(
     sha256: str,
     pixels: str | None = None,
     steps: str | None = None,
-    frames: str | None = None,
+    frames: Frames | None = None,
 ) -> Picture:
     """A copy of `picture` that remembers how it was made.
 
     That is: the arguments, in shell form, the weights, the digest of the pixels, of `auto` the steps, and of an
-    animation which frames were taken, `all` or the `first`.
+    animation which frames were taken.
     """
     record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
     record |= {"model": model, "model_sha256": sha256}
@@ -46,6 +51,39 @@ def mark(
     record |= {key: value for key, value in more.items() if value is not None}
     text = json.dumps(record)
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
+
+
+def signed(
+    page: Picture,
+    settings: Settings,
+    outcome: "Outcome",
+    form: str,
+    pixels: str | None,
+    count: int = 1,
+) -> Picture:
+    """A copy of a result's page with the note of how it was made; the page as it is where `--strip` leaves it out.
+
+    Args:
+        page: as it is written.
+        settings: of the run.
+        outcome: knows the weights, of `auto` the steps, and whether other frames were left out.
+        form: the file's format.
+        pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
+        count: of the pages or frames.
+    """
+    if settings.strip:
+        return page
+    frames = _frames(page, outcome, count)
+    arguments = arguments_of(settings, form, animated=frames is not None)
+    steps = outcome.found if settings.task == "auto" else None
+    return mark(page, arguments, outcome.model or "", outcome.model_sha256 or "", pixels, steps, frames)
+
+
+def _frames(page: Picture, outcome: "Outcome", count: int) -> Frames | None:
+    """Which frames of an animation were taken; None for pages, and for a file with a single picture."""
+    if outcome.is_first_frame:
+        return "first"
+    return "all" if count > 1 and page.source != "TIFF" else None
 
 
 def command_of(arguments: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreOptions, takes
+from nsr_cli.cli.shared import RestoreFlags, takes
 from nsr_cli.errors import UsageError
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
@@ -28,11 +28,11 @@ DEFAULT_SCALE = 4.0
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
-@takes(RestoreOptions)
+@takes(RestoreFlags)
 def upscale(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: RestoreOptions,
+    shared: RestoreFlags,
     scale: Scale = None,
     width: Width = None,
     height: Height = None,
@@ -55,8 +55,8 @@ def upscale(
     return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
 
-@takes(RestoreOptions)
-def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: Sigma = None) -> int:
+@takes(RestoreFlags)
+def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, sigma: Sigma = None) -> int:
     """Remove noise from pictures, gray or color.
 
     \b
@@ -70,10 +70,8 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: S
     return start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
 
 
-@takes(RestoreOptions)
-def dejpeg(
-    ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, jpeg_quality: JpegQuality = None
-) -> int:
+@takes(RestoreFlags)
+def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_quality: JpegQuality = None) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
     \b
@@ -105,7 +103,7 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
     return getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
-def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
+def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
     from nsr_cli.cli.forecast import show
@@ -151,7 +149,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     )
 
 
-def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
+def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
     from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
@@ -178,7 +176,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
     return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed, listed)
 
 
-def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:
+def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
     """UsageError if stdin or stdout cannot be what the plan wants of them."""
     if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Journey
-from nsr_cli.cli.outcome import Outcome, as_json, as_line, exit_code, settled, skipped_line, timings
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, decided_by_plan, exit_code, skipped_line, timings
 from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
@@ -71,7 +71,7 @@ def run(
     """
     started = time.monotonic()
     reporter = _Reporter(console, settings.task, pace)
-    _report_settled(plan, reporter, console)
+    _report_decided(plan, reporter, console)
     try:
         if plan.jobs:
             _restore_all(plan, settings, load, reporter, console, replaces)
@@ -86,11 +86,11 @@ def run(
     return _summary(plan, reporter.tally, console, time.monotonic() - started)
 
 
-def _report_settled(plan: Plan, reporter: "_Reporter", console: Console) -> None:
+def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None:
     """Tell what the plan alone decides: what is not a picture, and which results already exist."""
     for remark in plan.skipped:
         console.note(f"{remark.path}: skipped, {remark.reason}")
-    for outcome in settled(plan):
+    for outcome in decided_by_plan(plan):
         reporter.report(outcome)
 
 

@@ -57,7 +57,7 @@ def replace_metadata(file: BinaryIO, page: Picture) -> None:
 
 def _packed(page: Picture, rows: Rows) -> Iterator[bytes]:
     """The packed picture, piece by piece."""
-    step = page.bits // 8 * (page.channels + (page.alpha is not None))
+    step = page.bits // 8 * page.samples
     packer = zlib.compressobj(png.LEVEL)
     above = np.zeros(page.width * step, np.uint8)
     count = max(1, _BLOCK // len(above))

@@ -19,6 +19,7 @@ from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, Plan, make_plan
 from nsr_cli.cli.run import Tally, _how_to_resume, _threads, run
 from nsr_cli.cli.settings import Settings
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -128,6 +129,29 @@ def test_a_small_picture_that_finds_no_memory_is_tried_again_alone(
     assert len(fake.calls) == 4
 
 
+def test_a_failed_picture_is_not_told_the_precision_of_the_one_before(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = bench.fake(scale=2.0)
+    true, needed = fake.restore, iter(["fp16+fp32", "fp16"])
+
+    def restore(picture: Picture, *options: Any, **more: Any) -> Picture:
+        fake.precision = next(needed)
+        if fake.precision == "fp16":
+            raise MemoryExhausted("no room")
+        restored: Picture = true(picture, *options, **more)
+        return restored
+
+    monkeypatch.setattr(fake, "restore", restore)
+    monkeypatch.setattr(bench, "load", lambda *_: fake)
+    bench.console.json = True
+    for name in ("1", "2"):
+        paint(Path(f"d/{name}.png"))
+    assert bench("d") == 3
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["status"], one["precision"]) for one in told] == [("ok", "fp16+fp32"), ("failed", "fp16")]
+
+
 def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
     paint(Path("d/a.png"))
     paint(Path("d/b.png"), mode="L")
@@ -146,7 +170,7 @@ def test_a_target_size_loads_the_factor_that_each_picture_needs(bench: Bench, pa
     assert size_of("d_27w/a.png") == (27, 18) and size_of("d_27w/b.png") == (27, 24)
     assert not Path("d_27w/c.png").exists()
     assert bench.loaded == [("rgb", 3.0)]
-    assert bench.restorers[0].calls[0]["size"] == (27, 18)
+    assert bench.restorers[0].calls[0].size == (27, 18)
 
 
 def test_pictures_that_are_large_enough_are_left_out_of_many(
@@ -210,8 +234,7 @@ def test_debug_shows_where_a_picture_failed(
 def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
     paint(Path("a.jpg"), quality=40)
     assert bench("a.jpg", task="dejpeg", strength=0.5, tta=True) == 0
-    call = bench.restorers[0].calls[0]
-    assert (call["quality"], call["strength"], call["tta"], call["sigma"]) == (40, 0.5, True, None)
+    assert bench.restorers[0].calls == [RestoreOptions(quality=40, strength=0.5, tta=True)]
     assert bench.tasks == ["dejpeg"]
 
 
