@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,12 @@ def test_a_configuration_of_more_weights_than_bytes_is_refused_before_it_is_buil
         load_network(save(load(data), metadata=metadata))
 
 
-def changed(data: bytes, tensors: dict[str, torch.Tensor] | None = None, **config: object) -> bytes:
+def changed(
+    data: bytes, tensors: dict[str, torch.Tensor] | None = None, config: Mapping[str, object] | None = None
+) -> bytes:
     """A weights file with other tensors or another configuration."""
     description = read_description(data)
-    metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **config}})}
+    metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **(config or {})}})}
     return save(load(data) if tensors is None else tensors, metadata=metadata)
 
 
@@ -88,7 +91,7 @@ def changed(data: bytes, tensors: dict[str, torch.Tensor] | None = None, **confi
 )
 def test_a_configuration_beyond_all_networks_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(WeightsError, match=f"configuration: {next(iter(config))} must be "):
-        load_network(changed(save_network(tiny_network()), **config))
+        load_network(changed(save_network(tiny_network()), config=config))
 
 
 def test_the_tensor_that_does_not_fit_is_named() -> None:

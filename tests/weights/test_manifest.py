@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nsr_cli.cli.models import BASELINES
 from nsr_cli.cli.restore import _PICKLES
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
+from nsr_cli.files import write_atomic
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
 from nsr_cli.weights import manifest as manifest_module
@@ -349,11 +350,9 @@ def test_add_entry(make_entry: "MakeEntry", tmp_path: Path) -> None:
 def test_entries_that_are_added_at_the_same_time_are_all_there(
     make_entry: "MakeEntry", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = manifest_module.write_atomic
-
     def slow(path: Path, data: bytes) -> None:
         time.sleep(0.02)  # what was read is old by then, if others may write meanwhile
-        write(path, data)
+        write_atomic(path, data)
 
     monkeypatch.setattr(manifest_module, "write_atomic", slow)
     path, names = tmp_path / "weights_manifest.json", [f"w{number}" for number in range(6)]
