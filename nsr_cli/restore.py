@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import Progress, Unit
+from nsr_cli.engine.arrays import Unit
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.finish import finished, visible_color
 from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
 from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, restored_bands
@@ -281,4 +282,4 @@ class Restorer:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
         self._warn_of_strong_noise(sigma, channels)
         level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
-        return None if level is None else torch.tensor([level])
+        return None if level is None else torch.tensor([level], dtype=torch.float32)

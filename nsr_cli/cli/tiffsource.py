@@ -12,7 +12,7 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import tifftags
-from nsr_cli.imaging.floats import check_apart, float_span, is_wide, powers
+from nsr_cli.imaging.floats import checked_span, powers
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import upright_metadata
 from nsr_cli.imaging.tiffbands import hollow
@@ -175,7 +175,7 @@ def open_source(
 
     Raises:
         Unsuitable: it has to be decoded in one piece.
-        DecodeError: it cannot be read, or samples are NaN, infinite, or as `floats.check_apart`.
+        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.checked_span`.
     """
     if reason := why_not(parts, file, largest):
         raise Unsuitable(reason)
@@ -220,10 +220,12 @@ def _span(source: TiffSource) -> tuple[float, float]:
     low, high = np.inf, -np.inf
     for rows in _all_rows(source):
         low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-    span = float_span(low, high)
-    if is_wide(span):
-        check_apart(span, sum((powers(rows) for rows in _all_rows(source)), np.zeros((), np.int64)))
-    return span
+
+    def count() -> NDArray[np.int64]:
+        total: NDArray[np.int64] = np.sum([powers(rows) for rows in _all_rows(source)], axis=0)
+        return total
+
+    return checked_span(low, high, count)
 
 
 def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:

@@ -3,13 +3,12 @@
 Torch is loaded with the first network only, so that what blends pixels need not wait for it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
 
@@ -19,25 +18,6 @@ if TYPE_CHECKING:
     from nsr_cli.engine.runner import Runner
 
 Unit = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(slots=True)
-class OverallProgress:
-    """Adds up the progress of `runs` network runs."""
-
-    progress: Progress | None
-    runs: int
-    done: int = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current run are computed; fewer than before if it had to start again."""
-        if self.progress is not None:
-            self.progress(self.done * total + done, self.runs * total)
-
-    def end_run(self) -> None:
-        """The current run has its result, and the next one begins."""
-        self.done += 1
 
 
 def run_array(

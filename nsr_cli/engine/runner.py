@@ -20,8 +20,9 @@ from nsr_cli.engine.device import (
     one_core,
     prepare_cpu,
 )
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import Progress, of_part
 from nsr_cli.engine.tiles import Tile, bytes_per_window, margin_of, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
 from nsr_cli.machine import memory_budget
@@ -105,7 +106,7 @@ class Runner:
         """(C, H, W) float32 about [0, 1] -> (C, scale·H, scale·W) float32 on the CPU, finite, not clipped.
 
         Raises:
-            MemoryExhausted: not even one window with its neighbours fits into memory.
+            MemoryExhausted: not even one window with its neighbors fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
         # One core, but for the layers, which have threads of their own.
@@ -113,7 +114,7 @@ class Runner:
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
-        x, edge = surrounded(x, self.network.config)
+        x, edge = padded(x, self.network.config)
         out = self._run_in_memory(x, edge, level, progress)
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
@@ -239,7 +240,7 @@ class Runner:
         for index, tile in enumerate(tiles):
             rows, cols = tile.outer
             part = x[:, rows.start : rows.stop, cols.start : cols.stop]
-            restored = self._executor(part, level, self.batch, _of_tile(progress, index, len(tiles)))
+            restored = self._executor(part, level, self.batch, of_part(progress, index, len(tiles)))
             kept_rows, kept_cols = tile.kept
             own_rows, own_cols = tile.own
             kept = restored[:, kept_rows.scaled(scale), kept_cols.scaled(scale)]
@@ -253,22 +254,11 @@ class Runner:
             self._tell(text)
 
 
-def surrounded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
+def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
     """(C, H, W), padded with what the network is to see around it, and how many pixels that adds on each side."""
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge
     return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
-
-
-def _of_tile(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """Reports the progress of one tile as a part of the progress of all."""
-    if progress is None:
-        return None
-
-    def watch(done: int, total: int) -> None:
-        progress(index * total + done, count * total)
-
-    return watch
 
 
 def _is_finite(x: Tensor) -> bool:

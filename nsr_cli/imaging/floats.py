@@ -5,6 +5,7 @@ what lies between black and white. That is plenty for photographs, renderings an
 that means "no data", such as GDAL's -3.4e38, is one end of it: all others would come back as one and the same.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,36 @@ def float_span(low: float, high: float) -> tuple[float, float]:
     return black, max(white, black + 1.0)
 
 
-def is_wide(span: tuple[float, float]) -> bool:
-    """Whether black and white are so far apart that `check_apart` has to look at the samples."""
-    return span[1] - span[0] > _NARROW
+def checked_span(low: float, high: float, count: Callable[[], NDArray[np.int64]]) -> tuple[float, float]:
+    """`float_span`, for samples that stay apart between black and white and give a finite result.
+
+    Samples as large as the largest, within a factor of two, are not asked about: of what remains, half must be large
+    enough for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
+
+    Args:
+        low, high: the least and the greatest sample.
+        count: looks at all samples and says what `powers` does of them; called if black and white are far apart.
+
+    Raises:
+        DecodeError: they would not.
+    """
+    span = float_span(low, high)
+    wide = span[1] - span[0]
+    if wide <= _NARROW:
+        return span
+    reach = f"its samples reach from {low:g} to {high:g}"
+    below = _most_others_below(count())
+    if below is not None and below < wide / _STEPS * _LEAST_STEPS:
+        raise DecodeError(
+            f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
+            "that mean no data, or clip the brightest, and try again"
+        )
+    if wide > _FARTHEST:
+        raise DecodeError(
+            f"{reach}, too far for a result in float32; replace values that mean no data, or divide all samples by "
+            "some number, and try again"
+        )
+    return span
 
 
 def powers(samples: NDArray[Any]) -> NDArray[np.int64]:
@@ -45,31 +73,9 @@ def powers(samples: NDArray[Any]) -> NDArray[np.int64]:
     return np.bincount(exponents + _LOWEST, minlength=_POWERS)
 
 
-def check_apart(span: tuple[float, float], counts: NDArray[np.int64]) -> None:
-    """Refuse samples that float32 between this black and white could not keep apart.
-
-    Those as large as the largest, within a factor of two, are left out: of what remains, half must be large enough
-    for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
-
-    Args:
-        span: stored values of black and white, of which `is_wide` holds.
-        counts: of all samples, as of `powers`.
-
-    Raises:
-        DecodeError: it could not, or the result would not be finite.
-    """
-    wide = span[1] - span[0]
-    reach = f"its samples reach from {span[0]:g} to {span[1]:g}"
+def _most_others_below(counts: NDArray[np.int64]) -> float | None:
+    """The power of two below which half of the samples are, the largest and 0 left out; None if there are no others."""
     others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])])
-    if len(others) and others[-1]:
-        below = 2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST)
-        if below < wide / _STEPS * _LEAST_STEPS:
-            raise DecodeError(
-                f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
-                "that mean no data, or clip the brightest, and try again"
-            )
-    if wide > _FARTHEST:
-        raise DecodeError(
-            f"{reach}, too far for a result in float32; replace values that mean no data, or divide all samples by "
-            "some number, and try again"
-        )
+    if not len(others) or not others[-1]:
+        return None
+    return float(2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import exif, ifd, profile, xmp
-from nsr_cli.imaging.floats import check_apart, float_span, is_wide, powers
+from nsr_cli.imaging.floats import checked_span, powers
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 _GREATEST = float(np.finfo(np.float32).max)
@@ -35,7 +35,7 @@ def finish(
         is_part: float samples keep their stored values, since black and white are those of a larger picture.
 
     Raises:
-        DecodeError: float samples are NaN or infinite, or as `floats.check_apart`.
+        DecodeError: float samples are NaN or infinite, or as for `floats.checked_span`.
     """
     pixels, alpha, span = _normal(pixels, alpha, is_part=is_part)
     if from_palette and pixels.shape[2] == 3 and profile.channels_of(metadata.icc or b"") != 3:
@@ -103,7 +103,9 @@ def _normal(
         pixels = pixels.astype(np.float32)
     if is_part:  # what float32 cannot hold is too far apart, which the whole will show
         pixels = pixels.clip(-_GREATEST, _GREATEST)
-    span = (0.0, 1.0) if is_part else _checked_span(pixels)
+    span = (0.0, 1.0)
+    if not is_part:
+        span = checked_span(float(pixels.min()), float(pixels.max()), lambda: powers(pixels))
     if span != (0.0, 1.0):
         pixels = (pixels - span[0]) / (span[1] - span[0])
     if alpha is not None:
@@ -112,10 +114,3 @@ def _normal(
         opaque = 1.0 if alpha.max() <= 1 else max(span[1], float(alpha.max()))
         alpha = np.clip(alpha / np.float32(opaque), 0, 1)
     return pixels.astype(np.float32), alpha, span
-
-
-def _checked_span(pixels: NDArray[Any]) -> tuple[float, float]:
-    span = float_span(float(pixels.min()), float(pixels.max()))
-    if is_wide(span):
-        check_apart(span, powers(pixels))
-    return span

@@ -24,7 +24,7 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    if not _normalised(network):
+    if not _normalized(network):
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -82,7 +82,7 @@ def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | 
     return None if surplus is None else f"{safe_text(surplus[:100])} is none of the network's"
 
 
-def _normalised(network: Network) -> bool:
+def _normalized(network: Network) -> bool:
     return network.head.weight_g is not None
 
 

@@ -16,10 +16,12 @@ SCENE = np.geomspace(0.01, 10, 1000)  # of a rendering, from shadows to a lamp
 
 def span_of(samples: NDArray[Any]) -> tuple[float, float]:
     """What a decoder does with samples."""
-    span = floats.float_span(float(samples.min()), float(samples.max()))
-    if floats.is_wide(span):
-        floats.check_apart(span, floats.powers(samples[:100]) + floats.powers(samples[100:]))
-    return span
+    parts = (samples[:100], samples[100:])
+    return floats.checked_span(
+        float(samples.min()),
+        float(samples.max()),
+        lambda: np.sum([floats.powers(part) for part in parts], axis=0),
+    )
 
 
 @pytest.mark.parametrize(
