@@ -271,8 +271,11 @@ class Restorer:
 
     def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
         """Say, once, that a gray picture has more noise than a color network can be told of."""
-        most = strongest_noise(self._stages[0].config, channels)
-        if self.task == "denoise" and channels < self.channels and sigma is not None and sigma > most:
+        config = self._stages[0].config
+        if self.task != "denoise" or sigma is None or channels >= config.channels or not config.levels:
+            return
+        most = strongest_noise(config, channels)
+        if sigma > most:
             self._stages[0].runner.say(
                 f"sigma {sigma:g} in a gray picture: {self.name} is for color ones, and is told {most:.0f}, the most "
                 "that it knows in gray; use a gray network, such as denoise-gray"

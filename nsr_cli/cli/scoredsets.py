@@ -45,7 +45,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
     Raises:
         UsageError: there is no set of a name.
-        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `survey`.
+        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `shape_of`.
         FetchError, WriteError: a download failed.
     """
     from nsr_cli.datasets import DataStore
