@@ -15,7 +15,7 @@ from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.finish import finished, visible_color
-from nsr_cli.engine.levels import network_level, runs_by_channel
+from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
@@ -269,7 +269,20 @@ class Restorer:
     def _by_channel(self, channels: int) -> bool:
         return runs_by_channel(self.task, self._stages[0].config, channels)
 
+    def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
+        """Say, once, that a gray picture has more noise than a color network can be told of."""
+        config = self._stages[0].config
+        if self.task != "denoise" or sigma is None or channels >= config.channels or not config.levels:
+            return
+        most = strongest_noise(config, channels)
+        if sigma > most:
+            self._stages[0].runner.say(
+                f"sigma {sigma:g} in a gray picture: {self.name} is for color ones, and is told {most:.0f}, the most "
+                "that it knows in gray; use a gray network, such as denoise-gray"
+            )
+
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
+        self._warn_of_strong_noise(sigma, channels)
         level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
         return None if level is None else torch.tensor([level], dtype=torch.float32)

@@ -2,7 +2,7 @@
 
 from nsr_cli.errors import UsageError
 from nsr_cli.model.config import NetworkConfig
-from nsr_cli.model.levels import noise_level, quality_level
+from nsr_cli.model.levels import MAX_SIGMA, noise_level, quality_level
 
 
 def network_level(
@@ -25,13 +25,24 @@ def network_level(
     if task == "denoise":
         if sigma is None:
             raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
-        # A gray picture is three equal channels to a color network, with one noise in all three. Independent
-        # noise, which the network knows, would be √3 times weaker in their mean.
-        shared = 3**0.5 if channels < config.channels else 1.0
-        return noise_level(sigma * shared)
+        return noise_level(sigma * _shared(config, channels))
     if quality is None:
         raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
     return quality_level(quality)
+
+
+def strongest_noise(config: NetworkConfig, channels: int) -> float:
+    """The sigma, on the 0…255 scale, beyond which a network is told the same of a picture with so many channels."""
+    return MAX_SIGMA / _shared(config, channels)
+
+
+def _shared(config: NetworkConfig, channels: int) -> float:
+    """How much stronger noise that several channels share is than what a network was trained with.
+
+    A gray picture is three equal channels to a color network, with one noise in all three. Independent noise, which the
+    network knows, would be √3 times weaker in their mean.
+    """
+    return 3**0.5 if channels < config.channels else 1.0
 
 
 def runs_by_channel(task: str, config: NetworkConfig, channels: int) -> bool:

@@ -118,7 +118,7 @@ class Runner:
         out = self._run_in_memory(x, edge, level, progress)
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
-            self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
+            self.say(f"{self.precision} overflowed; the picture is computed again in fp32")
             del out  # it may be as large as all the memory that there is for a picture
             out = self._in_float32()._run_in_memory(x, edge, level, progress)  # noqa: SLF001
             used = "fp32"
@@ -180,7 +180,7 @@ class Runner:
 
     def _placed_on_cpu(self) -> Executor:
         """The network on the CPU from now on, after the card ran out of memory."""
-        self._say(f"out of memory on {self.device}; going on with the CPU")
+        self.say(f"out of memory on {self.device}; going on with the CPU")
         self.device, self.precision, self._most_windows = torch.device("cpu"), "fp32", None
         return self._placed(torch.float32)
 
@@ -216,10 +216,10 @@ class Runner:
         device = self.device
         if self.batch > 1:
             self.batch //= 2
-            self._say(f"out of memory on {self.device}; going on with smaller batches of windows")
+            self.say(f"out of memory on {self.device}; going on with smaller batches of windows")
         elif windows > self._smallest:
             self._most_windows = max(self._smallest, windows // 2)
-            self._say(f"out of memory on {self.device}; going on with smaller tiles")
+            self.say(f"out of memory on {self.device}; going on with smaller tiles")
         elif self.device.type != "cpu":
             self._executor = self._placed_on_cpu()
         else:
@@ -247,7 +247,8 @@ class Runner:
             out[:, own_rows.scaled(scale), own_cols.scaled(scale)] = kept
         return out
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Give `notice` a line, unless it, or the twin of one, was given that before."""
         if text not in self._said:
             self._said.add(text)
             self._tell(text)
