@@ -47,7 +47,7 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
         notify: gets a line where other weights are taken than those that were asked for.
 
     Raises:
-        TrainingError: the folder holds no run, or it is damaged, or its best weights are damaged or gone.
+        TrainingError: the folder holds no run, or it is damaged, or its best weights are damaged, gone or another's.
         UsageError: an unknown choice.
     """
     if which not in ("best", "last"):
@@ -73,7 +73,11 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
 
 
 def _best(run: Path, step: int, last: checkpoint.Checkpoint, notify: Notify) -> checkpoint.Checkpoint | None:
-    """The best weights, or None for a run without any validation; what it once had must not be gone."""
+    """The best weights, or None for a run without any validation.
+
+    Raises:
+        TrainingError: those that it once had are gone, or those that are there are of another run.
+    """
     best = checkpoint.load_best(run)
     if best is None:
         if float(last.state.get("best", -math.inf)) > -math.inf:
@@ -81,6 +85,10 @@ def _best(run: Path, step: int, last: checkpoint.Checkpoint, notify: Notify) -> 
         notify(
             f"{safe_text(run)}: never validated, so that it has no best weights; these are the last, of step {step}"
         )
+        return None
+    identity = last.state.get("run")  # runs of older versions have none
+    if identity is not None and identity != best.state.get("run"):
+        raise TrainingError(f"{safe_text(run)}: the best weights are those of another run; give --which last")
     return best
 
 
