@@ -28,6 +28,7 @@ _RANGES = (
     (re.compile(r"\[(.*)x>=(\w+)\]$"), r"[\1at least \2]"),
     (re.compile(r"\b([\d.]+)<=x<=([\d.]+)\]$"), r"\1 to \2]"),
 )
+_OFF = re.compile(r" / --no-[\w-]+$")  # what turns off again what settings have turned on
 _CHOICES = re.compile(r" <([^<>]*)>$")  # behind an option, where nothing else is said of its values
 _NAMES = re.compile(r"^(  )(-[\w-]+(?:, --?[\w-]+)*)", re.MULTILINE)
 
@@ -205,10 +206,10 @@ def _write_groups(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 def _called(param: Any, typer_says: str) -> str:
-    """How the help calls a parameter: without the Python type that Typer puts behind it."""
+    """How the help calls a parameter: without the Python type that Typer puts behind it, and `--no-` forms."""
     if param.param_type_name == "argument":
         return str(param.metavar or param.name.upper()) + ("..." if param.nargs != 1 else "")
-    return _CHOICES.sub(r" \1", typer_says)
+    return _CHOICES.sub(r" \1", _OFF.sub("", typer_says))
 
 
 def _in_words(about: str) -> str:

@@ -214,7 +214,7 @@ def _read(path: Path) -> ConfigFile | None:
     import tomllib  # only where there may be a file to read
 
     try:
-        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8"))
+        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8-sig"))  # some editors mark it
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -86,7 +86,7 @@ def _forecast(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(data, settings) if tiff and written else Ends(False, written)
+    ends = _ends(data, settings) if tiff and written else Ends(False, written, tiff=tiff)
     taken = memory.route_pages(found, form, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
     return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
@@ -117,7 +117,7 @@ def _ends(file: FileBytes, settings: Settings) -> Ends:
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
         why = next((reason for reason in reasons if reason), "")
         return Ends(bool(pages) and not why, True, why)
-    return Ends(False, True)  # the decoder says what is wrong
+    return Ends(False, True, tiff=True)  # the decoder says what is wrong
 
 
 def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
@@ -187,7 +187,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
     if found is not None:
         outcome.size, outcome.out_size = found.size, found.out_size
-        outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+        outcome.scale = settings.ratio(*found.size)
     if decoder is not None:
         _look(outcome, job, decoder, settings)
     if outcome.status == "planned":
@@ -205,8 +205,8 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
         data = read_file(job.source, settings.max_pixels)
         page = decoder.pages(data)[0]
         level = level_of(settings, page, data)
-    factor = settings.factor(page.width, page.height) if settings.enlarges else None
-    outcome.take_steps(step_record(step, factor) for step in level.steps)
+    ratio = settings.ratio(page.width, page.height)
+    outcome.take_steps(step_record(step, ratio) for step in level.steps)
     if not level.steps:
         outcome.leave_alone(level.skip_reason, large=large is not None)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Journey:
     """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
 
-    With `replaces` a result may replace an existing file; `turns` says when the device is free.
+    `rule` says what is done about results that are there, as of `Plan`, and `turns` when the device is free.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Journey:
         console: Console,
         progress: Progress,
         stop: threading.Event,
-        replaces: bool,
+        rule: str,
         decoder: Decoder,
         turns: Turns,
     ) -> None:
@@ -58,7 +58,7 @@ class Journey:
         self._console = console
         self._progress = progress
         self._stop = stop
-        self._writer = ResultWriter(settings, stop, replaces)
+        self._writer = ResultWriter(settings, stop, rule)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
@@ -178,8 +178,7 @@ class Journey:
             restorers = [
                 None if leaf.level.skip_reason else self._leaf_restorer(leaf) for leaf in streamed.leaves
             ]
-            width, _ = settings.result_size(page.width, page.height)
-            outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+            outcome.scale = settings.ratio(page.width, page.height)
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
@@ -206,7 +205,7 @@ class Journey:
         if level.skip_reason:
             return page
         restorer = self._page_restorer(page, level)
-        outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+        outcome.scale = settings.ratio(page.width, page.height)
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
         if beside is not None:

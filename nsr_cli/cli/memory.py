@@ -80,6 +80,8 @@ class Ends:
     """The result can be packed in bands."""
     why: str = ""
     """What keeps the file from being read so, to follow "it has"."""
+    tiff: bool = False
+    """The file is a TIFF file, though it cannot be read so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ def _advice(form: str, settings: Settings, ends: Ends) -> str:
     if settings.task != "auto" and not settings.tta:
         if form not in ROW_FORMATS:
             return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
-        if ends.written and not ends.read:
+        if ends.written and not ends.read and not ends.tiff:
             return "allow more, or convert it to TIFF, which is also read in bands"
     return "allow more, or cut it into parts"
 

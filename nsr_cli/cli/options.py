@@ -19,9 +19,19 @@ _MACHINE = "Machine"
 
 def option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
     """An option in a group of the help page; with `env` also NSR_NAME, as `config.SETTINGS` has it."""
-    longest = max(names, key=len).removeprefix("--").replace("-", "_").upper()
+    longest = max(names, key=len).partition("/")[0].removeprefix("--").replace("-", "_").upper()
     variable = f"NSR_{longest}" if env else None
     return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
+
+
+def switch(*names: str, panel: str, **more: Any) -> Any:
+    """An option that settings may have turned on: with `--no-` before its name it turns that off again.
+
+    Help pages are silent about that, but for that of `nsr config`.
+    """
+    long = max(names, key=len)
+    both = [f"{name}/--no-{name.removeprefix('--')}" if name == long else name for name in names]
+    return option(*both, panel=panel, show_default=False, **more)
 
 
 def _complete_device() -> list[str]:
@@ -89,7 +99,7 @@ MaxPixels = Annotated[
         f"[default: {DEFAULT_MAX_PIXELS / 1e6:.0f} million]",
     ),
 ]
-Offline = Annotated[bool, option("--offline", panel=_MACHINE, help="Download nothing.")]
+Offline = Annotated[bool, switch("--offline", panel=_MACHINE, help="Download nothing.")]
 Mirror = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Any
 
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job, Plan
+from nsr_cli.cli.redo import Overtaken
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
@@ -59,8 +60,10 @@ class Outcome:
     """The finished file, where it goes to stdout."""
 
     def fail(self, error: NsrError) -> None:
-        """Note why there is no result: a failure, unless the picture is one of many and large enough already."""
+        """Note why there is no result: a failure, unless another run made it or one of many is large enough already."""
         self.status, self.error, self.data = "failed", error, None
+        if isinstance(error, Overtaken):
+            self.status, self.error, self.there = "skipped", None, str(error)
         # A later page that is larger than the first one is another matter.
         if isinstance(error, LargeEnough) and self.job.one_of_many and self.size in (None, error.size):
             self.status, self.error, self.size = "skipped", None, error.size

@@ -47,6 +47,8 @@ class Job:
     """What the user should know about the format."""
     one_of_many: bool = False
     """Whether it was found in a folder, or is one of several files: if nothing is to be done, that is no failure."""
+    depth: int = 0
+    """How many of the folders that `target` is in, the innermost first, mirror those of the input."""
     is_named: bool = False
     """Whether `-o` names the result itself: somebody will look for a file of that name."""
 
@@ -56,6 +58,11 @@ class Job:
         if self.source is None or self.target is None:
             return False
         return os.path.realpath(self.source) == os.path.realpath(self.target)
+
+    @property
+    def mirrored(self) -> tuple[Path, ...]:
+        """The folders of the input that those of the result mirror, the innermost first."""
+        return () if self.source is None else tuple(self.source.parents[: self.depth])
 
     @property
     def label(self) -> str:
@@ -174,7 +181,9 @@ def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
     many = len(gathered.found) + len(gathered.failed) > 1
     for index, found in enumerate(gathered.found, 1):
         some = found.path is not None and (many or found.root is not None)
-        job = Job(found.path, place(found, index), namer.format_for(found.path), one_of_many=some)
+        depth = 0 if found.root is None else 1 + len(found.relative_folder.parts)
+        form = namer.format_for(found.path)
+        job = Job(found.path, place(found, index), form, one_of_many=some, depth=depth)
         own = format_of(found.path.suffix) if found.path is not None else None
         if found.path is None and namer.format is None:
             job = replace(job, format=None)

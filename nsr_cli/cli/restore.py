@@ -89,8 +89,10 @@ def factor_of(ctx: typer.Context, scale: float | None, width: int | None, height
     """The factor that was asked for, unless it stands in the settings only and a size was typed.
 
     Raises:
-        UsageError: both a factor and a size were typed.
+        UsageError: both a factor and a size were typed, or a way to fill a box without the box.
     """
+    if _is_typed(ctx, "fit") and not (width and height):
+        raise UsageError("--fit says how a box is filled: give both --width and --height, or leave it out")
     if not (width or height):
         return scale
     if scale is not None and _is_typed(ctx, "scale"):
@@ -131,6 +133,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
     plan = make_plan(_request(ctx, settings, shared, inputs))
     if plan.warning:
         console.warning(plan.warning)
+    _check_quality(ctx, plan, shared, console)
     failures = show(plan, settings, console) if shared.dry_run else []
     _check_streams(plan, shared, console)
     check_models(ctx, settings)
@@ -150,6 +153,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
+    from nsr_cli.cli.inputs import is_folder
     from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
@@ -159,7 +163,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, input
         check_template(shared.name)
     output = Path(shared.output or "")
     name_is_typed = _is_typed(ctx, "name")
-    if format_of(output.suffix) and not output.is_dir():  # then the name that was typed says enough
+    if format_of(output.suffix) and not is_folder(output):  # then the name that was typed says enough
         shared = replace(
             shared,
             format=shared.format if _is_typed(ctx, "format") else None,
@@ -174,6 +178,31 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, input
     where = (shared.output, shared.if_exists, shared.recursive)
     listed = listed_paths(inputs, shared.files_from, shared.null)
     return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed, listed)
+
+
+def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, console: Console) -> None:
+    """Say that --quality changes nothing where no result is of a lossy format.
+
+    A quality in the settings is for those results that are of one, so it is said only where another format was chosen.
+
+    Raises:
+        UsageError: both the quality and the format were typed.
+    """
+    from nsr_cli.cli.naming import format_of
+    from nsr_cli.cli.provenance import LOSSY
+
+    forms = {job.format for job in plan.jobs}
+    if shared.quality is None or not forms or None in forms or forms & LOSSY:
+        return
+    shown, chosen = " and ".join(sorted(filter(None, forms))), _is_typed(ctx, "format")
+    names = (shared.output, shared.name if _is_typed(ctx, "name") else None)
+    chosen |= any(format_of(Path(name or "").suffix) is not None for name in names)
+    if _is_typed(ctx, "quality") and chosen:
+        raise UsageError(
+            f"--quality is for JPEG and WebP, but the result is {shown}: leave it out, or choose --format jpeg"
+        )
+    if _is_typed(ctx, "quality") or chosen or shared.format is not None:
+        console.note(f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}")
 
 
 def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.cli import provenance
+from nsr_cli.cli import metadatadigest, provenance
 from nsr_cli.cli.levels import options_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pixeldigest import PixelDigest
@@ -65,14 +65,16 @@ class RowWriter:
             outcome: is told the size and what the format cannot hold.
             progress: told the parts that are done and their number.
         """
-        # The pages of a file have one digest, in the note of each: a token stands for it until all are written.
-        form, token, digest = streamed.format, secrets.token_hex(32), PixelDigest()
+        # The pages of a file have one digest, in the note of each: a token stands for it until all are written, and
+        # another one for that of the metadata.
+        form, digest = streamed.format, PixelDigest()
+        token, seal = secrets.token_hex(32), secrets.token_hex(32)
         pages = self._pages(streamed, restorers, outcome, progress)
         pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
             signed = (
-                (self._signed(page, streamed, outcome, token), self._told(rows, page, digest))
+                (self._signed(page, streamed, outcome, token, seal), self._told(rows, page, digest))
                 for page, rows in pages
             )
             if form == "TIFF":
@@ -81,7 +83,10 @@ class RowWriter:
             else:
                 page, rows = next(signed)
                 pngrows.write(file, page, rows)
-                pngrows.replace_metadata(file, self._signed(page, streamed, outcome, digest.hexdigest()))
+                pngrows.replace_metadata(
+                    file, self._signed(page, streamed, outcome, digest.hexdigest(), seal)
+                )
+            metadatadigest.seal_file(file, provenance.KEYWORD, seal)
             self._check()
             self._make_room(outcome.job)
 
@@ -166,11 +171,11 @@ class RowWriter:
         pages = [leaf.source.page for leaf in streamed.leaves]
         return sum(page.result_bytes(*self._settings.result_size(page.width, page.height)) for page in pages)
 
-    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str) -> Picture:
-        """The page with the note of how it was made, where `token` stands for the digest of all pixels."""
+    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str, seal: str) -> Picture:
+        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        pixels = None if page.is_float else token
-        return provenance.signed(page, self._settings, outcome, streamed.format, pixels, len(streamed.leaves))
+        pixels, count = None if page.is_float else token, len(streamed.leaves)
+        return provenance.signed(page, self._settings, outcome, streamed.format, pixels, count, seal)
 
 
 def _named(read: Rows, number: int) -> Rows:

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -102,7 +102,8 @@ def _restore_all(
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
         turns = Turns(total, stop)
-        journey = Journey(settings, load, console, progress, stop, replaces, decoder, turns)
+        rule = "overwrite" if replaces else plan.rule
+        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
@@ -113,7 +114,7 @@ def _restore_all(
             computers=turns.cores,
             encoders=encoders,
         )
-        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels))) as outcomes:
+        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels, console))) as outcomes:
             for outcome in outcomes:
                 reporter.report(outcome)
                 progress.finished()
@@ -167,7 +168,7 @@ class _Reporter:
             self.tally.again += outcome.job.outdated is not None
 
 
-def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
+def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator[Item]:
     """The pictures of the jobs; those on stdin are cut from the stream as they come."""
     for job in jobs:
         if job.source is not None:
@@ -175,7 +176,8 @@ def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
             continue
         number = 0
         try:
-            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels):
+            say = _warning(console, job.label)
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=say):
                 number += 1
                 if number > 1 and job.target is not None:
                     yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
@@ -185,6 +187,10 @@ def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
             yield Item(job, problem=error)
         except OSError as error:
             yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
+
+
+def _warning(console: Console, label: str) -> Callable[[str], None]:
+    return lambda text: console.warning(f"{label}: {text}")
 
 
 def _to_stdout(outcome: Outcome) -> None:

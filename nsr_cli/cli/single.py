@@ -11,8 +11,8 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
 from nsr_cli.cli.places import checked_output
 from nsr_cli.cli.reading import read_input
-from nsr_cli.cli.whereabouts import nearest_existing
-from nsr_cli.errors import NotReady, PictureError, UsageError, WriteError
+from nsr_cli.cli.refusals import check_folder
+from nsr_cli.errors import NotReady, PictureError, UsageError
 from nsr_cli.files import write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -116,9 +116,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
             )
         if rule == "skip":
             return Target(path, target.form, there=True)
-    nearest = nearest_existing(path.parent)
-    if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write into {safe_text(path.parent)}; choose another folder with {option}")
+    check_folder(path.parent, option)
     return target
 
 

@@ -111,7 +111,8 @@ class Streams:
 
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
         sizes = [sizes_of(page, self._settings) for page in pages]
-        route = memory.route_pages(sizes, form, self._settings, Ends(False, rows))
+        ends = Ends(False, rows, tiff=pages[0].source == "TIFF")
+        route = memory.route_pages(sizes, form, self._settings, ends)
         if not route.bands:
             return None
         source = Held(pages[0])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -174,3 +175,13 @@ class FakeRestorer:
 @pytest.fixture
 def fake_restorer() -> type[FakeRestorer]:
     return FakeRestorer
+
+
+@pytest.fixture
+def without_rights() -> list[str]:
+    """What runs a command with no more rights than its user's permissions give, also for root."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv to give up what root may do")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]

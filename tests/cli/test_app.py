@@ -311,6 +311,25 @@ def test_the_shell_completes_commands_and_options(nsr: Run) -> None:
     assert complete("nsr up") == {"upscale"}
     assert {"--device", "--debug"} <= complete("nsr upscale --d")
     assert {"cpu", "cuda"} <= complete("nsr upscale --device c")
+    assert {"--recursive", "--no-recursive"} <= complete("nsr upscale --")
+
+
+@pytest.mark.parametrize(
+    ("line", "fitting", "others"),
+    [
+        ("nsr upscale --model ", {"lite", "upscale-x2-lite"}, {"dejpeg-gray", "denoise-gray"}),
+        ("nsr denoise -m d", {"denoise-gray"}, {"dejpeg-gray"}),
+        ("nsr explain --model ", {"lite", "upscale-x2-lite", "denoise-gray"}, set[str]()),
+        ("nsr explain --task dejpeg --model ", {"lite", "dejpeg-gray"}, {"upscale-x2-lite"}),
+    ],
+)
+def test_the_shell_completes_models_that_fit_the_task(
+    line: str, fitting: set[str], others: set[str], nsr: Run
+) -> None:
+    count = str(len(line.split(" ")) - 1)
+    done = nsr(_NSR_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=count)
+    found = set(done.stdout.decode().split())
+    assert fitting <= found and not others & found
 
 
 def test_names_that_could_steer_a_terminal_are_shown_escaped(nsr: Run) -> None:

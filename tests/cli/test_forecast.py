@@ -86,6 +86,10 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
     assert b"3 to restore, 0 already done, 1 unreadable; 0.0 megapixels" in done.stderr
     records = [json.loads(line) for line in nsr("upscale", "d", "-n", "--json").stdout.splitlines()]
     assert [(record["status"], record["scale"]) for record in records[:2]] == [("planned", 4)] * 2
+    sized = [
+        json.loads(line) for line in nsr("upscale", "d", "-n", "--json", "--width", "25").stdout.splitlines()
+    ]
+    assert [record["scale"] for record in sized[:2]] == [2.0833, 1.25]  # 25 / 12 and 25 / 20
     Path(tmp_path / "d" / "notes.TXT").touch()
     Path(tmp_path / "d" / "film.mp4").touch()
     narrow = nsr("upscale", "d", "--width", "15", "-n")

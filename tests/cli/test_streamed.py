@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,9 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import journey, memory, provenance, rowwise, streamed
+from nsr_cli.cli import journey, memory, metadatadigest, provenance, rowwise, streamed
+from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.plan import Job
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
@@ -266,6 +269,7 @@ def test_pictures_of_other_formats_are_held_and_written_in_rows(
     assert found.metadata.dpi == pytest.approx((300.0, 300.0), abs=0.01)
     note = provenance.read(tmp_path / "a_x2.png")
     assert note is not None and note["pixels"] == provenance.digest([found])
+    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.png").read_bytes(), "nsr")
 
 
 def test_a_float_picture_becomes_a_16_bit_png(
@@ -301,6 +305,19 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
         said = capfd.readouterr().err.splitlines()
         assert said[0] == refused[0] and "1 not possible" in said[1]
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
+
+
+def test_nobody_is_told_to_convert_a_tiff_file_to_tiff(tmp_path: Path) -> None:
+    """Samples of 16-bit floating point take twice their bytes once they are read."""
+    settings = Settings("upscale", scale=2.0, max_memory=300_000)
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif", "TIFF")
+    page = Picture(np.zeros((100, 200, 3), np.float32), source="TIFF")
+    with Decoder() as decoder:
+        streams = streamed.Streams(settings, decoder, threading.Event())
+        with pytest.raises(MemoryExhausted, match="allow more, or cut it into parts"):
+            streams.hold([page], "TIFF", b"", Outcome(job, "a.tif"))
+        with pytest.raises(MemoryExhausted, match="allow more, or convert it to TIFF"):
+            streams.hold([replace(page, source="PNG")], "TIFF", b"", Outcome(job, "a.png"))
 
 
 @pytest.mark.parametrize("row", [0, 150, 299])

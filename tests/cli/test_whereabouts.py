@@ -35,6 +35,16 @@ def test_the_way_up_from_a_link_is_that_of_the_folder_it_leads_to() -> None:
     )
 
 
+def test_a_folder_that_may_not_be_searched_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may be allowed everything, so the answer of Path is given here."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    assert Whereabouts().written(Path("other/x.png")) == os.path.realpath("other/x.png")
+
+
 def test_a_name_through_a_link_is_spelled_otherwise() -> None:
     where = Whereabouts()
     assert where.spelled(Path("link/y.png")) != where.spelled(Path("other/sub/y.png"))
