@@ -146,18 +146,18 @@ def check_apart(span: tuple[float, float], tally: Tally) -> None:
         DecodeError: it could not, or the result would not be finite.
     """
     wide = span[1] - span[0]
-    low, high = min(span[0], tally.low), max(span[1], tally.high)
+    reach = f"its samples reach from {tally.low:g} to {tally.high:g}"
     counts = (tally.above + tally.below).reshape(_POWERS, 2).sum(axis=1)
     others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])]) if wide > _NARROW else counts[:0]
     if len(others) and others[-1]:
         below = 2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST)
         if below < wide / _STEPS * _LEAST_STEPS:
             raise DecodeError(
-                f"its samples reach from {low:g} to {high:g}, so far that most others, which are below {below:g}, "
-                "would become alike; replace values that mean no data, or clip the brightest, and try again"
+                f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
+                "that mean no data, or clip the brightest, and try again"
             )
-    if high - low > _FARTHEST:
+    if max(span[1], tally.high) - min(span[0], tally.low) > _FARTHEST:
         raise DecodeError(
-            f"its samples reach from {low:g} to {high:g}, too far for a result in float32; replace values that mean "
-            "no data, or divide all samples by some number, and try again"
+            f"{reach}, too far for a result in float32; replace values that mean no data, or divide all samples by "
+            "some number, and try again"
         )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine.beyond import ENLARGING, NOISY, add_beyond, limits_of, within
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.restore import Restorer
@@ -57,7 +58,8 @@ def test_bands_and_the_ensemble_do_the_same(restorer: Restorer) -> None:
     array = PIXELS + LAMP
     whole = restorer(Picture(array)).pixels
     bands = collect(
-        restorer.bands(picture_bands(array), np.float32, memory=1 << 25, strict=False), np.float32
+        restorer.bands(picture_bands(array), np.float32, RestoreOptions(), memory=1 << 25, strict=False),
+        np.float32,
     )
     assert bands == pytest.approx(whole, abs=2e-3)
     turned = restorer(Picture(array), tta=True).pixels
