@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import Progress, Unit
+from nsr_cli.engine.arrays import Unit
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.finish import finished, visible_color
+from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
 from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, restored_bands
@@ -24,7 +26,6 @@ from nsr_cli.imaging.alpha import resized_alpha
 from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
-from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore
@@ -266,20 +267,22 @@ class Restorer:
         return self._cascade.memory
 
     def _by_channel(self, channels: int) -> bool:
-        """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""
-        return self.task == "denoise" and channels > self.channels
+        return runs_by_channel(self.task, self._stages[0].config, channels)
+
+    def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
+        """Say, once, that a gray picture has more noise than a color network can be told of."""
+        config = self._stages[0].config
+        if self.task != "denoise" or sigma is None or channels >= config.channels or not config.levels:
+            return
+        most = strongest_noise(config, channels)
+        if sigma > most:
+            self._stages[0].runner.say(
+                f"sigma {sigma:g} in a gray picture: {self.name} is for color ones, and is told {most:.0f}, the most "
+                "that it knows in gray; use a gray network, such as denoise-gray"
+            )
 
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
-        if self._stages[0].config.levels == 0:
-            return None
-        if self.task == "denoise":
-            if sigma is None:
-                raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
-            # A gray picture is three equal channels to a color network, with one noise in all three. Independent
-            # noise, which the network knows, would be √3 times weaker in their mean.
-            shared = 3**0.5 if channels < self.channels else 1.0
-            return torch.tensor([noise_level(sigma * shared)])
-        if quality is None:
-            raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
-        return torch.tensor([quality_level(quality)])
+        self._warn_of_strong_noise(sigma, channels)
+        level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
+        return None if level is None else torch.tensor([level], dtype=torch.float32)

@@ -254,6 +254,23 @@ def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
     assert np.abs(found - same).max() > 1e-4
 
 
+def test_noise_that_a_color_network_cannot_be_told_of_in_gray_pictures_is_said_once(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    """√3 times 43.3 is 75, the strongest noise that networks know: beyond, all gray pictures came out the same."""
+    said: list[str] = []
+    gray, color = Picture(noise(20, 30, 1)), Picture(noise(20, 30, 3))
+    for channels in (3, 1):
+        weights = tiny_weights(tmp_path / f"tiny{channels}.safetensors", scale=1, channels=channels, levels=1)
+        options = {"device": "cpu", "store": store, "notice": said.append}
+        restorer = Restorer.load("denoise", model=str(weights), **options)  # type: ignore[arg-type]
+        for picture, sigma in ((gray, 43.0), (color, 75.0), (gray, 44.0), (gray, 44.0)):
+            restorer(picture, sigma=sigma)
+    (line,) = said
+    assert line.startswith("sigma 44 in a gray picture: tiny3 is for color ones, and is told 43, the most ")
+    assert line.endswith("; use a gray network, such as denoise-gray")
+
+
 def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: WeightStore) -> None:
     """Each has noise of its own; JPEG's loss of detail is in the luma."""
     array = RANDOM.random((50, 60, 3), dtype=np.float32)

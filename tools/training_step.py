@@ -18,8 +18,8 @@ from nsr_cli.engine.device import choose_device, prepare_cpu
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.network import Network
 from nsr_cli.training.forms import CPU_FORMS, TrainingForm, cpu_form
-from nsr_cli.training.loop import make_optimizer
 from nsr_cli.training.loss import loss_within_range
+from nsr_cli.training.optimizer import make_optimizer
 
 
 def plain_of(config: NetworkConfig) -> NetworkConfig:

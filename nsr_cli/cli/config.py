@@ -80,7 +80,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jpeg-quality", "auto", commands=("dejpeg", *SHOWING)),
     Setting("model", "the best for the task", commands=(*RESTORING, "explain"), lists=("auto",)),
     Setting("device", "auto", commands=(*_NETWORKS, "weights publish", "bench", "demo")),
-    Setting("precision", "auto; fp32 for eval", commands=(*RESTORING, "compare", "eval", "bench", "demo")),
+    Setting("precision", "auto", commands=(*RESTORING, "compare", "bench", "demo")),
     Setting("batch", "auto", commands=(*RESTORING, "compare", "eval")),
     Setting("tile", "auto"),
     Setting("max-memory", "half of what is free"),

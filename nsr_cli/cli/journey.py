@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from nsr_cli.cli.colorless import ColorlessRestorer, are_colorless, in_gray, is_colorless
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
 from nsr_cli.cli.levels import Level, level_of, options_of
@@ -203,7 +204,7 @@ class Journey:
         codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
         if level.skip_reason:
             return page
-        restorer = self._restorer(page, level)
+        restorer = self._page_restorer(page, level)
         outcome.scale = settings.ratio(page.width, page.height)
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
@@ -231,11 +232,21 @@ class Journey:
 
     def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
         """What restores a page that is never in memory as a whole."""
-        source, settings = leaf.source, self._settings
-        return self._restorer(source.page, leaf.level, lambda: source.sample(most_restored(settings)))
+        source, most = leaf.source, most_restored(self._settings)
+        page = source.page
+        if page.is_gray or not are_colorless(source.bands(), self._go_on):
+            return self._restorer(page, leaf.level, lambda: source.sample(most))
+        gray = self._restorer(in_gray(page), leaf.level, lambda: source.sample(most)[..., :1])
+        return ColorlessRestorer(gray)
+
+    def _page_restorer(self, page: Picture, level: Level) -> RestorerLike:
+        """What restores a page that is in memory."""
+        if is_colorless(page):
+            return ColorlessRestorer(self._restorer(in_gray(page), level))
+        return self._restorer(page, level)
 
     def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
-        """What restores a page: the task's restorer, or those of the steps that were found for it."""
+        """The task's restorer, or those of the steps that were found for a page."""
         if self._settings.task != "auto":
             return self._restorers.get(page, self._settings.task)
         from nsr_cli.cli.chain import Chain  # and torch with it

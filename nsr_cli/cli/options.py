@@ -49,15 +49,14 @@ Device = Annotated[
         help="Where to compute.",
     ),
 ]
-PrecisionChoice = Annotated[
-    Precision,
-    option(
-        "--precision",
-        metavar="auto|fp32|bf16|fp16",
-        panel=_MACHINE,
-        help="Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
-    ),
-]
+_PRECISION: dict[str, Any] = {
+    "metavar": "auto|fp32|bf16|fp16",
+    "panel": _MACHINE,
+    "help": "Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
+}
+PrecisionChoice = Annotated[Precision, option("--precision", **_PRECISION)]
+# Figures must not change with what somebody has set for pictures.
+ScorePrecision = Annotated[Precision, option("--precision", env=False, **_PRECISION)]
 Batch = Annotated[
     int | None,
     option(

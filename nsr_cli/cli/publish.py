@@ -59,7 +59,7 @@ def publish(
     The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
     weights by the protocol of `nsr eval`.
     """
-    from nsr_cli.training.publish import check, load_trained, publish
+    from nsr_cli.training.publish import check, history, load_trained, publish
     from nsr_cli.training.recipe import find_task
 
     console = console_of(ctx)
@@ -69,6 +69,7 @@ def publish(
         raise UsageError(f"--from is for runs with --init: {safe_text(run)} started from scratch")
     trained = dataclasses.replace(trained, started_from=started_from)
     check(name, manifest, find_task(trained.recipe.task))
+    history(trained)
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
             raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")

@@ -98,7 +98,7 @@ def train(
         autocast=_autocast(precision, place),
         resume=resume,
         benchmark=_benchmark(recipe, validate, validate_data, place, offline) if validate else None,
-        init=_load_init(init, mirror, offline) if init else None,
+        init=(lambda: _load_init(init, mirror, offline)) if init else None,
     )
     _run(console_of(ctx), recipe, data, out, options)
 

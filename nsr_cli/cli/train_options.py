@@ -49,7 +49,10 @@ Data = Annotated[
     option(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
 ]
 Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything that the run writes.")]
-Resume = Annotated[bool, option(_RUN, "--resume", None, "Continue from the last checkpoint in --out.")]
+Resume = Annotated[
+    bool,
+    option(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
+]
 Init = Annotated[
     str | None,
     option(

@@ -3,13 +3,13 @@
 Torch is loaded with the first network only, so that what blends pixels need not wait for it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.engine.beyond import add_beyond, limits_of, within
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
 
@@ -19,25 +19,6 @@ if TYPE_CHECKING:
     from nsr_cli.engine.runner import Runner
 
 Unit = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(slots=True)
-class OverallProgress:
-    """Adds up the progress of `runs` network runs."""
-
-    progress: Progress | None
-    runs: int
-    done: int = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current run are computed; fewer than before if it had to start again."""
-        if self.progress is not None:
-            self.progress(self.done * total + done, self.runs * total)
-
-    def end_run(self) -> None:
-        """The current run has its result, and the next one begins."""
-        self.done += 1
 
 
 def run_array(
@@ -48,7 +29,19 @@ def run_array(
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
     restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
     the other, since each has noise of its own: then `watch` is told of as many runs.
+    Samples far beyond black and white go around the network, as of `beyond`.
     """
+    limits = limits_of(runner.network.config.scale)
+    inside = within(array, limits)
+    out = _restored(runner, inside, level, watch, by_channel=by_channel)
+    if inside is not array:
+        add_beyond(out, array, limits)
+    return out
+
+
+def _restored(
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool
+) -> Unit:
     channels, wanted = array.shape[2], runner.network.config.channels
     if channels == wanted:
         return _run(runner, array, level, watch)

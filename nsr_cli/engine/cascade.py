@@ -10,8 +10,9 @@ from operator import mul
 
 from torch import Tensor
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, run_array, run_ensemble
+from nsr_cli.engine.arrays import Unit, run_array, run_ensemble
 from nsr_cli.engine.bands import Shape
+from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.stages import Stage, bytes_in_one_piece
 from nsr_cli.engine.stream import TilePlan, plan
 from nsr_cli.imaging.picture import Picture

@@ -3,7 +3,7 @@
 A tile is a memory choice. It is made of whole selection windows and read with a margin of whole windows around it,
 which are computed and dropped, so that its own windows find nearly the same features around them as in one piece.
 What still differs comes from the margin's outermost windows: they choose their kernels by means over features that
-have no neighbours on one side.
+have no neighbors on one side.
 
     ┌───────────────┐
     │ margin        │     outer: what is computed

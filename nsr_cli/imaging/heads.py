@@ -124,7 +124,7 @@ def _pnm(data: Readable) -> _Found:
     head = pnm.header(start if len(start) == pnm.LONGEST_HEADER else start + b"\n")
     if head is None:
         raise DecodeError("the PNM header is cut off")
-    return head.width, head.height, head.channels * head.sample_bytes, 1
+    return head.width, head.height, (3 if head.is_cmyk else head.channels) * head.sample_bytes, 1
 
 
 def _tiff(data: Readable) -> _Found:
@@ -159,7 +159,7 @@ def _png_alpha(data: Readable) -> bool:
 
 def _pnm_alpha(data: Readable) -> bool:
     head = pnm.header(data[: pnm.LONGEST_HEADER])
-    return head is not None and head.channels in (2, 4)
+    return head is not None and head.has_alpha
 
 
 _ALPHA_OF = {"PNG": _png_alpha, "BMP": _bmp_alpha, "PPM": _pnm_alpha}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegtables, limits, profile, tiffkinds, tifftags
+from nsr_cli.imaging import jpegtables, limits, profile, stacks, tiffkinds, tifftags
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
 from nsr_cli.imaging.tiffkinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPARATED, WHITE_IS_ZERO
@@ -29,9 +29,9 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def decode(data: bytes, max_pixels: int) -> Picture:
-    """The first page, which says how many there are."""
-    picture, total = next(_pages(data, max_pixels))
+def decode(data: bytes, max_pixels: int, *, is_part: bool = False) -> Picture:
+    """The first page, which says how many there are; `is_part` as for `rebuild.finish`."""
+    picture, total = next(_pages(data, max_pixels, is_part=is_part))
     return replace(picture, first_of=total)
 
 
@@ -40,7 +40,7 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     return (page for page, _ in _pages(data, max_pixels))
 
 
-def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
+def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[tuple[Picture, int]]:
     """Each page, and how many there are."""
     import tifffile
 
@@ -51,8 +51,10 @@ def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
             raise DecodeError("the TIFF file has no picture")
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
+        behind = stacks.slices_behind(data, int(first.offset)) if len(pages) == 1 else 0
         for page in pages:
-            yield _page_picture(page, data, max_pixels), len(pages)
+            picture = _page_picture(page, data, max_pixels, is_part=is_part)
+            yield picture.with_notes(*stacks.note(behind)), len(pages)
 
 
 def _subfiles(file: Any) -> Iterator[tuple[Any, int]]:
@@ -65,7 +67,7 @@ def _subfiles(file: Any) -> Iterator[tuple[Any, int]]:
         yield page, int(page.subfiletype)
 
 
-def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
+def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> Picture:
     _check(page, data, max_pixels)
     samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
     samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
@@ -82,7 +84,16 @@ def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
     if alpha is not None and premultiplied:
         pixels = unpremultiply(pixels, alpha)
     notes += (*more, *tifftags.too_long(data, int(page.offset)))
-    return finish(pixels, alpha, metadata, "TIFF", notes, from_palette=palette, orientation=orientation)
+    return finish(
+        pixels,
+        alpha,
+        metadata,
+        "TIFF",
+        notes,
+        from_palette=palette,
+        orientation=orientation,
+        is_part=is_part,
+    )
 
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:
@@ -93,7 +104,8 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
-        raise DecodeError(f"TIFF with depth {page.imagedepth} and {samples} samples a pixel is not supported")
+        what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     dtype = None if page.dtype is None else np.dtype(page.dtype)
     tiffkinds.check(int(page.compression), int(page.photometric), samples, page.bitspersample, dtype)
     tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)

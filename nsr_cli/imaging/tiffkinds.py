@@ -73,15 +73,18 @@ def check(
         name = _NAMES.get(compression, f"number {compression}")
         raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
     if color not in COLORS or samples < COLORS[color]:
-        raise DecodeError(f"TIFF color kind {color} with {samples} samples a pixel is not supported")
+        what = f"TIFF color kind {color} with {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     if color == YCBCR and compression != JPEG:
         raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
     kind = None if dtype is None else dtype.kind
     good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
     if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
-        raise DecodeError(f"TIFF with samples of {bits} bits, type {dtype}, is not supported")
+        what = f"TIFF with samples of {bits} bits, type {dtype},"
+        raise DecodeError(f"{what} is not supported; save it with 8 or 16 bits, unsigned, or floating point")
     if compression == JPEG and bits != 8:
-        raise DecodeError(f"TIFF with {bits}-bit JPEG compression is not supported")
+        what = f"TIFF with {bits}-bit JPEG compression"
+        raise DecodeError(f"{what} is not supported; save it without compression or as LZW")
 
 
 def check_file(data: Readable) -> None:

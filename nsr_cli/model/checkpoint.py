@@ -13,6 +13,7 @@ from torch import Tensor
 from nsr_cli.errors import WeightsError
 from nsr_cli.model.description import FORMAT, METADATA_KEY, read_config
 from nsr_cli.model.network import Network
+from nsr_cli.shown import safe_text
 
 
 def save_network(
@@ -23,7 +24,7 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    if not _normalised(network):
+    if not _normalized(network):
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -45,22 +46,43 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         )
     network = Network(config).fold()
     try:
-        tensors = {key: tensor.float() for key, tensor in load_tensors(data).items()}
-        network.load_state_dict(tensors)
+        found = load_tensors(data)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{name}: its tensors do not fit its configuration: {reason}; get the file again"
-        ) from None
+        raise WeightsError(f"{name}: its tensors cannot be read: {reason}; get the file again") from None
+    misfit = _misfit(found, network.state_dict())
+    if misfit is not None:
+        raise WeightsError(f"{name}: its tensors do not fit its configuration: {misfit}; get the file again")
+    tensors = {key: tensor.float() for key, tensor in found.items()}
+    require_finite(tensors, name)
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+def require_finite(tensors: Mapping[str, Tensor], name: str) -> None:
+    """Raise `WeightsError` if one of the tensors of a network or file called `name` holds NaN or infinity."""
     unusable = [key for key, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if unusable:
         raise WeightsError(
             f"{name}: NaN or infinity in {', '.join(unusable[:3])}; fetch or train the weights again"
         )
-    return network.eval().requires_grad_(False)
 
 
-def _normalised(network: Network) -> bool:
+def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """What is wrong with the first tensor that is not as wanted; None if all are."""
+    for key, one in wanted.items():
+        if key not in found:
+            return f"{key} is missing"
+        if found[key].shape != one.shape:
+            shapes = ["×".join(map(str, tensor.shape)) for tensor in (found[key], one)]
+            return f"{key} is {shapes[0]}, not {shapes[1]}"
+        if not found[key].is_floating_point():
+            return f"{key} holds {str(found[key].dtype).removeprefix('torch.')}, not floating-point numbers"
+    surplus = next((key for key in found if key not in wanted), None)
+    return None if surplus is None else f"{safe_text(surplus[:100])} is none of the network's"
+
+
+def _normalized(network: Network) -> bool:
     return network.head.weight_g is not None
 
 

@@ -70,9 +70,8 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             shutil.rmtree(partial)
-        raise WriteError(
-            f"checkpoint {safe_text(target)}: {error.strerror or error}; the one before it is kept"
-        ) from error
+        why = error.strerror or error
+        raise WriteError(f"checkpoint {safe_text(target)}: {why}; {_kept_before(root)}") from error
     for old in _folders(root)[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return target
@@ -95,7 +94,7 @@ def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | 
         if loaded is None:
             damaged.append(folder.name)
             continue
-        step = int(folder.name.removeprefix(_PREFIX))
+        step = _step_of(folder)
         for name in damaged:
             notify(f"{safe_text(run)}: checkpoint {name} is damaged; the one of step {step} is used")
         return step, loaded
@@ -107,6 +106,18 @@ def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | 
 def is_part_of_run(file: Path) -> bool:
     """Whether a file of tensors lies beside the state of a checkpoint, or of the best weights of a run."""
     return file.name != _STATE and (file.parent / _STATE).is_file()
+
+
+def _kept_before(root: Path) -> str:
+    """What is safe where a checkpoint could not be written, in words."""
+    whole = next((folder for folder in reversed(_folders(root)) if _read(folder) is not None), None)
+    if whole is None:
+        return "there is none before it"
+    return f"the one before it is kept (step {_step_of(whole)})"
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix(_PREFIX))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -221,6 +232,8 @@ def save_best(run: Path, saved: Checkpoint) -> None:
         sync_folder(run)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        if target.exists():  # else the new ones may be the only whole ones, see `_finish_best`
+            shutil.rmtree(partial, ignore_errors=True)
         raise WriteError(f"{safe_text(target)}: {error.strerror or error}") from error
 
 

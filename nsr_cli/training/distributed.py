@@ -36,13 +36,15 @@ class Processes:
 
     def mean(self, value: float) -> float:
         """The mean of a number over all processes, so that all take the same decision."""
-        if self.world == 1:
-            return value
-        tensor = torch.tensor(value, dtype=torch.float64)
-        if dist.get_backend() == "nccl":
-            tensor = tensor.cuda()
-        dist.all_reduce(tensor)
-        return float(tensor) / self.world
+        return value if self.world == 1 else _reduced(value, dist.ReduceOp.SUM) / self.world
+
+    def largest(self, value: float) -> float:
+        """The largest of a number over all processes."""
+        return value if self.world == 1 else _reduced(value, dist.ReduceOp.MAX)
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.mean(0.0)
 
     def share(self, batch: int) -> int:
         """How many of a step's patches are this process's: as many as anyone's, since their gradients are averaged.
@@ -64,6 +66,14 @@ class Processes:
         decided = [decide() if self.leads else None]
         dist.broadcast_object_list(decided)
         return decided[0]  # type: ignore[return-value]
+
+
+def _reduced(value: float, operation: dist.ReduceOp.RedOpType) -> float:
+    tensor = torch.tensor(value, dtype=torch.float64)
+    if dist.get_backend() == "nccl":
+        tensor = tensor.cuda()
+    dist.all_reduce(tensor, operation)
+    return float(tensor)
 
 
 @contextmanager

@@ -11,12 +11,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from nsr_cli.errors import WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.reads import read_regular, refuse_others
-from nsr_cli.shown import safe_text
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import TrainingStatus
 
@@ -26,16 +24,11 @@ _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
 
 def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
-    """Make the folder of a run, and write into it what is trained on what.
+    """Write into the folder of a run what is trained on what.
 
     Raises:
-        WriteError: the folder cannot be made or written to.
+        WriteError: it cannot be written.
     """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = error.strerror or error
-        raise WriteError(f"{safe_text(run)}: cannot be made: {why}; choose another --out") from error
     document = {"recipe": recipe.to_dict(), "data": list(data)}
     write_atomic(run / "config.json", json.dumps(document, indent=2).encode(), devices=False)
 

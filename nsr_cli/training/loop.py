@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ from torch import Tensor, nn
 
 from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
-from nsr_cli.model.sparse_conv import Selector
 from nsr_cli.training import checkpoint
 from nsr_cli.training.checkpoint import Checkpoint
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loss import batch_loss
+from nsr_cli.training.optimizer import flatten, make_optimizer, unflatten
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Listeners, TrainingStatus
 
 Validate = Callable[[Network], float]  # PSNR in dB
+Stop = Callable[[], int]  # the number of a signal that asks to stop, 0 while there is none
+
+_ACCELERATED_STEPS = 10  # between two questions to all processes whether to stop
 
 
 class Trainer:
@@ -68,6 +72,8 @@ class Trainer:
         self.steps = recipe.total_steps(len(source))
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.progress = 0.0
+        self.stopped = 0  # by which signal
+        self.identity: str | None = uuid.uuid4().hex
         self._saved_at = time.monotonic()
 
     @property
@@ -91,15 +97,20 @@ class Trainer:
             self.average.load_state_dict(saved.tensors["ema"])
         optimizer = self.optimizer.state_dict()
         parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
-        optimizer["state"] = _unflatten(saved.tensors.get("optimizer", {}), parameters)
+        optimizer["state"] = unflatten(saved.tensors.get("optimizer", {}), parameters)
         self.optimizer.load_state_dict(optimizer)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
+        self.identity = saved.state.get("run")  # a run of before there was one stays without
 
-    def fit(self) -> None:
-        """Train to the end of the run.
+    def fit(self, stop: Stop = lambda: 0) -> None:
+        """Train to the end of the run or until it is asked to stop, and save.
+
+        Args:
+            stop: asked before every step; processes that train together stop together.
 
         Raises:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
+            WriteError: the run cannot be saved at its end.
         """
         started, losses = time.monotonic() - self.seconds, _Mean()
         self._saved_at = time.monotonic()
@@ -109,6 +120,9 @@ class Trainer:
         with Prefetcher(self._draw, self.step, threads_for(self.device)) as batches:
             while self.progress < 1.0:
                 batch, rate = batches.take(), self.recipe.learning_rate_at(self.progress, self.step)
+                if self._must_stop(stop):
+                    self._save_unfinished(batch)
+                    return
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
@@ -116,7 +130,14 @@ class Trainer:
                     self._report(losses, rate, psnr=self._validate())
                 elif self.step % 50 == 0:
                     self._report(losses, rate)
-        self._save()
+        self._save_last()
+
+    def _must_stop(self, stop: Stop) -> bool:
+        """Whether any process is asked to stop."""
+        # To agree makes an accelerator wait for its CPU.
+        if self.processes.world == 1 or self.device.type == "cpu" or self.step % _ACCELERATED_STEPS == 0:
+            self.stopped = int(self.processes.largest(stop()))
+        return self.stopped != 0
 
     def _draw(self, step: int) -> Batch:
         """This process's part of a step's batch."""
@@ -160,9 +181,8 @@ class Trainer:
         return psnr
 
     def _keep_best(self, psnr: float) -> None:
-        saved = Checkpoint(
-            {"weights": self.result.state_dict()}, {"step": self.step, "seconds": self.seconds, "psnr": psnr}
-        )
+        state = {"run": self.identity, "step": self.step, "seconds": self.seconds, "psnr": psnr}
+        saved = Checkpoint({"weights": self.result.state_dict()}, state)
         try:
             checkpoint.save_best(self.run, saved)
             self.best = psnr
@@ -186,16 +206,41 @@ class Trainer:
             )
 
     def _save(self) -> None:
+        """Save in the middle of a run: a full disk must not end days of work."""
+        try:
+            self._write_checkpoint()
+        except WriteError as error:
+            self.listeners.warn(str(error))
+
+    def _save_unfinished(self, batch: Batch) -> None:
+        """Save what there is before the step of a batch, if its loss tells that it is sound."""
+        if self.step:
+            with torch.no_grad():
+                self._check(float(self._loss(batch)))
+            self._save_last()
+
+    def _save_last(self) -> None:
+        """Save what would else be lost. Nobody leaves before: torchrun ends those who are left behind."""
+        try:
+            self._write_checkpoint()
+        except WriteError as error:
+            raise WriteError(f"{error}; give --resume once it can be written") from error
+        finally:
+            self.processes.wait()
+
+    def _write_checkpoint(self) -> None:
+        """Save on the leading process. Raises `WriteError`."""
         self._saved_at = time.monotonic()
         if not self.processes.leads:
             return
         groups: dict[str, dict[str, Tensor]] = {
             "weights": dict(self.network.state_dict()),
-            "optimizer": _flatten(self.optimizer.state_dict()["state"]),
+            "optimizer": flatten(self.optimizer.state_dict()["state"]),
         }
         if self.average is not None:
             groups["ema"] = dict(self.average.state_dict())
         state = {
+            "run": self.identity,
             "seconds": self.seconds,
             "best": self.best,
             "recipe": self.recipe.to_dict(),
@@ -203,29 +248,7 @@ class Trainer:
             "way": {**self.form.to_dict(), "device": self.device.type},
             "conditions": self.conditions,
         }
-        try:
-            checkpoint.save(self.run, self.step, Checkpoint(groups, state))
-        except WriteError as error:
-            self.listeners.warn(str(error))  # a full disk must not end days of work
-
-
-def make_optimizer(
-    network: Network, learning_rate: float, selector_rate: float = 1.0
-) -> torch.optim.Optimizer:
-    """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not.
-
-    The matrices of selectors learn `selector_rate` times as fast. The mean features of a window, which they see, are
-    small beside those of single pixels: at the kernels' rate the choice among groups stays nearly the same everywhere.
-    """
-    selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
-    parameters = list(network.parameters())
-    groups: list[dict[str, Any]] = [{"params": parameters, "times": 1.0}]
-    if selector_rate != 1.0 and selector_ids:
-        groups = [
-            {"params": [one for one in parameters if id(one) not in selector_ids], "times": 1.0},
-            {"params": [one for one in parameters if id(one) in selector_ids], "times": selector_rate},
-        ]
-    return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+        checkpoint.save(self.run, self.step, Checkpoint(groups, state))
 
 
 class _Mean:
@@ -242,18 +265,3 @@ class _Mean:
 
     def clear(self) -> None:
         self._losses.clear()
-
-
-def _flatten(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
-    return {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
-
-
-def _unflatten(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Inverse of `_flatten`. Moments lie in memory as their parameters do: fused Adam wants that on CUDA."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        like = parameters[int(index)]
-        same = tensor.shape == like.shape
-        state.setdefault(int(index), {})[key] = torch.empty_like(like).copy_(tensor) if same else tensor
-    return state

@@ -1,5 +1,6 @@
 """What a run that goes on must have in common with what was begun, and what is only said about it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
+from nsr_cli.training.folder import leftovers
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Notify
@@ -42,12 +44,17 @@ def find_saved(
 
     Raises:
         TrainingError: there are checkpoints, and none that can be read.
-        UsageError: `run` holds a run already, or one with other settings.
+        UsageError: `run` holds a run already, or what is left of one, or one with other settings.
     """
     saved = checkpoint.load_latest(run, notify)
     if saved is None:
         if resume:
             notify(f"nothing to resume in {safe_text(run)}; starting anew")
+        elif leftovers(run):
+            raise UsageError(
+                f"{safe_text(run)} holds a run that ended before its first checkpoint; start it anew with --resume, "
+                "or choose another --out"
+            )
         return None
     if not resume:
         raise UsageError(
@@ -68,13 +75,22 @@ def find_saved(
     return saved
 
 
+def continued(recipe: Recipe, saved: Saved) -> Recipe:
+    """The recipe of a run that goes on: what is asked for now, from what the run once started from."""
+    return dataclasses.replace(recipe, init=saved[1].state["recipe"].get("init"))
+
+
 def _differences(before: Recipe, now: Recipe) -> list[str]:
-    """In which settings two recipes differ, by their names."""
+    """In which settings two recipes differ, by their names; those that change nothing any more are left out.
+
+    These are how often a run is saved, and an --init that is not given again.
+    """
     old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
+    indifferent = {"network", "save_every", *(() if now.init else ("init",))}
     return [
         _difference(name, old[name], new[name])
         for name in old
-        if name != "network" and old[name] != new[name]
+        if name not in indifferent and old[name] != new[name]
     ]
 
 

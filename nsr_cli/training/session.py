@@ -1,7 +1,7 @@
 """From a recipe and folders to a finished run: load, start or resume, train, draw."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +10,17 @@ import torch
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.errors import WriteError
 from nsr_cli.model.network import Network
-from nsr_cli.training import log
+from nsr_cli.training import folder, log
 from nsr_cli.training.distributed import process_group
 from nsr_cli.training.forms import fastest_form
 from nsr_cli.training.loop import Trainer, Validate
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import Recipe, find_task
-from nsr_cli.training.resume import Saved, compare_data, conditions_of, find_saved, saved_form
+from nsr_cli.training.resume import Saved, compare_data, conditions_of, continued, find_saved, saved_form
+from nsr_cli.training.signals import deliver, noted_signals
 from nsr_cli.training.split import describe, load_and_split, report_split
 from nsr_cli.training.start import initial
-from nsr_cli.training.status import SILENT, Listeners, TrainingStatus, ignore
+from nsr_cli.training.status import SILENT, Listeners, TrainingStatus
 from nsr_cli.training.validate import patch_psnr
 
 
@@ -38,7 +39,9 @@ class RunOptions:
     device: torch.device
     autocast: torch.dtype | None = None  # number type of the forward pass, None for float32
     resume: bool = False  # go on from the last checkpoint; starts anew where there is none yet
-    init: Network | None = None  # weights to start from as far as they fit, see `start.initial`
+    init: Callable[[], Network] | None = (
+        None  # reads weights to start from as far as they fit, see `start.initial`
+    )
     benchmark: Benchmark | None = None  # None: the held-out pictures
 
 
@@ -46,6 +49,8 @@ def run_training(
     recipe: Recipe, folders: Sequence[Path], run: Path, listeners: Listeners, options: RunOptions
 ) -> Trainer:
     """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
+
+    A signal that would end the program does so after the present step, when the run is saved.
 
     Args:
         recipe: task, network and schedule.
@@ -58,18 +63,20 @@ def run_training(
         DataError: a folder of pictures is missing or empty.
         NotReady: no process for decoding could be started in time.
         TrainingError: no usable data, a damaged run, or a loss that is not finite.
-        UsageError: `run` holds a run already, or one with other settings; weights that do not fit; a batch that the
-            processes cannot share evenly.
+        UsageError: another training is at work in `run`; it holds a run already, or one with other settings; weights
+            that do not fit; a batch that the processes cannot share evenly.
         WriteError: the run folder cannot be written.
     """
     _prepare(options.device)
     conditions = conditions_of(options.benchmark.name if options.benchmark else None, options.autocast)
-    with process_group(options.device) as processes:
+    with process_group(options.device) as processes, folder.reserved(run, processes):
         listeners = listeners if processes.leads else SILENT
         share = processes.share(recipe.batch)
         saved = find_saved(recipe, conditions, run, options.device, listeners.warn, resume=options.resume)
+        init = options.init() if options.init is not None and saved is None else None
+        recipe = recipe if saved is None else continued(recipe, saved)
         source, validate = _load_patches(recipe, folders, run, listeners, options)
-        network = initial(recipe, options.init, notify=listeners.warn if saved is None else ignore)
+        network = initial(recipe, init, notify=listeners.warn)
         form = saved_form(saved, options.device) or processes.by_leader(
             lambda: fastest_form(network, source, recipe, share, options.device, options.autocast)
         )
@@ -86,9 +93,10 @@ def run_training(
             conditions=conditions,
         )
         _start(trainer, saved, describe(folders, len(source)), listeners)
-        trainer.fit()
+        with noted_signals() as noted:
+            trainer.fit(lambda: noted.number)
         if processes.leads:
-            _draw_curve(run, listeners)
+            _end(trainer, trainer.stopped or noted.number, listeners)
         return trainer
 
 
@@ -123,6 +131,7 @@ def _start(trainer: Trainer, saved: Saved | None, data: Sequence[str], listeners
         trainer.resume(checkpoint, step)
         compare_data(trainer.run, data, listeners.warn)
     elif trainer.processes.leads:
+        folder.clear(trainer.run)
         log.write_config(trainer.run, trainer.recipe, data)
 
 
@@ -133,6 +142,16 @@ def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
         log.append(run, status)
     except OSError as error:
         listeners.warn(f"metrics.csv: {error.strerror or error}")
+
+
+def _end(trainer: Trainer, signal: int, listeners: Listeners) -> None:
+    """Finish a run that is saved, and act on a signal that came meanwhile."""
+    finished = trainer.progress >= 1.0
+    if finished:
+        _draw_curve(trainer.run, listeners)
+    if signal:
+        saved = f"saved at step {trainer.step}" if trainer.step else "before the first step"
+        deliver(signal, f"{saved}, its last" if finished else f"{saved}; go on with --resume")
 
 
 def _draw_curve(run: Path, listeners: Listeners) -> None:

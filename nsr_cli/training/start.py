@@ -1,6 +1,7 @@
 """The weights that a run starts from: random ones, or those of another network as far as they fit."""
 
 import dataclasses
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.color import FULL_LUMA_WEIGHTS
 from nsr_cli.model.checkpoint import fitting
+from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Convolution, SparseConvolution
 from nsr_cli.shown import safe_text
@@ -34,7 +36,7 @@ def initial(
             deeper network several blocks share what one of them adds, see `deepened`. A gray one begins to restore
             colors by restoring their luma.
         noise: by how much the groups of a plain kernel differ, relative to its root mean square.
-        notify: gets a line about what of `init` was taken over, unless it is all that the network has.
+        notify: gets a line about what of `init` was taken over, unless the two are alike.
 
     Raises:
         UsageError: no kernel of `init` fits, so that it would be no start.
@@ -51,9 +53,9 @@ def _take_over(network: Network, init: Network, label: str, noise: float, notify
     source = unfolded(init)
     if (source.config.channels, network.config.channels) == (1, 3) and source.skip is None:
         source = in_color(source)
-    shallow, blocks = len(source.blocks), len(network.blocks)
-    if shallow < blocks:
-        source = deepened(source, blocks)
+    remarks = _differences(source.config, network.config)
+    if len(source.blocks) < len(network.blocks):
+        source = deepened(source, len(network.blocks))
     fit = fitting(source.state_dict(), network)
     network.load_state_dict(fit, strict=False)
     taken = {*fit, *_split(source, network, noise)}
@@ -61,10 +63,28 @@ def _take_over(network: Network, init: Network, label: str, noise: float, notify
         raise UsageError(
             f"{label}: none of its kernels fits this network; choose a --network of its widths, or other weights"
         )
-    if shallow < blocks:
-        notify(f"{label}: {blocks} blocks, made by splitting its {shallow}")
     if len(taken) < len(network.state_dict()):
-        notify(f"{label}: {_counted(taken, network)}; the others start at random")
+        remarks.append(f"{_counted(taken, network)}; the others start at random")
+    if remarks:
+        notify(f"{label}: {'; '.join(remarks)}")
+
+
+def _differences(given: NetworkConfig, wanted: NetworkConfig) -> list[str]:
+    """What of a network cannot be seen from how many tensors of it fit, in words."""
+    found = []
+    if given.blocks < wanted.blocks:
+        found.append(f"{wanted.blocks} blocks, made by splitting its {given.blocks}")
+    elif given.blocks > wanted.blocks:
+        found.append(f"only the first {wanted.blocks} of its {given.blocks} blocks")
+    if given.selection == "none":  # its kernels become groups, which is what it was made for
+        return found
+    if given.selection != wanted.selection:
+        found.append(f"it selects by {given.selection}, this network by {wanted.selection}")
+    elif given.temperature != wanted.temperature:
+        found.append(
+            f"it selects at temperature {given.temperature:g}, this network at {wanted.temperature:g}"
+        )
+    return found
 
 
 @torch.no_grad()
@@ -102,11 +122,11 @@ def unfolded(network: Network) -> Network:
     if network.head.weight_g is not None:
         return network
     copy = Network(network.config)
-    state = {}
+    state, fresh = {}, copy.state_dict()
     for name, tensor in network.state_dict().items():
         state[name] = tensor
         if name.endswith("weight_v"):
-            state |= _normalized(name.removesuffix(".weight_v"), tensor)
+            state |= _normalized(name.removesuffix(".weight_v"), tensor, fresh)
     copy.load_state_dict(state)
     return copy
 
@@ -121,18 +141,22 @@ def in_color(gray: Network) -> Network:
     pixels = gray.config.inner.channels
     head = gray.head.weight
     luma = torch.cat([share * head[:, :pixels] for share in FULL_LUMA_WEIGHTS], dim=1)
-    state = gray.state_dict()
-    state |= _normalized("head", torch.cat((luma, head[:, pixels:]), dim=1))
-    state |= _normalized("tail", gray.tail.weight.repeat(3, 1, 1, 1))
+    state, fresh = gray.state_dict(), colored.state_dict()
+    state |= _normalized("head", torch.cat((luma, head[:, pixels:]), dim=1), fresh)
+    state |= _normalized("tail", gray.tail.weight.repeat(3, 1, 1, 1), fresh)
     state["tail.bias"] = gray.tail.bias.repeat(3)
     colored.load_state_dict(state)
     return colored
 
 
-def _normalized(layer: str, kernels: Tensor) -> dict[str, Tensor]:
-    """The weight normalization of plain kernels: their directions and, as gains, their norms."""
+def _normalized(layer: str, kernels: Tensor, fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weight normalization of plain kernels: their directions and, as gains, their norms.
+
+    Kernels of zeros have no direction. They get that of `fresh`, the state of a new network, to have one to learn in.
+    """
     norms = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
-    return {f"{layer}.weight_v": kernels, f"{layer}.weight_g": norms}
+    directions = torch.where(norms > 0, kernels, fresh[f"{layer}.weight_v"])
+    return {f"{layer}.weight_v": directions, f"{layer}.weight_g": norms}
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.errors import UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import did_you_mean, safe_text
@@ -17,6 +17,7 @@ SCHEMA = 1
 MANIFEST_NAME = "weights_manifest.json"
 
 _MAX_MANIFEST_BYTES = 4 << 20
+_LOCK_SECONDS = 60.0  # a manifest is written in far less
 _MODEL_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -170,11 +171,24 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
     """Write `with_entry` of the manifest at `manifest_path`; the file is made where there is none.
 
+    Processes that do this at the same time do it one after the other, so that none loses what another added.
+
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
         WriteError: it cannot be written; it is as before.
     """
-    write_atomic(manifest_path, with_entry(manifest_path, entry))
+    if not manifest_path.parent.is_dir():
+        write_atomic(manifest_path, with_entry(manifest_path, entry))  # says what is wrong with the folder
+        return
+    from nsr_cli.fetch.lock import one_at_a_time  # only now: filelock loads slowly
+
+    busy = WriteError(
+        f"cannot add {entry.name} to {safe_text(manifest_path)}: another process is still writing it; "
+        "wait for it or end it"
+    )
+    target = manifest_path.resolve()  # a link is followed, and is not the only way to the file
+    with one_at_a_time(target.with_name(f".{target.name}.lock"), _LOCK_SECONDS, busy):
+        write_atomic(manifest_path, with_entry(manifest_path, entry))
 
 
 def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:

@@ -40,10 +40,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
 
 # Options that have a setting's name and another meaning: levels to score, patches in a step, names of weights.
-# Figures of a benchmark must not change with what somebody has set for pictures: `tta` has to be asked for.
+# Figures of a benchmark must not change with what somebody has set for pictures: `tta`, and another `precision` than
+# fp32, have to be asked for.
 NOT_SETTINGS = {
     "auto": {"scale"},
-    "eval": {"scale", "sigma", "jpeg-quality", "model", "data", "tta"},
+    "eval": {"scale", "sigma", "jpeg-quality", "model", "data", "tta", "precision"},
     "train": {"data", "precision", "batch"},
     "weights publish": {"name", "data"},
     "data list": {"data"},

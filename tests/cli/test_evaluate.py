@@ -257,7 +257,7 @@ def test_a_folder_without_pictures_cannot_be_scored(told: Nsr, data: Path) -> No
 
 
 def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> None:
-    rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data))
+    rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data), "--quiet")
     done = told(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
@@ -267,7 +267,7 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
 
 def test_a_row_that_is_composed_of_other_factors_is_said(told: Nsr, data: Path) -> None:
     weights = tiny_weights(data / "w.safetensors")
-    rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data), "--model", str(weights))
+    rows = ("eval", "--quiet", "--set", "Set5", "--limit", "1", "--data", str(data), "--model", str(weights))
     done = told(*rows, "-s", "2", "-s", "3", "-s", "4")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == [

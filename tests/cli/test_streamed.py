@@ -542,3 +542,78 @@ def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPa
         memory.route(sizes, "PNG", Settings("upscale", scale=2.0), memory.Ends(False, True))
     least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
     assert free == int(memory._UTMOST * 3_500_000) >> 20 < least
+
+
+@pytest.mark.parametrize("way", ["in bands", "in one piece"])
+def test_a_value_for_no_data_that_leaves_the_others_no_room_is_refused(
+    way: str,
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    parts, true = list[bytes](), Decoder.part
+
+    def part(self: Decoder, data: bytes) -> Picture:
+        parts.append(data)
+        return true(self, data)
+
+    monkeypatch.setattr(Decoder, "part", part)
+    array = picture(np.float32) * 700
+    array[250:, 40:] = np.finfo(np.float32).min  # parts above have no such value
+    save(tmp_path / "a.tif", array)
+    if way == "in one piece":
+        monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 1
+    said = capfd.readouterr().err
+    assert re.search(r"a\.tif: its samples reach from -3\.40282e\+38 to 69\d\.?\d*, so far that ", said)
+    assert bool(parts) is (way == "in bands")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
+
+
+def test_of_a_float_picture_the_whole_decides_whether_its_values_stay_apart(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """A lamp in a dark corner: in the part with the lamp, most samples are too dark for it."""
+    array = picture(np.float32) * 50
+    array[:20] = 1
+    array[10, 10] = 1e6
+    save(tmp_path / "a.tif", array)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and tifffile.imread("a_x2.tif").max() > 1e5
+
+
+def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    array = picture(np.float32)
+    array[[10, 150, 151, 299], [5, 40, 41, 79]] = 50
+    save(tmp_path / "a.tif", array)
+    save(tmp_path / "b.tif", array)
+    asked = ("-s", "2", "--model", tiny_model)
+    assert inside("upscale", "a.tif", *asked, "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.tif"]
+    monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    assert inside("upscale", "b.tif", *asked) == 0
+    found, expected = tifffile.imread("a_x2.tif"), tifffile.imread("b_x2.tif")
+    assert np.abs(found - expected).max() < 1 / 255
+    assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
+
+
+def test_slices_behind_a_page_are_said_to_be_left_out(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([picture(channels=1)[..., 0]] * 3)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, truncate=True)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and "2 further slices of its stack are left out" in capfd.readouterr().err

@@ -1,6 +1,8 @@
 """`nsr train` and `nsr weights publish`, as a researcher would call them, end to end."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import PRESETS
 from nsr_cli.training.recipe import TASKS
 from tests.cli.conftest import Run
+from tests.waiting import until
 
 TINY = ["upscale-x2", "--network", "tiny", "--device", "cpu"]
 SMALL = ["--network", "tiny", "--blocks", "1", "--width", "8", "--cardinality", "2", "--device", "cpu"]
@@ -76,6 +79,35 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
     again = nsr(*command)
     assert again.returncode == 2 and b"--resume" in again.stderr and again.stderr.count(b"\n") == 2
     assert nsr(*command, "--resume").returncode == 0
+
+
+def test_ctrl_c_saves_the_run_and_says_how_to_go_on(
+    command: list[str], environment: dict[str, str], nsr: Run, photos: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        "train",
+        "upscale-x2",
+        *SMALL,
+        "--data",
+        str(photos),
+        "--out",
+        "run",
+        "--batch",
+        "1",
+        "--holdout",
+        "0",
+    ]
+    steps = ["--time-budget", "1h", "--save-every", "1h"]
+    with subprocess.Popen(
+        [*command, *arguments, *steps], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until((tmp_path / "run" / "metrics.csv").exists, 120)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[1].splitlines()
+    [saved] = (tmp_path / "run" / "checkpoints").iterdir()
+    step = int(saved.name.removeprefix("step-"))
+    assert process.returncode == 130 and step >= 50
+    assert said[-1] == f"nsr: interrupted: saved at step {step}; go on with --resume"
 
 
 @pytest.mark.parametrize(

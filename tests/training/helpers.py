@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint
@@ -50,8 +51,17 @@ def run_tiny(
     """Train on a CPU; `validate` stands for a benchmark named Set5."""
     told = Told()
     benchmark = Benchmark("Set5", validate) if validate is not None else None
-    options = RunOptions(torch.device("cpu"), autocast, resume, init, benchmark)
+    start = (lambda: init) if init is not None else None
+    options = RunOptions(torch.device("cpu"), autocast, resume, start, benchmark)
     return run_training(recipe, [pictures], run, told.listeners(), options), told
+
+
+def noise_pictures(folder: Path) -> Path:
+    """A new folder of three pictures that are large enough for `COMMAND`."""
+    folder.mkdir()
+    for i in range(3):
+        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    return folder
 
 
 def state_of(run: Path) -> dict[str, torch.Tensor]:

@@ -127,8 +127,12 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(WriteError, match="No space left"):
+        with pytest.raises(
+            WriteError, match=r"No space left on device; the one before it is kept \(step 1\)$"
+        ):
             checkpoint.save(tmp_path, 2, make(2))
+        with pytest.raises(WriteError, match=r"there is none before it$"):
+            checkpoint.save(tmp_path / "new", 2, make(2))
     assert latest(tmp_path) == (1, 1.0)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
 
@@ -151,6 +155,23 @@ def test_the_best_is_kept_until_a_better_one_is_safe(tmp_path: Path) -> None:
     (tmp_path / "best").rename(tmp_path / ".best.old")  # killed between the two renames
     best = checkpoint.load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
+
+
+def test_best_weights_that_do_not_fit_on_the_disk_leave_nothing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of them would keep the next checkpoint from its place."""
+    checkpoint.save_best(tmp_path, make(1.0))
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="No space left"):
+        checkpoint.save_best(tmp_path, make(2.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+    best = checkpoint.load_best(tmp_path)
+    assert best is not None and float(best.tensors["weights"]["b"]) == 1.0
 
 
 def test_damaged_best_weights_are_not_taken_for_absent_ones(tmp_path: Path) -> None:

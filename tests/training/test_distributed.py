@@ -2,16 +2,19 @@
 
 import csv
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from nsr_cli.errors import UsageError
+from nsr_cli.training import checkpoint
 from nsr_cli.training.distributed import Processes
-from tests.training.helpers import COMMAND, ROOT
+from tests.training.helpers import COMMAND, ROOT, noise_pictures
+from tests.waiting import until
 
 
 def test_all_processes_have_as_many_patches() -> None:
@@ -28,10 +31,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(batch: int) -> None:
 
 def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tmp_path: Path) -> None:
     """torchrun with gloo: the loss curve of 2 × 4 patches is that of 8 patches, to 1e-4."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(3):
-        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    folder = noise_pictures(tmp_path / "pictures")
     common = [*COMMAND[3:], "--data", str(folder), "--batch", "8", "--steps", "12", "--validate-every", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launchers = {
@@ -50,3 +50,32 @@ def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tm
     assert len(curves["one"]) >= 6
     for (step, one), (same, two) in zip(curves["one"], curves["two"], strict=True):
         assert step == same and two == pytest.approx(one, abs=1e-4)
+
+
+def test_a_signal_to_one_process_ends_all_after_a_checkpoint(tmp_path: Path) -> None:
+    """The leading one says so, with the signal's exit code; torchrun would end it early if the other one failed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = tmp_path / "run"
+    data = noise_pictures(tmp_path / "pictures")
+    command = [*COMMAND, "--data", str(data), "--out", str(run), "--steps", "1000000", "--save-every", "1h"]
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **group, "RANK": rank}, stderr=subprocess.PIPE, text=True
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        until((run / "metrics.csv").exists, 180)
+        processes[1].send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=120)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [143, 0], said
+    saved = checkpoint.load_latest(run)
+    assert saved is not None
+    assert f"nsr: interrupted: saved at step {saved[0]}; go on with --resume" in said[0]
+    assert "interrupted" not in said[1]

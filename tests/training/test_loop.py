@@ -1,7 +1,9 @@
 """The training loop: rates, reports, validation, and when it stops."""
 
 import csv
+import errno
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from nsr_cli.errors import TrainingError
+from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, loop
 from nsr_cli.training.distributed import Processes
@@ -107,3 +109,46 @@ def test_every_report_is_of_a_step_of_its_own_and_says_how_far_the_run_is(
     assert told.statuses[-1].psnr is not None and all(status.loss > 0 for status in told.statuses)
     with (tmp_path / "run" / "metrics.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == expected
+
+
+def fill_disk(patch: pytest.MonkeyPatch, first: int) -> None:
+    """Let all checkpoints from step `first` on fail as on a full disk."""
+    real = checkpoint._write_files
+
+    def write(folder: Path, saved: checkpoint.Checkpoint) -> None:
+        if folder.name.startswith(".step-") and int(folder.name.split("-")[1][:8]) >= first:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(folder, saved)
+
+    patch.setattr(checkpoint, "_write_files", write)
+
+
+@pytest.mark.parametrize(
+    ("first", "kept"), [(4, r"the one before it is kept \(step 3\)"), (0, "there is none before it")]
+)
+def test_a_run_that_cannot_be_saved_at_its_end_fails(
+    first: int, kept: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_disk(monkeypatch, first)
+    with pytest.raises(
+        WriteError, match=f"No space left on device; {kept}; give --resume once it can be writ"
+    ):
+        run_tiny(tiny_recipe(steps=6, save_every=0.0), pictures, tmp_path / "run")
+
+
+def test_a_checkpoint_in_between_that_cannot_be_saved_is_a_warning(pictures: Path, tmp_path: Path) -> None:
+    """A full disk must not end days of work, as long as there is time for somebody to make room."""
+    with pytest.MonkeyPatch.context() as patch:
+        fill_disk(patch, 4)
+
+        def make_room(trainer: Trainer) -> None:
+            patch.undo()
+            trainer._save_last()
+
+        patch.setattr(Trainer, "_save_last", make_room)
+        trainer, told = run_tiny(tiny_recipe(steps=6, save_every=0.0), pictures, tmp_path / "run")
+    assert [line.partition(": ")[2] for line in told.warnings] == [
+        "No space left on device; the one before it is kept (step 3)"
+    ] * 2
+    saved = checkpoint.load_latest(tmp_path / "run")
+    assert saved is not None and saved[0] == trainer.step == 6

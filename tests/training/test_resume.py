@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 from nsr_cli.errors import TrainingError, UsageError
-from nsr_cli.training import checkpoint, session
+from nsr_cli.model.network import Network
+from nsr_cli.training import checkpoint, log, session
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import Batch
+from nsr_cli.training.publish import load_trained
 from nsr_cli.training.recipe import Recipe
-from tests.training.helpers import COMMAND, ROOT, assert_same_state, run_tiny, tiny_recipe
+from nsr_cli.training.status import SILENT
+from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
 
 
 def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
@@ -55,12 +57,64 @@ def test_a_stopped_run_goes_on_to_the_bit(
     assert_same_state(tmp_path / "whole", tmp_path / "parts")
 
 
+def run_until_signal(
+    recipe: Recipe, pictures: Path, run: Path, step: int
+) -> pytest.ExceptionInfo[BaseException]:
+    """A run that gets a Ctrl-C in the middle of a step; how it ends."""
+
+    def interrupt(trainer: Trainer, batch: Batch, rate: float) -> torch.Tensor:
+        if trainer.step == step:
+            signal.raise_signal(signal.SIGINT)
+        return original(trainer, batch, rate)
+
+    original = Trainer._step
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "_step", interrupt)
+            with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
+                run_tiny(recipe, pictures, run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return caught
+
+
+def test_an_interrupted_run_is_saved_after_its_step_and_goes_on_to_the_bit(
+    pictures: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(ema=0.9)
+    run_tiny(recipe, pictures, tmp_path / "whole")
+    ended = run_until_signal(recipe, pictures, tmp_path / "parts", 9)  # its last step before a validation
+    assert ended.value.__notes__ == ["saved at step 10; go on with --resume"]
+    saved = checkpoint.load_latest(tmp_path / "parts")
+    assert saved is not None and saved[0] == 10
+    trainer, told = run_tiny(recipe, pictures, tmp_path / "parts", resume=True)
+    assert trainer.step == 20 and [status.step for status in told.statuses] == [20]
+    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+    assert [row["step"] for row in log.read(tmp_path / "parts")] == [10, 20]
+
+
+def test_a_run_that_is_interrupted_in_its_last_step_is_finished(pictures: Path, tmp_path: Path) -> None:
+    ended = run_until_signal(tiny_recipe(), pictures, tmp_path / "run", 19)
+    assert ended.value.__notes__ == ["saved at step 20, its last"]
+    assert (tmp_path / "run" / "curve.png").exists()
+
+
+def test_an_interrupted_run_saves_nothing_that_is_ruined(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the loss of the next batch tells."""
+    monkeypatch.setattr(
+        Recipe, "learning_rate_at", lambda recipe, progress, step: 1e30 if step == 5 else 1e-3
+    )
+    ended = run_until_signal(tiny_recipe(), pictures, tmp_path / "run", 5)
+    assert "NaN or infinite before step 6" in str(ended.value)
+    assert checkpoint.load_latest(tmp_path / "run") is None
+
+
 def test_kill_9_and_resume_give_the_same_weights(tmp_path: Path) -> None:
     """The real command, killed by a real signal somewhere after its first checkpoints."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(3):
-        Image.effect_noise((100, 100 + i), 60).convert("RGB").save(folder / f"{i}.png")
+    folder = noise_pictures(tmp_path / "pictures")
     command = [*COMMAND, "--data", str(folder), "--steps", "60", "--save-every", "0.01s"]
     subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, cwd=ROOT)
     cut = [*command, "--out", str(tmp_path / "cut")]
@@ -116,6 +170,30 @@ def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Pat
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
         run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_a_run_goes_on_without_the_weights_that_it_started_from(pictures: Path, tmp_path: Path) -> None:
+    """They are in its checkpoints; the file may be gone. Where they came from is still known."""
+    recipe, run = tiny_recipe(steps=2, init="other"), tmp_path / "run"
+    run_tiny(recipe, pictures, run, init=Network(recipe.network))
+
+    def gone() -> Network:
+        pytest.fail("read again")
+
+    options = session.RunOptions(torch.device("cpu"), resume=True, init=gone)
+    assert session.run_training(recipe, [pictures], run, SILENT, options).step == 2
+    again, _ = run_tiny(tiny_recipe(steps=2), pictures, run, resume=True)
+    assert again.recipe == recipe and load_trained(run).recipe.init == "other"
+    with pytest.raises(UsageError, match=r"other settings \(init other, now third\)"):
+        run_tiny(tiny_recipe(steps=2, init="third"), pictures, run, resume=True)
+
+
+def test_a_run_may_go_on_with_checkpoints_at_other_times(pictures: Path, tmp_path: Path) -> None:
+    run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
+    again, _ = run_tiny(tiny_recipe(steps=2, save_every=7.0), pictures, tmp_path / "run", resume=True)
+    assert again.recipe.save_every == 7.0
+    with pytest.raises(UsageError, match=r"other settings \(validate_every 10, now 11\)"):
+        run_tiny(tiny_recipe(steps=2, validate_every=11), pictures, tmp_path / "run", resume=True)
 
 
 def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(

@@ -167,6 +167,49 @@ def test_how_much_was_taken_over_is_told_by_parts() -> None:
     ]
 
 
+def test_blocks_that_are_left_out_and_another_selection_are_told() -> None:
+    """All tensors of the new network are taken over; still it is not the one that was given."""
+    deep = Network(tiny_recipe(changes={"blocks": 5}).network)
+    assert warnings(tiny_recipe(changes={"blocks": 2}, init="deep"), deep) == [
+        "--init deep: only the first 2 of its 5 blocks"
+    ]
+    changes = {"blocks": 2, "selection": "sigmoid"}
+    assert warnings(tiny_recipe(changes=changes, init="deep"), deep) == [
+        "--init deep: only the first 2 of its 5 blocks; it selects by softmax, this network by sigmoid"
+    ]
+    assert warnings(tiny_recipe(changes={"blocks": 5, "temperature": 0.1}, init="deep"), deep) == [
+        "--init deep: it selects at temperature 1, this network at 0.1"
+    ]
+
+
+def test_what_is_told_of_weights_is_one_line() -> None:
+    [line] = warnings(
+        tiny_recipe("upscale-x3", changes={"blocks": 3}, init="two"), Network(tiny_recipe().network)
+    )
+    assert line.startswith(
+        "--init two: 3 blocks, made by splitting its 1; 33 of 39 tensors taken over (head 3 of 3"
+    )
+
+
+@pytest.mark.parametrize("task", ["denoise-gray", "denoise-rgb"])
+def test_kernels_of_zeros_stay_zeros_and_learn(task: str, pictures: Path, tmp_path: Path) -> None:
+    """Their direction is 0/0: one NaN there, and the run would have been over at its first validation."""
+    folded = Network(tiny_recipe("denoise-gray", changes=PLAIN).network).fold()
+    with torch.no_grad():
+        for layer in (folded.head, folded.blocks[0].first, folded.tail):
+            layer.weight_v[0] = 0
+        folded.blocks[0].first.bias[0] = (
+            0.1  # without it the ReLU behind would pass no gradient on, at exactly 0
+        )
+    recipe = tiny_recipe(task, steps=3, learning_rate=1e-2)
+    network = initial(recipe, folded)
+    for layer in (network.head, network.blocks[0].first, network.tail):
+        assert float(layer.weight[0].detach().abs().max()) == 0
+    trained, _ = run_tiny(recipe, pictures, tmp_path / "run", init=folded)
+    for layer in (trained.network.head, trained.network.blocks[0].first, trained.network.tail):
+        assert 0 < float(layer.weight[0].detach().abs().max()) < 1
+
+
 def test_weights_that_fit_as_a_whole_need_no_words() -> None:
     assert warnings(tiny_recipe(), Network(tiny_recipe().network)) == []
     assert warnings(tiny_recipe(), Network(tiny_recipe().network).fold()) == []

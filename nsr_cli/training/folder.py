@@ -1,0 +1,92 @@
+"""The folder of a run: of one run at a time, and of none that has left nothing to go on from."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nsr_cli.errors import NsrError, UsageError, WriteError
+from nsr_cli.shown import safe_text
+from nsr_cli.training.distributed import Processes
+
+_LOCK = ".lock"
+_FILES = ("config.json", "metrics.csv", "curve.png")
+_FOLDERS = ("best", ".best.part", ".best.old")
+
+
+@contextlib.contextmanager
+def reserved(run: Path, processes: Processes) -> Iterator[None]:
+    """Make the folder of a run and keep others from training in it; what stays empty is removed at the end.
+
+    The leading process holds a lock, for all of them. The system lets go of it also where the process is killed.
+
+    Raises:
+        UsageError: another training has it.
+        WriteError: it cannot be made.
+    """
+    with ExitStack() as stack:
+        problem = processes.by_leader(lambda: _reserve(run, stack))
+        if problem is not None:
+            raise problem
+        yield
+
+
+def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
+    """Make and lock a folder until `stack` is closed; what is in the way, as other processes have to know it too."""
+    try:
+        made = [folder for folder in (run, *run.parents) if not folder.exists()]
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        return WriteError(f"{safe_text(run)}: cannot be made: {why}; choose another --out")
+    stack.callback(_remove_empty, made)
+    try:
+        stack.enter_context(FileLock(run / _LOCK).acquire(timeout=0))
+    except Timeout:
+        return UsageError(
+            f"{safe_text(run)}: another training is at work there; wait for its end or choose another --out"
+        )
+    except (OSError, NotImplementedError):
+        # A file system without locks, or one that cannot be written to, which is about to be said.
+        return None
+    # While it is still held: whoever has opened it meanwhile sees that it was removed and looks again.
+    stack.callback(_remove, run / _LOCK)
+    return None
+
+
+def leftovers(run: Path) -> list[Path]:
+    """What a run has written there, checkpoints apart. Anything else of such a name, a pipe say, is none of its."""
+    files = [run / name for name in _FILES if (run / name).is_file()]
+    return files + [run / name for name in _FOLDERS if (run / name).is_dir()]
+
+
+def clear(run: Path) -> None:
+    """Remove what another run has left: its best weights and its log must not be taken for those of the next.
+
+    Raises:
+        WriteError: something of it stays.
+    """
+    for path in leftovers(run):
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            why = error.strerror or error
+            raise WriteError(f"{safe_text(path)}: cannot be removed: {why}; choose another --out") from error
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, inner ones first, as far as there is nothing in them."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
