@@ -2,21 +2,26 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _DEFAULT_MEMORY = 4 << 30
+_BUDGET_SHARE = 0.5  # of the free memory is used unless the user says how much
 # Of control groups, versions 2 and 1: the limit, what is used, and the line of memory.stat with what is only cached.
 _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _ZEN_4 = 25  # the family of AMD's processors up to then
-_M_ARENA_MAX = -8  # glibc's mallopt parameter (malloc.h)
+_M_ARENA_MAX = -8  # a parameter of glibc's mallopt (malloc.h)
 
 
 def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
@@ -106,6 +111,11 @@ def free_memory(
     return max(min(known), 0)
 
 
+def memory_budget(limit: int | None, free: Callable[[], int]) -> int:
+    """Bytes that one picture may take: the limit, or without one half of those that `free` finds free."""
+    return limit or int(_BUDGET_SHARE * free())
+
+
 def _left(folder: Path, limit: str, used: str, cached: str) -> int:
     """What a control group's processes may still take. Files that the kernel only keeps cached make room.
 
@@ -126,8 +136,16 @@ def one_heap() -> None:
     In a heap of each thread's own, what a thread has let go of is lost to the others, and in the pieces of 64 MB that
     such heaps are made of no large picture finds room.
     """
+    if (libc := glibc()) is not None:
+        libc.mallopt(_M_ARENA_MAX, 1)
+
+
+@cache
+def glibc() -> "ctypes.CDLL | None":
+    """The C library, if it is glibc, whose allocator can be told what to keep."""
     import ctypes
     import platform
 
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        return ctypes.CDLL(None)
+    return None

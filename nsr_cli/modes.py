@@ -1,13 +1,16 @@
-"""Who may read a file that is written: never more people than may read the one it was made from."""
+"""Who may read what is written: never more people than may read the file or folder it was made from."""
 
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _NEW = 0o666  # less the umask
 _OWNER = 0o600
+_FOLDER = 0o777  # less the umask
+_FOLDER_OWNER = 0o700
 
 
 def for_new(target: Path, like: Path | None) -> int:
@@ -26,11 +29,51 @@ def for_new(target: Path, like: Path | None) -> int:
         return _OWNER
     if not stat.S_ISREG(found.st_mode):  # a pipe or a device, whose mode says nothing about a picture
         return _NEW
+    return _as_narrow(found, target.parent) & _NEW | _OWNER
+
+
+def make_folder(folder: Path, mirrored: Sequence[Path] = ()) -> None:
+    """Make a folder and those above it that are missing.
+
+    Args:
+        folder: it may be there already, and then stays as it is.
+        mirrored: the folders that it and those above it mirror, in this order. Nobody may enter a new one who may not
+            enter its own; all further ones are as the umask wants them. Their owner can always use them.
+
+    Raises:
+        OSError: as the system reports it.
+    """
+    missing = []
+    for number, place in enumerate((folder, *folder.parents)):
+        if place.is_dir():
+            break
+        missing.append((place, mirrored[number] if number < len(mirrored) else None))
+    for place, like in reversed(missing):
+        try:
+            place.mkdir(_for_new_folder(place, like))
+        except FileExistsError:  # another run has just made it
+            if not place.is_dir():
+                raise
+
+
+def _for_new_folder(folder: Path, like: Path | None) -> int:
+    """The mode to make a folder with that mirrors `like`, from which the system takes the umask."""
+    if like is None:
+        return _FOLDER
+    try:
+        found = like.stat()
+    except OSError:  # moved in the meantime: nobody knows who could enter it
+        return _FOLDER_OWNER
+    return _as_narrow(found, folder.parent) & _FOLDER | _FOLDER_OWNER
+
+
+def _as_narrow(found: os.stat_result, place: Path) -> int:
+    """The mode of what was found, for something new in the folder `place`."""
     mode = stat.S_IMODE(found.st_mode)
-    if found.st_gid != _group_in(target.parent):  # another group: its members may have been among the others
+    if found.st_gid != _group_in(place):  # another group: its members may have been among the others
         both = mode >> 3 & mode & 0o7
         mode = mode & 0o700 | both << 3 | both
-    return mode & _NEW | _OWNER
+    return mode
 
 
 def _group_in(folder: Path) -> int:

@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 _BLOCK = 1 << 30  # bytes asked for at once; systems give up to twice as many
+_UNKNOWN = 1 << 30  # bytes that are read of a file whose size the system does not know: it may have no end
 State = tuple[int, int]
 
 
@@ -36,7 +37,8 @@ def read_regular(path: "str | os.PathLike[str]", most: int = 1 << 62) -> bytes:
     """All bytes of a regular file, as they were at one moment.
 
     Raises:
-        OSError: there is no regular file, it has more than `most` bytes, or it changed while it was read.
+        OSError: there is no regular file, it has more than `most` bytes, or 1 GiB where the system does not know how
+            many, or it changed while it was read.
     """
     with open_regular(path) as file:
         before = state_of(file)
@@ -44,9 +46,12 @@ def read_regular(path: "str | os.PathLike[str]", most: int = 1 << 62) -> bytes:
         if size > most:
             raise OSError(errno.EFBIG, f"its {size} bytes are too many")
         # Some network file systems do not know the size: then the end tells.
-        data = _read(file, (size or min(most, _BLOCK)) + 1)
+        limit = size or min(most, _UNKNOWN)
+        data = _read(file, limit + 1)
         if state_of(file) != before or (size and len(data) != size):
             raise OSError(errno.EAGAIN, "it changed while it was read; try again")
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"it has more than {limit} bytes, which are too many")
     return data
 
 

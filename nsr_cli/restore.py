@@ -5,43 +5,46 @@ picture ─ color spread under transparency ─> [0, 1] ─> native networks ─
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import accumulate
-from math import ceil
-from operator import mul
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
+from nsr_cli.engine.arrays import Unit
 from nsr_cli.engine.bands import Bands, collect, picture_bands
+from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
+from nsr_cli.engine.finish import finished, visible_color
+from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
+from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
-from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
-from nsr_cli.engine.stream import Finish, plan, restored_bands
+from nsr_cli.engine.stages import Stage, checked_scale, load_stages
+from nsr_cli.engine.stream import Finish, restored_bands
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.alpha import bleed, resized_alpha
+from nsr_cli.imaging.alpha import resized_alpha
 from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resize import resize
-from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore
 
-# Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
-# not matter much, and a single picture is not kept waiting for long.
-_FEW = 8
-
 
 class Restorer:
-    """One task with its weights on one device. Make it with `Restorer.load`; calls are independent."""
+    """One task with its weights on one device. Make it with `Restorer.load`.
+
+    Calls are independent, also in several threads, but for `precision`: it tells of all that was computed since the
+    last call began. To know it of each picture, read it before the next call begins, as `nsr` does.
+    """
+
+    taken: tuple[()] = ()
+    """Which of several steps were taken: a restorer is a single one, and has none to tell apart."""
 
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
         self._stages = tuple(stages)
+        self._cascade = Cascade(self._stages, scale)
         self.factors = tuple(stage.config.scale for stage in self._stages)  # in the order in which they run
         distinct = dict.fromkeys(stage.weights for stage in self._stages)
         self.entries = tuple(distinct)
@@ -110,17 +113,8 @@ class Restorer:
         Returns:
             None if it computes elsewhere, or if a picture of this size is sooner done by all cores.
         """
-        side = max(accumulate((stage.config.scale for stage in self._stages[:-1]), mul, initial=1))
-        window = min(stage.config.window for stage in self._stages)
-        windows = ceil(picture.height * side / window) * ceil(picture.width * side / window)
-        memory = picture.pixels.nbytes + self.float_bytes(picture.pixels.shape)
-        fits = windows <= _FEW * side_by_side and memory * side_by_side <= self.memory
-        if not fits or not all(stage.runner.shares_memory for stage in self._stages):
-            return None
-        runners = {stage.runner: stage.runner.on_one_core() for stage in self._stages}
-        return Restorer(
-            self.task, self.scale, [replace(stage, runner=runners[stage.runner]) for stage in self._stages]
-        )
+        cascade = self._cascade.on_one_core(picture, side_by_side)
+        return None if cascade is None else Restorer(self.task, self.scale, cascade.stages)
 
     @property
     def device(self) -> str:
@@ -130,12 +124,7 @@ class Restorer:
     @property
     def precision(self) -> str:
         """Number types of the last picture's arithmetic, joined with `+`: what overflowed was computed in fp32."""
-        used = set[str]().union(*(stage.runner.used for stage in self._stages))
-        return "+".join(sorted(used)) or self._stages[0].runner.precision
-
-    def _forget_precision(self) -> None:
-        for stage in self._stages:
-            stage.runner.used.clear()
+        return self._cascade.precision
 
     def run(
         self,
@@ -165,15 +154,8 @@ class Restorer:
             MemoryExhausted, PictureError: as for `Runner.run`.
         """
         level = self._level(sigma, quality, array.shape[2])
-        height, width = (round(side * self.scale) for side in array.shape[:2])
         by_channel = self._by_channel(array.shape[2])
-        count = len(self._stages) * (8 if tta else 1) * (array.shape[2] if by_channel else 1)
-        watch = OverallProgress(progress, count)
-        out = array
-        for stage in self._stages:
-            out = (run_ensemble if tta else run_array)(stage.runner, out, level, watch, by_channel=by_channel)
-        if out.shape[:2] != (height, width):
-            out = resize(out, height, width)
+        out = self._cascade.run(array, level, progress, tta=tta, by_channel=by_channel)
         if clipped:
             spread_excess(out)
         return out
@@ -189,39 +171,48 @@ class Restorer:
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
+        """As `restore`; the keywords are the fields of `RestoreOptions`, which says what each of them means."""
+        return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
+
+    def restore(
+        self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
+    ) -> Picture:
         """Restore a picture; its metadata, depth, gray or color and transparency stay.
 
         Args:
             picture: the picture.
-            strength: 1 the network's result, 0 the plain bicubic resize or the input, in between a blend.
-            size: width and height of the result in place of the restorer's scale.
-            sigma, quality, tta, progress: as for `run`.
+            options: how; `denoise` and `dejpeg` need a level.
+            progress: told parts done and parts in all.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.
         """
-        self._forget_precision()
-        pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-        if not tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
-            return self._by_bands(
-                picture, pixels, sigma=sigma, quality=quality, strength=strength, size=size, progress=progress
-            )
+        self._cascade.forget_precision()
+        pixels = visible_color(picture)
+        if not options.tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
+            return self._by_bands(picture, pixels, options, progress)
         # Plane by plane, as networks read it, there is no need for a copy.
         plain = to_unit(planar(pixels))
-        restored = self.run(plain, sigma=sigma, quality=quality, tta=tta, clipped=False, progress=progress)
-        if size is not None and restored.shape[1::-1] != size:
-            restored = resize(restored, size[1], size[0])
-        if is_clipped(pixels.dtype):
-            spread_excess(restored)
-        restored = blended(plain, restored, strength)
-        alpha = resized_alpha(picture.alpha, *restored.shape[:2])
-        return picture.with_pixels(from_unit(restored, pixels.dtype), alpha)
+        restored = self.run(
+            plain,
+            sigma=options.sigma,
+            quality=options.quality,
+            tta=options.tta,
+            clipped=False,
+            progress=progress,
+        )
+        if options.size is not None and restored.shape[1::-1] != options.size:
+            restored = resize(restored, *options.size[::-1])
+        return finished(picture, plain, restored, options.strength)
 
-    def _by_bands(self, picture: Picture, pixels: Pixels, **options: Any) -> Picture:
-        """A call for a picture that would take too much memory in float, with these pixels in place of its own."""
+    def _by_bands(
+        self, picture: Picture, pixels: Pixels, options: RestoreOptions, progress: Progress | None
+    ) -> Picture:
+        """`restore` for a picture that would take too much memory in float, with these pixels in place of its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
-        bands = self.bands(picture_bands(pixels), pixels.dtype, memory=memory, strict=False, **options)
+        source = picture_bands(pixels)
+        bands = self.bands(source, pixels.dtype, options, memory=memory, strict=False, progress=progress)
         alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
@@ -229,11 +220,8 @@ class Restorer:
         self,
         source: Bands,
         dtype: DTypeLike,
+        options: RestoreOptions,
         *,
-        sigma: float | None = None,
-        quality: float | None = None,
-        strength: float = 1.0,
-        size: tuple[int, int] | None = None,
         memory: int | None = None,
         strict: bool = True,
         clipped: bool | None = None,
@@ -244,57 +232,57 @@ class Restorer:
         Args:
             source: the picture's rows, in gray or RGB.
             dtype: of the result's rows, uint8, uint16 or float32.
-            sigma, quality, strength, size, progress: as for a call.
+            options: as for `restore`, but without `tta`, which looks at the whole picture at once.
             memory: bytes that it may take; default: what the limits say, else half of what is free.
             strict: rather fail than take more.
             clipped: as for `run`; None: if `dtype` is of integers.
+            progress: as for `restore`.
 
         Raises:
-            UsageError: the level that the task needs is missing.
+            UsageError: the level that the task needs is missing, or `tta` is asked for.
             MemoryExhausted: it needs more memory. While rows are read: also PictureError, as for `Runner.run`.
         """
-        self._forget_precision()
-        shape, finished = source.shape, np.dtype(dtype).itemsize
-        natural = (round(shape.height * self.scale), round(shape.width * self.scale))
-        sizes = [natural] if size is None else [natural, (size[1], size[0])]
-        runners = [stage.runner for stage in self._stages]
-        tile_plans = plan(
-            runners,
-            shape,
-            memory or self.memory,
-            finished if strength == 1.0 else 4,
-            strict=strict,
-            by_channel=self._by_channel(shape.channels),
+        if options.tta:
+            raise UsageError("the self-ensemble needs the whole picture in memory; leave out --tta")
+        self._cascade.forget_precision()
+        shape, natural = source.shape, self._cascade.size(source.shape.height, source.shape.width)
+        sizes = [natural] if options.size is None else [natural, options.size[::-1]]
+        stored = np.dtype(dtype if options.strength == 1.0 else np.float32).itemsize
+        by_channel = self._by_channel(shape.channels)
+        tile_plans = self._cascade.plan(
+            shape, memory or self.memory, stored, strict=strict, by_channel=by_channel
         )
-        level = self._level(sigma, quality, shape.channels)
+        level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
         finish = Finish(lambda rows: from_unit(rows, dtype), clipped)
-        return restored_bands(source, tile_plans, level, sizes, strength, finish, progress)
+        return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
-        return bytes_in_one_piece(self._stages, self.scale, shape)
+        return self._cascade.float_bytes(shape)
 
     @property
     def memory(self) -> int:
         """Bytes that one picture may take: what the limits say, else half of what is free."""
-        return self._stages[0].runner.memory
+        return self._cascade.memory
 
     def _by_channel(self, channels: int) -> bool:
-        """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""
-        return self.task == "denoise" and channels > self.channels
+        return runs_by_channel(self.task, self._stages[0].config, channels)
+
+    def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
+        """Say, once, that a gray picture has more noise than a color network can be told of."""
+        config = self._stages[0].config
+        if self.task != "denoise" or sigma is None or channels >= config.channels or not config.levels:
+            return
+        most = strongest_noise(config, channels)
+        if sigma > most:
+            self._stages[0].runner.say(
+                f"sigma {sigma:g} in a gray picture: {self.name} is for color ones, and is told {most:.0f}, the most "
+                "that it knows in gray; use a gray network, such as denoise-gray"
+            )
 
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
         """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
-        if self._stages[0].config.levels == 0:
-            return None
-        if self.task == "denoise":
-            if sigma is None:
-                raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
-            # A gray picture is three equal channels to a color network, with one noise in all three. Independent
-            # noise, which the network knows, would be √3 times weaker in their mean.
-            shared = 3**0.5 if channels < self.channels else 1.0
-            return torch.tensor([noise_level(sigma * shared)])
-        if quality is None:
-            raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
-        return torch.tensor([quality_level(quality)])
+        self._warn_of_strong_noise(sigma, channels)
+        level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
+        return None if level is None else torch.tensor([level], dtype=torch.float32)

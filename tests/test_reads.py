@@ -30,6 +30,20 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest
         read_regular(tmp_path / "a", 9)
 
 
+def test_of_a_file_of_unknown_size_the_end_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some network file systems have them, and Linux under /proc."""
+    (tmp_path / "a").write_bytes(b"0123456789")
+    monkeypatch.setattr(reads, "state_of", lambda _: (0, 1))
+    for most in (10, 1000, 1 << 62):
+        assert read_regular(tmp_path / "a", most) == b"0123456789"
+    with pytest.raises(OSError, match="more than 9 bytes") as caught:
+        read_regular(tmp_path / "a", 9)
+    assert caught.value.errno == errno.EFBIG
+    monkeypatch.setattr(reads, "_UNKNOWN", 8)
+    with pytest.raises(OSError, match="more than 8 bytes"):
+        read_regular(tmp_path / "a")
+
+
 @POSIX
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

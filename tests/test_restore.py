@@ -1,5 +1,7 @@
 """Pictures through real (tiny) networks: scales, colors, transparency, strength, ensembles."""
 
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +9,15 @@ import pytest
 
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.clipping import spread_excess
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.runner import Limits
-from nsr_cli.engine.stages import compose
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.restore import Restorer
+from nsr_cli.weights.choice import compose
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import tiny_network, tiny_weights
@@ -155,6 +158,21 @@ def test_an_explicit_size_wins(tmp_path: Path, store: WeightStore) -> None:
     assert (out.width, out.height) == (47, 33)
 
 
+def test_keywords_and_options_ask_for_the_same(tmp_path: Path, store: WeightStore) -> None:
+    restorer, picture = load(tmp_path, store, "denoise", scale=1, levels=1), Picture(noise(20, 30, 3))
+    asked = {"sigma": 30.0, "strength": 0.5, "tta": True, "size": (47, 33)}
+    named = restorer(picture, **asked)  # type: ignore[arg-type]
+    given = restorer.restore(picture, RestoreOptions(**asked))  # type: ignore[arg-type]
+    assert np.array_equal(named.pixels, given.pixels)
+    keywords = signature(Restorer.__call__).parameters.keys() - {"self", "picture", "progress"}
+    assert keywords == {field.name for field in fields(RestoreOptions)}
+
+
+def test_bands_refuse_the_ensemble_rather_than_leave_it_out(tmp_path: Path, store: WeightStore) -> None:
+    with pytest.raises(UsageError, match="whole picture in memory"):
+        load(tmp_path, store).bands(picture_bands(noise(9, 9, 3)), np.uint8, RestoreOptions(tta=True))
+
+
 def test_the_ensemble_is_the_mean_of_all_turns(tmp_path: Path, store: WeightStore) -> None:
     restorer = load(tmp_path, store)
     array = to_unit(noise(14, 22, 3))
@@ -236,6 +254,23 @@ def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
     assert np.abs(found - same).max() > 1e-4
 
 
+def test_noise_that_a_color_network_cannot_be_told_of_in_gray_pictures_is_said_once(
+    tmp_path: Path, store: WeightStore
+) -> None:
+    """√3 times 43.3 is 75, the strongest noise that networks know: beyond, all gray pictures came out the same."""
+    said: list[str] = []
+    gray, color = Picture(noise(20, 30, 1)), Picture(noise(20, 30, 3))
+    for channels in (3, 1):
+        weights = tiny_weights(tmp_path / f"tiny{channels}.safetensors", scale=1, channels=channels, levels=1)
+        options = {"device": "cpu", "store": store, "notice": said.append}
+        restorer = Restorer.load("denoise", model=str(weights), **options)  # type: ignore[arg-type]
+        for picture, sigma in ((gray, 43.0), (color, 75.0), (gray, 44.0), (gray, 44.0)):
+            restorer(picture, sigma=sigma)
+    (line,) = said
+    assert line.startswith("sigma 44 in a gray picture: tiny3 is for color ones, and is told 43, the most ")
+    assert line.endswith("; use a gray network, such as denoise-gray")
+
+
 def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: WeightStore) -> None:
     """Each has noise of its own; JPEG's loss of detail is in the luma."""
     array = RANDOM.random((50, 60, 3), dtype=np.float32)
@@ -246,7 +281,8 @@ def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: W
     apart = np.concatenate([restorer.run(plane, sigma=20, clipped=False) for plane in planes], axis=2)
     np.testing.assert_allclose(found, apart, atol=1e-6)
     assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
-    bands = restorer.bands(picture_bands(array), np.float32, sigma=20, progress=lambda *now: seen.append(now))
+    options = RestoreOptions(sigma=20)
+    bands = restorer.bands(picture_bands(array), np.float32, options, progress=lambda *now: seen.append(now))
     np.testing.assert_allclose(collect(bands, np.float32), apart, atol=1e-6)
     assert seen[-1][0] == seen[-1][1]
     luma = load(tmp_path, store, "dejpeg", 1, scale=1, channels=1, levels=1).run(

@@ -26,10 +26,10 @@ def times_faster(channels: int, out_channels: int, side: int, seconds: float) ->
     features = torch.randn(1, side + 2, side + 2, channels).permute(0, 3, 1, 2)
     kernels, bias = torch.randn(out_channels, 9, channels), torch.randn(out_channels)
     direct = kernels.view(-1, 3, 3, channels).permute(0, 3, 1, 2)
-    rooms = winograd.Rooms()
+    workspace = winograd.Workspace()
     ways: dict[str, Callable[[], Tensor]] = {
         "direct": lambda: F.conv2d(features, direct, bias),
-        "winograd": lambda: winograd.convolve(features, winograd.transformed(kernels), bias, rooms),
+        "winograd": lambda: winograd.convolve(features, winograd.transformed(kernels), bias, workspace),
     }
     fastest = dict.fromkeys(ways, float("inf"))
     end = time.monotonic() + seconds

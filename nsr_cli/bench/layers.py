@@ -11,9 +11,9 @@ from torch import Tensor
 from nsr_cli.bench.figures import Figure, Place, channels_last
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.executor import most_joined
+from nsr_cli.engine.forward_pass import window_sums
 from nsr_cli.engine.layers import SparseLayer
-from nsr_cli.engine.passage import window_sums
-from nsr_cli.engine.winograd import Rooms
+from nsr_cli.engine.winograd import Workspace
 from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 _PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
@@ -112,14 +112,14 @@ def _by_piece(
     pooled = torch.empty(sum(counts), channels)
     means = torch.split(pooled, counts)
     outs: list[Tensor | None] = [None] * len(inside)
-    rooms = Rooms()
+    workspace = Workspace()
 
     def pool(index: int) -> None:
         means[index].copy_(_means(inside[index]).view(-1, channels))
 
     def convolve(index: int) -> None:
         gamma, bias = gammas[index].transpose(0, 1), biases[index].flatten()
-        outs[index] = layer.apply(around[index], gamma, bias, rooms)
+        outs[index] = layer.apply(around[index], gamma, bias, workspace)
 
     with Crew(cores) as crew:
         crew.share(pool, len(inside))

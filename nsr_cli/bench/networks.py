@@ -44,13 +44,13 @@ def whole_network(place: Place, height: int, width: int, peak: float) -> list[Fi
 
 def run_plain(network: Network, x: Tensor) -> Tensor:
     """A network of plain convolutions with everything in place that can be; `x` channels last."""
-    centred = x - 0.5
-    features = _convolve(network.head, centred)
+    centered = x - 0.5
+    features = _convolve(network.head, centered)
     for block in network.blocks:
         features += _convolve(block.second, _convolve(block.first, features).relu_())
     out = _convolve(network.tail, features)
     if network.skip is not None:
-        out += _convolve(network.skip, centred)
+        out += _convolve(network.skip, centered)
     return F.pixel_shuffle(out, network.config.scale).add_(0.5)
 
 

@@ -10,16 +10,16 @@ from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
 from nsr_cli.cli.restore import factor_of, start
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreOptions, takes
+from nsr_cli.cli.shared import RestoreFlags, takes
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import did_you_mean, safe_text
 
 
-@takes(RestoreOptions)
+@takes(RestoreFlags)
 def auto(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: RestoreOptions,
+    shared: RestoreFlags,
     model: StepModels = None,
     scale: ScaleAtEnd = None,
     width: Width = None,

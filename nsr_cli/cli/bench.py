@@ -24,7 +24,7 @@ app = typer.Typer()
 def bench(
     ctx: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD and 16 megapixels.")] = False,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs for each median.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, metavar="N", help="Runs for each median.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot: Annotated[
         Path | None,

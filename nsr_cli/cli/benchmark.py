@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from nsr_cli.cli.tasks import task_of
 from nsr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ PAPER_LEVELS: dict[str, tuple[int, ...]] = {
     "denoise": (15, 25, 50),
     "dejpeg": (10, 20, 30, 40),
 }
-_LEVEL_OPTIONS = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,8 @@ def choose_levels(
 ) -> "tuple[Task, tuple[float, ...]]":
     """Find the task and its levels from the options; UsageError where they do not go together."""
     given: dict[Task, Sequence[float]] = {"upscale": scale, "denoise": sigma, "dejpeg": quality}
-    named = [name for name, levels in given.items() if levels]
-    if task is None and len(named) > 1:
-        options = " and ".join(_LEVEL_OPTIONS[name] for name in named)
-        raise UsageError(f"{options} belong to different tasks: give one of them")
-    wanted = task or (named[0] if named else "upscale")
-    chosen = next((name for name in given if name == wanted), None)
-    if chosen is None:
-        raise UsageError(f"--task: no such task {wanted!r}; use upscale, denoise or dejpeg")
-    foreign = [_LEVEL_OPTIONS[name] for name in named if name != chosen]
-    if foreign:
-        raise UsageError(f"{foreign[0]} does not belong to --task {chosen}: use {_LEVEL_OPTIONS[chosen]}")
+    wanted = task_of(task, [name for name, levels in given.items() if levels])
+    chosen = next(name for name in given if name == wanted)
     return chosen, tuple(dict.fromkeys(given[chosen])) or PAPER_LEVELS[chosen]
 
 

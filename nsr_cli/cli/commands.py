@@ -22,6 +22,14 @@ EVERYWHERE = "Everywhere"
 
 _COMPLETION = frozenset({"install_completion", "show_completion"})  # only the top command installs it
 _HEADING = re.compile(r"^(\s*)([A-Z][\w ,/]*:)", re.MULTILINE)
+_NEEDED = re.compile(r"^\{(.+)\}(\.\.\.)?$")  # an argument in Typer's usage line
+# How Typer tells what is possible, and how it is told here.
+_RANGES = (
+    (re.compile(r"\[(.*)x>=(\w+)\]$"), r"[\1at least \2]"),
+    (re.compile(r"\b([\d.]+)<=x<=([\d.]+)\]$"), r"\1 to \2]"),
+)
+_OFF = re.compile(r" / --no-[\w-]+$")  # what turns off again what settings have turned on
+_CHOICES = re.compile(r" <([^<>]*)>$")  # behind an option, where nothing else is said of its values
 _NAMES = re.compile(r"^(  )(-[\w-]+(?:, --?[\w-]+)*)", re.MULTILINE)
 
 
@@ -90,6 +98,10 @@ class NsrCommand(TyperCommand):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(_shared_params(_names(self.params)))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; arguments that are needed stand in it without braces."""
+        return [_NEEDED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options group by group, in the order in which the groups first appear."""
@@ -183,6 +195,7 @@ def _write_groups(command: Any, ctx: Any, formatter: Any) -> None:
         record = param.get_help_record(ctx)
         if record is None:
             continue
+        record = _called(param, record[0]), _in_words(record[1])
         fallback = "Arguments" if param.param_type_name == "argument" else "Options"
         if "--help" in param.opts:
             fallback = EVERYWHERE
@@ -190,6 +203,20 @@ def _write_groups(command: Any, ctx: Any, formatter: Any) -> None:
     for title, rows in groups.items():
         with formatter.section(title):
             formatter.write_dl(rows)
+
+
+def _called(param: Any, typer_says: str) -> str:
+    """How the help calls a parameter: without the Python type that Typer puts behind it, and `--no-` forms."""
+    if param.param_type_name == "argument":
+        return str(param.metavar or param.name.upper()) + ("..." if param.nargs != 1 else "")
+    return _CHOICES.sub(r" \1", _OFF.sub("", typer_says))
+
+
+def _in_words(about: str) -> str:
+    """What the help says about a parameter, without signs of a formula."""
+    for formula, words in _RANGES:
+        about = formula.sub(words, about)
+    return about
 
 
 def _paint(text: str) -> str:

@@ -80,7 +80,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jpeg-quality", "auto", commands=("dejpeg", *SHOWING)),
     Setting("model", "the best for the task", commands=(*RESTORING, "explain"), lists=("auto",)),
     Setting("device", "auto", commands=(*_NETWORKS, "weights publish", "bench", "demo")),
-    Setting("precision", "auto; fp32 for eval", commands=(*RESTORING, "compare", "eval", "bench", "demo")),
+    Setting("precision", "auto", commands=(*RESTORING, "compare", "bench", "demo")),
     Setting("batch", "auto", commands=(*RESTORING, "compare", "eval")),
     Setting("tile", "auto"),
     Setting("max-memory", "half of what is free"),
@@ -214,12 +214,12 @@ def _read(path: Path) -> ConfigFile | None:
     import tomllib  # only where there may be a file to read
 
     try:
-        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8"))
+        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8-sig"))  # some editors mark it
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{safe_text(path)} cannot be read: {reason}") from error
+        raise UsageError(f"{safe_text(path)} cannot be read: {reason}; correct or remove it") from error
     tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     for name in tables:
         if name not in TABLES:

@@ -19,8 +19,9 @@ def _group() -> None:
       nsr config show
 
     A flag beats NSR_* in the environment, which beats nsr.toml in the working folder, which beats the
-    user's config.toml. In a file a table such as [upscale] or [weights] is for that command alone; cache, data
-    and data-mirror come from the environment only.
+    user's config.toml; --no-strip, --no-tta and the like turn off what one of these has turned on. In a
+    file a table such as [upscale] or [weights] is for that command alone; cache, data and data-mirror come
+    from the environment only.
     """
 
 

@@ -139,7 +139,7 @@ def verify(
         console.data(f"{finding.state:10}  {finding.set.name}  {place or ''}".rstrip())
         for problem in finding.problems:
             console.data(f"    {problem}")
-    if wrong := _wrong(findings):
+    if wrong := _wrong(findings, store.folder):
         raise DataError(wrong)
     if not findings:
         console.note("no set is on this machine; `nsr data pull NAME` gets one")
@@ -165,14 +165,23 @@ def path(
     console_of(ctx).data(str(found))
 
 
-def _wrong(findings: "Sequence[Finding]") -> str:
+def _wrong(findings: "Sequence[Finding]", cache: Path) -> str:
     """Which sets are damaged, incomplete or absent, and what helps; nothing if all are here and right."""
     states = {"damaged": "damaged", "incomplete": "incomplete", "absent": "not on this machine"}
+    wrong = [finding for finding in findings if finding.state in states]
     parts = []
     for state, words in states.items():
-        names = [finding.set.name for finding in findings if finding.state == state]
+        names = [finding.set.name for finding in wrong if finding.state == state]
         parts += [f"{words}: {', '.join(names)}"] if names else []
-    return "; ".join([*parts, "`nsr data pull` downloads what is missing or wrong"]) if parts else ""
+    own = [one.set.name for one in wrong if one.folder is not None and one.folder.parent != cache]
+    if len(own) < len(wrong):
+        parts.append("`nsr data pull` downloads what is missing or wrong" + (" in the cache" if own else ""))
+    if own:
+        parts.append(
+            f"put the right files into the folder of {', '.join(own)} yourself, or leave out --data and NSR_DATA and "
+            "run `nsr data pull`"
+        )
+    return "; ".join(parts) if wrong else ""
 
 
 def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:

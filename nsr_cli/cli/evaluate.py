@@ -12,7 +12,7 @@ from nsr_cli.cli import models, scores
 from nsr_cli.cli.benchmark import Plan, choose_color, choose_levels
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console, colored, is_terminal
-from nsr_cli.cli.options import Batch, Device, Mirror, Offline, PrecisionChoice
+from nsr_cli.cli.options import Batch, Device, Mirror, Offline, ScorePrecision
 from nsr_cli.cli.options_files import SavedExists
 from nsr_cli.cli.saved import Saver
 from nsr_cli.cli.scoring import run
@@ -125,7 +125,7 @@ def evaluate(
         ),
     ] = False,
     device: Device = "auto",
-    precision: PrecisionChoice = "fp32",
+    precision: ScorePrecision = "fp32",
     batch: Batch = None,
     offline: Offline = False,
     mirror: Mirror = None,

@@ -40,6 +40,11 @@ class _Run:
     choices: "tuple[Choice, ...]"
     seconds: float
 
+    @property
+    def is_of_one_channel(self) -> bool:
+        """Whether restoring runs the network over each channel, of which this is the first."""
+        return self.subject.runs_by_channel(self.source.picture)
+
 
 @takes(ViewOptions)
 def explain(
@@ -194,6 +199,8 @@ def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) 
     from nsr_cli.imaging.picture import Picture
 
     heading = f"{Path(run.source.label).name} · {run.subject.name}"
+    if run.is_of_one_channel:
+        heading += " · first channel"
     seen = np.pad(run.source.picture.pixels, ((run.trace.edge,) * 2, (run.trace.edge,) * 2, (0, 0)), "edge")
     drawn = draw(seen, run.trace.grid, tiles(run.choices, layer, cardinal), heading)
     write(target, encode(Picture(drawn), "PNG"))
@@ -218,6 +225,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
         "window": grid.window,
         "grid": [grid.cols, grid.rows],
         "edge": run.trace.edge,
+        "channel": 1 if run.is_of_one_channel else None,
         "groups": config.groups,
         "cardinality": config.cardinality,
         "entropy": round(_entropy(run.choices), 5),
@@ -236,6 +244,11 @@ def _summarize(run: _Run, target: "Target | None", layer: int | None, console: C
         f"{float(surest.entropy.mean()):.3f}"
     )
     windows = counted(len(run.trace.grid), "window")
+    if run.is_of_one_channel:
+        console.note(
+            f"{run.source.label}: {run.subject.name} is for gray pictures and denoises each channel by itself; "
+            "its choices for the first one are shown"
+        )
     console.note(f"{run.source.label}{where}  {run.subject.name}, {windows}, {what}  {run.seconds:.2f} s")
 
 

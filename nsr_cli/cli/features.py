@@ -1,22 +1,18 @@
 """How much memory the features of a run's networks take, found out without loading a network."""
 
 import dataclasses
-import json
-import struct
 from contextlib import suppress
 from math import prod
-from pathlib import Path
 
+from nsr_cli.cli.networks import networks_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError, UsageError
 from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import PRESETS, NetworkConfig
 from nsr_cli.model.footprint import bytes_at_work, bytes_per_pixel
-from nsr_cli.weights.manifest import load_manifest
-from nsr_cli.weights.store import WeightStore
+from nsr_cli.weights.choice import compose
 
-_LARGEST_NATIVE = 4
-_LONGEST_HEADER = 1 << 20
+_NATIVE = (2, 3, 4)  # factors, where it cannot be known which there are
 _FLOAT = 4
 
 
@@ -33,7 +29,7 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
     pixels = begin
     for task in _tasks(settings, size):
         pixels = begin
-        for config in _configs(settings, task, *size):
+        for config in _networks(settings, task, size, colors):
             averaged = _FLOAT * config.channels * (1 + config.scale**2) if settings.tta else 0
             at_work = bytes_at_work(config, pixels, usable_threads()) if inside else 0
             each = bytes_per_pixel(config, colors, inside=inside) + averaged
@@ -62,7 +58,9 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
         shares = choose_device(settings.device).type == "cpu"
     finished = depth if settings.strength == 1.0 else _FLOAT
     tasks = _tasks(settings, size)
-    steps = [(_configs(settings, task, *size), finished if task == tasks[-1] else _FLOAT) for task in tasks]
+    steps = [
+        (_networks(settings, task, size, colors), finished if task == tasks[-1] else _FLOAT) for task in tasks
+    ]
     # Each step of `auto` gets an equal part.
     return len(steps) * max(
         least_memory(configs, size[0], colors, after, shares_memory=shares) for configs, after in steps
@@ -76,34 +74,9 @@ def _tasks(settings: Settings, size: tuple[int, int]) -> list[str]:
     return ["dejpeg", "denoise", *(["upscale"] if settings.factor(*size) > 1 else [])]
 
 
-def _configs(settings: Settings, task: str, width: int, height: int) -> list[NetworkConfig]:
-    """The networks in a row that a picture of this size goes through for a task."""
-    from nsr_cli.engine.stages import compose
-
-    factor = settings.factor(width, height) if task == "upscale" else 1.0
-    first = _config(settings, task, min(int(-(-factor // 1)), _LARGEST_NATIVE))
-    if factor == 1:
-        return [first]
-    own = settings.model_for("upscale")
-    chosen = [first.scale] if own and Path(own).is_file() else range(2, _LARGEST_NATIVE + 1)
-    with suppress(UsageError):
-        return [dataclasses.replace(first, scale=scale) for scale in compose(factor, chosen)]
-    return [first]
-
-
-def _config(settings: Settings, task: str, native: int) -> NetworkConfig:
-    """What the network that will be used is made of; a small one where that cannot be known."""
-    with suppress(NsrError, OSError, ValueError, KeyError, TypeError, struct.error):
-        chosen = load_manifest().resolve(
-            settings.model_for(task), task, max(native, 2) if task == "upscale" else None
-        )
-        if not isinstance(chosen, Path) and chosen.preset in PRESETS:
-            return PRESETS[chosen.preset]
-        place = chosen if isinstance(chosen, Path) else WeightStore().locate(chosen)
-        if place is None:
-            return PRESETS["lite"]
-        with place.open("rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(min(length, _LONGEST_HEADER)))
-        return NetworkConfig.from_dict(json.loads(header["__metadata__"]["nsr"])["config"])
-    return PRESETS["lite"]
+def _networks(settings: Settings, task: str, size: tuple[int, int], colors: int) -> list[NetworkConfig]:
+    """The networks in a row that a picture goes through for a task; small ones where it cannot be known which."""
+    factor = settings.factor(*size) if task == "upscale" else 1.0
+    with suppress(NsrError, OSError, ValueError):  # which is said when the run starts
+        return networks_of(settings, task, factor, "gray" if colors == 1 and task != "upscale" else "rgb")
+    return [dataclasses.replace(PRESETS["lite"], scale=step) for step in compose(factor, _NATIVE)]

@@ -1,19 +1,17 @@
 """What a run will take, from the pictures' headers alone: sizes, disk space, memory."""
 
-import shutil
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from nsr_cli.cli import memory
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.headchecks import refuse_file, refuse_result
 from nsr_cli.cli.levels import level_of
 from nsr_cli.cli.memory import Ends, Sizes
-from nsr_cli.cli.outcome import Outcome, as_json, settled, step_record
+from nsr_cli.cli.outcome import Outcome, as_json, decided_by_plan, step_record
 from nsr_cli.cli.pace import estimate
 from nsr_cli.cli.plan import Job, Plan
 from nsr_cli.cli.reading import read_file
@@ -21,7 +19,7 @@ from nsr_cli.cli.rows import can_write_rows, most_rows
 from nsr_cli.cli.settings import LargeEnough, Settings
 from nsr_cli.cli.streamed import Streams
 from nsr_cli.cli.texts import human_bytes, human_duration
-from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError, PictureError, WriteError
+from nsr_cli.errors import DecodeError, NotReady, NsrError, PictureError
 from nsr_cli.imaging import cameraraw
 from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import DirectoryError
@@ -33,7 +31,6 @@ from nsr_cli.shown import safe_text
 
 # Bytes of a compressed file for each byte of samples, at the least that photographs come to.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
-_SURELY_ENOUGH = 60  # times the bytes of the inputs and the factor squared
 # Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
 _SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
 
@@ -89,7 +86,7 @@ def _forecast(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(data, settings) if tiff and written else Ends(False, written)
+    ends = _ends(data, settings) if tiff and written else Ends(False, written, tiff=tiff)
     taken = memory.route_pages(found, form, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
     return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
@@ -120,27 +117,7 @@ def _ends(file: FileBytes, settings: Settings) -> Ends:
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
         why = next((reason for reason in reasons if reason), "")
         return Ends(bool(pages) and not why, True, why)
-    return Ends(False, True)  # the decoder says what is wrong
-
-
-def check_space(plan: Plan, settings: Settings) -> None:
-    """WriteError if a disk surely cannot take the results."""
-    jobs: dict[int, list[Job]] = {}
-    for job in plan.jobs:
-        if job.target is not None and job.source is not None:
-            jobs.setdefault(_existing(job.target).stat().st_dev, []).append(job)
-    for group in jobs.values():
-        folder = _existing(group[0].target or Path())
-        free = shutil.disk_usage(folder).free
-        read = sum(job.source.stat().st_size for job in group if job.source is not None)
-        if free > read * _SURELY_ENOUGH * settings.largest_factor**2:
-            continue
-        needed = sum(found.least for found in _forecasts(group, settings))
-        if needed > free:
-            raise WriteError(
-                f"too little disk: the results take at least {human_bytes(needed)}, but {safe_text(folder)} has "
-                f"{human_bytes(free)} free; free some space or choose another place with -o"
-            )
+    return Ends(False, True, tiff=True)  # the decoder says what is wrong
 
 
 def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
@@ -160,7 +137,7 @@ def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
             sizes += found.pages
             pixels += found.pixels
             most, disk = max(most, found.memory), disk + found.least
-    for outcome in settled(plan):
+    for outcome in decided_by_plan(plan):
         _show_one(outcome, settings, console)
         failures.append(outcome.error)
     for remark in plan.skipped:
@@ -210,7 +187,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
     if found is not None:
         outcome.size, outcome.out_size = found.size, found.out_size
-        outcome.scale = settings.factor(*found.size) if settings.enlarges else None
+        outcome.scale = settings.ratio(*found.size)
     if decoder is not None:
         _look(outcome, job, decoder, settings)
     if outcome.status == "planned":
@@ -228,8 +205,8 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
         data = read_file(job.source, settings.max_pixels)
         page = decoder.pages(data)[0]
         level = level_of(settings, page, data)
-    factor = settings.factor(page.width, page.height) if settings.enlarges else None
-    outcome.take_steps(step_record(step, factor) for step in level.steps)
+    ratio = settings.ratio(page.width, page.height)
+    outcome.take_steps(step_record(step, ratio) for step in level.steps)
     if not level.steps:
         outcome.leave_alone(level.skip_reason, large=large is not None)
 
@@ -257,22 +234,3 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     steps = f"  {outcome.found}" if outcome.found else ""
     arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
     console.data(f"{outcome.label}{arrow}{sizes}{steps}{there}")
-
-
-def _forecasts(jobs: Iterable[Job], settings: Settings) -> list[Forecast]:
-    found = []
-    for job in jobs:
-        try:
-            one = forecast(job, settings)
-        except (PictureError, MemoryExhausted):  # its own affair, when its turn comes
-            continue
-        if one is not None:
-            found.append(one)
-    return found
-
-
-def _existing(path: Path) -> Path:
-    nearest = path.absolute().parent
-    while not nearest.exists():
-        nearest = nearest.parent
-    return nearest

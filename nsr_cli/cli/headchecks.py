@@ -6,7 +6,7 @@ from nsr_cli.cli.packing import check_count
 from nsr_cli.cli.plan import Job
 from nsr_cli.cli.reading import check_bytes
 from nsr_cli.cli.settings import Settings
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, tiffkinds
 from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.ifd import Readable
 
@@ -18,7 +18,7 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
     """The format of a file whose pictures have these heads.
 
     Raises:
-        DecodeError: it is empty, too large to be read, or in no format that is read.
+        DecodeError: it is empty, too large to be read, or in no format that is read; or a TIFF file of such a kind.
         EncodeError: the format of the result holds one picture, and the file has several.
     """
     kind = ""
@@ -27,6 +27,8 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
     finally:
         if kind != "TIFF":  # which may be read in parts
             check_bytes(len(data), settings.max_pixels)
+    if kind == "TIFF":
+        tiffkinds.check_file(data)
     if heads and job.format is not None:
         check_count(len(heads), kind, job.format)
     return kind

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Iterator
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +15,6 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import NsrError, PartialFailure, PictureError
 from nsr_cli.shown import safe_text
-
-MANIFEST = "weights_manifest.json"
 
 
 def show_version(console: Console) -> None:
@@ -32,7 +30,7 @@ def info(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
+            metavar="FILE",
             help="Results of nsr to explain.",
             show_default=False,
             readable=False,  # one that is not shall fail like one that is absent, and not hide the others
@@ -76,15 +74,13 @@ def _installed(package: str) -> str | None:
 
 
 def _manifest_hash() -> str | None:
-    """sha256 of the list of weights, from the installed package or a checkout's top."""
-    packed = resources.files(nsr_cli) / MANIFEST
-    checkout = Path(nsr_cli.__file__).resolve().parents[1] / MANIFEST
-    for place in (packed, checkout):
-        try:
-            return hashlib.sha256(place.read_bytes()).hexdigest()
-        except OSError:
-            continue
-    return None
+    """sha256 of the list of weights; None if it cannot be read."""
+    from nsr_cli.weights.manifest import manifest_path  # and the room of weights: not for `nsr --version`
+
+    try:
+        return hashlib.sha256(manifest_path().read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _devices() -> dict[str, Any]:

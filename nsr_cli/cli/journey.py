@@ -8,20 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from nsr_cli.cli.chain import Chain, Link
+from nsr_cli.cli.colorless import ColorlessRestorer, are_colorless, in_gray, is_colorless
 from nsr_cli.cli.console import Console, Progress
 from nsr_cli.cli.forecast import forecast as check_fits
-from nsr_cli.cli.levels import Level, level_of
+from nsr_cli.cli.levels import Level, level_of, options_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.packing import check_pages, own_format, packer_of
 from nsr_cli.cli.pipeline import Budget, Cancelled, GoOn
-from nsr_cli.cli.placing import Placer
+from nsr_cli.cli.placing import ResultWriter
 from nsr_cli.cli.reading import read_file
-from nsr_cli.cli.restorers import Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.cli.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.cli.rows import most_restored
 from nsr_cli.cli.rowwise import RowWriter
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.streamed import Streamed, Streams
+from nsr_cli.cli.streamed import Leaf, Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
 from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
@@ -30,11 +32,14 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 
+if TYPE_CHECKING:
+    from nsr_cli.cli.chain import Sample
+
 
 class Journey:
     """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
 
-    With `replaces` a result may replace an existing file; `turns` says when the device is free.
+    `rule` says what is done about results that are there, as of `Plan`, and `turns` when the device is free.
     """
 
     def __init__(
@@ -44,7 +49,7 @@ class Journey:
         console: Console,
         progress: Progress,
         stop: threading.Event,
-        replaces: bool,
+        rule: str,
         decoder: Decoder,
         turns: Turns,
     ) -> None:
@@ -53,11 +58,11 @@ class Journey:
         self._console = console
         self._progress = progress
         self._stop = stop
-        self._placer = Placer(settings, stop, replaces)
+        self._writer = ResultWriter(settings, stop, rule)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
-        self._rows = RowWriter(settings, self._go_on, self._placer.make_room)
+        self._rows = RowWriter(settings, self._go_on, self._writer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -67,7 +72,7 @@ class Journey:
         with self._step(work.outcome, "decode"):
             if item.problem is not None:
                 raise item.problem
-            if self._placer.keeps(work.outcome):
+            if self._writer.keeps(work.outcome):
                 return work
             check_fits(item.job, self._settings)
             work.streamed = self._streams.open(item.job, work.outcome)
@@ -125,7 +130,7 @@ class Journey:
         outcome = work.outcome
         if outcome.status == "ok" and work.streamed is None:
             with self._step(outcome, "encode"):
-                self._placer.put(work)
+                self._writer.put(work)
         outcome.seconds["encode"] += 0 if work.packer is None else work.packer.seconds
         work.pages, work.unchanged = [], None
         self._budget.give(work.held)
@@ -159,7 +164,8 @@ class Journey:
         """What the results take until they are written; a picture that is streamed has the memory to itself."""
         if work.streamed is not None:
             return self._settings.bytes_in_flight
-        return sum(self._result_bytes(page) for page in work.pages)
+        size = self._settings.result_size
+        return sum(page.result_bytes(*size(page.width, page.height)) for page in work.pages)
 
     def _turn(self, work: Work, cores: int) -> AbstractContextManager[None]:
         """Hold the device, or one of its cores, for a picture."""
@@ -170,16 +176,16 @@ class Journey:
         settings, outcome, page = self._settings, work.outcome, streamed.first.source.page
         with closing(streamed):
             restorers = [
-                None if leaf.level.skip_reason else self._restorer(leaf.source.page, leaf.level)
-                for leaf in streamed.leaves
+                None if leaf.level.skip_reason else self._leaf_restorer(leaf) for leaf in streamed.leaves
             ]
-            width, _ = settings.result_size(page.width, page.height)
-            outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+            outcome.scale = settings.ratio(page.width, page.height)
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
             with self._turn(work, self._turns.cores):
-                self._rows.restore(streamed, restorers, outcome, self._watch)
-            outcome.note_weights(used)
+                try:
+                    self._rows.restore(streamed, restorers, outcome, self._watch)
+                finally:
+                    outcome.note_weights(used)  # before another picture can begin with the same restorer
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
@@ -192,19 +198,14 @@ class Journey:
         self._go_on()
         return page if work.packer is None else work.packer.packed(page)
 
-    def _result_bytes(self, page: Picture) -> int:
-        width, height = self._settings.result_size(page.width, page.height)
-        samples = page.channels + (page.alpha is not None)
-        return width * height * samples * page.bits // 8
-
     def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
         settings, outcome = self._settings, work.outcome
         width, height = settings.result_size(page.width, page.height)
         codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
         if level.skip_reason:
             return page
-        restorer = self._restorer(page, level)
-        outcome.scale = settings.scale or round(width / page.width, 4) if settings.enlarges else None
+        restorer = self._page_restorer(page, level)
+        outcome.scale = settings.ratio(page.width, page.height)
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
         if beside is not None:
@@ -221,25 +222,36 @@ class Journey:
         return restorer.on_one_core(page, self._turns.cores)
 
     def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
-        settings, outcome = self._settings, work.outcome
-        result = restorer(
-            page,
-            sigma=level.sigma,
-            quality=level.quality,
-            strength=settings.strength,
-            tta=settings.tta,
-            size=settings.target_size(page.width, page.height),
-            progress=self._watch,
-        )
+        outcome = work.outcome
+        try:
+            result = restorer.restore(page, options_of(self._settings, level, page), progress=self._watch)
+        finally:
+            outcome.note_weights(restorer)
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
-        outcome.note_weights(restorer)
         return result
 
-    def _restorer(self, page: Picture, level: Level) -> RestorerLike:
-        """What restores a page: the task's restorer, or those of the steps that were found for it."""
+    def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
+        """What restores a page that is never in memory as a whole."""
+        source, most = leaf.source, most_restored(self._settings)
+        page = source.page
+        if page.is_gray or not are_colorless(source.bands(), self._go_on):
+            return self._restorer(page, leaf.level, lambda: source.sample(most))
+        gray = self._restorer(in_gray(page), leaf.level, lambda: source.sample(most)[..., :1])
+        return ColorlessRestorer(gray)
+
+    def _page_restorer(self, page: Picture, level: Level) -> RestorerLike:
+        """What restores a page that is in memory."""
+        if is_colorless(page):
+            return ColorlessRestorer(self._restorer(in_gray(page), level))
+        return self._restorer(page, level)
+
+    def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
+        """The task's restorer, or those of the steps that were found for a page."""
         if self._settings.task != "auto":
             return self._restorers.get(page, self._settings.task)
-        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps])
+        from nsr_cli.cli.chain import Chain  # and torch with it
+
+        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
 
     def _watch(self, done: int, total: int) -> None:
         self._go_on()

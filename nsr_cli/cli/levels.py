@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nsr_cli.cli.remedy import Step, remedies
 from nsr_cli.cli.settings import Settings
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.imaging.inspect import inspect, jpeg_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise
@@ -43,6 +44,16 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
         steps = remedies(inspect(data, page)) + ((Step("upscale"),) if grows else ())
         return Level(steps=steps, skip_reason=None if steps else _NOTHING)
     return Level()
+
+
+def options_of(settings: Settings, level: Level, page: Picture) -> RestoreOptions:
+    """What the restorer of a page is told, whose pixels are not looked at.
+
+    Raises:
+        LargeEnough, PictureError: as for `Settings.target_size`.
+    """
+    size = settings.target_size(page.width, page.height)
+    return RestoreOptions(level.sigma, level.quality, settings.strength, settings.tta, size)
 
 
 def _jpeg_level(page: Picture, data: bytes) -> Level:

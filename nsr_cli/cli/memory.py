@@ -18,13 +18,13 @@ from nsr_cli.cli import features
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import counted
 from nsr_cli.errors import MemoryExhausted
-from nsr_cli.machine import free_memory
+from nsr_cli.machine import free_memory, memory_budget
 
 ROW_FORMATS = frozenset({"PNG", "TIFF"})
 """Formats that are written row by row."""
 
 _UNITS = ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB"), (1 << 10, "KiB"), (10**3, "kB"))
-_SHARE, _UTMOST = 0.5, 0.9  # of the free memory is used without asking, and at the most
+_UTMOST = 0.9  # of the free memory is used at the most
 _FLOAT = 4
 # Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
 # of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
@@ -80,6 +80,8 @@ class Ends:
     """The result can be packed in bands."""
     why: str = ""
     """What keeps the file from being read so, to follow "it has"."""
+    tiff: bool = False
+    """The file is a TIFF file, though it cannot be read so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Route:
 
 def allowed(settings: Settings) -> int:
     """Bytes that a picture may take: what was asked for, or half of what is free."""
-    return settings.max_memory or int(_SHARE * free_memory())
+    return memory_budget(settings.max_memory, free_memory)
 
 
 def in_one_piece(sizes: Sizes) -> int:
@@ -244,7 +246,7 @@ def _advice(form: str, settings: Settings, ends: Ends) -> str:
     if settings.task != "auto" and not settings.tta:
         if form not in ROW_FORMATS:
             return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
-        if ends.written and not ends.read:
+        if ends.written and not ends.read and not ends.tiff:
             return "allow more, or convert it to TIFF, which is also read in bands"
     return "allow more, or cut it into parts"
 

@@ -115,5 +115,8 @@ def template_format(template: str | None, form: str | None) -> str | None:
     """
     named = format_of(Path(template).suffix) if template else None
     if named and form and named != form:
-        raise UsageError(f"--name ends in {Path(template or '').suffix}, but --format says {form.lower()}")
+        raise UsageError(
+            f"--name ends in {safe_text(Path(template or '').suffix)}, but --format says {form.lower()}: "
+            "change one of them, or leave out --format"
+        )
     return named or form

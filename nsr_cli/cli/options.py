@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nsr_cli.cli.values import parse_amount, parse_device
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -18,9 +19,19 @@ _MACHINE = "Machine"
 
 def option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
     """An option in a group of the help page; with `env` also NSR_NAME, as `config.SETTINGS` has it."""
-    longest = max(names, key=len).removeprefix("--").replace("-", "_").upper()
+    longest = max(names, key=len).partition("/")[0].removeprefix("--").replace("-", "_").upper()
     variable = f"NSR_{longest}" if env else None
     return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
+
+
+def switch(*names: str, panel: str, **more: Any) -> Any:
+    """An option that settings may have turned on: with `--no-` before its name it turns that off again.
+
+    Help pages are silent about that, but for that of `nsr config`.
+    """
+    long = max(names, key=len)
+    both = [f"{name}/--no-{name.removeprefix('--')}" if name == long else name for name in names]
+    return option(*both, panel=panel, show_default=False, **more)
 
 
 def _complete_device() -> list[str]:
@@ -38,15 +49,14 @@ Device = Annotated[
         help="Where to compute.",
     ),
 ]
-PrecisionChoice = Annotated[
-    Precision,
-    option(
-        "--precision",
-        metavar="auto|fp32|bf16|fp16",
-        panel=_MACHINE,
-        help="Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
-    ),
-]
+_PRECISION: dict[str, Any] = {
+    "metavar": "auto|fp32|bf16|fp16",
+    "panel": _MACHINE,
+    "help": "Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
+}
+PrecisionChoice = Annotated[Precision, option("--precision", **_PRECISION)]
+# Figures must not change with what somebody has set for pictures.
+ScorePrecision = Annotated[Precision, option("--precision", env=False, **_PRECISION)]
 Batch = Annotated[
     int | None,
     option(
@@ -84,10 +94,12 @@ MaxPixels = Annotated[
         parser=parse_amount,
         metavar="N",
         panel=_MACHINE,
-        help="Refuse pictures with more pixels.",
+        show_default=False,
+        help="Refuse pictures with more pixels, such as 100M.  "
+        f"[default: {DEFAULT_MAX_PIXELS / 1e6:.0f} million]",
     ),
 ]
-Offline = Annotated[bool, option("--offline", panel=_MACHINE, help="Download nothing.")]
+Offline = Annotated[bool, switch("--offline", panel=_MACHINE, help="Download nothing.")]
 Mirror = Annotated[
     str | None,
     typer.Option(

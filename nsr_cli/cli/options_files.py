@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nsr_cli.cli.options import option
+from nsr_cli.cli.options import option, switch
 from nsr_cli.cli.values import parse_format
 
 IfExists = Literal["skip", "overwrite", "error"]
@@ -41,7 +41,7 @@ Output = Annotated[
         help="Result file, folder, or - for stdout.",
     ),
 ]
-Recursive = Annotated[bool, option("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+Recursive = Annotated[bool, switch("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
 FilesFrom = Annotated[
     list[str] | None,
     option(
@@ -55,7 +55,11 @@ FilesFrom = Annotated[
 Null = Annotated[
     bool,
     option(
-        "-0", "--null", panel=_WHERE, env=False, help="NUL bytes stand between the paths, as of find -print0."
+        "-0",
+        "--null",
+        panel=_WHERE,
+        env=False,
+        help="Paths are separated by NUL bytes, as find -print0 writes them.",
     ),
 ]
 Name = Annotated[
@@ -123,10 +127,10 @@ Quality = Annotated[
         "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Quality of a JPEG or WebP result."
     ),
 ]
-Strip = Annotated[bool, option("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
+Strip = Annotated[bool, switch("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
 AllFrames = Annotated[
     bool,
-    option("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
+    switch("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
 ]
 DryRun = Annotated[
     bool, option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from nsr_cli.cli.options import option
+import typer
+
+from nsr_cli.cli.options import option, switch
 from nsr_cli.cli.values import parse_jpeg_quality, parse_scale, parse_sigma, parse_strength
 
 Fit = Literal["contain", "cover", "stretch"]
@@ -11,13 +13,16 @@ Fit = Literal["contain", "cover", "stretch"]
 _SHAPE, _HOW = "Size", "How"
 
 
-def _complete_model() -> list[str]:
+def _complete_model(ctx: typer.Context) -> list[str]:
+    """The tiers and the names of weights that fit the command's task, or any where that does not say one."""
     from nsr_cli.errors import NsrError
-    from nsr_cli.weights.entry import TIERS
+    from nsr_cli.weights.entry import TASKS, TIERS
     from nsr_cli.weights.manifest import load_manifest
 
+    task = ctx.params.get("task") or ctx.info_name
+    tasks = (task,) if task in TASKS else TASKS
     try:
-        return [*TIERS, *(entry.name for entry in load_manifest().entries)]
+        return [*TIERS, *(entry.name for entry in load_manifest().entries if entry.task in tasks)]
     except NsrError:
         return list(TIERS)
 
@@ -111,7 +116,9 @@ Strength = Annotated[
 ]
 Tta = Annotated[
     bool,
-    option(
-        "--tta", panel=_HOW, help="Average over eight rotated and mirrored copies: better, 8 times slower."
+    switch(
+        "--tta",
+        panel=_HOW,
+        help="Average over eight rotated and mirrored copies: better, but 8 times slower.",
     ),
 ]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nsr_cli.cli.chain import Chain
 from nsr_cli.cli.inputs import Remark
 from nsr_cli.cli.plan import Job, Plan
+from nsr_cli.cli.redo import Overtaken
 from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.restorers import RestorerLike, Weights
 from nsr_cli.cli.settings import LargeEnough
-from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.errors import DecodeError, NsrError, PartialFailure
 
 SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
@@ -60,8 +60,10 @@ class Outcome:
     """The finished file, where it goes to stdout."""
 
     def fail(self, error: NsrError) -> None:
-        """Note why there is no result: a failure, unless the picture is one of many and large enough already."""
+        """Note why there is no result: a failure, unless another run made it or one of many is large enough already."""
         self.status, self.error, self.data = "failed", error, None
+        if isinstance(error, Overtaken):
+            self.status, self.error, self.there = "skipped", None, str(error)
         # A later page that is larger than the first one is another matter.
         if isinstance(error, LargeEnough) and self.job.one_of_many and self.size in (None, error.size):
             self.status, self.error, self.size = "skipped", None, error.size
@@ -81,12 +83,12 @@ class Outcome:
     def note_weights(self, restorer: RestorerLike) -> None:
         """Note what restores the picture, and where: before, and after since it may have gone elsewhere.
 
-        Of a chain that is settled, also which steps were taken, and with what; those of a first page stand for all.
+        Of a chain that has decided, also which steps were taken, and with what; those of a first page stand for all.
         """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
         self.device, self.precision = restorer.device, restorer.precision
-        if isinstance(restorer, Chain) and restorer.taken and not self.steps:
+        if restorer.taken and not self.steps:
             self.take_steps(
                 step_record(link.step, self.scale, link.restorer.entries) for link in restorer.taken
             )
@@ -112,7 +114,7 @@ def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()
     }
 
 
-def settled(plan: Plan) -> Iterator[Outcome]:
+def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
     """What the plan alone decides: inputs that cannot be read, or are results themselves; results that stay."""
     for remark in plan.failed:
         outcome = _unplaced(remark)
@@ -124,6 +126,13 @@ def settled(plan: Plan) -> Iterator[Outcome]:
         yield outcome
     for job in plan.existing:
         yield Outcome(job, job.label, status="skipped")
+
+
+def exit_code(failures: Sequence[NsrError], total: int) -> int:
+    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
+    if not failures:
+        return 0
+    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:

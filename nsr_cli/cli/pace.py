@@ -4,14 +4,13 @@ Every run remembers its pace in a small file of the user's cache, for each devic
 for. Losing the file loses nothing but the estimate.
 """
 
-import dataclasses
 import json
 import math
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from nsr_cli.cli.networks import networks_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import NsrError
 from nsr_cli.fetch import cache_root
@@ -103,36 +102,13 @@ def _work(pixels: dict[float, int], settings: Settings) -> float | None:
 
 
 def _multiplications(factor: float, settings: Settings) -> int | None:
-    """Multiplications for each pixel of the input, through all networks on its way."""
-    from nsr_cli.engine.stages import compose  # torch
-    from nsr_cli.model.checkpoint import read_config, read_file
-    from nsr_cli.model.config import PRESETS
-    from nsr_cli.weights.entry import MAX_BYTES
-    from nsr_cli.weights.manifest import load_manifest
-
-    manifest, task = load_manifest(), settings.task
-    entries = [entry for entry in manifest.entries if entry.task == task]
-    chosen = manifest.resolve(settings.model, task) if settings.model not in (None, "base", "lite") else None
-    if isinstance(chosen, Path):
-        config = read_config(read_file(chosen, MAX_BYTES))
-        return _through(compose(factor, [config.scale]), {config.scale: config.macs_per_pixel})
-    natives = {entry.scale or 1 for entry in ([chosen] if chosen else entries)}
-    if not natives:
+    """Multiplications for each pixel of the input, through all networks on its way. Raises as `networks_of`."""
+    if settings.task == "auto":  # which steps a picture takes is known only when it is looked at
         return None
-    steps, costs = compose(factor, sorted(natives)), {}
-    for step in set(steps):
-        entry = chosen or manifest.find(task, step if task == "upscale" else None, "rgb", settings.model)
-        if entry.preset not in PRESETS:
-            return None
-        levels = 0 if task == "upscale" else 1
-        costs[step] = dataclasses.replace(PRESETS[entry.preset], scale=step, levels=levels).macs_per_pixel
-    return _through(steps, costs)
-
-
-def _through(steps: list[int], costs: dict[int, int]) -> int:
-    """Multiplications for one pixel that grows in steps, each at its cost for a pixel."""
     total, pixels = 0, 1
-    for step in steps:
-        total += pixels * costs[step]
-        pixels *= step**2
+    for config in networks_of(
+        settings, settings.task, factor, "rgb"
+    ):  # gray ones differ by one part in a hundred
+        total += pixels * config.macs_per_pixel
+        pixels *= config.scale**2
     return total

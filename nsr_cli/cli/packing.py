@@ -1,10 +1,11 @@
 """From the restored pages of a picture to the bytes of its file: the format, the note of how it was made, encoding."""
 
+import secrets
 import time
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from nsr_cli.cli import provenance
+from nsr_cli.cli import metadatadigest, provenance
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.settings import Settings
@@ -80,31 +81,38 @@ def pack(
     Raises:
         EncodeError: the format cannot hold the picture.
     """
-    return _encoded(_finished(pages, form, settings, outcome, packer), form, settings.write_quality)
+    token = secrets.token_hex(32)
+    finished = _finished(pages, form, settings, outcome, packer, token)
+    return metadatadigest.seal(_encoded(finished, form, settings.write_quality), provenance.KEYWORD, token)
 
 
 def pack_into(
     file: BinaryIO, pages: list[Picture], settings: Settings, outcome: Outcome, packer: Packer
 ) -> None:
     """Write the TIFF file that `pack` returns for what `packer` made of its pages, which is let go of on the way."""
-    codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer))
+    token = secrets.token_hex(32)
+    codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer, token))
+    metadatadigest.seal_file(file, provenance.KEYWORD, token)
 
 
 def _finished(
-    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
 ) -> list[Picture]:
-    """The pages as they are written; what the format cannot hold is noted."""
+    """The pages as they are written but for `token`, as of `_signed`; what the format cannot hold is noted."""
     if settings.strip:
         pages = [page.with_metadata(page.metadata.stripped()) for page in pages]
     lost = codec.losses_of_pages(pages, form, settings.write_quality)
     outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-    return _signed(pages, form, settings, outcome, packer)
+    return _signed(pages, form, settings, outcome, packer, token)
 
 
 def _signed(
-    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
 ) -> list[Picture]:
-    """The pages as they are written: with the note of how they were made, unless `--strip` drops it."""
+    """The pages with the note of how they were made, unless `--strip` drops it: then no digests are needed.
+
+    `token` stands in it for the digest of the metadata, which is known when the file is written.
+    """
     if settings.strip:
         return pages
     quality = settings.write_quality
@@ -114,13 +122,7 @@ def _signed(
         pixels = provenance.digest_as_written(
             pages, form, quality, lambda bare: _encoded(bare, form, quality)
         )
-    frames = None
-    if outcome.is_first_frame or (len(pages) > 1 and pages[0].source != "TIFF"):
-        frames = "first" if outcome.is_first_frame else "all"
-    command = provenance.arguments_of(settings, form, animated=frames is not None)
-    made_by = (outcome.model or "", outcome.model_sha256 or "")
-    steps = outcome.found if settings.task == "auto" else None
-    return [provenance.mark(page, command, *made_by, pixels, steps, frames) for page in pages]
+    return [provenance.signed(page, settings, outcome, form, pixels, len(pages), token) for page in pages]
 
 
 def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:

@@ -152,7 +152,7 @@ class Pipeline(Generic[J, D, C, R]):
 
     def _decode_all(self) -> None:
         while (slot := self._get(self._to_decode)) is not None:
-            _settle(slot.decoded, self._decode, slot.job)
+            _fulfill(slot.decoded, self._decode, slot.job)
 
     def _compute_all(self) -> None:
         while self._compute_next():
@@ -180,7 +180,7 @@ class Pipeline(Generic[J, D, C, R]):
                 waiting.pop().release()
 
         self._put(self._to_deliver, slot)
-        _settle(slot.computed, lambda future: self._compute(self._wait(future), go_on), slot.decoded)
+        _fulfill(slot.computed, lambda future: self._compute(self._wait(future), go_on), slot.decoded)
         slot.decoded = Future()  # lets go of the pixels
         go_on()
         self._put(self._to_encode, slot)
@@ -188,7 +188,7 @@ class Pipeline(Generic[J, D, C, R]):
 
     def _encode_all(self) -> None:
         while (slot := self._get(self._to_encode)) is not None:
-            _settle(slot.result, self._encoded, slot)
+            _fulfill(slot.result, self._encoded, slot)
             slot.computed = Future()
 
     def _encoded(self, slot: _Slot[J, D, C, R]) -> R:
@@ -227,7 +227,7 @@ def _result(slot: _Slot[J, D, C, R]) -> R:
     return slot.result.result()
 
 
-def _settle(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:
+def _fulfill(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:
     """Put the outcome of `work` into `future`, be it a value or an exception."""
     try:
         future.set_result(work(argument))

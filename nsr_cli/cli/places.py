@@ -31,7 +31,7 @@ class Request:
     """Paths out of a list: inputs that are never patterns or stdin."""
 
 
-class Placer:
+class TargetChooser:
     """Chooses where each result goes; see the table in `__call__`.
 
     Raises:

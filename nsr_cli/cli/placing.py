@@ -8,38 +8,40 @@ from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.packing import pack, pack_into
 from nsr_cli.cli.pipeline import Cancelled
 from nsr_cli.cli.plan import Job
-from nsr_cli.cli.redo import is_untouched, stamp_of
+from nsr_cli.cli.redo import Earlier, Overtaken, is_untouched, stamp_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.work import Work
 from nsr_cli.errors import WriteError
 from nsr_cli.files import atomic_stream, write_atomic, write_error
+from nsr_cli.modes import make_folder
 from nsr_cli.shown import safe_text
 
 
-class Placer:
+class ResultWriter:
     """Writes the results of a run.
 
     Args:
         settings: of the run.
         stop: when set, the work is given up.
-        replaces: a result may replace an existing file.
+        rule: what is done about results that are there, as of `Plan`.
     """
 
-    def __init__(self, settings: Settings, stop: threading.Event, replaces: bool) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event, rule: str) -> None:
         self._settings = settings
         self._stop = stop
-        self._replaces = replaces
+        self._rule = rule
 
     def keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that is there stays all the same: it has just appeared, or been edited."""
+        """Whether a result that was to be made again stays all the same, since it has been edited.
+
+        Raises:
+            Overtaken, WriteError: it has just appeared or changed, as of `make_room`.
+        """
         job = outcome.job
         if job.target is None:
             return False
-        if job.outdated is None:  # the plan knew of none: another run may be at the same folder
-            if not self._replaces and job.target.is_file():
-                outcome.status, outcome.there = "skipped", "appeared in the meantime"
-            return outcome.status == "skipped"
-        if is_untouched(job.target, self._settings.max_pixels, self._stop):
+        self._check_unchanged(job)
+        if job.outdated is None or is_untouched(job.target, self._settings.max_pixels, self._stop):
             return False
         outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
         return True
@@ -74,19 +76,33 @@ class Placer:
             write_atomic(job.target, data, like=job.source)
 
     def make_room(self, job: Job) -> None:
-        """Make the folder of the target. WriteError if that cannot be, or something is there that should stay."""
+        """Make the folder of the target.
+
+        Raises:
+            Overtaken: another run has made the result meanwhile.
+            WriteError: the folder cannot be made, or something else is there that should stay.
+        """
+        self._check_unchanged(job)
         target = job.target or Path()
-        if (
-            not self._replaces
-            and target.is_file()
-            and (job.outdated is None or stamp_of(target) != job.outdated)
-        ):
-            what = "appeared" if job.outdated is None else "changed"
-            raise WriteError(f"{safe_text(target)} {what} in the meantime; --if-exists overwrite replaces it")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent, job.mirrored)
         except OSError as error:
             raise write_error(target, error) from error
+
+    def _check_unchanged(self, job: Job) -> None:
+        """Overtaken or WriteError if the target is not what it was when the plan was made."""
+        target = job.target or Path()
+        if self._rule == "overwrite" or not target.is_file() or job.outdated == stamp_of(target):
+            return
+        what = "appeared in the meantime" if job.outdated is None else "changed in the meantime"
+        if self._rule == "skip" and (job.outdated is None or self._is_made_again(job)):
+            raise Overtaken(what)
+        raise WriteError(f"{safe_text(target)} {what}; --if-exists overwrite replaces it")
+
+    def _is_made_again(self, job: Job) -> bool:
+        """Whether the target says that it was made as this run would make it."""
+        earlier, target = Earlier(self._settings), job.target or Path()
+        return earlier.knows(target) and not earlier.differs(target, job.format)
 
     def _go_on(self) -> None:
         if self._stop.is_set():

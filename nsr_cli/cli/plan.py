@@ -24,7 +24,7 @@ from nsr_cli.cli.inputs import (
     nothing_found,
 )
 from nsr_cli.cli.naming import format_of, name_too_long
-from nsr_cli.cli.places import Placer, Request
+from nsr_cli.cli.places import Request, TargetChooser
 from nsr_cli.cli.redo import Stamp, stamp_of
 from nsr_cli.cli.refusals import check_folders, check_inputs_kept, distinct
 from nsr_cli.cli.whereabouts import Whereabouts
@@ -47,6 +47,8 @@ class Job:
     """What the user should know about the format."""
     one_of_many: bool = False
     """Whether it was found in a folder, or is one of several files: if nothing is to be done, that is no failure."""
+    depth: int = 0
+    """How many of the folders that `target` is in, the innermost first, mirror those of the input."""
     is_named: bool = False
     """Whether `-o` names the result itself: somebody will look for a file of that name."""
 
@@ -56,6 +58,11 @@ class Job:
         if self.source is None or self.target is None:
             return False
         return os.path.realpath(self.source) == os.path.realpath(self.target)
+
+    @property
+    def mirrored(self) -> tuple[Path, ...]:
+        """The folders of the input that those of the result mirror, the innermost first."""
+        return () if self.source is None else tuple(self.source.parents[: self.depth])
 
     @property
     def label(self) -> str:
@@ -131,7 +138,7 @@ def make_plan(request: Request) -> Plan:
     gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
     if not gathered.found and not gathered.failed:
         raise UsageError(nothing_found(gathered))
-    asked = _asked(gathered, Placer(request, gathered))
+    asked = _asked(gathered, TargetChooser(request, gathered))
     if named := _names_file(request, asked):
         asked = [replace(asked[0], is_named=True)]
     rule = request.if_exists or ("error" if named else "skip")
@@ -168,13 +175,15 @@ def make_plan(request: Request) -> Plan:
     )
 
 
-def _asked(gathered: Gathered, place: Placer) -> list[Job]:
+def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
     """A job for every picture that was found, in that order."""
     namer, jobs = place.namer, []
     many = len(gathered.found) + len(gathered.failed) > 1
     for index, found in enumerate(gathered.found, 1):
         some = found.path is not None and (many or found.root is not None)
-        job = Job(found.path, place(found, index), namer.format_for(found.path), one_of_many=some)
+        depth = 0 if found.root is None else 1 + len(found.relative_folder.parts)
+        form = namer.format_for(found.path)
+        job = Job(found.path, place(found, index), form, one_of_many=some, depth=depth)
         own = format_of(found.path.suffix) if found.path is not None else None
         if found.path is None and namer.format is None:
             job = replace(job, format=None)

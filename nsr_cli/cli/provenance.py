@@ -1,15 +1,15 @@
 """The note in each result that says how it was made, and reading it again.
 
 It is one text, keyword `nsr`, in JSON; the codec carries it as a PNG text or inside the XMP packet of other
-formats. It names the weights by their hash, the command that makes the same picture again, and the pixels as
-they were written, so that a result which somebody has edited is known from one that is still ours.
+formats. It names the weights by their hash, the command that makes the same picture again, and the pixels and all
+other metadata as they were written, so that a result which somebody has edited is known from one that is still ours.
 """
 
 import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import nsr_cli
 from nsr_cli.cli import texts_of_file
@@ -18,11 +18,17 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
 
+if TYPE_CHECKING:
+    from nsr_cli.cli.outcome import Outcome
+
 KEYWORD = "nsr"
+Frames = Literal["all", "first"]
+"""Which frames of an animation were taken."""
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
-_LOSSY = frozenset({"JPEG", "WEBP"})
+LOSSY = frozenset({"JPEG", "WEBP"})
+"""Formats whose results depend on a quality, where one was asked for."""
 _GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
 
 
@@ -33,19 +39,57 @@ def mark(
     sha256: str,
     pixels: str | None = None,
     steps: str | None = None,
-    frames: str | None = None,
+    frames: Frames | None = None,
+    seal: str | None = None,
 ) -> Picture:
     """A copy of `picture` that remembers how it was made.
 
     That is: the arguments, in shell form, the weights, the digest of the pixels, of `auto` the steps, and of an
-    animation which frames were taken, `all` or the `first`.
+    animation which frames were taken. In the written file `metadatadigest.seal` puts the digest of everything else
+    that it holds in the place of `seal`.
     """
     record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
     record |= {"model": model, "model_sha256": sha256}
-    more = {"steps": steps, "frames": frames, "pixels": pixels}
+    more = {"steps": steps, "frames": frames, "pixels": pixels, "metadata": seal}
     record |= {key: value for key, value in more.items() if value is not None}
     text = json.dumps(record)
     return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
+
+
+def signed(
+    page: Picture,
+    settings: Settings,
+    outcome: "Outcome",
+    form: str,
+    pixels: str | None,
+    count: int = 1,
+    seal: str | None = None,
+) -> Picture:
+    """A copy of a result's page with the note of how it was made; the page as it is where `--strip` leaves it out.
+
+    Args:
+        page: as it is written.
+        settings: of the run.
+        outcome: knows the weights, of `auto` the steps, and whether other frames were left out.
+        form: the file's format.
+        pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
+        count: of the pages or frames.
+        seal: what stands for the digest of its metadata, as of `mark`.
+    """
+    if settings.strip:
+        return page
+    frames = _frames(page, outcome, count)
+    arguments = arguments_of(settings, form, animated=frames is not None)
+    steps = outcome.found if settings.task == "auto" else None
+    made_by = (outcome.model or "", outcome.model_sha256 or "")
+    return mark(page, arguments, *made_by, pixels, steps, frames, seal)
+
+
+def _frames(page: Picture, outcome: "Outcome", count: int) -> Frames | None:
+    """Which frames of an animation were taken; None for pages, and for a file with a single picture."""
+    if outcome.is_first_frame:
+        return "first"
+    return "all" if count > 1 and page.source != "TIFF" else None
 
 
 def command_of(arguments: Sequence[str]) -> str:
@@ -55,7 +99,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 def arguments_of(settings: Settings, form: str | None, *, animated: bool = False) -> list[str]:
     """All arguments that decide the pixels of a result in a format, where the input was an animation or was not."""
-    quality = settings.write_quality if form in _LOSSY else None
+    quality = settings.write_quality if form in LOSSY else None
     arguments = settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
     return arguments + (["--all-frames"] if animated and settings.all_frames else [])
 
@@ -77,9 +121,8 @@ def read(path: Path) -> dict[str, str] | None:
     wanted = ("version", "command", "model", "model_sha256")
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in wanted):
         return None
-    return {
-        key: record[key] for key in (*wanted, "steps", "frames", "pixels") if isinstance(record.get(key), str)
-    }
+    known = (*wanted, "steps", "frames", "pixels", "metadata")
+    return {key: record[key] for key in known if isinstance(record.get(key), str)}
 
 
 def digest(pages: Sequence[Picture]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.cli.benchmark import PAPER_LEVELS
 from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.options import Device, Offline
@@ -15,9 +16,6 @@ from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
     from nsr_cli.training.publish import Trained
-
-# The strengths at which networks for every level are scored: those of the paper's tables.
-LEVELS: dict[str, tuple[int, ...]] = {"denoise": (15, 25, 50), "dejpeg": (10, 20, 30, 40)}
 
 
 def publish(
@@ -61,7 +59,7 @@ def publish(
     The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
     weights by the protocol of `nsr eval`.
     """
-    from nsr_cli.training.publish import check, load_trained, publish
+    from nsr_cli.training.publish import check, history, load_trained, publish
     from nsr_cli.training.recipe import find_task
 
     console = console_of(ctx)
@@ -71,6 +69,7 @@ def publish(
         raise UsageError(f"--from is for runs with --init: {safe_text(run)} started from scratch")
     trained = dataclasses.replace(trained, started_from=started_from)
     check(name, manifest, find_task(trained.recipe.task))
+    history(trained)
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
             raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")
@@ -112,12 +111,13 @@ def _scores(
     from nsr_cli.training.validate import InTraining, case_of
 
     task = find_task(trained.recipe.task)
+    levels = (task.scale,) if task.kind == "upscale" else PAPER_LEVELS[task.kind]
     stored = load_network(save_network(trained.network))
     model = InTraining.of(stored, task, device)
     scores: dict[str, Any] = {}
     found = [(load_registry().get(one), find_images(one, data, offline=offline)) for one in sets]
     for pictures, files in found:
-        for level in LEVELS.get(task.kind, (task.scale,)):
+        for level in levels:
             row = evaluate(case_of(task, pictures, level), files, model)
             figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
             if row.psnr_y is not None:

@@ -51,7 +51,9 @@ def _read_stdin(max_pixels: int, console: Console) -> bytes:
         raise UsageError(
             "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
         )
-    pictures = read_stream(sys.stdin.buffer, max_pixels=max_pixels)
+    pictures = read_stream(
+        sys.stdin.buffer, max_pixels=max_pixels, notice=lambda text: console.warning(f"stdin: {text}")
+    )
     try:
         data = next(pictures)
     except OSError as error:

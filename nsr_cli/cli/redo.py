@@ -1,7 +1,7 @@
 """Which existing results were made with other settings than those of this run.
 
-A result is made again only if its own note says so and its pixels are still those of the note: what somebody
-has edited, or another program has made, is never replaced.
+A result is made again only if its own note says so, and its pixels and metadata are still those of the note: what
+somebody has edited, or another program has made, is never replaced.
 """
 
 import hashlib
@@ -11,15 +11,19 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from nsr_cli.cli import provenance
+from nsr_cli.cli import metadatadigest, provenance
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import DecodeError, NsrError
+from nsr_cli.errors import NsrError, WriteError
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.weights.entry import COLORS, TASKS
 from nsr_cli.weights.manifest import load_manifest
 
 Stamp = tuple[int, int, int, int]
+
+
+class Overtaken(WriteError):
+    """Another run has made a result meanwhile; the text says so of its file, which stays."""
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -29,14 +33,20 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
-    """Whether the pixels of a result are still those of its note; False if they cannot be read."""
+    """Whether the pixels and metadata of a result are still those of its note; False if they cannot be read.
+
+    Notes of older versions say nothing of the metadata, which then count as untouched.
+    """
     try:
         record = provenance.read(path)
         if record is None or "pixels" not in record:
             return False
+        data = read_regular(path)
+        if record.get("metadata") not in (None, metadatadigest.digest(data, provenance.KEYWORD)):
+            return False
         with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
-            return provenance.digest(decoder.pages(read_regular(path))) == record["pixels"]
-    except (OSError, DecodeError):
+            return provenance.digest(decoder.pages(data)) == record["pixels"]
+    except (OSError, *metadatadigest.DAMAGE):
         return False
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli.inputs import is_folder, is_special
-from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.cli.whereabouts import Whereabouts, nearest_existing
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import write_error
 from nsr_cli.shown import safe_text
@@ -64,36 +64,42 @@ def check_folders(jobs: "Iterable[Job]") -> None:
     """WriteError unless every folder for results exists or can be made, and can be written."""
     # What is sent to a device or a pipe is not put beside it.
     targets = [job.target for job in jobs if job.target is not None and not is_special(job.target)]
-    links = [target for target in targets if target.is_symlink()]
     for folder in dict.fromkeys(target.parent for target in targets):
-        nearest = folder.absolute()
-        while not os.path.lexists(nearest):
-            nearest = nearest.parent
-        if not is_folder(nearest):
-            raise WriteError(f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder")
-        _check_open(folder, nearest)
-    for link in links:
-        _check_link(link)
+        check_folder(folder)
+    for target in targets:
+        if target.is_symlink():  # which can be asked in folders that may be searched
+            _check_link(target)
+
+
+def check_folder(folder: Path, option: str = "-o") -> None:
+    """WriteError, with the option that chooses another one, unless a folder exists or can be made, and written."""
+    nearest = nearest_existing(folder)
+    if not is_folder(nearest):
+        raise WriteError(
+            f"cannot write into {safe_text(folder)}: {safe_text(nearest)} is not a folder; "
+            f"choose another folder with {option}"
+        )
+    _check_open(folder, nearest, option)
 
 
 def _check_link(link: Path) -> None:
     """WriteError unless a file can be put where a link leads; no folder is made there."""
     real = Path(os.path.realpath(link))
-    if real.is_symlink():  # realpath gives up on a loop
+    if os.path.islink(real):  # noqa: PTH114 (Path's may raise); realpath gives up on a loop
         raise write_error(link, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
     if not is_folder(real.parent):
         raise WriteError(
             f"cannot write {safe_text(link)}: it is a link into {safe_text(real.parent)}, which is not a folder; "
             "make that folder, or remove the link"
         )
-    _check_open(real.parent, real.parent)
+    _check_open(real.parent, real.parent, "-o")
 
 
-def _check_open(folder: Path, nearest: Path) -> None:
+def _check_open(folder: Path, nearest: Path, option: str) -> None:
     """WriteError if nothing may be made in the folder, or in the nearest above it that exists."""
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise WriteError(
-            f"cannot write into {safe_text(folder)}: permission denied; choose another folder with -o"
+            f"cannot write into {safe_text(folder)}: permission denied; choose another folder with {option}"
         )
 
 

@@ -1,10 +1,7 @@
 """`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
 
-import gc
 import os
 import sys
-import threading
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,29 +14,25 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.options_files import Inputs
 from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
 from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreOptions, takes
-from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.cli.shared import RestoreFlags, takes
+from nsr_cli.errors import UsageError
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nsr_cli.cli.places import Request
-    from nsr_cli.cli.plan import Job, Plan
-    from nsr_cli.cli.restorers import Loader, RestorerLike
+    from nsr_cli.cli.plan import Plan
 
 DEFAULT_SCALE = 4.0
 
-_LARGE = 1 << 20  # bytes of a file that may hold a large picture
 _PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
-@takes(RestoreOptions)
+@takes(RestoreFlags)
 def upscale(
     ctx: typer.Context,
     inputs: Inputs,
-    shared: RestoreOptions,
+    shared: RestoreFlags,
     scale: Scale = None,
     width: Width = None,
     height: Height = None,
@@ -62,8 +55,8 @@ def upscale(
     return start(ctx, inputs, shared, Settings("upscale", scale=factor, width=width, height=height, fit=fit))
 
 
-@takes(RestoreOptions)
-def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: Sigma = None) -> int:
+@takes(RestoreFlags)
+def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, sigma: Sigma = None) -> int:
     """Remove noise from pictures, gray or color.
 
     \b
@@ -77,10 +70,8 @@ def denoise(ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, sigma: S
     return start(ctx, inputs, shared, Settings("denoise", sigma=sigma))
 
 
-@takes(RestoreOptions)
-def dejpeg(
-    ctx: typer.Context, inputs: Inputs, shared: RestoreOptions, jpeg_quality: JpegQuality = None
-) -> int:
+@takes(RestoreFlags)
+def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_quality: JpegQuality = None) -> int:
     """Remove the artifacts of JPEG compression from pictures.
 
     \b
@@ -98,8 +89,10 @@ def factor_of(ctx: typer.Context, scale: float | None, width: int | None, height
     """The factor that was asked for, unless it stands in the settings only and a size was typed.
 
     Raises:
-        UsageError: both a factor and a size were typed.
+        UsageError: both a factor and a size were typed, or a way to fill a box without the box.
     """
+    if _is_typed(ctx, "fit") and not (width and height):
+        raise UsageError("--fit says how a box is filled: give both --width and --height, or leave it out")
     if not (width or height):
         return scale
     if scale is not None and _is_typed(ctx, "scale"):
@@ -112,13 +105,13 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
     return getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
-def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Settings) -> int:
+def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
-    from nsr_cli.cli.forecast import check_space, show  # numpy and the codecs: not for --help
-    from nsr_cli.cli.pace import Pace
+    # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
+    from nsr_cli.cli.forecast import show
+    from nsr_cli.cli.outcome import exit_code
     from nsr_cli.cli.plan import make_plan
-    from nsr_cli.cli.run import exit_code, run
-    from nsr_cli.machine import one_heap
+    from nsr_cli.cli.space import check_space
 
     settings = replace(
         own,
@@ -140,37 +133,27 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreOptions, own: Se
     plan = make_plan(_request(ctx, settings, shared, inputs))
     if plan.warning:
         console.warning(plan.warning)
+    _check_quality(ctx, plan, shared, console)
     failures = show(plan, settings, console) if shared.dry_run else []
     _check_streams(plan, shared, console)
     check_models(ctx, settings)
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
-    replaces, pace = shared.if_exists == "overwrite", Pace(settings)
-    if plan.jobs:
-        if _any_large(plan.jobs):
-            one_heap()
-        threading.Thread(target=_load_torch, daemon=True).start()  # while the first picture is decoded
-    code = run(plan, settings, _loader(settings, shared, console), console, replaces=replaces, pace=pace)
-    pace.remember()
-    return code
+    from nsr_cli.cli.execute import carry_out  # only now that nothing speaks against the run
+
+    return carry_out(
+        plan,
+        settings,
+        console,
+        replaces=shared.if_exists == "overwrite",
+        mirror=shared.mirror,
+        offline=shared.offline,
+    )
 
 
-def _any_large(jobs: "Sequence[Job]") -> bool:
-    """Whether there may be a picture for which memory is worth more than the time that threads wait for one heap.
-
-    Runs over a hundred pictures of 128×128 were slower with one.
-    """
-    for job in jobs:
-        if job.source is None:
-            return True
-        with suppress(OSError):  # which is said when it is read
-            if job.source.stat().st_size >= _LARGE:
-                return True
-    return False
-
-
-def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inputs: list[str]) -> "Request":
+def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
+    from nsr_cli.cli.inputs import is_folder
     from nsr_cli.cli.listed import listed_paths
     from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
     from nsr_cli.cli.places import Request
@@ -180,7 +163,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
         check_template(shared.name)
     output = Path(shared.output or "")
     name_is_typed = _is_typed(ctx, "name")
-    if format_of(output.suffix) and not output.is_dir():  # then the name that was typed says enough
+    if format_of(output.suffix) and not is_folder(output):  # then the name that was typed says enough
         shared = replace(
             shared,
             format=shared.format if _is_typed(ctx, "format") else None,
@@ -197,7 +180,32 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreOptions, inp
     return Request(tuple(inputs), namer, *where, Earlier(settings), name_is_typed, listed)
 
 
-def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> None:
+def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, console: Console) -> None:
+    """Say that --quality changes nothing where no result is of a lossy format.
+
+    A quality in the settings is for those results that are of one, so it is said only where another format was chosen.
+
+    Raises:
+        UsageError: both the quality and the format were typed.
+    """
+    from nsr_cli.cli.naming import format_of
+    from nsr_cli.cli.provenance import LOSSY
+
+    forms = {job.format for job in plan.jobs}
+    if shared.quality is None or not forms or None in forms or forms & LOSSY:
+        return
+    shown, chosen = " and ".join(sorted(filter(None, forms))), _is_typed(ctx, "format")
+    names = (shared.output, shared.name if _is_typed(ctx, "name") else None)
+    chosen |= any(format_of(Path(name or "").suffix) is not None for name in names)
+    if _is_typed(ctx, "quality") and chosen:
+        raise UsageError(
+            f"--quality is for JPEG and WebP, but the result is {shown}: leave it out, or choose --format jpeg"
+        )
+    if _is_typed(ctx, "quality") or chosen or shared.format is not None:
+        console.note(f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}")
+
+
+def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
     """UsageError if stdin or stdout cannot be what the plan wants of them."""
     if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
         raise UsageError(
@@ -210,7 +218,9 @@ def _check_streams(plan: "Plan", shared: RestoreOptions, console: Console) -> No
             "--json and the picture would both go to stdout: write the picture to a file with -o"
         )
     if shared.output is None and is_terminal(sys.stdout):
-        raise UsageError("the picture would go to the terminal: redirect stdout, or insist with -o -")
+        raise UsageError(
+            "the picture would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+        )
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:
@@ -251,44 +261,3 @@ def check_model(model: str | None, task: str) -> None:
 
     if model not in TIERS:
         load_manifest().resolve(model, task)
-
-
-def _load_torch() -> None:
-    # The collector would look through half a million new objects again and again, and all of them stay.
-    gc.disable()
-    try:
-        with suppress(Exception):  # the loader meets the same error, and says it
-            import nsr_cli.restore  # noqa: F401
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def _loader(settings: Settings, shared: RestoreOptions, console: Console) -> "Loader":
-    """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
-
-    def load(color: str, factor: float | None, task: str) -> "RestorerLike":
-        from nsr_cli.cli.downloads import ShownStore
-        from nsr_cli.engine.runner import Limits
-        from nsr_cli.restore import Restorer
-        from nsr_cli.weights.manifest import load_manifest
-
-        try:
-            return Restorer.load(
-                task,
-                scale=factor,
-                color=color,
-                model=settings.model_for(task),
-                device=settings.device,
-                precision=settings.precision,
-                limits=Limits(settings.batch, settings.tile, settings.max_memory),
-                store=ShownStore(console, load_manifest(), mirror=shared.mirror, offline=shared.offline),
-                notice=console.warning,
-            )
-        except WeightsError as error:
-            if settings.task == "auto":  # where a model has to say for which step it is
-                told = str(error).replace("a file with --model", f"a file with --model {task}=FILE")
-                raise WeightsError(told) from error
-            raise
-
-    return load

@@ -2,12 +2,23 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from numpy.typing import DTypeLike
 
 from nsr_cli.cli.console import Console
+from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.settings import Settings
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import NsrError
 from nsr_cli.imaging.picture import Picture
+
+if TYPE_CHECKING:
+    from nsr_cli.engine.bands import Bands
+
+Progress = Callable[[int, int], None]
+"""Told parts done and parts in all."""
 
 
 class Weights(Protocol):
@@ -23,7 +34,7 @@ class Weights(Protocol):
 
 
 class RestorerLike(Protocol):
-    """What a run needs of `restore.Restorer`."""
+    """What a run needs of `restore.Restorer`, or of a `Chain` of several."""
 
     @property
     def entries(self) -> Sequence[Weights]:
@@ -35,23 +46,39 @@ class RestorerLike(Protocol):
 
     @property
     def precision(self) -> str:
-        """The number type it computes in."""
+        """The number types of the last picture's arithmetic, joined with `+`."""
+
+    @property
+    def taken(self) -> "Sequence[Link]":
+        """The steps that a chain took, once that is known; what is no chain has none to tell apart."""
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "RestorerLike | None":
         """One for a picture so small that `side_by_side` such are sooner done with a core each; else None."""
 
-    def __call__(
-        self,
-        picture: Picture,
-        *,
-        sigma: float | None,
-        quality: float | None,
-        strength: float,
-        tta: bool,
-        size: tuple[int, int] | None,
-        progress: Callable[[int, int], None] | None,
+    def restore(
+        self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Picture:
         """Restore one picture."""
+
+    def bands(
+        self,
+        source: "Bands",
+        dtype: DTypeLike,
+        options: RestoreOptions,
+        *,
+        memory: int,
+        clipped: bool,
+        progress: Progress | None,
+    ) -> "Bands":
+        """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A step of a chain and the restorer that does it."""
+
+    step: Step
+    restorer: RestorerLike
 
 
 Loader = Callable[[str, float | None, str], RestorerLike]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nsr_cli.engine.bands import Bands
 
 _SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at: looking for noise takes a multiple of it
+_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored
 _SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
 
 
@@ -31,7 +32,7 @@ def sizes_of(found: Parts | Picture, settings: Settings) -> Sizes:
     """The sizes of a TIFF file or a picture, and of its result; PictureError as for `Settings.result_size`."""
     size, file = (found.width, found.height), 0
     if isinstance(found, Picture):
-        samples, depth = found.channels + (found.alpha is not None), found.bits // 8
+        samples, depth = found.samples, found.bits // 8
     else:
         samples, depth = (3, 1) if found.is_palette else (min(found.samples, 4), max(1, found.bits // 8))
         file = len(found.data)
@@ -46,6 +47,11 @@ def most_rows(settings: Settings) -> int:
 def most_looked_at(settings: Settings) -> int:
     """Pixels of a sample of which noise and the like are estimated."""
     return memory.allowed(settings) // _SAMPLE_BYTES
+
+
+def most_restored(settings: Settings) -> int:
+    """Pixels of a sample that is restored, to be looked at again."""
+    return most_looked_at(settings) // _RESTORED_SHARE
 
 
 def result_page(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.cli import provenance
-from nsr_cli.cli.chain import Chain
-from nsr_cli.cli.chainbands import chain_bands, settle
+from nsr_cli.cli import metadatadigest, provenance
+from nsr_cli.cli.levels import options_of
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.pixeldigest import PixelDigest
 from nsr_cli.cli.plan import Job
-from nsr_cli.cli.restorers import RestorerLike
-from nsr_cli.cli.rows import as_stored, most_looked_at, result_page
+from nsr_cli.cli.restorers import Progress, RestorerLike
+from nsr_cli.cli.rows import as_stored, result_page
 from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Leaf, Streamed
 from nsr_cli.errors import DecodeError
@@ -30,10 +29,8 @@ from nsr_cli.imaging.picture import Picture
 if TYPE_CHECKING:
     from nsr_cli.engine.bands import Bands
 
-Progress = Callable[[int, int], None]
 Rows = Callable[[int, int], NDArray[Any]]
 
-_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored, to look again
 _PARTS = 1000  # of a page, by which progress is told
 
 
@@ -68,14 +65,16 @@ class RowWriter:
             outcome: is told the size and what the format cannot hold.
             progress: told the parts that are done and their number.
         """
-        # The pages of a file have one digest, in the note of each: a token stands for it until all are written.
-        form, token, digest = streamed.format, secrets.token_hex(32), PixelDigest()
+        # The pages of a file have one digest, in the note of each: a token stands for it until all are written, and
+        # another one for that of the metadata.
+        form, digest = streamed.format, PixelDigest()
+        token, seal = secrets.token_hex(32), secrets.token_hex(32)
         pages = self._pages(streamed, restorers, outcome, progress)
         pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
         self._make_room(outcome.job)
         with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
             signed = (
-                (self._signed(page, form, outcome, token), self._told(rows, page, digest))
+                (self._signed(page, streamed, outcome, token, seal), self._told(rows, page, digest))
                 for page, rows in pages
             )
             if form == "TIFF":
@@ -84,7 +83,10 @@ class RowWriter:
             else:
                 page, rows = next(signed)
                 pngrows.write(file, page, rows)
-                pngrows.replace_metadata(file, self._signed(page, form, outcome, digest.hexdigest()))
+                pngrows.replace_metadata(
+                    file, self._signed(page, streamed, outcome, digest.hexdigest(), seal)
+                )
+            metadatadigest.seal_file(file, provenance.KEYWORD, seal)
             self._check()
             self._make_room(outcome.job)
 
@@ -144,37 +146,14 @@ class RowWriter:
         progress: Progress,
     ) -> "Bands":
         """The rows as the network gives them, or the chain of steps that were found for the page."""
-        from nsr_cli.restore import Restorer
-
-        source, level, strength = leaf.source, leaf.level, self._settings.strength
-        size = self._settings.target_size(source.page.width, source.page.height)
-        clipped = not source.page.is_float  # as for whole pictures, which stay floating point up to the file
-        if isinstance(restorer, Chain):
-            settle(restorer, lambda: source.sample(most_looked_at(self._settings) // _RESTORED_SHARE))
-            outcome.note_weights(restorer)
-            return chain_bands(
-                restorer,
-                color,
-                dtype,
-                strength=strength,
-                size=size,
-                memory=room,
-                clipped=clipped,
-                progress=progress,
-            )
-        if not isinstance(restorer, Restorer):
-            raise TypeError(f"{type(restorer).__name__} works on whole pictures only")
-        return restorer.bands(
-            color,
-            dtype,
-            sigma=level.sigma,
-            quality=level.quality,
-            strength=strength,
-            size=size,
-            memory=room,
-            clipped=clipped,
-            progress=progress,
-        )
+        page = leaf.source.page
+        options = options_of(self._settings, leaf.level, page)
+        clipped = not page.is_float  # as for whole pictures, which stay floating point up to the file
+        try:
+            return restorer.bands(color, dtype, options, memory=room, clipped=clipped, progress=progress)
+        finally:
+            if restorer.taken:  # which a chain found out only now
+                outcome.note_weights(restorer)
 
     def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
         """The rows of a page as they are stored, of each of which the digest is told."""
@@ -189,23 +168,14 @@ class RowWriter:
         return rows
 
     def _samples_bytes(self, streamed: Streamed) -> int:
-        total = 0
-        for page in (leaf.source.page for leaf in streamed.leaves):
-            width, height = self._settings.result_size(page.width, page.height)
-            total += width * height * (page.channels + (page.alpha is not None)) * page.bits // 8
-        return total
+        pages = [leaf.source.page for leaf in streamed.leaves]
+        return sum(page.result_bytes(*self._settings.result_size(page.width, page.height)) for page in pages)
 
-    def _signed(self, page: Picture, form: str, outcome: Outcome, token: str) -> Picture:
-        """The page with the note of how it was made, where `token` stands for the digest of all pixels."""
-        if self._settings.strip:
-            return page
-        frames = "first" if outcome.is_first_frame else None
-        command = provenance.arguments_of(self._settings, form, animated=outcome.is_first_frame)
-        made_by = (outcome.model or "", outcome.model_sha256 or "")
+    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str, seal: str) -> Picture:
+        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        pixels = None if page.is_float else token
-        steps = outcome.found if self._settings.task == "auto" else None
-        return provenance.mark(page, command, *made_by, pixels, steps, frames)
+        pixels, count = None if page.is_float else token, len(streamed.leaves)
+        return provenance.signed(page, self._settings, outcome, streamed.format, pixels, count, seal)
 
 
 def _named(read: Rows, number: int) -> Rows:

@@ -3,14 +3,14 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.journey import Journey
-from nsr_cli.cli.outcome import Outcome, as_json, as_line, settled, skipped_line, timings
+from nsr_cli.cli.outcome import Outcome, as_json, as_line, decided_by_plan, exit_code, skipped_line, timings
 from nsr_cli.cli.pace import Pace
 from nsr_cli.cli.pipeline import Pipeline
 from nsr_cli.cli.plan import Job, Plan
@@ -19,7 +19,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.texts import human_duration
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError, WriteError
+from nsr_cli.errors import DecodeError, NotReady, NsrError, UsageError, WriteError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
 from nsr_cli.sandbox.decoder import Decoder
@@ -71,7 +71,7 @@ def run(
     """
     started = time.monotonic()
     reporter = _Reporter(console, settings.task, pace)
-    _report_settled(plan, reporter, console)
+    _report_decided(plan, reporter, console)
     try:
         if plan.jobs:
             _restore_all(plan, settings, load, reporter, console, replaces)
@@ -86,11 +86,11 @@ def run(
     return _summary(plan, reporter.tally, console, time.monotonic() - started)
 
 
-def _report_settled(plan: Plan, reporter: "_Reporter", console: Console) -> None:
+def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None:
     """Tell what the plan alone decides: what is not a picture, and which results already exist."""
     for remark in plan.skipped:
         console.note(f"{remark.path}: skipped, {remark.reason}")
-    for outcome in settled(plan):
+    for outcome in decided_by_plan(plan):
         reporter.report(outcome)
 
 
@@ -102,7 +102,8 @@ def _restore_all(
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
         turns = Turns(total, stop)
-        journey = Journey(settings, load, console, progress, stop, replaces, decoder, turns)
+        rule = "overwrite" if replaces else plan.rule
+        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
@@ -113,7 +114,7 @@ def _restore_all(
             computers=turns.cores,
             encoders=encoders,
         )
-        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels))) as outcomes:
+        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels, console))) as outcomes:
             for outcome in outcomes:
                 reporter.report(outcome)
                 progress.finished()
@@ -167,7 +168,7 @@ class _Reporter:
             self.tally.again += outcome.job.outdated is not None
 
 
-def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
+def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator[Item]:
     """The pictures of the jobs; those on stdin are cut from the stream as they come."""
     for job in jobs:
         if job.source is not None:
@@ -175,7 +176,8 @@ def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
             continue
         number = 0
         try:
-            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels):
+            say = _warning(console, job.label)
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=say):
                 number += 1
                 if number > 1 and job.target is not None:
                     yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
@@ -185,6 +187,10 @@ def _items(jobs: tuple[Job, ...], max_pixels: int) -> Iterator[Item]:
             yield Item(job, problem=error)
         except OSError as error:
             yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
+
+
+def _warning(console: Console, label: str) -> Callable[[str], None]:
+    return lambda text: console.warning(f"{label}: {text}")
 
 
 def _to_stdout(outcome: Outcome) -> None:
@@ -221,13 +227,6 @@ def _how_to_resume(plan: Plan, tally: Tally) -> str:
     others = "it" if total == 1 else "the other one" if left == 1 else f"the other {left}"
     skip = " with --if-exists skip" if plan.rule == "error" else ""
     return f"{done}; run the same command again{skip} for {others}"
-
-
-def exit_code(failures: Sequence[NsrError], total: int) -> int:
-    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
-    if not failures:
-        return 0
-    return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:

@@ -3,19 +3,20 @@
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.cli import models, scores
 from nsr_cli.cli.benchmark import Plan
 from nsr_cli.cli.console import Console, Progress
+from nsr_cli.cli.rownames import told_apart
 from nsr_cli.cli.saved import Saver
+from nsr_cli.cli.scoredsets import FoundSet, find_sets, is_folder
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
 if TYPE_CHECKING:
-    from nsr_cli.datasets import DataStore, PictureSet
     from nsr_cli.evaluate import Case, Row, Scored
     from nsr_cli.restore import Restorer
 
@@ -25,8 +26,7 @@ class _Work:
     """One set with the cases and models that it is scored with."""
 
     jobs: "list[tuple[Case, list[Scored]]]"
-    images: list[Path]
-    complete: int  # pictures of the whole set
+    found: FoundSet
 
 
 def run(
@@ -34,28 +34,29 @@ def run(
 ) -> "tuple[list[Row], tuple[str, str]]":
     """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
 
-    Sets, models, restored pictures and the places to save at are all found before the first picture is scored, so
-    that a wrong name costs no time.
+    Sets, models, pictures that may be unusable and the places to save at are all looked at before the first picture is
+    scored, so that a wrong name costs no time.
     """
     from nsr_cli.evaluate import evaluate_set
 
     for name in plan.models:
         _check_model(name, plan.task)
     loaded = _Loaded(options, console, tta=plan.tta)
-    work = [
-        _work(plan, one, images, loaded)
-        for one, images in _find_sets(plan.sets, data, options.offline, console)
-    ]
+    work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
     _check(work, saver)
     _warn_of_levels(plan, console)
     rows: list[Row] = []
-    total = sum(len(part.jobs) * len(part.images) for part in work) * len(plan.models)
+    total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
     with console.progress(total, "scoring") as bar:
         for part in work:
-            bar.picture(part.jobs[0][0].set.name)
+            bar.picture(part.found.set.name)
             keep = saver.keep if saver else None
             scored = evaluate_set(
-                part.jobs, part.images, set_images=part.complete, progress=_steps(bar), keep=keep
+                part.jobs,
+                part.found.images,
+                set_images=part.found.complete,
+                progress=_steps(bar),
+                keep=keep,
             )
             for row in scored:
                 console.detail(scores.one_line(row))
@@ -63,14 +64,9 @@ def run(
     return rows, loaded.ran_on
 
 
-def _is_folder(name: str | None) -> bool:
-    """Whether a set or model is a folder: written as a path, so that a folder named Set5 is not taken for the set."""
-    return name is not None and (os.sep in name or "/" in name) and Path(name).is_dir()
-
-
 def _check_model(name: str | None, task: str) -> None:
     """UsageError if a model's name means nothing for the task."""
-    if _is_folder(name):
+    if is_folder(name):
         return
     try:
         models.check_name(name, task)
@@ -80,31 +76,52 @@ def _check_model(name: str | None, task: str) -> None:
         raise
 
 
-def _work(plan: Plan, one: "PictureSet", images: list[Path], loaded: "_Loaded") -> _Work:
+def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
     from nsr_cli.evaluate import find_results
 
-    cases, chosen = plan.cases(one), images[: plan.limit]
+    cases = plan.cases(found.set)
 
     def load(name: str | None, case: "Case") -> "Scored":
-        if name is not None and _is_folder(name):
-            return find_results(Path(name), case, chosen, alone=len(cases) == 1)
+        if name is not None and is_folder(name):
+            return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
 
-    jobs = [(case, [load(name, case) for name in plan.models]) for case in cases]
-    return _Work(jobs, chosen, max(one.images, len(images)))
+    jobs = [(case, _renamed(plan.models, [load(name, case) for name in plan.models])) for case in cases]
+    return _Work(jobs, found)
+
+
+def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
+    """The models, those from folders and files with as much of their paths in their names as tells them apart."""
+    from nsr_cli.evaluate import Renamed, Results
+
+    paths = [
+        Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None
+        for name in names
+    ]
+    shown = told_apart([model.name for model in found], paths)
+    renamed: list[Scored] = []
+    for model, name in zip(found, shown, strict=True):
+        if name == model.name:
+            renamed.append(model)
+        elif isinstance(model, Results):
+            renamed.append(replace(model, name=name))
+        else:
+            renamed.append(Renamed(model, name))
+    return renamed
 
 
 def _check(work: Sequence[_Work], saver: Saver | None) -> None:
-    """Meet before any scoring what would end it: restored pictures that do not fit, places that are taken."""
+    """Meet before any scoring what would end it: pictures that do not fit, places that are taken."""
     from nsr_cli.evaluate import Results
 
     for part in work:
         for case, found in part.jobs:
+            part.found.check(case)
             for model in found:
                 if isinstance(model, Results):
-                    model.check(case, part.images)
+                    model.check(case, part.found.images)
                 if saver is not None:
-                    saver.expect(case, model, part.images)
+                    saver.expect(case, model, part.found.images)
 
 
 def _warn_of_levels(plan: Plan, console: Console) -> None:
@@ -112,7 +129,7 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
     from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 
     ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
-    networks = [name for name in plan.models if name not in models.BASELINES and not _is_folder(name)]
+    networks = [name for name in plan.models if name not in models.BASELINES and not is_folder(name)]
     if plan.task not in ranges or not networks:
         return
     low, high = ranges[plan.task]
@@ -123,35 +140,6 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
             console.warning(
                 f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
             )
-
-
-def _find_sets(
-    names: Sequence[str], data: Path | None, offline: bool, console: Console
-) -> "list[tuple[PictureSet, list[Path]]]":
-    """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders."""
-    from nsr_cli.datasets import DataStore
-    from nsr_cli.datasets.pictures import set_in
-
-    store = DataStore(data, offline=offline)
-    own = {Path(name).resolve(): Path(name) for name in names if _is_folder(name)}
-    distinct = {one.name: one for one in (_set(store, name) for name in names if not _is_folder(name))}
-    found = []
-    for name, one in distinct.items():
-        with console.progress(1, name) as bar:
-            found.append((one, store.find_images(name, bar.parts)))
-    return found + [set_in(folder) for folder in own.values()]
-
-
-def _set(store: "DataStore", name: str) -> "PictureSet":
-    """The set of that name; UsageError if there is none, with what to write for a folder that is called so."""
-    try:
-        return store.registry.get(name)
-    except UsageError as error:
-        if Path(name).is_dir():
-            raise UsageError(
-                f"{error}; for the pictures in the folder write --set ./{safe_text(name)}/"
-            ) from error
-        raise
 
 
 def _steps(bar: Progress) -> Callable[[int, int], None]:

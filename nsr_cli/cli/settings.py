@@ -128,6 +128,15 @@ class Settings:
         factor = self.factor(width, height)
         return self.target_size(width, height) or (round(width * factor), round(height * factor))
 
+    def ratio(self, width: int, height: int) -> float | None:
+        """How many times as wide the result is, as it is told; None where nothing is enlarged.
+
+        PictureError as for `target_size`.
+        """
+        if not self.enlarges:
+            return None
+        return self.scale or round(self.result_size(width, height)[0] / width, 4)
+
     def arguments(self) -> list[str]:
         """The arguments that decide the pixels, as for a shell; `nsr` and the inputs are left out."""
         parts: list[str] = [self.task]

@@ -39,7 +39,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreOptions:
+class RestoreFlags:
     """The options that every restoring command has."""
 
     output: Output = None

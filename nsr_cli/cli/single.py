@@ -11,7 +11,8 @@ from nsr_cli.cli.console import Console, is_terminal
 from nsr_cli.cli.inputs import STDIN, is_folder, mode_of
 from nsr_cli.cli.places import checked_output
 from nsr_cli.cli.reading import read_input
-from nsr_cli.errors import NotReady, PictureError, UsageError, WriteError
+from nsr_cli.cli.refusals import check_folder
+from nsr_cli.errors import NotReady, PictureError, UsageError
 from nsr_cli.files import write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -71,7 +72,9 @@ def place(
     suffix, form = next(iter(forms.items()))
     if output == STDOUT or (output is None and image == STDIN):
         if output is None and is_terminal(sys.stdout):
-            raise UsageError("the result would go to the terminal: redirect stdout, or insist with -o -")
+            raise UsageError(
+                "the result would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+            )
         return Target(None, form)
     name = ("stdin" if image == STDIN else Path(image).stem) + tag + suffix
     named = False
@@ -113,11 +116,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
             )
         if rule == "skip":
             return Target(path, target.form, there=True)
-    nearest = path.parent.absolute()
-    while not os.path.lexists(nearest):
-        nearest = nearest.parent
-    if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
-        raise WriteError(f"cannot write into {safe_text(path.parent)}; choose another folder with {option}")
+    check_folder(path.parent, option)
     return target
 
 

@@ -16,6 +16,7 @@ from nsr_cli.cli.plan import Job
 from nsr_cli.cli.rows import can_write_rows, most_looked_at, most_rows, sizes_of
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import stacks
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_pages
 from nsr_cli.sandbox.decoder import Decoder
@@ -110,7 +111,8 @@ class Streams:
 
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
         sizes = [sizes_of(page, self._settings) for page in pages]
-        route = memory.route_pages(sizes, form, self._settings, Ends(False, rows))
+        ends = Ends(False, rows, tiff=pages[0].source == "TIFF")
+        route = memory.route_pages(sizes, form, self._settings, ends)
         if not route.bands:
             return None
         source = Held(pages[0])
@@ -133,7 +135,8 @@ class Streams:
         route = memory.route_pages(sizes, form, settings, Ends(True, True))
         page, level = leaves[0].source.page, leaves[0].level
         outcome.size = (page.width, page.height)
-        outcome.notes += page.notes
+        behind = stacks.slices_behind(file, pages[0].place) if len(pages) == 1 else 0
+        outcome.notes += (*page.notes, *stacks.note(behind))
         outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
         return Streamed(leaves, form, route.room)
 

@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "auto": Lazy(
         "nsr_cli.cli.auto:auto", "Repair pictures as nsr inspect advises, and enlarge them if asked."
     ),
-    "inspect": Lazy("nsr_cli.cli.inspect:app", "Tell what ails a picture and what would help."),
+    "inspect": Lazy("nsr_cli.cli.inspect:app", "Report what is wrong with a picture and how to fix it."),
     "eval": Lazy("nsr_cli.cli.evaluate:app", "Score models on benchmark sets."),
     "train": Lazy("nsr_cli.cli.train:app", "Train a network on your pictures."),
     "weights": Lazy("nsr_cli.cli.weights:app", "List, fetch and check the networks' weights."),

@@ -1,6 +1,6 @@
 """What the commands that show something share: their picture, its task, and how strong the degradation is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,32 +25,41 @@ Task = Annotated[
     ),
 ]
 
-_OPTIONS: Mapping[str, str] = {"scale": "--scale", "sigma": "--sigma", "jpeg_quality": "--jpeg-quality"}
-_OF: Mapping[str, str] = {"scale": "upscale", "sigma": "denoise", "jpeg_quality": "dejpeg"}
+LEVEL_OPTIONS: Mapping[str, str] = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
+"""Every task, and the option for how strong its degradation is."""
+
+_PARAMETERS: Mapping[str, str] = {"upscale": "scale", "denoise": "sigma", "dejpeg": "jpeg_quality"}
+
+
+def task_of(task: str | None, given: Sequence[str]) -> str:
+    """The task that was named, or the one whose level was given; `upscale` without both.
+
+    Args:
+        task: as it was typed.
+        given: the tasks whose levels were given.
+
+    Raises:
+        UsageError: there is no such task, or the levels are not for it.
+    """
+    if task is not None and task not in LEVEL_OPTIONS:
+        hint = did_you_mean(task, LEVEL_OPTIONS) or f"; there are {', '.join(LEVEL_OPTIONS)}"
+        raise UsageError(f"--task: there is no {safe_text(task)}{hint}")
+    if task is None and len(given) > 1:
+        options = " and ".join(LEVEL_OPTIONS[one] for one in given)
+        raise UsageError(f"{options} belong to different tasks: give one of them")
+    chosen = task or next(iter(given), "upscale")
+    foreign = next((LEVEL_OPTIONS[one] for one in given if one != chosen), None)
+    if foreign is not None:
+        raise UsageError(f"{foreign} does not belong to --task {chosen}: use {LEVEL_OPTIONS[chosen]}")
+    return chosen
 
 
 def choose_task(ctx: Any, task: str | None) -> str:
-    """The task that was named, or the one whose option stands on the command line; `upscale` without both.
-
-    Raises:
-        UsageError: there is no such task, or the options are not for it.
-    """
-    from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
-
-    if task is not None and task not in TASKS:
-        hint = did_you_mean(task, TASKS) or f"; there are {', '.join(TASKS)}"
-        raise UsageError(f"--task: there is no {safe_text(task)}{hint}")
-    given = [key for key in _OPTIONS if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"]
-    if task is None and len(given) > 1:
-        raise UsageError(
-            f"{' and '.join(_OPTIONS[key] for key in given)} belong to different tasks: give one"
-        )
-    chosen = task or (_OF[given[0]] if given else "upscale")
-    foreign = next((key for key in given if _OF[key] != chosen), None)
-    if foreign is not None:
-        own = next(_OPTIONS[key] for key, name in _OF.items() if name == chosen)
-        raise UsageError(f"{_OPTIONS[foreign]} does not belong to --task {chosen}: use {own}")
-    return chosen
+    """The task that was named, or the one whose option stands on the command line. Raises as `task_of`."""
+    sources = {one: ctx.get_parameter_source(name) for one, name in _PARAMETERS.items()}
+    return task_of(
+        task, [one for one, found in sources.items() if getattr(found, "name", "") == "COMMANDLINE"]
+    )
 
 
 def find_level(

@@ -1,8 +1,10 @@
 """The rows of a large TIFF file: cut out, decoded where strangers' files are decoded, and brought to one range."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import tifftags
+from nsr_cli.imaging.floats import Tally
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.rebuild import float_span, upright_metadata
+from nsr_cli.imaging.rebuild import checked_span, upright_metadata
 from nsr_cli.imaging.tiffbands import hollow
 from nsr_cli.imaging.tiffparts import FileBytes, Parts
 from nsr_cli.sandbox.decoder import Decoder
@@ -174,7 +177,7 @@ def open_source(
 
     Raises:
         Unsuitable: it has to be decoded in one piece.
-        DecodeError: it cannot be read, or samples are NaN or infinite.
+        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.check_apart`.
     """
     if reason := why_not(parts, file, largest):
         raise Unsuitable(reason)
@@ -199,7 +202,10 @@ def open_source(
         notes=(*first.notes, *notes),
     )
     source = TiffSource(parts, file, page, orientation, decoder, check)
-    return replace(source, page=replace(page, span=_span(source))) if page.is_float else source
+    if not page.is_float:
+        return source
+    span, extra = checked_span(reduce(add, (Tally.of(rows) for rows in _all_rows(source))))
+    return replace(source, page=replace(page.with_notes(*extra), span=span))
 
 
 def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
@@ -214,19 +220,16 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
     return first
 
 
-def _span(source: TiffSource) -> tuple[float, float]:
-    """Stored values of black and white of a float picture, every sample of which is looked at."""
+def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
+    """Every sample of a float picture, as it is stored: black and white are those of the whole."""
     tap = source.bands().tap()
-    low, high = np.inf, -np.inf
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
-        rows = tap.read(span.start, span.stop)
-        low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-    return float_span(low, high)
+        yield tap.read(span.start, span.stop)
 
 
 def _decoded(parts: Parts, decoder: Decoder, first: int, last: int) -> Picture:
     try:
-        return decoder.pages(parts.cut(first, last))[0]
+        return decoder.part(parts.cut(first, last))
     except DecodeError as error:
         if last - first == parts.height:
             raise
@@ -234,11 +237,7 @@ def _decoded(parts: Parts, decoder: Decoder, first: int, last: int) -> Picture:
 
 
 def _stored(picture: Picture, page: Picture) -> NDArray[Any]:
-    """Samples, alpha last, with the values that the file has; gray parts of a color palette in color."""
-    if picture.is_float and picture.span != (0.0, 1.0):
-        black, white = (np.float32(value) for value in picture.span)
-        found: NDArray[Any] = picture.pixels * (white - black) + black
-        return found
+    """Samples, alpha last; gray parts of a color palette in color."""
     if picture.is_gray and not page.is_gray:
         picture = picture.with_pixels(np.repeat(picture.pixels, 3, axis=2), picture.alpha)
     return joined(picture)

@@ -246,11 +246,11 @@ def _is_safetensors(path: Path) -> bool:
 
 def _require_own(path: Path) -> None:
     """Raise `WeightsError` if a safetensors file is not one of nsr's: `--model` would refuse it."""
-    from nsr_cli.model.checkpoint import read_file
+    from nsr_cli.model.description import read_start
     from nsr_cli.weights.entry import MAX_BYTES
 
     with suppress(OSError):  # too large or just gone: what is said next holds all the same
-        read_file(path, MAX_BYTES)
+        read_start(path, MAX_BYTES)
 
 
 def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":

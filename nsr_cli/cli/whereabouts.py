@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, absolute, or the nearest above it in whose place there is something, even a broken link."""
+    nearest = folder.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    return nearest
+
+
 class Whereabouts:
     """Tells whether paths mean one file.
 
@@ -29,4 +37,5 @@ class Whereabouts:
 
     def written(self, path: Path) -> str:
         """The file that is there, or will be, once `path` has been written: a link stays, and its target changes."""
-        return os.path.realpath(path) if path.is_symlink() else self.entry(path)
+        # Path's own question fails in a folder that may not be searched; what is wrong there is said later.
+        return os.path.realpath(path) if os.path.islink(path) else self.entry(path)  # noqa: PTH114

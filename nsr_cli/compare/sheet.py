@@ -1,4 +1,4 @@
-"""Results side by side on one sheet: the same region of each, labelled, and where it lies in the picture."""
+"""Results side by side on one sheet: the same region of each, labeled, and where it lies in the picture."""
 
 import math
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ def extract(archive: Path, folder: Path, images: int) -> None:
     """Unpack the pictures of a zip file into a new `folder`, without the folders in the file.
 
     Everything happens in a folder beside it, which takes the name when the pictures are complete and counted;
-    a folder of that name that is not complete is replaced. A list of hashes is stored with the pictures.
+    a folder of that name with anything else in it is replaced. A list of hashes is stored with the pictures.
 
     Args:
         archive: the zip file; its own hash has been checked before.
@@ -145,21 +145,35 @@ def _blocks(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]
 
 
 def _publish(aside: Path, folder: Path) -> None:
-    """Give the complete folder its name; what is there is moved away first."""
-    for _ in range(10):
-        try:
-            aside.rename(folder)
-        except OSError:
-            if not folder.exists() and not folder.is_symlink():
-                raise
-            old = part_folder(folder, "0" * 64)
-            with contextlib.suppress(OSError):  # another process may have moved it
-                folder.rename(old / "old")
+    """Give the complete folder its name; what is there is moved away first, unless it is the same.
+
+    Nothing is removed before the new folder has its name: whoever reads is without pictures for two renames at most.
+    """
+    olds: list[Path] = []
+    try:
+        for _ in range(10):
+            try:
+                aside.rename(folder)
+            except OSError:
+                if not folder.exists() and not folder.is_symlink():
+                    raise
+                if _is_same(folder, aside):  # where there are no locks, another process may have been faster
+                    return
+                olds.append(part_folder(folder, "0" * 64))
+                with contextlib.suppress(OSError):  # another process may have moved it
+                    folder.rename(olds[-1] / "old")
+            else:
+                sync_folder(folder.parent)
+                return
+        raise FileExistsError(17, "another process keeps making it")
+    finally:
+        for old in olds:
             shutil.rmtree(old, ignore_errors=True)
-        else:
-            sync_folder(folder.parent)
-            return
-    raise FileExistsError(17, "another process keeps making it")
+
+
+def _is_same(folder: Path, new: Path) -> bool:
+    """Whether `folder` holds, undamaged, the pictures that were unpacked into `new`."""
+    return read_sums(folder) == read_sums(new) and not damaged_pictures(folder)
 
 
 def _refused(archive: Path, why: str) -> DataError:

@@ -57,6 +57,7 @@ class PictureSet:
         scored_on: upscaled pictures are compared on luma (`y`) or on all channels (`rgb`).
         crop: long and short side in pixels; larger pictures are cut to their top left part of that size.
         note: what else a user should know.
+        differs: its files here are known to be others than the published ones.
     """
 
     name: str
@@ -69,6 +70,7 @@ class PictureSet:
     scored_on: Literal["y", "rgb"] = "y"
     crop: tuple[int, int] | None = None
     note: str = ""
+    differs: bool = False
 
     @property
     def is_manual(self) -> bool:

@@ -7,9 +7,21 @@ from typing import Literal
 
 from nsr_cli.datasets.archive import damaged_pictures, extract, read_sums
 from nsr_cli.datasets.pictures import pictures_in
-from nsr_cli.datasets.registry import PictureSet, Registry, RemoteFile, load_registry
+from nsr_cli.datasets.registry import Archive, PictureSet, Registry, RemoteFile, load_registry
 from nsr_cli.errors import DataError
-from nsr_cli.fetch import Progress, Source, cache_root, expanded, fetch, is_intact, is_offline, mirror_url
+from nsr_cli.fetch import (
+    GO_ONLINE,
+    Progress,
+    Source,
+    cache_root,
+    expanded,
+    fetch,
+    is_intact,
+    is_offline,
+    mirror_url,
+    patience,
+)
+from nsr_cli.files import write_error
 from nsr_cli.shown import safe_text
 
 
@@ -114,7 +126,7 @@ class DataStore:
         folder = self.folder / one.name
         if one.archive is not None:
             if not self._is_unpacked(one):
-                self._pull_archive(one, progress)
+                self._pull_archive(one, one.archive, progress)
             return folder
         missing = [file for file in one.files if not is_intact(folder / file.name, _source(file, ()))]
         if missing:
@@ -125,9 +137,9 @@ class DataStore:
     def verify(self, name: str) -> Finding:
         """Check the set where `find_images` would look for it, without changing or loading anything."""
         one = self.registry.get(name)
-        own = self._own_folder(one)
+        own = self.check_own(name)
         if own is not None:
-            return _check_own(one, own)
+            return own
         folder = self._cached_folder(one)
         if folder is None:
             return Finding(one, "absent")
@@ -138,6 +150,12 @@ class DataStore:
         else:
             problems = _problems(one, folder)
         return Finding(one, _state(problems), folder, tuple(problems))
+
+    def check_own(self, name: str) -> Finding | None:
+        """As `verify`, if `find_images` takes a folder of the user's; None if it takes the cache, which it checks."""
+        one = self.registry.get(name)
+        own = self._own_folder(one)
+        return None if own is None else _check_own(one, own)
 
     def _cached_folder(self, one: PictureSet) -> Path | None:
         """The folder of a set in the cache; None if there is none, or only what a failed download left."""
@@ -180,18 +198,25 @@ class DataStore:
                 fetch(source, self.folder / one.name / file.name, progress=step, client=client)
                 done += file.bytes
 
-    def _pull_archive(self, one: PictureSet, progress: Progress | None) -> None:
-        archive = one.archive
-        assert archive is not None  # noqa: S101
+    def _pull_archive(self, one: PictureSet, archive: Archive, progress: Progress | None) -> None:
+        """Load and unpack an archive, one process at a time: whoever waited finds the set unpacked."""
+        from nsr_cli.fetch.lock import one_at_a_time  # only now, as in `_pull_files`
+
         zipped = self.folder / archive.name
-        source = Source((), archive.bytes, archive.sha256)
-        if not is_intact(zipped, source):
+        if not is_intact(zipped, Source((), archive.bytes, archive.sha256)):
             self._refuse_if_offline(one)
-        path = archive.url.partition("://")[2].partition("/")[2]
-        urls = self._addresses(archive.name, path, archive.url)
-        fetch(Source(urls, archive.bytes, archive.sha256), zipped, progress=progress)
-        extract(zipped, self.folder / one.name, one.images)
-        zipped.unlink(missing_ok=True)
+        # `fetch` locks by the first half of the digits, and is called below.
+        lock = self.folder / f".{archive.sha256[16:32]}.lock"
+        _make(self.folder)
+        busy = DataError(f"cannot unpack {one.name}: another process is still at it; wait for it or end it")
+        with one_at_a_time(lock, patience(archive.bytes), busy):
+            if self._is_unpacked(one):
+                return
+            path = archive.url.partition("://")[2].partition("/")[2]
+            urls = self._addresses(archive.name, path, archive.url)
+            fetch(Source(urls, archive.bytes, archive.sha256), zipped, progress=progress)
+            extract(zipped, self.folder / one.name, one.images)
+            zipped.unlink(missing_ok=True)
 
     def _is_unpacked(self, one: PictureSet) -> bool:
         folder = self.folder / one.name
@@ -205,9 +230,8 @@ class DataStore:
     def _refuse_if_offline(self, one: PictureSet) -> None:
         if self.offline:
             raise DataError(
-                f"{one.name} is not complete on this machine and the network is switched off; run `nsr data "
-                f"pull {one.name}` without --offline, NSR_OFFLINE and offline in nsr.toml, or point "
-                f"{self._option} at a folder with it"
+                f"{one.name} is not complete on this machine, and the network is disabled; {GO_ONLINE}, then run "
+                f"`nsr data pull {one.name}`, or point {self._option} at a folder with it"
             )
 
 
@@ -216,6 +240,13 @@ def find_images(
 ) -> list[Path]:
     """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network; `option` gives `data`."""
     return DataStore(data, offline=offline, option=option).find_images(name)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def _counted(pictures: int) -> str:

@@ -1,47 +1,47 @@
-"""A network on NumPy pixels: gray and color in any combination, and the self-ensemble."""
+"""A network on NumPy pixels: gray and color in any combination, and the self-ensemble.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Torch is loaded with the first network only, so that what blends pixels need not wait for it.
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, from_numpy
 
-from nsr_cli.engine.runner import Runner
+from nsr_cli.engine.beyond import add_beyond, limits_of, within
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nsr_cli.engine.runner import Runner
+
 Unit = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(slots=True)
-class OverallProgress:
-    """Adds up the progress of `runs` network runs."""
-
-    progress: Progress | None
-    runs: int
-    done: int = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current run are computed; fewer than before if it had to start again."""
-        if self.progress is not None:
-            self.progress(self.done * total + done, self.runs * total)
-
-    def end_run(self) -> None:
-        """The current run has its result, and the next one begins."""
-        self.done += 1
 
 
 def run_array(
-    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
 
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
     restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
     the other, since each has noise of its own: then `watch` is told of as many runs.
+    Samples far beyond black and white go around the network, as of `beyond`.
     """
+    limits = limits_of(runner.network.config.scale)
+    inside = within(array, limits)
+    out = _restored(runner, inside, level, watch, by_channel=by_channel)
+    if inside is not array:
+        add_beyond(out, array, limits)
+    return out
+
+
+def _restored(
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool
+) -> Unit:
     channels, wanted = array.shape[2], runner.network.config.channels
     if channels == wanted:
         return _run(runner, array, level, watch)
@@ -57,7 +57,7 @@ def run_array(
 
 
 def run_ensemble(
-    runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress, *, by_channel: bool = False
+    runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
     """Mean of `run_array` over the eight flips and quarter turns of the picture, each turned back."""
     total = run_array(runner, array, level, watch, by_channel=by_channel)
@@ -79,7 +79,9 @@ def blended(plain: Unit, made: Unit, strength: float) -> Unit:
     return made
 
 
-def _run(runner: Runner, array: Unit, level: Tensor | None, watch: OverallProgress) -> Unit:
+def _run(runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress) -> Unit:
+    from torch import from_numpy
+
     x = from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     out: Unit = runner.run(x, level, watch).permute(1, 2, 0).numpy()
     watch.end_run()

@@ -1,7 +1,7 @@
 """A folded network run over a whole picture, layer by layer, on its selection grid.
 
 Every sparse convolution of the network needs the features of a whole window before it can choose that window's
-kernel, and a one-pixel halo of the neighbours' features at the same depth. So all windows pass a layer before any
+kernel, and a one-pixel halo of the neighbors' features at the same depth. So all windows pass a layer before any
 passes the next; how many are convolved at once is a matter of memory and changes nothing else.
 """
 
@@ -13,16 +13,15 @@ from torch import Tensor
 
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.device import one_core, whole_float32
-from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.forward_pass import ForwardPass, SelectionHook
+from nsr_cli.engine.grid import Grid, Layout
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
-from nsr_cli.engine.passage import Passage, Witness
+from nsr_cli.engine.progress import Progress
 from nsr_cli.machine import usable_threads, window_threads
+from nsr_cli.model.footprint import MOST_JOINED, MOST_PLACE_BYTES
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
-Progress = Callable[[int, int], None]  # units of work done, units in all
-
-# How many windows are joined at most; bytes of the features of all of them at one place; pieces of work for each core.
-_MOST_JOINED, _MOST_BYTES, _PIECES_PER_CORE = 16, 1 << 10, 2
+_PIECES_PER_CORE = 2  # of work, at the least, before windows are joined
 
 
 class Executor:
@@ -73,9 +72,10 @@ class Executor:
         other.threads = threads
         return other
 
-    def _most_joined(self, windows: int) -> int:
+    def _layout(self, batch: int, windows: int) -> Layout:
         width = self.config.width * (1 + self.config.expansion) // 2
-        return most_joined(windows, width, self.dtype)
+        joined = self._joined or most_joined(windows, width, self.dtype)
+        return Layout(self.device, self.dtype, batch if self.batched else None, joined, self.repeat)
 
     @torch.inference_mode()
     def __call__(
@@ -84,7 +84,7 @@ class Executor:
         level: Tensor | None,
         batch: int,
         progress: Progress | None = None,
-        witness: Witness | None = None,
+        hook: SelectionHook | None = None,
     ) -> Tensor:
         """Restore one picture.
 
@@ -94,13 +94,13 @@ class Executor:
             batch: windows convolved at once on a GPU; changes memory and speed, not the picture.
             progress: told the blocks that are done and their number, in the caller's thread: after every block
                 and, so that it can raise to end a long run, a few times a second.
-            witness: shown the selection of every layer that makes one, in their order, in the caller's thread.
+            hook: shown the selection of every layer that makes one, in their order, in the caller's thread.
 
         Returns:
             (C, scale·H, scale·W) float32 on this executor's device, not clipped.
 
         Raises:
-            BaseException: what `progress` or `witness` raised; no thread is left running.
+            BaseException: what `progress` or `hook` raised; no thread is left running.
         """
         height, width = x.shape[1:]
         if self._unshuffle > 1:
@@ -108,16 +108,13 @@ class Executor:
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with whole_float32(self.device), Crew(min(self.threads, len(grid))) as crew:
-            many, joined = batch if self.batched else None, self._joined or self._most_joined(len(grid))
-            run = Passage(
-                self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined
-            )
+            run = ForwardPass(self.config, grid, crew, self._layout(batch, len(grid)))
             picture = run.picture(x, level)
             run.beat = _beat(progress, 0, count)
             run.head(self._head, picture)
             for done, block in enumerate(self._blocks):
                 run.beat = _beat(progress, done, count)
-                run.block(block, witness)
+                run.block(block, hook)
                 if progress is not None and done + 1 < count:
                     progress(done + 1, count)
             out = run.tail(self._tail, self._skip, picture)
@@ -129,10 +126,10 @@ class Executor:
 def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
     """How many of a picture's windows a CPU computes together.
 
-    PyTorch's threads wait for each other at every call, the more of them the longer, however small the window: so few
-    calls are better. But convolutions get slower where the features of a place are many bytes, and there should be
-    enough work for all cores. Theirs are counted, not the threads in use: a picture that shares them with others comes
-    out the same.
+    Every call of PyTorch takes Python's global interpreter lock, for which threads wait, the more of them the longer,
+    however small the window: so few calls are better. But convolutions get slower where the features of a place are
+    many bytes, and there should be enough work for all cores. Theirs are counted, not the threads in use: a picture
+    that shares them with others comes out the same.
 
     Args:
         windows: of the picture.
@@ -140,7 +137,7 @@ def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
         dtype: of features.
     """
     enough = windows // (_PIECES_PER_CORE * usable_threads())
-    return max(1, min(enough, _MOST_JOINED, _MOST_BYTES // (width * dtype.itemsize)))
+    return max(1, min(enough, MOST_JOINED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
 
 
 def _is_apart(layer: Layer) -> bool:

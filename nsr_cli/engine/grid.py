@@ -32,6 +32,20 @@ Border = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How the features of a picture lie in memory, and how much of them one convolution computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    batch: int | None = None
+    """So many whole windows at once; None: single ones, no more of them than lies in the picture."""
+    joined: int = 1
+    """Without a batch, up to so many whole windows of a row at once, side by side in the channels."""
+    repeat: bool = False
+    """Whether every layer sees the outermost pixels of its features repeated around the picture, not zeros."""
+
+
+@dataclass(frozen=True, slots=True)
 class Area:
     """A rectangle of whole windows or one partial window, within one strip: what one convolution computes."""
 
@@ -72,7 +86,7 @@ class Views:
     borders: tuple[Border, ...]
     """In the order in which they are to be copied."""
 
-    def show_neighbours(self) -> None:
+    def copy_halos(self) -> None:
         """Copy the outermost pixels of the area into the rims around it; see `Grid.views`."""
         for rim, pixels in self.borders:
             rim.copy_(pixels)
@@ -99,6 +113,10 @@ class Grid:
     def __len__(self) -> int:
         """Number of windows [M]."""
         return self.rows * self.cols
+
+    def areas(self, layout: Layout) -> list[Area]:
+        """What is computed together."""
+        return self.single(layout.joined) if layout.batch is None else self.batches(layout.batch)
 
     def single(self, joined: int = 1) -> list[Area]:
         """Every window, or up to `joined` whole ones of a row together, no pixel of them outside the picture."""
@@ -171,28 +189,21 @@ class Grid:
 
     def pixels(self, device: torch.device) -> Tensor:
         """How many pixels of the picture each window has: (M, 1) float32."""
-        side = torch.tensor(float(self.window), device=device)
+        side = torch.tensor(self.window, dtype=torch.float32, device=device)
         high = torch.arange(self.height, 0, -self.window, device=device).minimum(side)
         wide = torch.arange(self.width, 0, -self.window, device=device).minimum(side)
         return (high[:, None] * wide).reshape(-1, 1)
 
     def strips(
-        self,
-        channels: int,
-        rim: int,
-        device: torch.device,
-        dtype: torch.dtype,
-        *,
-        whole: bool,
-        joined: int = 1,
-        wide: bool = False,
+        self, channels: int, rim: int, layout: Layout, dtype: torch.dtype, *, wide: bool = False
     ) -> Strips:
-        """Zeroed strips for the areas of `single(joined)`, or with `whole` one for those of `batches`.
+        """Zeroed strips of this number type for the areas of a layout.
 
         `wide`: what lies in a strip are not windows, but the part of the picture that they cover.
         """
+        whole = layout.batch is not None
         high = self.rows * self.window if whole else self.height
-        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(joined)
+        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(layout.joined)
         shapes = [
             (
                 1,
@@ -204,7 +215,7 @@ class Grid:
         ]
         # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
-        pieces = zeros(sum(sizes), device, dtype).split_with_sizes(sizes)
+        pieces = zeros(sum(sizes), layout.device, dtype).split_with_sizes(sizes)
         return [
             piece[: prod(shape)].view(shape).permute(0, 3, 1, 2)
             for piece, shape in zip(pieces, shapes, strict=True)
@@ -213,7 +224,7 @@ class Grid:
     def fill(
         self, strips: Strips, rim: int, x: Tensor, level: Tensor | None = None, *, repeat: bool = False
     ) -> None:
-        """Copy (C, height, width) into wide strips, centred on 0, and maps of `level` behind it, rims included.
+        """Copy (C, height, width) into wide strips, centered on 0, and maps of `level` behind it, rims included.
 
         One strip after the other, so that no copy of the picture is needed. `repeat` as for `views`.
         """

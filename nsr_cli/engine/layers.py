@@ -1,5 +1,6 @@
 """Folded layers of a network, laid out for inference: how one window is convolved, and how several at once are."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -29,10 +30,10 @@ class PlainLayer:
             transformed = winograd.transformed(weight.flatten(2).transpose(1, 2)).contiguous()
         return cls(weight, layer.bias.detach().to(device, dtype), transformed)
 
-    def apply(self, features: Tensor, rooms: winograd.Rooms) -> Tensor:
+    def apply(self, features: Tensor, workspace: winograd.Workspace) -> Tensor:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
         if self.transformed is not None and winograd.is_large(features):
-            return winograd.convolve(features, self.transformed, self.bias, rooms)
+            return winograd.convolve(features, self.transformed, self.bias, workspace)
         return F.conv2d(features, self.weight, self.bias, groups=self.joined)
 
     def times(self, joined: int) -> "PlainLayer":
@@ -75,14 +76,14 @@ class SparseLayer:
         biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).flatten(1)
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
-    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, rooms: winograd.Rooms) -> Tensor:
+    def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, workspace: winograd.Workspace) -> Tensor:
         """One window or J joined ones, each with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
             features: (1, J · C, H + 2, W + 2), theirs and a halo of one pixel.
             gamma: (d, J, k), their selections.
             bias: (J · O,).
-            rooms: for what comes between.
+            workspace: for what comes between.
 
         Returns:
             (1, J · O, H, W)
@@ -91,7 +92,7 @@ class SparseLayer:
         mixed = torch.bmm(gamma, self.kernels)
         if joined == 1 and self.by_winograd and winograd.is_large(features):
             kernels = winograd.transformed(mixed.view(-1, 9, channels))
-            return winograd.convolve(features, kernels, bias, rooms)
+            return winograd.convolve(features, kernels, bias, workspace)
         if joined > 1:
             mixed = mixed.transpose(0, 1).to(self.dtype, memory_format=torch.contiguous_format).contiguous()
         else:
@@ -154,8 +155,4 @@ def _layer(layer: Convolution | SparseConvolution, device: torch.device, dtype: 
 def _selector(layer: Convolution | SparseConvolution, device: torch.device) -> Selector | None:
     if not isinstance(layer, SparseConvolution) or layer.selector is None:
         return None
-    selector = Selector(
-        layer.in_channels, layer.groups, layer.cardinality, layer.selector.kind, layer.selector.temperature
-    )
-    selector.load_state_dict(layer.selector.state_dict())
-    return selector.to(device).eval().requires_grad_(False)
+    return deepcopy(layer.selector).to(device).eval().requires_grad_(False)

@@ -20,10 +20,12 @@ from nsr_cli.engine.device import (
     one_core,
     prepare_cpu,
 )
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import Progress, of_part
 from nsr_cli.engine.tiles import Tile, bytes_per_window, margin_of, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
+from nsr_cli.machine import memory_budget
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 
@@ -32,7 +34,6 @@ Notice = Callable[[str], None]
 # A GPU wants many windows to fill its multiprocessors. On a CPU it is always one at a time, which keeps the caches
 # warm and makes the result independent of `batch` to the last bit.
 BATCHES = {"cuda": 64, "mps": 16}
-_SHARE = 0.5  # of the free memory is used unless the user says how much
 # Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
 # (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame of a
 # different shade. Networks that enlarge see the outermost pixel again, those that restore see mirrored pixels, since
@@ -105,7 +106,7 @@ class Runner:
         """(C, H, W) float32 about [0, 1] -> (C, scale·H, scale·W) float32 on the CPU, finite, not clipped.
 
         Raises:
-            MemoryExhausted: not even one window with its neighbours fits into memory.
+            MemoryExhausted: not even one window with its neighbors fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
         # One core, but for the layers, which have threads of their own.
@@ -113,11 +114,11 @@ class Runner:
             return self._run(x, level, progress)
 
     def _run(self, x: Tensor, level: Tensor | None, progress: Progress | None) -> Tensor:
-        x, edge = surrounded(x, self.network.config)
+        x, edge = padded(x, self.network.config)
         out = self._run_in_memory(x, edge, level, progress)
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
-            self._say(f"{self.precision} overflowed; the picture is computed again in fp32")
+            self.say(f"{self.precision} overflowed; the picture is computed again in fp32")
             del out  # it may be as large as all the memory that there is for a picture
             out = self._in_float32()._run_in_memory(x, edge, level, progress)  # noqa: SLF001
             used = "fp32"
@@ -154,7 +155,7 @@ class Runner:
     @property
     def memory(self) -> int:
         """Bytes that a picture and its arithmetic may take: what the user said, or half of what is free."""
-        return self.limits.max_memory or int(_SHARE * free_memory(torch.device("cpu")))
+        return memory_budget(self.limits.max_memory, lambda: free_memory(torch.device("cpu")))
 
     def _in_float32(self) -> "Runner":
         """A runner of its own, since other pictures may be running on this one."""
@@ -179,7 +180,7 @@ class Runner:
 
     def _placed_on_cpu(self) -> Executor:
         """The network on the CPU from now on, after the card ran out of memory."""
-        self._say(f"out of memory on {self.device}; going on with the CPU")
+        self.say(f"out of memory on {self.device}; going on with the CPU")
         self.device, self.precision, self._most_windows = torch.device("cpu"), "fp32", None
         return self._placed(torch.float32)
 
@@ -207,7 +208,7 @@ class Runner:
             return self._most_windows
         if self.limits.tile is not None:
             return max(self._smallest, (self.limits.tile // self.network.config.window) ** 2)
-        budget = self.limits.max_memory or int(_SHARE * free_memory(self.device))
+        budget = memory_budget(self.limits.max_memory, lambda: free_memory(self.device))
         return max(self._smallest, budget // self.bytes_per_window)
 
     def _retreat(self, windows: int, size: str) -> None:
@@ -215,10 +216,10 @@ class Runner:
         device = self.device
         if self.batch > 1:
             self.batch //= 2
-            self._say(f"out of memory on {self.device}; going on with smaller batches of windows")
+            self.say(f"out of memory on {self.device}; going on with smaller batches of windows")
         elif windows > self._smallest:
             self._most_windows = max(self._smallest, windows // 2)
-            self._say(f"out of memory on {self.device}; going on with smaller tiles")
+            self.say(f"out of memory on {self.device}; going on with smaller tiles")
         elif self.device.type != "cpu":
             self._executor = self._placed_on_cpu()
         else:
@@ -239,35 +240,25 @@ class Runner:
         for index, tile in enumerate(tiles):
             rows, cols = tile.outer
             part = x[:, rows.start : rows.stop, cols.start : cols.stop]
-            restored = self._executor(part, level, self.batch, _of_tile(progress, index, len(tiles)))
+            restored = self._executor(part, level, self.batch, of_part(progress, index, len(tiles)))
             kept_rows, kept_cols = tile.kept
             own_rows, own_cols = tile.own
             kept = restored[:, kept_rows.scaled(scale), kept_cols.scaled(scale)]
             out[:, own_rows.scaled(scale), own_cols.scaled(scale)] = kept
         return out
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Give `notice` a line, unless it, or the twin of one, was given that before."""
         if text not in self._said:
             self._said.add(text)
             self._tell(text)
 
 
-def surrounded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
+def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
     """(C, H, W), padded with what the network is to see around it, and how many pixels that adds on each side."""
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge
     return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
-
-
-def _of_tile(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """Reports the progress of one tile as a part of the progress of all."""
-    if progress is None:
-        return None
-
-    def watch(done: int, total: int) -> None:
-        progress(index * total + done, count * total)
-
-    return watch
 
 
 def _is_finite(x: Tensor) -> bool:

@@ -3,20 +3,21 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from math import prod
 from pathlib import Path
 
 from nsr_cli.engine.device import one_core
 from nsr_cli.engine.runner import Runner
-from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.model.checkpoint import load_network, read_config, read_file, trained_for
+from nsr_cli.errors import UsageError
+from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.description import read_config, read_file, trained_for
 from nsr_cli.model.footprint import SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
-from nsr_cli.weights.entry import MAX_BYTES, TASKS, TIERS
+from nsr_cli.weights.choice import compose, native_steps
+from nsr_cli.weights.entry import MAX_BYTES, TASKS
 from nsr_cli.weights.store import WeightStore
 
 _FLOAT = 4
@@ -58,13 +59,12 @@ def load_stages(
         UsageError, WeightsError, FetchError: as for `Restorer.load`.
     """
     loaded: dict[int, Stage] = {}
-    for native in set(native_steps(task, factor, model, store)):
+    for native in set(native_steps(task, factor, model, store.manifest)):
         weights, data = read_weights(store, model, task, native, color)
         with one_core():
             network = load_fitting(data, task, weights.name)
-        loaded[native] = Stage(weights, network.config, run(network))
-    by_scale = {stage.config.scale: stage for stage in loaded.values()}
-    return [by_scale[step] for step in compose(factor, list(by_scale))]
+        loaded[network.config.scale] = Stage(weights, network.config, run(network))
+    return [loaded[step] for step in compose(factor, list(loaded))]
 
 
 def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, ...]) -> int:
@@ -86,24 +86,6 @@ def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, 
     return int(prod(shape[:2]) * max(most / SHARE, finishing))
 
 
-def compose(factor: float, natives: Sequence[int]) -> list[int]:
-    """The native factors whose product reaches `factor` in the fewest steps, and then exceeds it least.
-
-    ×8 of 2, 3, 4 is 4·2, ×2.5 is 3, ×16 is 4·4. The larger steps come first: they see the original pixels.
-    """
-    if factor == 1:
-        return [1]
-    for length in range(1, 5):
-        fitting = [
-            c for c in combinations_with_replacement(sorted(natives), length) if prod(c) >= factor - 1e-9
-        ]
-        if fitting:
-            return sorted(min(fitting, key=prod), reverse=True)
-    raise UsageError(
-        f"×{factor:g} cannot be composed of ×{', ×'.join(map(str, natives))}; choose another --model"
-    )
-
-
 def checked_scale(task: str, scale: float | None) -> float:
     """The factor of a task, 1 for those that have none; UsageError for one that is not possible."""
     if task != "upscale":
@@ -115,38 +97,11 @@ def checked_scale(task: str, scale: float | None) -> float:
     return float(scale)
 
 
-def native_steps(task: str, factor: float | None, model: str | None, store: WeightStore) -> list[int]:
-    """Native factors in the order in which they run, of the manifest; or the one that a chosen model has.
-
-    Args:
-        task, model, store: as for `load_stages`.
-        factor: of `upscale`; None for the smallest native one.
-
-    Returns:
-        One for each step; 1 for other tasks than `upscale`, 0 for a file of weights, which knows its own.
-
-    Raises:
-        UsageError, WeightsError: there are no such weights.
-    """
-    if task != "upscale":
-        return [1]
-    if model is not None:
-        chosen = None if model in TIERS else store.manifest.resolve(model, task)
-        if isinstance(chosen, Path):
-            return [0]  # known once the file is read
-        if chosen is not None and chosen.scale is not None:
-            return [chosen.scale]
-    natives = sorted({entry.scale for entry in store.manifest.entries if entry.task == task and entry.scale})
-    if not natives:
-        raise WeightsError("there are no weights for upscaling yet; give a file with --model")
-    return natives[:1] if factor is None else compose(factor, natives)
-
-
 def read_weights(
-    store: WeightStore, model: str | None, task: str, native: int, color: str
+    store: WeightStore, model: str | None, task: str, native: int | None, color: str
 ) -> tuple[Weights, bytes]:
     """The weights file of a task; `native` as `native_steps` has it. Errors as of `load_stages`."""
-    chosen = store.manifest.resolve(model, task, native if task == "upscale" and native else None, color)
+    chosen = store.manifest.resolve(model, task, native if task == "upscale" else None, color)
     if isinstance(chosen, Path):
         try:
             data = read_file(chosen, MAX_BYTES)

@@ -3,7 +3,7 @@
 A tile is a memory choice. It is made of whole selection windows and read with a margin of whole windows around it,
 which are computed and dropped, so that its own windows find nearly the same features around them as in one piece.
 What still differs comes from the margin's outermost windows: they choose their kernels by means over features that
-have no neighbours on one side.
+have no neighbors on one side.
 
     ┌───────────────┐
     │ margin        │     outer: what is computed
@@ -15,10 +15,13 @@ have no neighbours on one side.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nsr_cli.engine.grid import Grid
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import bytes_per_pixel
+
+if TYPE_CHECKING:  # torch, which cutting does not need
+    from nsr_cli.engine.grid import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
     return int(config.window**2 * bytes_per_pixel(config, config.channels, item_bytes))
 
 
-def plan_tiles(grid: Grid, limit: int, margin: int) -> list[Tile]:
+def plan_tiles(grid: "Grid", limit: int, margin: int) -> list[Tile]:
     """Tiles that together are the picture and of which none, margin included, has more than `limit` windows.
 
     `margin` is what `margin_of` says. The smallest tile is one window with its margin, even where that is above the
@@ -81,7 +84,7 @@ def plan_tiles(grid: Grid, limit: int, margin: int) -> list[Tile]:
     return [tile for row in tile_rows(grid, rows, cols, margin) for tile in row]
 
 
-def tile_rows(grid: Grid, rows: int, cols: int, margin: int) -> Iterator[list[Tile]]:
+def tile_rows(grid: "Grid", rows: int, cols: int, margin: int) -> Iterator[list[Tile]]:
     """All tiles of `rows` × `cols` own windows, one row of tiles after the other."""
     across = list(_spans(grid.cols, cols, grid.width, grid.window, margin))
     for own_y, outer_y in _spans(grid.rows, rows, grid.height, grid.window, margin):
@@ -89,7 +92,7 @@ def tile_rows(grid: Grid, rows: int, cols: int, margin: int) -> Iterator[list[Ti
 
 
 def best_shape(
-    grid: Grid, limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int
+    grid: "Grid", limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int
 ) -> tuple[int, int] | None:
     """Own windows of a tile, down and across, for a picture that goes through row of tiles by row of tiles.
 
@@ -120,7 +123,7 @@ def best_shape(
     return best
 
 
-def _tile_shape(grid: Grid, limit: int, margin: int) -> tuple[int, int]:
+def _tile_shape(grid: "Grid", limit: int, margin: int) -> tuple[int, int]:
     """Own windows of a tile, down and across: about square, since that wastes least on margins."""
     side = max(1, int(limit**0.5) - 2 * margin)
     if grid.rows <= side:  # a flat picture: no margin above and below, so tiles may be wider

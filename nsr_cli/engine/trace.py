@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nsr_cli.engine.device import choose_device, is_out_of_memory, prepare_cpu
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.runner import BATCHES, surrounded
+from nsr_cli.engine.progress import Progress
+from nsr_cli.engine.runner import BATCHES, padded
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network
 
@@ -62,8 +63,8 @@ def trace(
     def note(gamma: Tensor) -> None:
         gammas.append(gamma.cpu().numpy().copy())
 
-    x, edge = surrounded(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), network.config)
-    levels = torch.tensor([level]) if level is not None else None
+    x, edge = padded(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), network.config)
+    levels = torch.tensor([level], dtype=torch.float32) if level is not None else None
     try:
         executor = Executor(network, chosen, torch.float32, repeat=True)
         executor(x, levels, BATCHES.get(chosen.type, 1), progress, note)

@@ -10,6 +10,7 @@ direct convolution by rounding, in float32 by less than 2e-5 of the largest (`te
 
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -25,36 +26,48 @@ _LEAST_CHANNELS_512 = 128  # where 512 bits are multiplied at once
 _MOST_SAMPLES = 1 << 19  # of transformed tiles at once, so that they stay in a core's cache
 
 # Bᵀ, G and Aᵀ for the points 0, 1, −1, 2, −2 and infinity.
-_INPUT = torch.tensor(
-    [
-        [4.0, 0.0, -5.0, 0.0, 1.0, 0.0],
-        [0.0, -4.0, -4.0, 1.0, 1.0, 0.0],
-        [0.0, 4.0, -4.0, -1.0, 1.0, 0.0],
-        [0.0, -2.0, -1.0, 2.0, 1.0, 0.0],
-        [0.0, 2.0, -1.0, -2.0, 1.0, 0.0],
-        [0.0, 4.0, 0.0, -5.0, 0.0, 1.0],
-    ]
+_INPUT = (
+    (4, 0, -5, 0, 1, 0),
+    (0, -4, -4, 1, 1, 0),
+    (0, 4, -4, -1, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
 )
-_KERNEL = torch.tensor(
-    [
-        [1 / 4, 0.0, 0.0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0.0, 0.0, 1.0],
-    ]
+_KERNEL = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
 )
-_OUTPUT = torch.tensor(
-    [
-        [1.0, 1.0, 1.0, 1.0, 1.0, 0.0],
-        [0.0, 1.0, -1.0, 2.0, -2.0, 0.0],
-        [0.0, 1.0, 1.0, 4.0, 4.0, 0.0],
-        [0.0, 1.0, -1.0, 8.0, -8.0, 1.0],
-    ]
+_OUTPUT = (
+    (1, 1, 1, 1, 1, 0),
+    (0, 1, -1, 2, -2, 0),
+    (0, 1, 1, 4, 4, 0),
+    (0, 1, -1, 8, -8, 1),
 )
-# Both sides of G g Gᵀ at once; a place's column comes before its row, as in `convolve`.
-_KERNEL_BOTH = torch.einsum("yr,xc->xyrc", _KERNEL, _KERNEL).reshape(_PLACES, 9)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matrices:
+    """The transforms, float32 on the CPU whatever the caller's defaults are."""
+
+    input: Tensor  # (6, 6): Bᵀ
+    output: Tensor  # (4, 6): Aᵀ
+    kernel: Tensor  # (36, 9): both sides of G g Gᵀ; a place's column comes before its row, as in `convolve`
+
+
+@cache
+def _matrices() -> _Matrices:
+    # Not as inference tensors, if that is how the first caller makes them: they outlast it.
+    with torch.inference_mode(False):
+        given, kernel, output = (
+            torch.tensor(rows, dtype=torch.float32, device="cpu") for rows in (_INPUT, _KERNEL, _OUTPUT)
+        )
+        both = torch.einsum("yr,xc->xyrc", kernel, kernel).reshape(_PLACES, 9)
+    return _Matrices(given, output, both)
 
 
 def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torch.dtype) -> bool:
@@ -77,7 +90,7 @@ def is_large(features: Tensor) -> bool:
 
 def transformed(kernels: Tensor) -> Tensor:
     """Kernels (O, 9, C), their places in row-major order -> (36, C, O)."""
-    return torch.matmul(_KERNEL_BOTH, kernels).permute(1, 2, 0)
+    return torch.matmul(_matrices().kernel, kernels).permute(1, 2, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +115,7 @@ class _Rows:
     by_column: Tensor  # (4, 6, rows · cols · O)
     turned: Tensor  # (4, 4, rows · cols · O): Aᵀ m A, column and row in a tile first
     pixels: Tensor  # (rows, 4, cols, 4, O)
+    matrices: _Matrices
     in_matrix: Tensor  # (rows, 6, 6): Bᵀ for every row
     out_matrix: Tensor  # (4, 4, 6): Aᵀ for every column in a tile
 
@@ -110,6 +124,7 @@ class _Rows:
         cls, first: int, rows: int, cols: int, channels: int, out_channels: int, memory: tuple[Tensor, Tensor]
     ) -> "_Rows":
         """The views of two pieces of memory that are large enough."""
+        matrices = _matrices()
         one, other = memory
         wide, tiles = (_STEP * cols + 2) * channels, rows * cols
         upright = one[: rows * _TILE * wide].view(rows, _TILE, wide)
@@ -135,8 +150,9 @@ class _Rows:
             upright_out.view(_STEP, _TILE, -1),
             turned.view(_STEP, _STEP, -1),
             turned.view(_STEP, _STEP, rows, cols, out_channels).permute(2, 1, 3, 0, 4),
-            _INPUT.expand(rows, -1, -1),
-            _OUTPUT.expand(_STEP, -1, -1),
+            matrices,
+            matrices.input.expand(rows, -1, -1),
+            matrices.output.expand(_STEP, -1, -1),
         )
 
     def convolve(self, pixels: Tensor, kernels: Tensor, bias: Tensor, out: Tensor) -> None:
@@ -146,21 +162,22 @@ class _Rows:
         start = pixels.storage_offset() + self.first * _STEP * line
         torch.bmm(self.in_matrix, pixels.as_strided(shape, strides, start), out=self.upright)
         self.columns.copy_(self.tiles)
-        torch.mm(_INPUT, self.flat_columns, out=self.places)
+        torch.mm(self.matrices.input, self.flat_columns, out=self.places)
         torch.bmm(self.by_place, kernels, out=self.products)
-        torch.mm(_OUTPUT, self.flat_products, out=self.upright_out)
+        torch.mm(self.matrices.output, self.flat_products, out=self.upright_out)
         torch.bmm(self.out_matrix, self.by_column, out=self.turned)
         torch.add(self.pixels, bias, out=out[self.first : self.first + self.count])
 
 
-class Rooms(threading.local):
+class Workspace(threading.local):
     """Memory for the steps of a convolution, for each thread its own, and views of it, made once for a shape.
 
-    Threads take turns at every call of PyTorch: where windows follow one another, views would be most of the calls.
+    Every call of PyTorch takes Python's global interpreter lock, so threads wait for each other there: where windows
+    follow one another, views would be most of the calls.
     """
 
     def __init__(self) -> None:
-        self._memory = torch.empty(2, _MOST_SAMPLES)
+        self._memory = _new(_MOST_SAMPLES)
         self._parts: dict[tuple[int, int, int, int], list[_Rows]] = {}
 
     def parts(self, rows: int, cols: int, channels: int, out_channels: int) -> list[_Rows]:
@@ -174,7 +191,7 @@ class Rooms(threading.local):
         samples = _PLACES * cols * max(channels, out_channels)  # of a row of tiles
         few = -(-rows // min(rows, -(-rows * samples // _MOST_SAMPLES)))
         if few * samples > self._memory.shape[1]:
-            self._memory = torch.empty(2, few * samples)
+            self._memory = _new(few * samples)
         one, other = self._memory
         return [
             _Rows.of(first, min(few, rows - first), cols, channels, out_channels, (one, other))
@@ -182,14 +199,18 @@ class Rooms(threading.local):
         ]
 
 
-def convolve(features: Tensor, kernels: Tensor, bias: Tensor, rooms: Rooms) -> Tensor:
+def _new(samples: int) -> Tensor:
+    return torch.empty(2, samples, dtype=torch.float32, device="cpu")
+
+
+def convolve(features: Tensor, kernels: Tensor, bias: Tensor, workspace: Workspace) -> Tensor:
     """A 3×3 convolution of one window.
 
     Args:
         features: (1, C, H + 2, W + 2) float32, channels last; the halo is consumed.
         kernels: (36, C, O), as `transformed` made them.
         bias: (O,).
-        rooms: for what comes between.
+        workspace: for what comes between.
 
     Returns:
         (1, O, H, W), channels last.
@@ -199,7 +220,7 @@ def convolve(features: Tensor, kernels: Tensor, bias: Tensor, rooms: Rooms) -> T
     rows, cols = -(-height // _STEP), -(-width // _STEP)
     pixels = _whole_tiles(features, rows, cols)
     out = features.new_empty(rows, _STEP, cols, _STEP, out_channels)
-    for part in rooms.parts(rows, cols, channels, out_channels):
+    for part in workspace.parts(rows, cols, channels, out_channels):
         part.convolve(pixels, kernels, bias, out)
     whole = out.view(1, rows * _STEP, cols * _STEP, out_channels).permute(0, 3, 1, 2)
     return whole if whole.shape[2:] == (height, width) else whole[:, :, :height, :width]

@@ -16,14 +16,26 @@ color, and the other way round (`Case.color`); the paper's figures then do not s
 """
 
 from nsr_cli.evaluate.layout import level_folder, place
-from nsr_cli.evaluate.models import Baseline, Ensemble, Model
-from nsr_cli.evaluate.protocol import Case, Color, Score, Task, degraded, original, read, score
+from nsr_cli.evaluate.models import Baseline, Ensemble, Model, Renamed
+from nsr_cli.evaluate.protocol import (
+    Case,
+    Color,
+    Score,
+    Shape,
+    Task,
+    check_size,
+    degraded,
+    original,
+    read,
+    score,
+    shape_of,
+)
 from nsr_cli.evaluate.results import Results, find_results
 from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
 from nsr_cli.evaluate.scoring import Job, Keep, Progress, Scored, evaluate, evaluate_set
 
 __all__ = [
-    "Baseline", "Case", "Color", "Ensemble", "Job", "Keep", "Model", "PictureScore", "Progress", "Results", "Row",
-    "Score", "Scored", "Task", "degraded", "evaluate", "evaluate_set", "find_results", "level_folder", "original",
-    "paper_scores", "place", "read", "score",
+    "Baseline", "Case", "Color", "Ensemble", "Job", "Keep", "Model", "PictureScore", "Progress", "Renamed", "Results",
+    "Row", "Score", "Scored", "Shape", "Task", "check_size", "degraded", "evaluate", "evaluate_set", "find_results",
+    "level_folder", "original", "paper_scores", "place", "read", "score", "shape_of",
 ]  # fmt: skip

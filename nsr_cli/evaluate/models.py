@@ -57,6 +57,23 @@ class Ensemble:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A model under another name, for a table in which two would have the same."""
+
+    of: Model
+    name: str
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of its weights."""
+        return self.of.sha256
+
+    def run(self, array: Unit, *, sigma: float | None = None, quality: int | None = None) -> Unit:
+        """As the model itself."""
+        return self.of.run(array, sigma=sigma, quality=quality)
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """No network: bicubic interpolation for `upscale`, else the degraded input as it is."""
 

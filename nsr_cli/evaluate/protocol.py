@@ -23,6 +23,7 @@ Task = Literal["upscale", "denoise", "dejpeg"]
 Color = Literal["gray", "rgb"]
 Pixels = NDArray[np.uint8]
 Unit = NDArray[np.float32]
+Shape = tuple[int, int, int]  # (H, W, C)
 
 # Color sets that the denoising papers score as gray pictures.
 GRAY_DENOISING = frozenset({"Urban100"})
@@ -67,7 +68,9 @@ class Case:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the papers' figures were measured in this way."""
+        """Whether the papers' figures were measured in this way, and on these pictures."""
+        if self.set.differs:
+            return False
         return self.task == "upscale" or self.on_gray == (
             self.set.color == "gray" or self._usual_color == "gray"
         )
@@ -110,16 +113,26 @@ def decoded(path: Path) -> Picture:
 
 def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:
     """What restoration should give back, (H, W, C): cropped for set and scale, gray where the case is."""
-    height, width = case.set.crop_size(*pixels.shape[:2])
+    height, width = pixels.shape[:2]
+    check_size(height, width, path, case)
+    height, width = case.set.crop_size(height, width)
     pixels = pixels[:height, :width]
     if pixels.shape[2] == 3 and case.on_gray:
         pixels = _gray(pixels, case.task)
-    pixels = crop_to_multiple(pixels, case.scale)
-    if min(pixels.shape[:2]) < WINDOW + 2 * case.border:
-        raise DataError(
-            f"{safe_text(path)}: {pixels.shape[1]}×{pixels.shape[0]} pixels are too few to be scored"
-        )
-    return pixels
+    return crop_to_multiple(pixels, case.scale)
+
+
+def shape_of(path: Path) -> Shape:
+    """(H, W, C) of the picture in a file, for which all of it is read; errors as of `read`."""
+    height, width, channels = decoded(path).pixels.shape
+    return height, width, channels
+
+
+def check_size(height: int, width: int, path: Path, case: Case) -> None:
+    """Raise `DataError` if a picture of that size, in pixels, has nothing to be scored in a case."""
+    height, width = (side - side % case.scale for side in case.set.crop_size(height, width))
+    if min(height, width) < WINDOW + 2 * case.border:
+        raise DataError(f"{safe_text(path)}: {width}×{height} pixels are too few to be scored")
 
 
 def degraded(pixels: Pixels, case: Case, stem: str) -> Unit:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.engine.executor import Progress
-from nsr_cli.engine.stages import load_fitting, native_steps, read_weights
+from nsr_cli.engine.levels import network_level, runs_by_channel
+from nsr_cli.engine.progress import Progress
+from nsr_cli.engine.stages import load_fitting, read_weights
 from nsr_cli.engine.trace import Trace, trace
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.model.levels import noise_level, quality_level
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.weights.choice import native_steps
 from nsr_cli.weights.store import WeightStore
 
 
@@ -22,6 +23,7 @@ from nsr_cli.weights.store import WeightStore
 class Subject:
     """A network that chooses kernels, and where it comes from."""
 
+    task: str
     name: str
     sha256: str
     network: Network
@@ -31,6 +33,10 @@ class Subject:
         """How many cardinal groups each layer that chooses has."""
         own = [conv for block in self.network.blocks for conv in (block.first, block.second)]
         return [conv.cardinality for conv in own if isinstance(conv, SparseConvolution) and conv.selector]
+
+    def runs_by_channel(self, picture: Picture) -> bool:
+        """Whether restoring runs it over each channel by itself: what it chooses for the first is shown then."""
+        return runs_by_channel(self.task, self.network.config, picture.channels)
 
 
 def load(
@@ -49,7 +55,7 @@ def load(
         UsageError: the model is for something else, or its kernels are the same for every window.
         WeightsError, FetchError: the weights are absent, damaged or unreachable.
     """
-    native = native_steps(task, scale, model, store)[0]
+    native = native_steps(task, scale, model, store.manifest)[0]
     weights, data = read_weights(store, model, task, native, color)
     network = load_fitting(data, task, weights.name)
     config = network.config
@@ -57,7 +63,7 @@ def load(
         raise UsageError(
             f"{weights.name} has the same kernels for every window: it chooses nothing; give another --model"
         )
-    return Subject(weights.name, weights.sha256, network)
+    return Subject(task, weights.name, weights.sha256, network)
 
 
 def observe(
@@ -69,25 +75,31 @@ def observe(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Trace:
-    """Run the network over a picture and record what it chooses; levels as for `Restorer.run`.
+    """Run the network over a picture, as restoring does first, and record what it chooses.
+
+    Args:
+        subject: the network.
+        picture: the picture.
+        sigma, quality: as for `Restorer.run`.
+        device, progress: as for `trace`.
 
     Raises:
         UsageError: the level that the network needs is missing, or there is no such device.
+        MemoryExhausted: as for `trace`.
     """
     config = subject.network.config
-    level = None
-    if config.levels:
-        if sigma is None and quality is None:
-            raise UsageError(f"{subject.name} needs a level: give --sigma or -q")
-        level = noise_level(sigma) if sigma is not None else quality_level(quality or 0)
+    level = network_level(subject.task, config, sigma, quality, picture.channels)
     pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    return trace(subject.network, _fitting(to_unit(pixels), config.channels), level, device, progress)
+    seen = _first_seen(to_unit(pixels), config.channels, by_channel=subject.runs_by_channel(picture))
+    return trace(subject.network, seen, level, device, progress)
 
 
-def _fitting(unit: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """(H, W, C) with the network's channels, as restoring makes them: gray repeated, or luma alone."""
+def _first_seen(unit: NDArray[np.float32], channels: int, *, by_channel: bool) -> NDArray[np.float32]:
+    """What `run_array` lets a network of so many channels see first of a picture (H, W, C)."""
     if unit.shape[2] == channels:
         return unit
     if channels == 3:
         return np.repeat(unit, 3, axis=2)
+    if by_channel:
+        return unit[..., :1]
     return rgb_to_ycc(unit)[..., :1].astype(np.float32)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.fetch.cache import cache_root, expanded, is_offline, mirror_url
+from nsr_cli.fetch.cache import GO_ONLINE, cache_root, expanded, is_offline, mirror_url
 from nsr_cli.fetch.part import part_folder, remove_abandoned, remove_leftovers
 from nsr_cli.fetch.source import Progress, Source, hash_file, is_intact
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nsr_cli.fetch.answer import Client
 
 __all__ = [
+    "GO_ONLINE",
     "Progress",
     "Source",
     "cache_root",
@@ -21,6 +22,7 @@ __all__ = [
     "is_offline",
     "mirror_url",
     "part_folder",
+    "patience",
     "remove_abandoned",
     "remove_leftovers",
 ]
@@ -44,7 +46,7 @@ def fetch(
         source: addresses, size and hash.
         target: the final path; its folder is made where needed. A link there is replaced, never followed.
         progress: called as bytes arrive, those of earlier runs counted.
-        deadline: seconds for everything; the default allows for 50 kB/s.
+        deadline: seconds for everything, of which every address gets a share; the default allows for 50 kB/s.
         retries: how often a failure that may pass is tried again without any gain in between.
         client: keeps connections open between calls.
 
@@ -59,6 +61,11 @@ def fetch(
         return target
     from nsr_cli.fetch.download import download  # only now: the network libraries load slowly
 
-    allowed = 60.0 + source.bytes / 50_000 if deadline is None else deadline
+    allowed = patience(source.bytes) if deadline is None else deadline
     download(source, target, progress, allowed, retries, client)
     return target
+
+
+def patience(size: int) -> float:
+    """The seconds that a download of `size` bytes may take, unless its caller sets a limit: at least 50 kB/s."""
+    return 60.0 + size / 50_000

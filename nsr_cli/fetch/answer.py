@@ -27,11 +27,13 @@ from nsr_cli.shown import safe_text
 CHUNK = 1 << 16  # bytes read at once: what a killed download can lose
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0  # of silence on an open connection
+HEAD_SECONDS = 30.0  # from the request to the end of the answer's head, redirects included
 STALL_SECONDS = 20.0
 STALL_BYTES = 20 * 1024  # fewer in that time is as good as nothing
 MAX_REDIRECTS = 10
 MAX_WAIT_SECONDS = 30.0  # of what a server asks for with Retry-After
 
+_LATE = "no answer for too long"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -89,11 +91,25 @@ class Client:
                 yield answer
             return
         with self._watchdog.until(request.ends):
-            with translated():
-                response = self._follow(request)
+            response = self._answer(request)
             with response:
                 offset = _check(request, response)
                 yield Answer(offset, response.headers.get("ETag"), _chunks(response, request.size - offset))
+
+    def _answer(self, request: Request) -> requests.Response:
+        """Wait for an answer, but not for one whose head comes line by line, without an end."""
+        until = min(request.ends, time.monotonic() + HEAD_SECONDS)
+        try:
+            with self._watchdog.until(until), translated():
+                response = self._follow(request)
+        except BrokenError as error:
+            if time.monotonic() >= until:
+                raise BrokenError(_LATE) from error
+            raise
+        if time.monotonic() >= until:  # what was cut in the middle of its head can look like an answer
+            response.close()
+            raise BrokenError(_LATE)
+        return response
 
     def _follow(self, request: Request) -> requests.Response:
         """Follow redirects by hand, to see where each one leads."""

@@ -7,6 +7,9 @@ from urllib.parse import quote
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
+GO_ONLINE = "leave out --offline, unset NSR_OFFLINE and remove `offline` from nsr.toml"
+"""What to do where the network is needed and has been disabled, for messages."""
+
 _NOWHERE = Path(os.devnull) / "no-home-folder-set-NSR_CACHE"  # nothing can be below a device
 _NO = frozenset({"", "0", "false", "no", "off"})
 

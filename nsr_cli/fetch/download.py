@@ -5,14 +5,12 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from nsr_cli.errors import FetchError, WriteError
 from nsr_cli.fetch.answer import Client, Request
 from nsr_cli.fetch.failure import BrokenError, RefusedError
+from nsr_cli.fetch.lock import one_at_a_time
 from nsr_cli.fetch.part import Part, remove_abandoned
 from nsr_cli.fetch.source import Progress, Source, is_intact
 from nsr_cli.files import write_error
@@ -36,12 +34,14 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    with _lock(target, source, ends):
+    # The lock only saves work: without it every process fills a part of its own and checks its sha256.
+    lock = target.with_name(f".{source.sha256[:16]}.lock")
+    with one_at_a_time(lock, ends - time.monotonic(), _busy(target, source)):
         if is_intact(target, source):  # another process was faster
             return
         with contextlib.ExitStack() as stack:
             used = client or stack.enter_context(Client())
-            _Download(source, target, used, progress or _ignore).run(retries, allowed, ends)
+            _Download(source, target, used, progress or _ignore).run(retries, ends)
     remove_abandoned(target)
 
 
@@ -56,11 +56,11 @@ class _Download:
         self._problems: dict[str, str] = {}
         self._etags: dict[str, str | None] = {}  # of the answers that the bytes so far came from
         self._asked_pause = 0.0
-        self._allowed = self._ends = 0.0
+        self._ends = 0.0
 
-    def run(self, retries: int, allowed: float, ends: float) -> None:
+    def run(self, retries: int, ends: float) -> None:
         """Try the addresses in turn until one delivers, pausing longer after every fruitless round."""
-        self._allowed, self._ends = allowed, ends
+        self._ends = ends
         self._part = Part(self._target, self._source.sha256, self._source.bytes)
         try:
             _check_space(self._target, self._source.bytes - self._part.size)
@@ -75,30 +75,36 @@ class _Download:
             self._part.release()
 
     def _round(self, hopeful: list[str]) -> bool:
-        """Ask every address that may still deliver, once; drop those that never will."""
-        for url in list(hopeful):
+        """Ask every address that may still deliver, once; drop those that never will.
+
+        None may take the time of those after it: each has an equal share of what is left.
+        """
+        asked = list(hopeful)
+        for number, url in enumerate(asked):
+            now = time.monotonic()
+            share = (self._ends - now) / (len(asked) - number)
             for _ in range(2):  # at once again where only the bytes so far were to blame
-                if time.monotonic() >= self._ends:
-                    return False
+                if time.monotonic() >= now + share:
+                    break
                 try:
-                    self._transfer(url)
+                    self._transfer(url, now + share)
                 except RefusedError as error:
                     self._problems[url] = str(error)
                     hopeful.remove(url)
                     break
                 except BrokenError as error:
-                    self._note(url, error)
+                    self._note(url, error, now + share, share)
                     if not error.restart:
                         break
                 else:
                     return True
         return False
 
-    def _transfer(self, url: str) -> None:
+    def _transfer(self, url: str, ends: float) -> None:
         """Load from `url` what is missing, check all of it and give it its name."""
         part = self._part
         if part.size < self._source.bytes:
-            request = Request(url, part.size, self._source.bytes, self._ends, self._etags.get(url))
+            request = Request(url, part.size, self._source.bytes, ends, self._etags.get(url))
             with self._client.get(request) as answer:
                 if answer.offset != part.size:  # it knows no ranges and begins anew
                     self._restart()
@@ -118,9 +124,9 @@ class _Download:
             if not is_intact(self._target, self._source):
                 raise BrokenError("another process took the partial file away", restart=True) from None
 
-    def _note(self, url: str, error: BrokenError) -> None:
-        is_late = time.monotonic() >= self._ends
-        self._problems[url] = f"not finished within {self._allowed:.0f} seconds" if is_late else str(error)
+    def _note(self, url: str, error: BrokenError, ends: float, seconds: float) -> None:
+        is_late = time.monotonic() >= ends
+        self._problems[url] = f"not finished within {seconds:.0f} seconds" if is_late else str(error)
         self._asked_pause = error.wait
         if error.restart:
             self._restart()
@@ -168,34 +174,12 @@ def _check_space(target: Path, needed: int) -> None:
             )
 
 
-@contextlib.contextmanager
-def _lock(target: Path, source: Source, ends: float) -> Iterator[None]:
-    """Let one process load at a time, where the file system can; elsewhere all of them do."""
-    path = target.with_name(f".{source.sha256[:16]}.lock")
-    lock = FileLock(path)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(lock.acquire(timeout=max(0.0, ends - time.monotonic())))
-        except Timeout:
-            where = _shown(source.urls[0]) if source.urls else "no address"
-            raise FetchError(
-                f"cannot download {safe_text(target.name)} from {where}: another process is still at it; "
-                "wait for it or end it"
-            ) from None
-        except (OSError, NotImplementedError):
-            # No lock to be had: the file system has none (filelock's NotImplementedError where flock is missing),
-            # or the lock's file cannot be made; if nothing can be written there, the part is about to say so.
-            # The lock only saves work: without it every process fills a part of its own and checks its sha256.
-            pass
-        else:
-            # While it is still held: a waiting process sees that it was removed and looks again.
-            stack.callback(_remove, path)
-        yield
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
+def _busy(target: Path, source: Source) -> FetchError:
+    where = _shown(source.urls[0]) if source.urls else "no address"
+    return FetchError(
+        f"cannot download {safe_text(target.name)} from {where}: another process is still at it; "
+        "wait for it or end it"
+    )
 
 
 def _ignore(done: int, total: int) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "check_encodable",
     "decode",
     "decode_all",
+    "decode_part",
     "encode",
     "encode_pages",
     "losses",
@@ -93,7 +94,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """The picture in a file's bytes; of an animation or a multi-page file the first.
 
     Upright, gray or RGB, in the depth of the file. DecodeError, in one line, for bytes that are not a
-    whole picture, are larger than `max_pixels`, or hold NaN.
+    whole picture, are larger than `max_pixels`, or hold NaN or values too far apart for a result.
     """
     kind = sniff(data)
     with _one_line(kind):
@@ -107,6 +108,13 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
         return rasters.decode(data, kind, max_pixels)
+
+
+def decode_part(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Some rows of a TIFF file, made a file of their own, like `decode`; float samples as they are stored."""
+    with _one_line("TIFF"):
+        outline.check_tiff(data)
+        return tiff.decode(data, max_pixels, is_part=True)
 
 
 def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Picture]:

@@ -15,7 +15,7 @@ ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
-_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
+WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
@@ -36,8 +36,9 @@ def make_upright(exif: bytes) -> bytes:
     block = bytearray(exif)
     start = layout.first_directory(exif)
     for entry in entries(exif, start, layout):
-        if entry.tag == ORIENTATION and entry.kind == 3:
-            struct.pack_into(layout.order + "H", block, entry.position, 1)
+        width = entry.integer_bytes
+        if entry.tag == ORIENTATION and width:  # the same types that `orientation` reads
+            block[entry.position : entry.position + width] = (1).to_bytes(width, layout.endian)
     after = layout.next_pointer(exif, start)
     if not layout.big and after + 4 <= len(block):
         struct.pack_into("4x", block, after)
@@ -46,12 +47,12 @@ def make_upright(exif: bytes) -> bytes:
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
     """The block with the picture's size, where it states one, corrected."""
-    sides = dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
+    sides = dict.fromkeys(WIDTHS, width) | dict.fromkeys(HEIGHTS, height)
     block = bytearray(exif)
     with suppress(DirectoryError):
         layout = Layout.of(exif)
         main = list(entries(exif, layout.first_directory(exif), layout))
-        for directory in (main, _subdirectory(exif, layout, EXIF_DIRECTORY)):
+        for directory in (main, subdirectory(exif, layout, EXIF_DIRECTORY)[1]):
             for entry in directory:
                 if entry.tag in sides and entry.kind in (3, 4):
                     _put_size(block, entry, layout, sides[entry.tag])
@@ -67,13 +68,22 @@ def _put_size(block: bytearray, entry: Entry, layout: Layout, side: int) -> None
         struct.pack_into(layout.order + ("H" if entry.kind == 3 else "I"), block, entry.position, side)
 
 
-def _subdirectory(data: bytes, layout: Layout, pointer: int) -> list[Entry]:
-    """The entries of the directory that tag `pointer` of the first directory names."""
+def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[Entry]]:
+    """Where the directory is that tag `pointer` of the first directory names, and its entries; 0 and none without."""
     for entry in entries(data, layout.first_directory(data), layout):
         if entry.tag == pointer:
             start = entry.integer(data, layout)
-            return [] if start is None else list(entries(data, start, layout))
-    return []
+            return (0, []) if start is None else (start, list(entries(data, start, layout)))
+    return 0, []
+
+
+def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
+    """Remove an entry from the directory at `start`: those behind it, and the pointer behind all, move up."""
+    _, row, wide = layout.sizes
+    first, end = entry.slot - 8, min(layout.next_pointer(bytes(block), start) + wide, len(block))
+    count = layout.number(bytes(block), start, 2)
+    block[first : end - row] = block[first + row : end]
+    struct.pack_into(layout.order + "H", block, start, count - 1)
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, pnm, rasters
+from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, pnm, rasters, rawprofile
 from nsr_cli.imaging.chunks import Chunk, png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout, Readable
 
 _START = 4096
 _MOST_PARTS = 1000  # chunks or segments that are passed over
+_MOST_PNG_PARTS = 1 << 17  # of a PNG file, of whose pixels there are many chunks
 _LONGEST_EXIF = 1 << 20
+_PROFILE = rawprofile.PREFIX.encode("ascii")
 _SIDEWAYS = range(5, 9)  # EXIF orientations that turn the picture on its side
 _BMP_WIDE = 8  # bits of a pixel above which it is not an index
 _BMP_MASKS = 3  # a method of BMP: any bits for each color
@@ -50,11 +52,26 @@ _Found = tuple[int, int, int, int]
 
 
 def _png(data: Readable) -> _Found:
-    head, turned = png.header(data[:_START]), 1
-    for name, place, length in _before_pixels(data):
-        if name == b"eXIf" and length <= _LONGEST_EXIF:
-            turned = _orientation(data[place : place + length])
+    head = png.header(data[:_START])
+    block = _png_exif(data)
+    turned = 1 if block is None else _orientation(block)
     return head.width, head.height, png.SAMPLES[head.color] * (2 if head.depth == 16 else 1), turned
+
+
+def _png_exif(data: Readable) -> bytes | None:
+    """The EXIF block of a PNG file, which may also stand behind the pixels or, by ImageMagick, in a text.
+
+    A file of the chunks that may hold it goes to the ordinary reader.
+    """
+    kept = [data[: len(png.SIGNATURE) + png.HEADER]]
+    for name, place, length in png_chunks(data, _MOST_PNG_PARTS):
+        if length <= _LONGEST_EXIF and (
+            name == b"eXIf" or (name in png.TEXTS and data[place : place + len(_PROFILE)] == _PROFILE)
+        ):
+            kept.append(data[place - 8 : place + length + 4])
+    if len(kept) == 1:
+        return None
+    return png.read_metadata(b"".join([*kept, png.chunk(b"IEND", b"")]))[0].exif
 
 
 def _before_pixels(data: Readable) -> Iterator[Chunk]:
@@ -107,7 +124,7 @@ def _pnm(data: Readable) -> _Found:
     head = pnm.header(start if len(start) == pnm.LONGEST_HEADER else start + b"\n")
     if head is None:
         raise DecodeError("the PNM header is cut off")
-    return head.width, head.height, head.channels * head.sample_bytes, 1
+    return head.width, head.height, (3 if head.is_cmyk else head.channels) * head.sample_bytes, 1
 
 
 def _tiff(data: Readable) -> _Found:
@@ -142,7 +159,7 @@ def _png_alpha(data: Readable) -> bool:
 
 def _pnm_alpha(data: Readable) -> bool:
     head = pnm.header(data[: pnm.LONGEST_HEADER])
-    return head is not None and head.channels in (2, 4)
+    return head is not None and head.has_alpha
 
 
 _ALPHA_OF = {"PNG": _png_alpha, "BMP": _bmp_alpha, "PPM": _pnm_alpha}

@@ -6,7 +6,7 @@ Every position is checked before it is used; what cannot be read is a `Directory
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -74,6 +74,11 @@ class Layout:
         return cls(order, magic == 43)
 
     @property
+    def endian(self) -> Literal["little", "big"]:
+        """The byte order as `int.from_bytes` names it."""
+        return "little" if self.order == "<" else "big"
+
+    @property
     def sizes(self) -> tuple[int, int, int]:
         """Bytes of a directory's count of entries, of an entry, and of a position."""
         return (8, 20, 8) if self.big else (2, 12, 4)
@@ -91,7 +96,7 @@ class Layout:
         """The unsigned integer of `size` bytes at `position`."""
         if position < 0 or position + size > len(data):
             raise DirectoryError("a directory points outside the block")
-        return int.from_bytes(data[position : position + size], "little" if self.order == "<" else "big")
+        return int.from_bytes(data[position : position + size], self.endian)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,12 @@ class Entry:
 
     def integer(self, data: Readable, layout: Layout) -> int | None:
         """The first value, if it is an unsigned integer of 2, 4 or 8 bytes."""
-        size = {3: 2, 4: 4, 13: 4, 16: 8}.get(self.kind)
-        return layout.number(data, self.position, size) if size and self.count else None
+        return layout.number(data, self.position, self.integer_bytes) if self.integer_bytes else None
+
+    @property
+    def integer_bytes(self) -> int:
+        """Bytes of what `integer` reads; 0 if it reads nothing."""
+        return {3: 2, 4: 4, 13: 4, 16: 8}.get(self.kind, 0) if self.count else 0
 
 
 def directories(data: Readable, layout: Layout) -> Iterator[int]:

@@ -14,6 +14,9 @@ BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the frame header, which holds the picture's size."""
+_LS = 0xF7  # the frame header of JPEG-LS
+_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE})
+_BITS = 8
 IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """A marker that ends the coded pixels of a scan."""
 
@@ -38,6 +41,22 @@ def walk(data: Readable, most: int) -> Iterator[tuple[int, int, int]]:
             return
         yield head[1], place + 4, length - 2
         place += 2 + length
+
+
+def check_kind(data: Readable, most: int) -> None:
+    """DecodeError for a JPEG of a kind that is not read, looking at `most` segments: it is whole, but for others."""
+    for marker, place, length in walk(data, most):
+        name = ""
+        if marker == _LS:
+            name = "JPEG-LS"
+        elif marker in _HIERARCHICAL:
+            name = "hierarchical JPEG"
+        elif marker in FRAMES and length and data[place : place + 1] != bytes([_BITS]):
+            name = f"{data[place : place + 1][0]}-bit JPEG"
+        if name:
+            raise DecodeError(f"{name} is not read here; convert it to PNG or TIFF first")
+        if marker in FRAMES:
+            return
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:

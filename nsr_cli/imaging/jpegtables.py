@@ -70,7 +70,7 @@ def _frame(data: bytes) -> bytes:
 def read_tables(data: bytes) -> JpegTables:
     """Quality and chroma subsampling of a JPEG file. DecodeError if it has no frame or tables.
 
-    Tables of the Independent JPEG Group are recognised exactly. For others, such as a camera's or
+    Tables of the Independent JPEG Group are recognized exactly. For others, such as a camera's or
     Adobe's, the quality is the one whose luma table is nearest by least squares. The squares are of
     logarithms: plain differences would let the high frequencies, where steps are large and little
     happens, decide. So chosen, the quality is also about the one that loses as much of a photograph.

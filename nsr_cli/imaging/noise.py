@@ -8,8 +8,9 @@ the same variance, independent of all others, into every coefficient, so:
 2. The variance of the high coefficients of the flat blocks is that of the noise. Where it still falls
    from the middle to the high frequencies, it is texture; that slope is carried on and taken off. A
    picture that is steep even in its flattest blocks has none that are flat, and counts as clean.
-3. In 8-bit pictures noise is clipped at black and white. Blocks too near to either are passed over, and
-   for those that must be used the lost variance is computed from the normal distribution.
+3. In 8-bit pictures noise is clipped at black and white. Blocks near to either are passed over if others are flat
+   too, which is not so for a page of text or a night sky. For those that must be used, the clean level and the lost
+   variance are computed from the normal distribution.
 
 Choosing flat blocks by part of the DCT follows Ponomarenko, Lukin, Zriakhov, Kaarna and Astola, "An
 automatic approach to lossy compression of AVIRIS images" (IGARSS 2007), where it serves the same end.
@@ -28,8 +29,21 @@ _FLAT_SHARE = 0.05  # of the blocks are taken for flat
 _FEWEST_FLAT = 200
 _ROUNDING = 1 / 12  # variance that rounding to whole levels adds
 _SLOPE = 0.5  # share of the fall from middle to high frequencies that is taken off
-_SAFE = 2.0  # sigmas from black and white where clipping hardly matters
+_SAFE = 1.5  # sigmas from black and white where clipping hardly matters
+_NEAR, _NEAREST = (
+    2.0,
+    0.25,
+)  # levels from black and white where the search begins: some of what is there has no noise
+_ROUGH, _ROUGHER = (
+    2.0,
+    1.5,
+)  # variance at low frequencies over that at high ones, and its growth, that mean texture
 _ROUNDS = 8
+_LEVELS = (
+    *range(32),
+    *range(32, 224, 8),
+    *range(224, 256),
+)  # of clean pictures, for which clipping is computed
 _QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
 _HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
 _CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
@@ -81,19 +95,33 @@ def _falling(value: float, limits: tuple[float, float]) -> float:
 
 def _channel(plane: NDArray[Any], scale: float, rounded: bool) -> float:
     blocks = _transformed(plane, scale)
-    mean = blocks[:, 0] / _SIDE
     texture = (blocks[:, _LOW] ** 2).mean(axis=1)
     floor = _ROUNDING if rounded else 0.0
     if not _is_clipped(plane, scale):
         return _level(blocks, texture, floor)
+    sigma = _beside_clipping(blocks, texture, floor, _NEAR)
+    if sigma < _CLEAN[0]:  # perhaps all that is flat is a black sky, whose noise is clipped at zero
+        sigma = max(sigma, _beside_clipping(blocks, texture, floor, _NEAREST))
+    return sigma
+
+
+def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: float) -> float:
+    """Sigma from blocks at least a margin from black and white, and as far as `_SAFE` says, if there are flat ones."""
+    mean = blocks[:, 0] / _SIDE
     room = np.minimum(mean, 255 - mean)  # to the nearer of black and white
-    sigma, margin = 0.0, 2.0
+    sigma, rough = 0.0, math.inf
     for _ in range(_ROUNDS):
         safe = room > _relaxed(room, margin)
-        chosen = _flat(texture[safe])
-        sigma = _level(blocks[safe], texture[safe], floor)
-        sigma /= math.sqrt(_kept_variance(mean[safe][chosen], max(sigma, 1e-6)))
-        margin = max(2.0, _SAFE * sigma)
+        kept, chosen = blocks[safe], _flat(texture[safe])
+        rougher = float(texture[safe][chosen].mean() / max(1e-9, (kept[chosen][:, _HIGH] ** 2).mean()))
+        if rougher > max(
+            _ROUGH, _ROUGHER * rough
+        ):  # of text on bright paper, that far from white nothing is flat
+            break
+        sigma, rough = _unclipped(_level(kept, texture[safe], floor), mean[safe][chosen]), rougher
+        if _SAFE * sigma <= margin:
+            break
+        margin = _SAFE * sigma  # never less than before, so that this comes to an end
     return sigma
 
 
@@ -157,26 +185,25 @@ def _without_slope(middle: float, high: float) -> float:
     return high - _SLOPE * max(0.0, middle - high)
 
 
-def _kept_variance(means: Blocks, sigma: float) -> float:
-    """The share of variance that noise of a sigma keeps when clipped to 0..255, over blocks of these means."""
-    counts, edges = np.histogram(means, bins=32, range=(0, 255))
-    centers = (edges[:-1] + edges[1:]) / 2
-    kept = sum(
-        int(count) * _clipped_variance(center / sigma, (255 - center) / sigma)
-        for count, center in zip(counts, centers, strict=True)
-        if count
-    )
-    return max(0.05, float(kept) / max(1, int(counts.sum())))
+def _unclipped(found: float, means: Blocks) -> float:
+    """The sigma whose clipping to 0..255 leaves `found` in blocks of these means, which are clipped means too."""
+    sigma = found
+    for _ in range(_ROUNDS if found else 0):
+        clipped = [_clipped(float(level) / sigma, (255 - float(level)) / sigma) for level in _LEVELS]
+        moved = [level + sigma * mean for level, (mean, _) in zip(_LEVELS, clipped, strict=True)]
+        kept = np.interp(means, moved, [variance for _, variance in clipped]).mean()
+        sigma = found / math.sqrt(kept)
+    return sigma
 
 
-def _clipped_variance(below: float, above: float) -> float:
-    """Variance of a standard normal variable clipped to -below..above."""
+def _clipped(below: float, above: float) -> tuple[float, float]:
+    """Mean and variance of a standard normal variable clipped to -below..above."""
     if min(below, above) > 6:
-        return 1.0
+        return 0.0, 1.0
     under = 0.5 * math.erfc(below / math.sqrt(2))  # probability of the lower clip
     over = 0.5 * math.erfc(above / math.sqrt(2))
     at_low = math.exp(-(below**2) / 2) / math.sqrt(2 * math.pi)
     at_high = math.exp(-(above**2) / 2) / math.sqrt(2 * math.pi)
     mean = at_low - at_high - below * under + above * over
     square = 1 - under - over - below * at_low - above * at_high + below**2 * under + above**2 * over
-    return square - mean**2
+    return mean, square - mean**2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd, outline, png
+from nsr_cli.imaging import codec, ifd, outline, png, tiffkinds
 from nsr_cli.imaging.chunks import png_chunks, webp_chunks
 from nsr_cli.imaging.heads import Head, read_head, tiff_page
 from nsr_cli.imaging.ifd import Layout, Readable
@@ -15,9 +15,7 @@ from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
 
 _START = 4096
 _SIDEWAYS = range(5, 9)  # orientations that turn a page on its side
-_KIND, _COLOR = 254, 262
-_NOT_A_PICTURE = 1 | 4  # bits of the kind: a smaller copy, a mask
-_PALETTE = 3  # a color space
+_COLOR = 262
 _COLORS = 3  # bytes of a pixel of a palette
 _MOST_CHUNKS = 3 * MOST_PICTURES
 _SEE_THROUGH = re.compile(
@@ -56,10 +54,8 @@ def _pages(data: Readable) -> Iterator[Head]:
     """The pages of a TIFF file; thumbnails and masks are passed over, and at most as many looked at as are read."""
     try:
         layout = Layout.of(data)
-        for count, place in enumerate(ifd.directories(data, layout), 1):
+        for place in tiffkinds.pictures(tiffkinds.subfiles(data, layout)):
             head = _page(data, layout, place)
-            if count > MOST_PICTURES:
-                return
             if head is not None:
                 yield head
     except (ifd.DirectoryError, struct.error):
@@ -67,12 +63,9 @@ def _pages(data: Readable) -> Iterator[Head]:
 
 
 def _page(data: Readable, layout: Layout, place: int) -> Head | None:
-    tags = {entry.tag: entry for entry in ifd.entries(data, place, layout) if entry.tag in (_KIND, _COLOR)}
-    found = {tag: entry.integer(data, layout) or 0 for tag, entry in tags.items()}
-    if found.get(_KIND, 0) & _NOT_A_PICTURE:
-        return None
+    color = next((entry for entry in ifd.entries(data, place, layout) if entry.tag == _COLOR), None)
     width, height, depth, orientation = tiff_page(data, layout, place)
-    if found.get(_COLOR) == _PALETTE:
+    if color is not None and color.integer(data, layout) == tiffkinds.PALETTE:
         depth *= _COLORS
     if min(width, height, depth) < 1:
         return None

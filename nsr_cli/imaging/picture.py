@@ -133,6 +133,11 @@ class Picture:
         return int(self.pixels.shape[2])
 
     @property
+    def samples(self) -> int:
+        """Samples of a pixel: its channels, and alpha where there is one."""
+        return self.channels + (self.alpha is not None)
+
+    @property
     def bits(self) -> int:
         """Bits of one sample: 8, 16, or 32 for floating point."""
         return _BITS[self.pixels.dtype]
@@ -157,6 +162,10 @@ class Picture:
             frames = self.first_of - 1
             others = f"pictures, the still one beside {frames} {'frame' if frames == 1 else 'frames'}"
         return *self.notes, f"first of {self.first_of} {others}"
+
+    def result_bytes(self, width: int, height: int) -> int:
+        """Bytes of the samples of a result of this size, which has the depth, colors and alpha of this picture."""
+        return width * height * self.samples * self.bits // 8
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
         """A copy with other samples and the same of everything else."""

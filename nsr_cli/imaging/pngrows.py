@@ -57,7 +57,7 @@ def replace_metadata(file: BinaryIO, page: Picture) -> None:
 
 def _packed(page: Picture, rows: Rows) -> Iterator[bytes]:
     """The packed picture, piece by piece."""
-    step = page.bits // 8 * (page.channels + (page.alpha is not None))
+    step = page.bits // 8 * page.samples
     packer = zlib.compressobj(png.LEVEL)
     above = np.zeros(page.width * step, np.uint8)
     count = max(1, _BLOCK // len(above))
@@ -101,7 +101,7 @@ def _differences(rows: Bytes, above: Bytes, step: int) -> Iterator[Bytes]:
 
 
 def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
-    """Of the three neighbours, the one nearest to left + up - corner; in doubt the first."""
+    """Of the three neighbors, the one nearest to left + up - corner; in doubt the first."""
     across, down = up.astype(np.int16) - corner, left.astype(np.int16) - corner
     from_left, from_up, from_corner = np.abs(across), np.abs(down), np.abs(across + down)
     other = np.where(from_up <= from_corner, up, corner)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits
+from nsr_cli.imaging import limits, profile
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -20,6 +20,8 @@ _HEAD = {
 }
 _PAM_END = re.compile(rb"^ENDHDR[ \t]*\r?\n", re.MULTILINE)
 _PAM_LINE = re.compile(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)", re.MULTILINE)
+_PAM_TYPES = re.compile(rb"(BLACKANDWHITE|GRAYSCALE|RGB)(_ALPHA)?|CMYK")
+_CMYK, _INKS = b"CMYK", 4
 _PAM_FIELDS = (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
 LONGEST_HEADER = 4096
 
@@ -37,6 +39,13 @@ class Header:
     maximum: int
     size: int
     """Bytes of the header itself."""
+    is_cmyk: bool = False
+    """Whether the four channels are inks, which a PAM file may say."""
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is transparency."""
+        return self.channels in (2, 4) and not self.is_cmyk
 
     @property
     def is_text(self) -> bool:
@@ -87,7 +96,14 @@ def _pam(data: bytes) -> Header | None:
         width, height, depth, maximum = (int(fields[key][:9]) for key in _PAM_FIELDS)
     except (KeyError, ValueError):
         raise DecodeError("the PAM header is damaged") from None
-    return Header(7, width, height, depth, maximum, end.end())
+    kind = fields.get(b"TUPLTYPE", b"")
+    if kind and (not _PAM_TYPES.fullmatch(kind) or (kind == _CMYK and depth != _INKS)):
+        name = "".join(filter(str.isprintable, kind.decode("ascii", "replace")))[:40]
+        raise DecodeError(
+            f"PAM of type {name} with {depth} channels is not supported; save it as GRAYSCALE or RGB, with or without "
+            "_ALPHA"
+        )
+    return Header(7, width, height, depth, maximum, end.end(), kind == _CMYK)
 
 
 def decode(data: bytes, max_pixels: int) -> Picture:
@@ -98,7 +114,10 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     limits.check_size(head.width, head.height, max_pixels)
     samples = _text_samples(data, head) if head.is_text else _binary_samples(data, head)
     samples = _scaled(samples, head.maximum).reshape(head.height, head.width, head.channels)
-    if head.channels in (2, 4):
+    if head.is_cmyk:
+        colors, notes = profile.cmyk_to_rgb(samples, None)
+        return finish(colors, None, Metadata(), "PPM", notes)
+    if head.has_alpha:
         return finish(samples[..., :-1], samples[..., -1], Metadata(), "PPM")
     return finish(samples, None, Metadata(), "PPM")
 

@@ -20,6 +20,7 @@ from nsr_cli.imaging import (
     bmpcolor,
     exif,
     iptc,
+    jpegmarkers,
     limits,
     outline,
     png,
@@ -43,6 +44,8 @@ def open_image(data: bytes, kind: str, max_pixels: int) -> ImageFile.ImageFile:
 
     if kind == "WEBP":
         limits.check_size(*webp_size(data), max_pixels)  # its reader allocates on opening
+    if kind == "JPEG":
+        jpegmarkers.check_kind(data, outline.most_parts(len(data)))
     readers: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
         "JPEG": JpegImagePlugin.JpegImageFile,
         "WEBP": WebPImagePlugin.WebPImageFile,
@@ -207,9 +210,17 @@ def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
     texts: tuple[tuple[str, str], ...] = ()
     comment = info.get("comment")
     if isinstance(comment, bytes):
-        texts += (("Comment", comment.decode("utf-8", "replace")),)
+        texts += (("Comment", _comment(comment)),)
     packet = xmp.decode(info["xmp"]) if isinstance(info.get("xmp"), bytes) else None
     return texts + (xmp.unpack(packet) if packet else ())
+
+
+def _comment(raw: bytes) -> str:
+    """A comment's text: neither JPEG nor GIF says how it is coded, and older ones are in Latin-1."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _seconds(info: dict[Any, Any]) -> float | None:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, ifd, profile, xmp
+from nsr_cli.imaging import exif, ifd, profile, regions, subjectarea, xmp
+from nsr_cli.imaging.floats import Tally, check_apart, float_span, remarks
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
-_WHITES = (255, 1023, 4095, 16_383, 65_535)
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 def finish(
@@ -22,13 +23,22 @@ def finish(
     *,
     from_palette: bool = False,
     orientation: int | None = None,
+    is_part: bool = False,
 ) -> Picture:
-    """Turn the picture upright, drop what does not fit, and refuse what is not finite.
+    """Turn the picture upright, drop what does not fit, and refuse what is not finite or too far apart.
 
-    `pixels` (H, W, C) of uint8, uint16 or float; `orientation` 1..8 takes precedence over the EXIF
-    block's. A palette of grays gives a gray picture, unless an RGB profile describes it.
+    Args:
+        pixels, alpha: (H, W, C) and (H, W) of uint8, uint16 or float.
+        metadata, source, notes: as `Picture` has them.
+        from_palette: a palette of grays gives a gray picture, unless an RGB profile describes it.
+        orientation: 1..8; takes precedence over the EXIF block's.
+        is_part: float samples keep their stored values, since black and white are those of a larger picture.
+
+    Raises:
+        DecodeError: float samples are NaN or infinite, or as for `floats.check_apart`.
     """
-    pixels, alpha, span = _normal(pixels, alpha)
+    pixels, alpha, span, extra = _normal(pixels, alpha, is_part=is_part)
+    notes += extra
     if from_palette and pixels.shape[2] == 3 and profile.channels_of(metadata.icc or b"") != 3:
         pixels = _gray_if_gray(pixels)
     if metadata.icc is not None:
@@ -70,7 +80,13 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     ratio = metadata.aspect
     if turn >= 5 and ratio is not None:
         ratio = (ratio[1], ratio[0])
-    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in metadata.text)
+    if block is not None:
+        block, is_lost = subjectarea.turned(block, turn)
+        notes += (f"{subjectarea.NAME} does not fit the upright picture: left out",) if is_lost else ()
+    text = tuple((key, regions.without(value) if key == XMP_KEY else value) for key, value in metadata.text)
+    if text != metadata.text:
+        notes += ("its XMP regions, such as faces, do not fit the upright picture: left out",)
+    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in text)
     return replace(metadata, exif=block, dpi=dpi, aspect=ratio, text=text), turn, notes
 
 
@@ -80,18 +96,21 @@ def _gray_if_gray(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _normal(
-    pixels: NDArray[Any], alpha: NDArray[Any] | None
-) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[float, float]]:
-    """Float samples as float32 with black 0 and white 1, and the stored values of black and white."""
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, *, is_part: bool
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[float, float], tuple[str, ...]]:
+    """Float samples as float32 with black 0 and white 1, the stored values of black and white, and notes."""
     if not np.issubdtype(pixels.dtype, np.floating):
-        return pixels, alpha, (0.0, 1.0)
-    samples = pixels.size + (0 if alpha is None else alpha.size)
-    odd = sum(int(a.size - np.count_nonzero(np.isfinite(a))) for a in (pixels, alpha) if a is not None)
+        return pixels, alpha, (0.0, 1.0), ()
+    arrays = [pixels] if alpha is None else [pixels, alpha]
+    odd = sum(int(a.size - np.count_nonzero(np.isfinite(a))) for a in arrays)
     if odd:
+        samples = sum(a.size for a in arrays)
         raise DecodeError(f"{odd} of {samples} samples are NaN or infinite; replace them and try again")
     if pixels.dtype == np.float16:
         pixels = pixels.astype(np.float32)
-    span = float_span(float(pixels.min()), float(pixels.max()))
+    if is_part:  # what float32 cannot hold is too far apart, which the whole will show
+        pixels = pixels.clip(-_GREATEST, _GREATEST)
+    span, notes = ((0.0, 1.0), ()) if is_part else checked_span(Tally.of(pixels))
     if span != (0.0, 1.0):
         pixels = (pixels - span[0]) / (span[1] - span[0])
     if alpha is not None:
@@ -99,16 +118,11 @@ def _normal(
         alpha = alpha.astype(np.float32)
         opaque = 1.0 if alpha.max() <= 1 else max(span[1], float(alpha.max()))
         alpha = np.clip(alpha / np.float32(opaque), 0, 1)
-    return pixels.astype(np.float32), alpha, span
+    return pixels.astype(np.float32), alpha, span, notes
 
 
-def float_span(low: float, high: float) -> tuple[float, float]:
-    """Which stored values to take for black and white, from the least and greatest sample.
-
-    Values up to 2 are unit range with highlights. Above that, white is the least maximum of 8, 10, 12,
-    14 or 16 bits that holds them all, else the greatest sample. Black is 0 unless the picture goes well
-    below it.
-    """
-    white = 1.0 if high <= 2 else next((float(w) for w in _WHITES if high <= w), high)
-    black = low if low < -0.1 * white else 0.0
-    return black, max(white, black + 1.0)
+def checked_span(tally: Tally) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Stored values of black and white of float samples, and notes. DecodeError as of `floats.check_apart`."""
+    span = float_span(tally)
+    check_apart(span, tally)
+    return span, remarks(span, tally)

@@ -53,6 +53,11 @@ def advice(data: bytes) -> str | None:
     )
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether a file is of a known format that is not a video."""
+    return _name_of(data[:_MARKUP]) not in (None, _VIDEO)
+
+
 def _name_of(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12])

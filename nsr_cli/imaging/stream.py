@@ -3,19 +3,27 @@
 The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
 from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker. Files of the
 other formats cannot follow one another; such a file is read to the end.
+
+Files of PNG and JPEG may have something behind the picture: padding, or the video of a motion photo.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, jpegmarkers, limits, png, pnm
+from nsr_cli.imaging import codec, jpegmarkers, limits, png, pnm, strangers
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
+_MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
+_PADDED = frozenset({"PNG", "JPEG"})
+_STARTS = (png.SIGNATURE, b"\xff\xd8\xff")
+_HEAD = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0", re.DOTALL)
+_LONGEST_HEAD = 12
 
 
 class Readable(Protocol):
@@ -66,19 +74,29 @@ class _Source:
                 return
 
 
-def read_stream(stream: Readable, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[bytes]:
+def read_stream(
+    stream: Readable,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    notice: Callable[[str], None] | None = None,
+) -> Iterator[bytes]:
     """The pictures of a binary stream, one complete file's bytes each, in order.
 
     DecodeError, at the place where it is met, for a stream that is empty, ends inside a picture or holds
-    something else; pictures before it have been given out. Pixels are not decoded here.
+    something else; pictures before it have been given out. Pixels are not decoded here. What is behind the last
+    picture, and is none, is no error after PNG and JPEG: `notice` gets one line about it.
     """
-    source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
+    source, count, kind = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0, ""
     while True:
         if count:
             source.skip_space()
         while len(source.held) < _LONGEST_MAGIC and source.more():
             pass
         if count and not source.held:
+            return
+        if kind in _PADDED and _ends(source):
+            if notice is not None:
+                notice(f"what follows picture {count} of the stream is not a picture: left out")
             return
         try:
             kind = codec.sniff(bytes(source.held[:_LONGEST_MAGIC]))
@@ -89,6 +107,34 @@ def read_stream(stream: Readable, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> It
             raise DecodeError(f"picture {count + 1} of the stream: {error}") from None
         yield source.take(size)
         count += 1
+
+
+def _ends(source: _Source) -> bool:
+    """Whether there is something behind the last picture that is none; padding between pictures is dropped.
+
+    Where further pictures are found behind something else, they must not be lost in silence.
+    """
+    head = bytes(source.held[:_LONGEST_MAGIC])
+    if _is_picture(head):
+        return False
+    place = 0
+    while (found := _HEAD.search(source.held, place)) is None:
+        place = max(0, len(source.held) - _LONGEST_HEAD)
+        if len(source.held) > _MOST_BEHIND or not source.more():
+            return True
+    if not source.held[: found.start()].strip(b"\0"):
+        del source.held[: found.start()]
+    return False
+
+
+def _is_picture(head: bytes) -> bool:
+    """Whether these first bytes of a file are those of a picture, be it one that is not read here or is cut off."""
+    try:
+        codec.sniff(head)
+    except DecodeError:
+        cut = len(head) < _LONGEST_MAGIC and any(start.startswith(head) for start in _STARTS)
+        return cut or strangers.is_picture(head)
+    return True
 
 
 def _length(source: _Source, kind: str, max_pixels: int) -> int:

@@ -15,37 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegtables, limits, profile, tifftags
+from nsr_cli.imaging import jpegtables, limits, profile, stacks, tiffkinds, tifftags
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
+from nsr_cli.imaging.tiffkinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPARATED, WHITE_IS_ZERO
 
-# Greatest ratio of unpacked to stored bytes of each compression that is read.
-_RATIOS = {1: 1.0, 5: 2731.0, 8: 1032.0, 32946: 1032.0, 32773: 64.0, 50000: 1e6, 7: 3072.0}
-_FAX = {2: 1e6, 3: 1e6, 4: 1e6}  # one bit a pixel, lines can repeat at no cost
-_JPEG = 7
-_NAMES = {
-    6: "old-style JPEG",
-    34712: "JPEG 2000",
-    50001: "WebP",
-    34887: "LERC",
-    34925: "LZMA",
-    52546: "JPEG XL",
-}
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3, 5, 6
-_COLORS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MOST_SAMPLES = 32  # per pixel, the extra ones included
 _LARGEST_TILE = 1 << 24
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _NUMBERS = (
     "imagewidth", "imagelength", "imagedepth", "samplesperpixel", "compression", "photometric", "rowsperstrip",
     "tilewidth", "tilelength",
 )  # fmt: skip
 
 
-def decode(data: bytes, max_pixels: int) -> Picture:
-    """The first page, which says how many there are."""
-    picture, total = next(_pages(data, max_pixels))
+def decode(data: bytes, max_pixels: int, *, is_part: bool = False) -> Picture:
+    """The first page, which says how many there are; `is_part` as for `rebuild.finish`."""
+    picture, total = next(_pages(data, max_pixels, is_part=is_part))
     return replace(picture, first_of=total)
 
 
@@ -54,49 +40,60 @@ def decode_pages(data: bytes, max_pixels: int) -> Iterator[Picture]:
     return (page for page, _ in _pages(data, max_pixels))
 
 
-def _pages(data: bytes, max_pixels: int) -> Iterator[tuple[Picture, int]]:
+def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[tuple[Picture, int]]:
     """Each page, and how many there are."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
-        found = _pictures(file)
+        found = tiffkinds.pictures(_subfiles(file))
         first = next(found, None)
         if first is None:
             raise DecodeError("the TIFF file has no picture")
         _check(first, data, max_pixels)  # before thousands of others are read for nothing
         pages = [first, *found]
+        behind = stacks.slices_behind(data, int(first.offset)) if len(pages) == 1 else 0
         for page in pages:
-            yield _page_picture(page, data, max_pixels), len(pages)
+            picture = _page_picture(page, data, max_pixels, is_part=is_part)
+            yield picture.with_notes(*stacks.note(behind)), len(pages)
 
 
-def _pictures(file: Any) -> Iterator[Any]:
+def _subfiles(file: Any) -> Iterator[tuple[Any, int]]:
+    """The pages of a file, and what each one calls itself."""
     seen: set[int] = set()
     for page in file.pages:
         if page.offset in seen:
             raise DecodeError("the TIFF file's pages form a circle")
         seen.add(page.offset)
-        if not int(page.subfiletype) & (_REDUCED | _MASK):
-            yield page
+        yield page, int(page.subfiletype)
 
 
-def _page_picture(page: Any, data: bytes, max_pixels: int) -> Picture:
+def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> Picture:
     _check(page, data, max_pixels)
     samples = page.asarray(squeeze=False, maxworkers=1)  # (planes, depth, H, W, samples)
     samples = samples[:, 0].transpose(1, 2, 0, 3).reshape(samples.shape[2], samples.shape[3], -1)
     metadata, orientation = tifftags.read(data, int(page.offset))
-    colors = _COLORS[int(page.photometric)]
+    colors = COLORS[int(page.photometric)]
     whole = _whole_bits(samples, int(page.bitspersample))
     alpha, premultiplied, notes = _alpha(page, whole, colors)
-    palette = int(page.photometric) == _PALETTE
+    palette = int(page.photometric) == PALETTE
     pixels, more = _to_color(page, (samples if palette else whole)[..., :colors], metadata.icc)
-    if int(page.photometric) == _SEPARATED:
+    if int(page.photometric) == SEPARATED:
         metadata = tifftags.without_icc(metadata)
     if alpha is not None and alpha.dtype != pixels.dtype:  # a palette's colors may be deeper than its indices
         alpha = alpha.astype(np.uint16) * 257
     if alpha is not None and premultiplied:
         pixels = unpremultiply(pixels, alpha)
     notes += (*more, *tifftags.too_long(data, int(page.offset)))
-    return finish(pixels, alpha, metadata, "TIFF", notes, from_palette=palette, orientation=orientation)
+    return finish(
+        pixels,
+        alpha,
+        metadata,
+        "TIFF",
+        notes,
+        from_palette=palette,
+        orientation=orientation,
+        is_part=is_part,
+    )
 
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:
@@ -107,8 +104,10 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
-        raise DecodeError(f"TIFF with depth {page.imagedepth} and {samples} samples a pixel is not supported")
-    _check_kind(page, samples)
+        what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
+    dtype = None if page.dtype is None else np.dtype(page.dtype)
+    tiffkinds.check(int(page.compression), int(page.photometric), samples, page.bitspersample, dtype)
     tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)
     if page.is_tiled:
         tile = (int(page.tilewidth), int(page.tilelength))
@@ -118,23 +117,6 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
                 f"the TIFF file claims tiles of {tile[0]}×{tile[1]} for {width}×{height} pixels"
             )
     _check_segments(page, data, tile, (width, height, samples))
-
-
-def _check_kind(page: Any, samples: int) -> None:
-    compression, photometric = int(page.compression), int(page.photometric)
-    if compression not in _RATIOS and compression not in _FAX:
-        name = _NAMES.get(compression, f"number {compression}")
-        raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
-    if photometric not in _COLORS or samples < _COLORS[photometric]:
-        raise DecodeError(f"TIFF color kind {photometric} with {samples} samples a pixel is not supported")
-    if photometric == _YCBCR and compression != _JPEG:
-        raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
-    bits, kind = page.bitspersample, None if page.dtype is None else np.dtype(page.dtype).kind
-    good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
-    if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
-        raise DecodeError(f"TIFF with samples of {bits} bits, type {page.dtype}, is not supported")
-    if compression == _JPEG and bits != 8:
-        raise DecodeError(f"TIFF with {bits}-bit JPEG compression is not supported")
 
 
 def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:
@@ -154,11 +136,11 @@ def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[i
         if count < 1 or offset < 1 or offset + count > len(data):
             raise DecodeError("the TIFF file is cut off: a part of the picture is missing")
     compression = int(page.compression)
-    ratio = _RATIOS.get(compression) or _FAX[compression]
+    ratio = RATIOS.get(compression) or FAX[compression]
     limits.check_content(
         -(-width * samples * page.bitspersample // 8) * height, sum(counts), ratio, "the TIFF file"
     )
-    if compression == _JPEG:
+    if compression == JPEG:
         for offset, count in zip(offsets, counts, strict=True):
             across, down = jpegtables.frame_size(data[offset : offset + count])
             if across > tile[0] or (page.is_tiled and down > tile[1]) or down > max(height, tile[1]):
@@ -202,11 +184,11 @@ def unpremultiply(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 def _to_color(page: Any, samples: NDArray[Any], icc: bytes | None) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Gray or RGB pixels of a page's color samples."""
     photometric = int(page.photometric)
-    if photometric == _SEPARATED:
+    if photometric == SEPARATED:
         return profile.cmyk_to_rgb(samples, icc)
-    if photometric == _PALETTE:
+    if photometric == PALETTE:
         return _colors_of(samples[..., 0], page), ()
-    if photometric == _WHITE_IS_ZERO:
+    if photometric == WHITE_IS_ZERO:
         floating = np.issubdtype(samples.dtype, np.floating)
         return (samples.max() - samples) if floating else ~samples, ()
     return samples, ()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import cameraraw, limits
+from nsr_cli.imaging import cameraraw, limits, tiffkinds
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Readable, directories, entries
 from nsr_cli.reads import open_regular, state_of
 
@@ -29,7 +29,6 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
 # What the decoder has to know besides places and sizes: fill order, fax options, predictor, palette, extra
 # samples, sample format, JPEG tables, YCbCr, and the profile, by which CMYK becomes RGB.
 _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
-_NOT_A_PICTURE = 1 | 4  # bits of the kind: a smaller copy, a mask
 _MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
 _MOST_PARTS = 1 << 22  # of all pages: many may point to the same table
 _MOST_VALUE = 1 << 26  # bytes of a tag that goes into every small file
@@ -176,7 +175,8 @@ def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
     found, count = [], 0
     try:
         layout = Layout.of(data)
-        for place in itertools.islice(_pages(data, layout), limits.MOST_PICTURES + 1):
+        places = tiffkinds.pictures(_subfiles(data, layout))
+        for place in itertools.islice(places, limits.MOST_PICTURES + 1):
             parts = _parts(data, place, layout, max_pixels)
             count += 0 if parts is None else len(parts.offsets)
             if parts is None or count > _MOST_PARTS:
@@ -187,12 +187,11 @@ def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
     return found if len(found) <= limits.MOST_PICTURES else []
 
 
-def _pages(data: Readable, layout: Layout) -> Iterator[int]:
-    """Where the directories of pictures are; smaller copies and masks are passed over."""
+def _subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
+    """Where the directories are, and what each page calls itself."""
     for count, place in enumerate(directories(data, layout), 1):
         kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
-        if not (kind or 0) & _NOT_A_PICTURE or count > _MOST_SMALLER:
-            yield place
+        yield place, 0 if count > _MOST_SMALLER else kind or 0
 
 
 def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts | None:

@@ -10,7 +10,7 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from nsr_cli.imaging import exif, geotiff, ifd, iptc, sizes, xmp
+from nsr_cli.imaging import exif, geotiff, ifd, iptc, sizes, stacks, xmp
 from nsr_cli.imaging.ifd import Layout, Readable, Value
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -58,6 +58,8 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     geo, more = _geo(data, found, values, turn)
     if XMP in raw and packet is None:
         more += (xmp.NOT_UTF8,)
+    if any(value.tag == DESCRIPTION and stacks.is_imagej(value.data) for value in values):
+        more += (stacks.IMAGEJ_NAME,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
     return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
@@ -95,8 +97,9 @@ def too_long(data: Readable, place: int) -> tuple[str, ...]:
 
 
 def _is_kept(value: Value) -> bool:
-    """Whether a tag goes on to the output. tifffile describes the array it wrote; a result has another shape."""
-    return value.tag in _KEPT and not (value.tag == DESCRIPTION and value.data.startswith(b'{"shape":'))
+    """Whether a tag goes on to the output. tifffile and ImageJ describe the array they wrote, which no result is."""
+    of_array = value.data.startswith(b'{"shape":') or stacks.is_imagej(value.data)
+    return value.tag in _KEPT and not (value.tag == DESCRIPTION and of_array)
 
 
 def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:

@@ -95,8 +95,8 @@ def as_stored(picture: Picture) -> NDArray[Any]:
 
 def stored_shape(picture: Picture) -> tuple[int, ...]:
     """(H, W) or (H, W, S): the shape that `as_stored` gives."""
-    samples = picture.channels + (picture.alpha is not None)
-    return (picture.height, picture.width, samples) if samples > 1 else (picture.height, picture.width)
+    size = (picture.height, picture.width)
+    return (*size, picture.samples) if picture.samples > 1 else size
 
 
 def _taken(parts: list[bytes]) -> Iterator[bytes]:

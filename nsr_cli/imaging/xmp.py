@@ -24,7 +24,7 @@ _EMPTY = (
 )
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
 # Each try ends at the next "<", so that no packet takes the square of its length.
-_TAG = re.compile(r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
+TAG = re.compile(r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _WIDTHS, _HEIGHTS = ("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension")
 _ROOT = re.compile(r"<rdf:RDF[\s>]")
 _SIDE = rf"(?:{'|'.join(_WIDTHS + _HEIGHTS)})"
@@ -107,7 +107,7 @@ def with_size(packet: str, width: int, height: int) -> str:
 def _top_tags(packet: str) -> Iterator[tuple[re.Match[str], bool]]:
     """The tags that begin a description of the picture itself, or, where it is False, a property within one."""
     level = None  # below rdf:RDF
-    for tag in _TAG.finditer(packet):
+    for tag in TAG.finditer(packet):
         if _ROOT.match(tag[0]):
             level = 0
         elif tag[0].startswith("</"):

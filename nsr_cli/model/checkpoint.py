@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,17 +11,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.description import FORMAT, METADATA_KEY, read_config
 from nsr_cli.model.network import Network
-from nsr_cli.reads import open_regular, read_regular, state_of
 from nsr_cli.shown import safe_text
-
-METADATA_KEY = "nsr"
-FORMAT = 1
-MAX_HEADER = 1 << 23
-"""Bytes of the list of tensors and the description; a network of a thousand blocks takes a tenth of that."""
-
-_SIZE_BYTES = 8  # at the start of a file: how long its header is
 
 
 def save_network(
@@ -33,7 +24,7 @@ def save_network(
     The network itself is not changed.
     """
     plain = Network(network.config)
-    if not _normalised(network):
+    if not _normalized(network):
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -55,76 +46,43 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         )
     network = Network(config).fold()
     try:
-        tensors = {key: tensor.float() for key, tensor in load_tensors(data).items()}
-        network.load_state_dict(tensors)
+        found = load_tensors(data)
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{name}: its tensors do not fit its configuration: {reason}; get the file again"
-        ) from None
+        raise WeightsError(f"{name}: its tensors cannot be read: {reason}; get the file again") from None
+    misfit = _misfit(found, network.state_dict())
+    if misfit is not None:
+        raise WeightsError(f"{name}: its tensors do not fit its configuration: {misfit}; get the file again")
+    tensors = {key: tensor.float() for key, tensor in found.items()}
+    require_finite(tensors, name)
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+def require_finite(tensors: Mapping[str, Tensor], name: str) -> None:
+    """Raise `WeightsError` if one of the tensors of a network or file called `name` holds NaN or infinity."""
     unusable = [key for key, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if unusable:
         raise WeightsError(
             f"{name}: NaN or infinity in {', '.join(unusable[:3])}; fetch or train the weights again"
         )
-    return network.eval().requires_grad_(False)
 
 
-def read_file(path: Path, most: int) -> bytes:
-    """All bytes of a weights file; one of something else is known by its start, and not read any further.
-
-    Raises:
-        OSError: there is no regular file, it has more than `most` bytes, or it changed while it was read.
-        WeightsError: not such a file, or an unknown format.
-    """
-    with open_regular(path) as file:
-        if state_of(file)[0] <= most:
-            start = file.read(_SIZE_BYTES)
-            header_bytes = int.from_bytes(start, "little")
-            start += file.read(header_bytes if header_bytes <= MAX_HEADER else 0)
-            read_description(start, safe_text(path.stem))
-    return read_regular(path, most)
+def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """What is wrong with the first tensor that is not as wanted; None if all are."""
+    for key, one in wanted.items():
+        if key not in found:
+            return f"{key} is missing"
+        if found[key].shape != one.shape:
+            shapes = ["×".join(map(str, tensor.shape)) for tensor in (found[key], one)]
+            return f"{key} is {shapes[0]}, not {shapes[1]}"
+        if not found[key].is_floating_point():
+            return f"{key} holds {str(found[key].dtype).removeprefix('torch.')}, not floating-point numbers"
+    surplus = next((key for key in found if key not in wanted), None)
+    return None if surplus is None else f"{safe_text(surplus[:100])} is none of the network's"
 
 
-def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
-    """The description in the metadata of a weights file. Raises `WeightsError` when there is none."""
-    header_bytes = int.from_bytes(data[:_SIZE_BYTES], "little")
-    try:
-        if not 0 < header_bytes <= len(data) - _SIZE_BYTES:
-            raise ValueError
-        header = json.loads(data[_SIZE_BYTES : _SIZE_BYTES + header_bytes])
-        description: dict[str, Any] = dict(json.loads(header["__metadata__"][METADATA_KEY]))
-        dict(description["config"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise WeightsError(
-            f"{name}: not a weights file of nsr; `nsr weights import` reads .pth files of the paper's authors"
-        ) from None
-    if description.get("format") != FORMAT:
-        raise WeightsError(
-            f"{name}: written in format {description.get('format')!r}; this nsr reads {FORMAT}; update nsr"
-        )
-    return description
-
-
-def read_config(data: bytes, name: str = "weights") -> NetworkConfig:
-    """The configuration of a weights file. Raises `WeightsError` when it has none that can be used."""
-    try:
-        return NetworkConfig.from_dict(read_description(data, name)["config"])
-    except ValueError as error:
-        raise WeightsError(f"{name}: unusable network configuration: {error}; get the file again") from None
-
-
-def trained_for(data: bytes, name: str = "weights") -> str | None:
-    """The training task that a weights file names, such as `denoise-gray`; None if it names none.
-
-    Raises `WeightsError` as `read_description`.
-    """
-    about = read_description(data, name).get("about")
-    task = about.get("task") if isinstance(about, dict) else None
-    return task if isinstance(task, str) else None
-
-
-def _normalised(network: Network) -> bool:
+def _normalized(network: Network) -> bool:
     return network.head.weight_g is not None
 
 

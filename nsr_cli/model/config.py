@@ -7,7 +7,14 @@ from typing import Any, Literal, get_args
 
 Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
 
+MAX_WINDOW = 4096
+"""Input pixels along the side of a selection window."""
+
+_MAX_SIZE = (
+    1 << 31
+)  # of everything else, so that no arithmetic with it is endless; a file's bytes set the real limit
 _SIZES = ("blocks", "width", "expansion", "groups", "scale", "channels", "window", "unshuffle")
+_TEMPERATURES = (1e-6, 1e6)  # the paper's are from 0.1 to 10; beyond these, logits leave float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,10 @@ class NetworkConfig:
         self._check_selection()
 
     def _check_sizes(self) -> None:
+        for name in (*_SIZES, "cardinality", "levels"):
+            most = MAX_WINDOW if name == "window" else _MAX_SIZE
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}")
         for name in _SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -59,8 +70,9 @@ class NetworkConfig:
             raise ValueError(f"cardinality {self.cardinality} does not divide width {self.width}")
         if self.selection == "none" and (self.groups, self.cardinality) != (1, 1):
             raise ValueError('selection "none" has one group and one cardinal group')
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+        low, high = _TEMPERATURES
+        if not low <= self.temperature <= high:  # NaN is not either
+            raise ValueError(f"temperature must be from {low:g} to {high:g}")
 
     @property
     def inner(self) -> "NetworkConfig":

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from nsr_cli.errors import WeightsError
+from nsr_cli.model.checkpoint import require_finite
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
+from nsr_cli.shown import safe_text
 
 _BLOCK = re.compile(r"body\.(\d+)\.body\.0\.weight_v")
 
@@ -28,7 +30,7 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
     Only tensors and plain containers are unpickled (`weights_only`); anything else is refused unread.
 
     Raises:
-        WeightsError: it is not such a checkpoint, or it holds more than tensors.
+        WeightsError: it is not such a checkpoint, holds more than tensors, or its network is not finite.
     """
     tensors = _plain_tensors(_unpickle(data, name), name)
     try:
@@ -40,7 +42,9 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
             f"{name}: not a network of the paper's authors: its tensors have other names or shapes; others cannot be "
             "imported"
         ) from None
-    return network.fold().eval().requires_grad_(False)
+    network.fold()
+    require_finite(network.state_dict(), name)  # kernels of all zeros have no direction: 0/0
+    return network.eval().requires_grad_(False)
 
 
 def _unpickle(data: bytes, name: str) -> Any:
@@ -67,7 +71,21 @@ def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
         raise WeightsError(
             f"{name}: has no model_state_dict of tensors; give a .pth file of the paper's authors"
         )
-    return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
+    tensors = {str(key).removeprefix("module."): value for key, value in content.items()}
+    for key, value in tensors.items():
+        if not _is_plain(value):
+            form = value.dtype if value.layout == torch.strided else value.layout
+            kind = "meta" if value.is_meta else str(form).removeprefix("torch.")
+            raise WeightsError(
+                f"{name}: {safe_text(key[:100])} is not a plain tensor of floating-point numbers ({kind}), as the "
+                "paper's authors store; others cannot be imported"
+            )
+    return {key: value.float() for key, value in tensors.items()}
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor has its numbers with it, one after the other, and they are floating-point."""
+    return tensor.is_floating_point() and tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _config_of(tensors: Mapping[str, Tensor]) -> NetworkConfig:

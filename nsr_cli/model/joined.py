@@ -2,7 +2,7 @@
 
 Features of whole windows lie in memory as (P, P, R, S, B, C): each place within a window holds the channels of every
 window of R rows, S columns and B pictures, which is what a convolution with R·S·B groups and channels last reads. They
-are seen as (R, S, B, C, P, P). What acts on single values needs not know of it; windows with neighbours get a halo.
+are seen as (R, S, B, C, P, P). What acts on single values needs not know of it; windows with neighbors get a halo.
 """
 
 from typing import Any
@@ -76,7 +76,7 @@ def convolve_joined(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
 class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
-        # Windows without neighbours need no halo: the convolution's own padding is the same without a copy.
+        # Windows without neighbors need no halo: the convolution's own padding is the same without a copy.
         ctx.padding = int(x.shape[0] == x.shape[1] == 1)
         seen = x if ctx.padding else _with_halo(x)
         ctx.save_for_backward(seen, kernels)
@@ -135,7 +135,7 @@ def _with_halo(x: Tensor) -> Tensor:
 
 
 def _without_halo(x: Tensor) -> Tensor:
-    """The transpose of `_with_halo`: what windows got from neighbours is added there. Changes x."""
+    """The transpose of `_with_halo`: what windows got from neighbors is added there. Changes x."""
     x[:-1, ..., -2, :] += x[1:, ..., 0, :]
     x[1:, ..., 1, :] += x[:-1, ..., -1, :]
     middle = x[..., 1:-1, :]

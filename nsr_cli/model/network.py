@@ -88,11 +88,11 @@ class Network(nn.Module):
     def _restore(self, x: Tensor, level: Tensor | None) -> Tensor:
         """`forward` behind the unshuffling."""
         config = self.config.inner
-        centred = x - 0.5
-        features = centred
+        centered = x - 0.5
+        features = centered
         if level is not None:
             maps = level[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            features = cat((centred, maps.to(x.dtype)), dim=1)
+            features = cat((centered, maps.to(x.dtype)), dim=1)
         features = self.head(features)
         together = self.joined and fits(features, config.window)
         if together:
@@ -105,7 +105,7 @@ class Network(nn.Module):
         if self.skip is None:
             identity: Tensor = out + x
             return identity
-        out = out + self.skip(centred)
+        out = out + self.skip(centered)
         restored: Tensor = F.pixel_shuffle(out, config.scale) + 0.5
         return restored
 
@@ -115,7 +115,7 @@ class Network(nn.Module):
         return [block for block in self.body if isinstance(block, Block)]
 
     def fold(self) -> "Network":
-        """Replace weight normalisation by plain kernels, in place."""
+        """Replace weight normalization by plain kernels, in place."""
         for module in self.modules():
             if isinstance(module, Kernels):
                 module.fold()

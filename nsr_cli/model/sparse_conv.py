@@ -2,7 +2,7 @@
 
     features (B, C, H, W) ──mean of every window──> (M, C) ──linear──> logits (M, k, d) ──softmax over k──> gamma
     weight (k·O, C, 3, 3) ──sum over k weighted by gamma──> one kernel (O, C, 3, 3) for each of the M windows
-    every window, with a one-pixel halo of its neighbours' features, is convolved with its own kernel
+    every window, with a one-pixel halo of its neighbors' features, is convolved with its own kernel
 
 M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch (joined.py has an order of its own). The
 last window of a row or column is what is left of the features: its mean is that of the pixels it has, and beyond them
@@ -20,13 +20,17 @@ from nsr_cli.model.joined import convolve_joined, means_of
 from nsr_cli.model.window_conv import convolve_windows, convolved_dtype
 
 Form = Literal["grouped", "mixed", "apart", "joined"]
-"""How windows are convolved: in one call with as many groups; with all k groups of kernels, whose outputs are mixed; on
-CPUs one after the other in one operation; or, where all are whole, side by side in the channels from head to tail, else
-one after the other."""
+"""How windows are convolved, with the same result up to rounding:
+
+- `grouped`: in one call, each window as a group of its own;
+- `mixed`: with each of the k groups of kernels, whose outputs are then mixed: k times the arithmetic;
+- `apart`: one after the other, in one operation of autograd (`window_conv`), as CPUs want it;
+- `joined`: side by side in the channels from head to tail (`joined`) where all are whole, else as `apart`.
+"""
 
 
 class Kernels(nn.Module):
-    """The kernels and biases of a layer, with weight normalisation over each kernel while training.
+    """The kernels and biases of a layer, with weight normalization over each kernel while training.
 
     The kernel is g · v / |v|. `fold` replaces it by the plain product, which is what a published file holds.
     """
@@ -49,8 +53,8 @@ class Kernels(nn.Module):
         if self.weight_g is None:
             return self.weight_v
         norm = torch.linalg.vector_norm(self.weight_v, dim=(1, 2, 3), keepdim=True)
-        normalised: Tensor = self.weight_v * (self.weight_g / norm)
-        return normalised
+        normalized: Tensor = self.weight_v * (self.weight_g / norm)
+        return normalized
 
     def fold(self) -> None:
         """Replace gain and direction by the plain kernels; the outputs stay the same."""

@@ -1,7 +1,7 @@
 """Convolving every window with its own kernel as one operation of autograd, for training on a CPU.
 
 Composed of PyTorch's operations, a window costs a cut, a cast, a convolution and a join, each with a gradient of its
-own and mostly in the slower order of memory. Here only convolutions are left, and a copy for windows with neighbours.
+own and mostly in the slower order of memory. Here only convolutions are left, and a copy for windows with neighbors.
 """
 
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ def convolved_dtype(x: Tensor) -> torch.dtype:
 
 
 def as_picture(x: Tensor) -> Tensor:
-    """(C, H, W) -> (1, C, H, W), the same memory, with the stride between pictures that a batch would have.
+    """(C, H, W) -> (1, C, H, W), the same memory, with C·H·W as the stride of the batch dimension.
 
-    It goes nowhere, but without oneDNN PyTorch (2.13) finds wrong gradients for the kernels of several groups where it
-    is another one and channels are last.
+    With one picture in the batch that stride is never used to find a value. Yet PyTorch 2.13 without oneDNN returns
+    wrong gradients for the kernels of a grouped convolution of channels-last features unless it is C·H·W.
     """
     return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
 
@@ -103,7 +103,7 @@ class _Convolved(torch.autograd.Function):
         of_parts, of_kernels, of_biases = zip(*found, strict=True)
         if ctx.padding:
             of_features = torch.cat(of_parts)
-        else:  # what windows see of their neighbours adds up
+        else:  # what windows see of their neighbors adds up
             padded = torch.zeros_like(seen)
             for place, of_part in zip(_windows(padded, ctx, 1), of_parts, strict=True):
                 place.add_(of_part)

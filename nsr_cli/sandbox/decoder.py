@@ -78,6 +78,10 @@ class Decoder:
         """The first picture of a file, with a note if there are more. Raises as `pages`."""
         return self._decoded(data, "first")[0]
 
+    def part(self, data: bytes) -> Picture:
+        """A TIFF file that is a part of another one; float samples as they are stored. Raises as `pages`."""
+        return self._decoded(data, "part")[0]
+
     def _decoded(self, data: bytes, extent: Extent) -> list[Picture]:
         failure: DecodeError | NotReady = DecodeError("its decoder cannot be started")
         for _ in range(_ATTEMPTS):

@@ -26,8 +26,9 @@ from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 LONGEST = 1 << 28
 """Bytes of one line; the texts of a picture are the only thing that makes it long."""
 
-Extent = Literal["first", "pages", "frames"]
-"""How much of a file: its first picture; all pages of a TIFF, but the first frame of an animation; everything."""
+Extent = Literal["first", "pages", "frames", "part"]
+"""How much of a file: its first picture; all pages of a TIFF, but the first frame of an animation; everything; or all
+of a TIFF that is a part of another one, with float samples as they are stored."""
 
 _TYPES = ("uint8", "uint16", "float32")
 

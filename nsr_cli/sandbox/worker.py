@@ -39,6 +39,8 @@ def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
     """
     if extent == "frames" or (extent == "pages" and codec.sniff(data) == "TIFF"):
         return codec.decode_all(data, max_pixels=max_pixels)
+    if extent == "part":
+        return [codec.decode_part(data, max_pixels=max_pixels)]
     return [codec.decode(data, max_pixels=max_pixels)]
 
 

@@ -20,7 +20,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.recipe import Recipe, Task, find_task
 from nsr_cli.training.status import Notify, ignore
-from nsr_cli.weights.entry import MAX_BYTES, WeightEntry, check_file, check_name
+from nsr_cli.weights.entry import MAX_BYTES, MAX_TEXT, WeightEntry, check_file, check_new_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
 LICENSE = "MIT"
@@ -101,7 +101,7 @@ def check(name: str, manifest: Path, task: Task | None = None) -> None:
     """
     file = f"{name}.safetensors"
     try:
-        check_name(name)
+        check_new_name(name)
         check_file(file)
     except ValueError as error:
         raise UsageError(f"--name {safe_text(name)}: it {error}, such as upscale-x2-own") from None
@@ -162,7 +162,7 @@ def publish(
         sha256=hashlib.sha256(data).hexdigest(),
         urls=(),
         bundled=True,
-        trained_on=safe_text(history(trained)),
+        trained_on=history(trained),
         scores=scores,
         license=LICENSE,
     )
@@ -173,13 +173,26 @@ def publish(
 
 
 def history(trained: Trained) -> str:
-    """How the weights were made, in one sentence for the manifest."""
+    """How the weights were made, in one printable sentence for the manifest; of many pictures it names the first.
+
+    Raises:
+        UsageError: even so it is longer than a manifest holds.
+    """
     recipe = trained.recipe
     start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
-    where = ", ".join(trained.data) or "unnamed pictures"
-    return (
-        f"{where}; {trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "
+    rest = safe_text(
+        f"{trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "
         f"seed {recipe.seed}, {trained.seconds / 60:.0f} minutes"
+    )
+    names = [safe_text(name) for name in trained.data] or ["unnamed pictures"]
+    for kept in range(len(names), 0, -1):
+        more = f" and {len(names) - kept} more" if kept < len(names) else ""
+        text = f"{', '.join(names[:kept])}{more}; {rest}"
+        if len(text) <= MAX_TEXT:
+            return text
+    raise UsageError(
+        f"how the weights were made takes more than {MAX_TEXT} characters: shorten --from, or the paths of the "
+        "pictures in the config.json of the run"
     )
 
 

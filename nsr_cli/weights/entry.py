@@ -18,7 +18,10 @@ from nsr_cli.shown import safe_text
 TASKS = ("upscale", "denoise", "dejpeg")
 COLORS = ("rgb", "gray")
 TIERS = ("base", "lite")
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl")
+"""A model whose name ends like this is a file, be it one that is refused."""
 
+_OTHER_MODELS = ("bicubic", "input")  # what stands in the place of weights in `nsr eval` and `nsr compare`
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # what Windows keeps for itself
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -26,6 +29,7 @@ _URL = re.compile(r"[!-~]{1,2000}")
 _RELATIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BYTES = 1 << 32
+MAX_TEXT = 2000  # characters of what a manifest says in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,16 @@ def check_name(value: Any) -> str:
     return value
 
 
+def check_new_name(value: Any) -> str:
+    """A name for new weights as it is; ValueError as `check_name`, also if --model would not find weights by it."""
+    name = check_name(value)
+    if name in (*TIERS, *_OTHER_MODELS):
+        raise ValueError("means something else to --model: choose another name")
+    if name.endswith(FILE_SUFFIXES):
+        raise ValueError("ends as a file does, for which --model would take it: choose another name")
+    return name
+
+
 def check_file(value: Any) -> str:
     """The name of a file of weights as it is; ValueError as `check_name`."""
     name = check_name(value)
@@ -203,8 +217,8 @@ def _flag(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or len(value) > 2000:
-        raise ValueError("must be one line of text")
+    if not isinstance(value, str) or not value.isprintable() or len(value) > MAX_TEXT:
+        raise ValueError(f"must be one line of text of at most {MAX_TEXT} characters")
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.errors import UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import did_you_mean, safe_text
@@ -17,6 +17,7 @@ SCHEMA = 1
 MANIFEST_NAME = "weights_manifest.json"
 
 _MAX_MANIFEST_BYTES = 4 << 20
+_LOCK_SECONDS = 60.0  # a manifest is written in far less
 _MODEL_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -115,24 +116,29 @@ class Manifest:
         return tuple(url if urlsplit(url).scheme else urljoin(self.place, url) for url in entry.urls)
 
 
+def manifest_path() -> Path:
+    """Where this program's manifest is: in the package, or at the top of a checkout; the former if it is nowhere."""
+    package = Path(__file__).parents[1]
+    places = (package / MANIFEST_NAME, package.parent / MANIFEST_NAME)
+    return next((place for place in places if place.is_file()), places[0])
+
+
 def load_manifest(path: Path | None = None) -> Manifest:
     """Read a manifest: the given file, else the one in the package, else the one of the source tree.
 
     Raises:
         WeightsError: it is absent or damaged.
     """
-    package = Path(__file__).parents[1]
-    candidates = [path] if path else [package / MANIFEST_NAME, package.parent / MANIFEST_NAME]
-    for candidate in candidates:
-        if candidate.is_file():
-            try:
-                with candidate.open("rb") as stream:
-                    data = stream.read(_MAX_MANIFEST_BYTES + 1)
-            except OSError as error:
-                reason = safe_text(error.strerror or "it cannot be read")
-                raise WeightsError(f"cannot read {safe_text(candidate)}: {reason}; check the file") from error
-            return parse_manifest(data, candidate.resolve().as_uri())
-    raise WeightsError(f"there is no weights manifest at {safe_text(candidates[0])}; install nsr again")
+    place = path or manifest_path()
+    if not place.is_file():
+        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; install nsr again")
+    try:
+        with place.open("rb") as stream:
+            data = stream.read(_MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        reason = safe_text(error.strerror or "it cannot be read")
+        raise WeightsError(f"cannot read {safe_text(place)}: {reason}; check the file") from error
+    return parse_manifest(data, place.resolve().as_uri())
 
 
 def parse_manifest(data: bytes, place: str) -> Manifest:
@@ -165,11 +171,24 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
     """Write `with_entry` of the manifest at `manifest_path`; the file is made where there is none.
 
+    Processes that do this at the same time do it one after the other, so that none loses what another added.
+
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
         WriteError: it cannot be written; it is as before.
     """
-    write_atomic(manifest_path, with_entry(manifest_path, entry))
+    if not manifest_path.parent.is_dir():
+        write_atomic(manifest_path, with_entry(manifest_path, entry))  # says what is wrong with the folder
+        return
+    from nsr_cli.fetch.lock import one_at_a_time  # only now: filelock loads slowly
+
+    busy = WriteError(
+        f"cannot add {entry.name} to {safe_text(manifest_path)}: another process is still writing it; "
+        "wait for it or end it"
+    )
+    target = manifest_path.resolve()  # a link is followed, and is not the only way to the file
+    with one_at_a_time(target.with_name(f".{target.name}.lock"), _LOCK_SECONDS, busy):
+        write_atomic(manifest_path, with_entry(manifest_path, entry))
 
 
 def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:
@@ -218,7 +237,7 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise _damaged(f"the {what} {name[:100]} stands in it twice")
+            raise _damaged(f"the {what} {name[:100]} appears twice")
         seen.add(name)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from nsr_cli.errors import WeightsError, WriteError
 from nsr_cli.fetch import (
+    GO_ONLINE,
     Progress,
     Source,
     cache_root,
@@ -20,6 +21,7 @@ from nsr_cli.fetch import (
     remove_leftovers,
 )
 from nsr_cli.files import write_error
+from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.weights.entry import WeightEntry
 from nsr_cli.weights.manifest import Manifest, load_manifest
@@ -168,8 +170,8 @@ class WeightStore:
                 damage = "is damaged" if os.access(path, os.R_OK) else "cannot be read"
                 state = f"in {safe_text(self.folder)} {damage}"
             raise WeightsError(
-                f"{entry.file} {state} and the network is switched off; "
-                f"run `nsr weights pull {entry.name}` without --offline, NSR_OFFLINE and offline in nsr.toml"
+                f"{entry.file} {state}, and the network is disabled; {GO_ONLINE}, then run "
+                f"`nsr weights pull {entry.name}`"
             )
         return data
 
@@ -211,13 +213,8 @@ def _read_checked(path: Path, entry: WeightEntry) -> bytes | None:
 
     Nothing beyond the announced length is read, and a pipe or a device in the file's place is not waited for.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as stream:
-            information = os.fstat(stream.fileno())
-            if not stat.S_ISREG(information.st_mode) or information.st_size != entry.bytes:
-                return None
-            data = stream.read(entry.bytes + 1)
+        data = read_regular(path, entry.bytes)
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == entry.sha256 else None

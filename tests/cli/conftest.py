@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.imaging.picture import Picture
 from tests.nursery import Nursery
 
@@ -132,33 +134,54 @@ class FakeRestorer:
     """Repeats pixels; what it was asked for stands in `calls`."""
 
     scale: float = 1.0
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[RestoreOptions] = field(default_factory=list)
     entries: tuple[Any, ...] = (SimpleNamespace(name="fake", sha256="ab" * 32),)
     device: str = "cpu"
     precision: str = "fp32"
+    taken: tuple[()] = ()
     fail: BaseException | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    """What `bands` was told last, besides the options."""
     small: bool = False
     """Whether every picture is a small one."""
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "FakeRestorer | None":  # noqa: ARG002
         return self if self.small else None
 
-    def __call__(self, picture: Picture, **options: Any) -> Picture:
+    def restore(self, picture: Picture, options: RestoreOptions, *, progress: Any = None) -> Picture:
         self.calls.append(options)
         if self.fail is not None:
             raise self.fail
-        width, height = options["size"] or (
+        width, height = options.size or (
             round(picture.width * self.scale),
             round(picture.height * self.scale),
         )
-        if options["progress"] is not None:
-            options["progress"](1, 1)
+        if progress is not None:
+            progress(1, 1)
         rows = np.arange(height) * picture.height // height
         columns = np.arange(width) * picture.width // width
         alpha = None if picture.alpha is None else picture.alpha[rows][:, columns]
         return picture.with_pixels(picture.pixels[rows][:, columns], alpha)
 
+    def bands(self, source: Any, dtype: Any, options: RestoreOptions, *, progress: Any, **more: Any) -> Any:
+        from nsr_cli.engine.bands import picture_bands
+        from nsr_cli.imaging.color import from_unit
+
+        self.told = {"dtype": dtype, **more}
+        whole = Picture(source.tap().unit(0, source.shape.height))
+        return picture_bands(from_unit(self.restore(whole, options, progress=progress).pixels, dtype))
+
 
 @pytest.fixture
 def fake_restorer() -> type[FakeRestorer]:
     return FakeRestorer
+
+
+@pytest.fixture
+def without_rights() -> list[str]:
+    """What runs a command with no more rights than its user's permissions give, also for root."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv to give up what root may do")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]

@@ -1,6 +1,7 @@
 """What holds for every command: quick help, one line for an error, exit codes, closed pipes, signals."""
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -17,9 +18,11 @@ from typing import IO
 import pytest
 
 from nsr_cli.cli.app import _explained
+from nsr_cli.cli.commands import load
 from nsr_cli.cli.console import Console
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+from nsr_cli.weights.manifest import manifest_path
 from tests.stress.running import listens
 from tests.waiting import until
 
@@ -67,13 +70,28 @@ def test_every_command_is_there_and_its_help_starts_with_examples(name: str, nsr
     assert text.index("Example") < text.index("Everywhere:") < text.index("--debug")
 
 
+def test_help_shows_what_to_type_and_no_types_of_python() -> None:
+    for name, entry in COMMANDS.items():
+        command = load(name, entry)
+        for one in (command, *getattr(command, "commands", {}).values()):
+            with one.make_context(one.name, [], resilient_parsing=True) as context:
+                text = one.get_help(context)
+            assert not re.search(r"[<>]=|<\w|536870912", text), text
+            assert not re.search(r"\{|\[\[|\.\.\.\]", text.partition("\n\n")[0]), text
+    shown = {name: load(name, entry) for name, entry in COMMANDS.items()}
+    with shown["upscale"].make_context("upscale", [], resilient_parsing=True) as context:
+        assert "  IN...  Pictures, folders" in shown["upscale"].get_help(context)
+    with shown["compare"].make_context("compare", [], resilient_parsing=True) as context:
+        assert shown["compare"].get_help(context).startswith("Usage: compare [OPTIONS] IMAGE\n")
+
+
 def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
     done = nsr("--version", "--json")
     facts = json.loads(done.stdout)
     assert facts["schema"] == 1
     assert facts["version"] == nsr("--version").stdout.decode().split()[1]
     assert re.fullmatch(r"\d+\.\d+.*", facts["torch"])
-    assert facts["manifest_sha256"] is None or re.fullmatch("[0-9a-f]{64}", facts["manifest_sha256"])
+    assert facts["manifest_sha256"] == hashlib.sha256(manifest_path().read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -278,7 +296,7 @@ def test_a_picture_never_goes_to_a_terminal_by_itself(
 ) -> None:
     paint(tmp_path / "a.png")
     shown = on_a_terminal(["/bin/sh", "-c", f"{' '.join(command)} upscale - < {tmp_path}/a.png"], environment)
-    assert "redirect stdout, or insist with -o -" in shown
+    assert "redirect stdout, or pass `-o -` to write it there anyway" in shown
     assert "stdin, which is a terminal" in on_a_terminal(
         [*command, "upscale", "-", "-o", "x.png"], environment
     )
@@ -293,6 +311,25 @@ def test_the_shell_completes_commands_and_options(nsr: Run) -> None:
     assert complete("nsr up") == {"upscale"}
     assert {"--device", "--debug"} <= complete("nsr upscale --d")
     assert {"cpu", "cuda"} <= complete("nsr upscale --device c")
+    assert {"--recursive", "--no-recursive"} <= complete("nsr upscale --")
+
+
+@pytest.mark.parametrize(
+    ("line", "fitting", "others"),
+    [
+        ("nsr upscale --model ", {"lite", "upscale-x2-lite"}, {"dejpeg-gray", "denoise-gray"}),
+        ("nsr denoise -m d", {"denoise-gray"}, {"dejpeg-gray"}),
+        ("nsr explain --model ", {"lite", "upscale-x2-lite", "denoise-gray"}, set[str]()),
+        ("nsr explain --task dejpeg --model ", {"lite", "dejpeg-gray"}, {"upscale-x2-lite"}),
+    ],
+)
+def test_the_shell_completes_models_that_fit_the_task(
+    line: str, fitting: set[str], others: set[str], nsr: Run
+) -> None:
+    count = str(len(line.split(" ")) - 1)
+    done = nsr(_NSR_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=count)
+    found = set(done.stdout.decode().split())
+    assert fitting <= found and not others & found
 
 
 def test_names_that_could_steer_a_terminal_are_shown_escaped(nsr: Run) -> None:

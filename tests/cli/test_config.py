@@ -40,10 +40,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
 
 
 # Options that have a setting's name and another meaning: levels to score, patches in a step, names of weights.
-# Figures of a benchmark must not change with what somebody has set for pictures: `tta` has to be asked for.
+# Figures of a benchmark must not change with what somebody has set for pictures: `tta`, and another `precision` than
+# fp32, have to be asked for.
 NOT_SETTINGS = {
     "auto": {"scale"},
-    "eval": {"scale", "sigma", "jpeg-quality", "model", "data", "tta"},
+    "eval": {"scale", "sigma", "jpeg-quality", "model", "data", "tta", "precision"},
     "train": {"data", "precision", "batch"},
     "weights publish": {"name", "data"},
     "data list": {"data"},
@@ -278,17 +279,17 @@ def test_a_command_of_a_command_has_the_table_of_the_first(
 @pytest.mark.parametrize(
     ("args", "expected", "code"),
     [
-        (["data", "pull", "Set5"], "the network is switched off", 4),
-        (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is switched off", 4),
-        (["weights", "pull", "far"], "the network is switched off", 4),
+        (["data", "pull", "Set5"], "the network is disabled", 4),
+        (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is disabled", 4),
+        (["weights", "pull", "far"], "the network is disabled", 4),
         (
             ["train", "upscale-x2", "--data", "d", "--out", "o", "--init", "far"],
-            "the network is switched off",
+            "the network is disabled",
             4,
         ),
         (
             ["train", "upscale-x2", "--data", "d", "--out", "o", "--validate", "Set5"],
-            "the network is switched",
+            "the network is disabled",
             4,
         ),
         (["bench", "--quick"], "--device (from nsr.toml): 'gpu' is not a device", 2),
@@ -362,3 +363,41 @@ def test_the_defaults_shown_are_the_options_defaults() -> None:
                 own = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
                 assert default == own, (name, variable)
             assert isinstance(option, typer.core.TyperOption)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(files: Callable[..., Any]) -> None:
+    files()
+    Path("nsr.toml").write_bytes(b"\xef\xbb\xbfscale = 2\n")
+    assert config.read_files()[0].shared == {"scale": 2}
+
+
+NEEDED = {
+    "train": ["upscale-x2", "--data", ".", "--out", "run"],
+    "compare": ["a.png"],
+    "explain": ["a.png"],
+    "eval": ["--set", "Set5"],
+    "weights pull": ["lite"],
+    "data pull": ["Set5"],
+    "weights publish": ["run", "--name", "x"],
+}
+SWITCHES = [setting for setting in config.SETTINGS if setting.switch]
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda one: one.name)
+def test_a_flag_turns_off_what_settings_have_turned_on(
+    switch: config.Setting, files: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(switch.env, "1")
+    found = files(f"{switch.name} = true\n")
+    for path in switch.commands:
+        name = path.split()[0]
+        command = load(name, COMMANDS[name])
+        context = typer.Context(command, info_name=name, default_map=config.default_map(found, name)[name])
+        for part in path.split()[1:]:
+            command = command.commands[part]
+            context = typer.Context(command, parent=context, info_name=part)
+        for words, expected in (([], True), ([f"--no-{switch.name}"], False), ([f"--{switch.name}"], True)):
+            needed = NEEDED.get(path, [])
+            given = command.make_context(path, [*words, *needed], parent=context)
+            assert given.params[switch.parameter] is expected
+        assert f"--no-{switch.name}" not in command.get_help(context)

@@ -97,6 +97,18 @@ def test_verify_tells_sets_that_are_not_here_from_those_that_are_wrong(mirror: P
     assert str(call("verify").exception).startswith("incomplete: Tiny; ")
 
 
+def test_what_is_said_to_help_does(mirror: Path) -> None:
+    """A download goes to the cache, and the user's own folder would still come first."""
+    (mirror / "Tiny" / "b.png").write_bytes(b"?" * len(FILES["b.png"]))
+    own = str(call("verify", "--data", str(mirror)).exception)
+    assert own.startswith(
+        "damaged: Tiny; put the right files into the folder of Tiny yourself, or leave out --data "
+    )
+    assert "downloads what is missing" not in own
+    both = str(call("verify", "Tiny", "Licensed", "--data", str(mirror)).exception)
+    assert "`nsr data pull` downloads what is missing or wrong in the cache; put the right files" in both
+
+
 def test_what_is_not_here_is_said_with_the_way_to_get_it(mirror: Path) -> None:
     absent = call("path", "Tiny").exception
     assert isinstance(absent, DataError) and "nsr data pull Tiny" in str(absent)

@@ -95,7 +95,17 @@ def test_a_noisy_gray_picture_by_its_estimated_level(nsr: Run, tmp_path: Path) -
     done = nsr("explain", "noisy.png", "--task", "denoise", "-m", model, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sigma"] == pytest.approx(20, abs=3)
-    assert b"noise level" in done.stderr
+    assert b"noise level" in done.stderr and json.loads(done.stdout)["channel"] is None
+
+
+def test_of_a_color_picture_and_a_gray_denoiser_it_says_which_channel_is_shown(nsr: Run, photo: Path) -> None:
+    from tests.tiny import tiny_weights
+
+    model = tiny_weights(photo.parent / "gray.safetensors", scale=1, channels=1, levels=1)
+    done = nsr("explain", "photo.png", "--sigma", "25", "-m", model, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["channel"] == 1
+    assert b"denoises each channel by itself; its choices for the first one are shown" in done.stderr
 
 
 @pytest.mark.parametrize(

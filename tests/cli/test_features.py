@@ -1,34 +1,37 @@
-"""Which network the memory of a run is counted for."""
+"""Which networks the memory of a run is counted for."""
 
-import dataclasses
-import hashlib
 from pathlib import Path
 
 import pytest
 
 from nsr_cli.cli import features
 from nsr_cli.cli.settings import Settings
-from nsr_cli.model.checkpoint import save_network
-from nsr_cli.model.config import PRESETS
-from nsr_cli.model.network import Network
-from nsr_cli.weights.manifest import Manifest, load_manifest
-from tests.tiny import tiny_config
+
+SIZE = 400, 300
 
 
-def test_a_network_that_is_no_preset_is_looked_up_in_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = dataclasses.replace(tiny_config(), width=48)
-    data = save_network(Network(config))
-    known = load_manifest().find("upscale", 2)
-    entry = dataclasses.replace(
-        known, name="own", preset="custom", file="own.safetensors", bundled=False, bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )  # fmt: skip
-    monkeypatch.setenv("NSR_CACHE", str(tmp_path))
-    monkeypatch.setattr(features, "load_manifest", lambda: Manifest((entry,), tmp_path.as_uri()))
-    chosen = Settings("upscale", scale=2.0, model="own")
-    assert features._config(chosen, "upscale", 2).width == PRESETS["lite"].width, "it is not here yet"
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "own.safetensors").write_bytes(data)
-    assert features._config(chosen, "upscale", 2) == config
+def test_a_network_that_runs_twice_is_counted_where_it_sees_the_larger_picture() -> None:
+    """×4 with the network of ×2: its second step is that of ×2 on a picture of twice the size."""
+    twice = Settings("upscale", scale=4.0, model="upscale-x2")
+    once = Settings("upscale", scale=2.0, model="upscale-x2")
+    assert features.computing(twice, SIZE, 3) == features.computing(once, (800, 600), 3)
+    assert features.least(twice, SIZE, 3, 1) > features.least(once, SIZE, 3, 1)
+
+
+def test_gray_pictures_are_counted_with_the_gray_network() -> None:
+    chosen, gray, color = (
+        features.computing(Settings("denoise", model=model), SIZE, 1)
+        for model in (None, "denoise-gray", "denoise-rgb")
+    )
+    assert chosen == gray != color
+
+
+@pytest.mark.parametrize("task", ["upscale", "denoise"])
+def test_where_the_network_cannot_be_known_it_is_taken_for_a_small_one(task: str, tmp_path: Path) -> None:
+    """Why there is none is said when the run starts."""
+    (tmp_path / "own.safetensors").write_bytes(b"no weights")
+    unknown = Settings(task, scale=4.0, model=str(tmp_path / "own.safetensors"))
+    assert features.computing(unknown, SIZE, 3) > 0
+    if task == "upscale":
+        known = Settings(task, scale=4.0, model="lite")
+        assert features.computing(unknown, SIZE, 3) == features.computing(known, SIZE, 3)

@@ -4,7 +4,6 @@ import errno
 import json
 import shutil
 import subprocess
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,16 @@ import tifffile
 from PIL import Image
 
 from nsr_cli.cli.console import Console
-from nsr_cli.cli.forecast import check_space, forecast, show
+from nsr_cli.cli.forecast import forecast, show
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, Plan, make_plan
 from nsr_cli.cli.settings import Settings
-from nsr_cli.errors import WriteError
 from nsr_cli.imaging.heads import Head
 from nsr_cli.imaging.pageheads import read_heads
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 Paint = Callable[..., Path]
-Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 (what shutil returns)
 
 
 def test_sizes_are_known_from_the_header_alone(paint: Paint, tmp_path: Path) -> None:
@@ -73,24 +70,6 @@ def planned(folder: Path, form: str | None = None) -> tuple[Plan, Settings]:
     return make_plan(Request((str(folder),), Namer("_x4", None, form, {}))), settings
 
 
-def test_too_little_disk_is_found_before_any_work(
-    paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noise = Image.effect_noise((400, 300), 90)
-    (tmp_path / "d").mkdir()
-    for i in range(3):
-        noise.save(tmp_path / "d" / f"{i}.png")
-    plan, settings = planned(tmp_path / "d")
-    check_space(plan, settings)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 10**5))
-    with pytest.raises(WriteError, match=r"too little disk: the results take at least 1\.4 MB"):
-        check_space(plan, settings)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 3 * 10**6))
-    check_space(plan, settings)
-    with pytest.raises(WriteError):
-        check_space(*planned(tmp_path / "d", "BMP"))
-
-
 def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_path: Path) -> None:
     paint(tmp_path / "d" / "a.png")
     paint(tmp_path / "d" / "b.jpg", 20, 10)
@@ -107,6 +86,10 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_p
     assert b"3 to restore, 0 already done, 1 unreadable; 0.0 megapixels" in done.stderr
     records = [json.loads(line) for line in nsr("upscale", "d", "-n", "--json").stdout.splitlines()]
     assert [(record["status"], record["scale"]) for record in records[:2]] == [("planned", 4)] * 2
+    sized = [
+        json.loads(line) for line in nsr("upscale", "d", "-n", "--json", "--width", "25").stdout.splitlines()
+    ]
+    assert [record["scale"] for record in sized[:2]] == [2.0833, 1.25]  # 25 / 12 and 25 / 20
     Path(tmp_path / "d" / "notes.TXT").touch()
     Path(tmp_path / "d" / "film.mp4").touch()
     narrow = nsr("upscale", "d", "--width", "15", "-n")

@@ -11,7 +11,6 @@ import torch
 
 from nsr_cli.cli.forecast import forecast
 from nsr_cli.cli.plan import Job
-from nsr_cli.cli.restore import _any_large
 from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -108,13 +107,3 @@ print(low <= found[0] < high)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
-
-
-def test_runs_over_small_pictures_keep_their_heaps(tmp_path: Path) -> None:
-    """Their threads would wait for each other."""
-    small, large = tmp_path / "small.png", tmp_path / "large.png"
-    small.write_bytes(bytes(1 << 19))
-    large.write_bytes(bytes(1 << 20))
-    jobs = [Job(source, None, None) for source in (small, tmp_path / "absent.png")]
-    assert not _any_large(jobs)
-    assert _any_large([*jobs, Job(large, None, None)]) and _any_large([*jobs, Job(None, None, None)])

@@ -94,7 +94,7 @@ def test_the_suffix_of_a_template_chooses_the_format_and_must_agree() -> None:
     assert template_format("{stem}.webp", None) == "WEBP"
     assert template_format("{stem}", "TIFF") == "TIFF"
     assert template_format(None, None) is None
-    with pytest.raises(UsageError, match=r"ends in .webp, but --format says png"):
+    with pytest.raises(UsageError, match=r"ends in .webp, but --format says png: change one of them"):
         template_format("{stem}.webp", "PNG")
 
 

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from nsr_cli.cli import journey, memory, pace
-from nsr_cli.cli.forecast import check_space, forecast
+from nsr_cli.cli.forecast import forecast
 from nsr_cli.cli.memory import Ends, Sizes
 from nsr_cli.cli.naming import Namer
 from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, make_plan
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
+from nsr_cli.cli.space import check_space
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -96,13 +97,13 @@ def test_frames_that_do_not_fit_together_are_refused_by_the_run_and_the_dry_run_
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     computed: list[int] = []
-    true = Restorer.__call__
+    true = Restorer.restore
 
-    def call(self: Restorer, picture: Picture, **options: Any) -> Picture:
+    def call(self: Restorer, picture: Picture, *options: Any, **more: Any) -> Picture:
         computed.append(1)
-        return true(self, picture, **options)
+        return true(self, picture, *options, **more)
 
-    monkeypatch.setattr(Restorer, "__call__", call)
+    monkeypatch.setattr(Restorer, "restore", call)
     pages(tmp_path / "a.png", "PNG", size=(200, 100))
     settings = replace(TWICE, model=str(tiny_model), device="cpu", all_frames=True)
     foreseen = forecast(Job(tmp_path / "a.png", None, None), settings)
@@ -169,16 +170,16 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many results of pages had their pixels in memory whenever another page began; filled by the run."""
     counts: list[int] = []
     made: list[weakref.ref[Any]] = []
-    true = Restorer.__call__
+    true = Restorer.restore
 
-    def call(self: Restorer, picture: Picture, **options: Any) -> Picture:
+    def call(self: Restorer, picture: Picture, *options: Any, **more: Any) -> Picture:
         gc.collect()
         counts.append(sum(one() is not None for one in made))
-        found = true(self, picture, **options)
+        found = true(self, picture, *options, **more)
         made.append(weakref.ref(found.pixels))
         return found
 
-    monkeypatch.setattr(Restorer, "__call__", call)
+    monkeypatch.setattr(Restorer, "restore", call)
     return counts
 
 
@@ -211,15 +212,15 @@ def test_a_page_that_fails_leaves_nothing(
     doubled: Doubled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages(tmp_path / "a.tif", count=3)
-    true, calls = Restorer.__call__, list[int]()
+    true, calls = Restorer.restore, list[int]()
 
-    def call(self: Restorer, picture: Picture, **options: Any) -> Picture:
+    def call(self: Restorer, picture: Picture, *options: Any, **more: Any) -> Picture:
         calls.append(1)
         if len(calls) == 3:
             raise MemoryExhausted("no more")
-        return true(self, picture, **options)
+        return true(self, picture, *options, **more)
 
-    monkeypatch.setattr(Restorer, "__call__", call)
+    monkeypatch.setattr(Restorer, "restore", call)
     assert doubled("-o", "b.tif") == 5
     assert len(calls) == 3 and [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 

@@ -1,14 +1,18 @@
 """What `--json` says about the arithmetic, where numbers were too large for the precision that was asked for."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from nsr_cli.cli import memory
+from nsr_cli.cli.turns import Turn, Turns
+from nsr_cli.engine.runner import Runner
 from nsr_cli.model.checkpoint import save_network
 from tests.tiny import tiny_network
 
@@ -25,6 +29,28 @@ def overflowing(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if another picture began with the same restorer whenever one lets go of the device."""
+    runners: list[Runner] = []
+    made, take = Runner.__init__, Turns.take
+
+    def keep(self: Runner, *args: Any) -> None:
+        made(self, *args)
+        runners.append(self)
+
+    @contextmanager
+    def take_and_begin(self: Turns, turn: Turn, cores: int, ignored: float = 0.0) -> Iterator[None]:
+        with take(self, turn, cores, ignored):
+            yield
+        for runner in runners:
+            runner.used.clear()
+
+    monkeypatch.setattr(Runner, "__init__", keep)
+    monkeypatch.setattr(Turns, "take", take_and_begin)
+
+
+@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("bands", [False, True])
 def test_json_says_the_precision_that_was_really_used(
     bands: bool,

@@ -1,17 +1,21 @@
 """Which results of earlier runs are made again, and which never are."""
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, PngImagePlugin
 
 from nsr_cli.cli import provenance
+from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.placing import ResultWriter
 from nsr_cli.cli.provenance import digest
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, png
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.checkpoint import save_network
 from tests.cli.kinds import png_chunks
@@ -97,6 +101,56 @@ def test_a_result_that_was_only_packed_anew_is_still_ours(upscale: Callable[...,
     assert "1 of them again" in upscale("a.png", "--strength", "0.5")
 
 
+def described(path: Path) -> None:
+    """Give a result a caption, as a program for catalogs does: the pixels stay."""
+    picture = codec.decode(path.read_bytes())
+    assert picture.metadata.get_text("nsr") is not None
+    data, form = path.read_bytes(), picture.source
+    if form == "PNG":
+        caption = png.chunk(b"iTXt", b"Description\0\0\0\0\0by the sea")
+        path.write_bytes(data[:-12] + caption + data[-12:])
+    elif form == "JPEG":
+        path.write_bytes(data[:2] + b"\xff\xfe\x00\x0cby the sea" + data[2:])
+    elif form == "WEBP":
+        exif = Image.Exif()
+        exif[0x010E] = "by the sea"
+        block = exif.tobytes()
+        path.write_bytes(data + b"EXIF" + struct.pack("<I", len(block)) + block + bytes(len(block) % 2))
+    else:
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages.first.tags["XMP"].overwrite(
+                file.pages.first.tags["XMP"].value.replace(b"</rdf:RDF>", b"<rdf:Description/></rdf:RDF>")
+            )
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp", "tiff"])
+def test_a_result_that_somebody_has_described_stays(
+    form: str, upscale: Callable[..., str], paint: Paint
+) -> None:
+    paint(Path("a.png"), dpi=(300, 300))
+    upscale("a.png", "--format", form)
+    [result] = Path().glob("a_x2.*")
+    described(result)
+    edited = result.read_bytes()
+    said = upscale("a.png", "--format", form, "--strength", "0.5")
+    assert f"{result} was made with other settings, but has been edited since" in said
+    assert result.read_bytes() == edited
+
+
+def test_a_result_of_a_version_that_noted_no_metadata_is_made_again(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("a.png"))
+    ours = provenance.mark
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "mark", lambda *args: ours(*args[:-1]))
+        upscale("a.png")
+    note = provenance.read(Path("a_x2.png"))
+    assert note is not None and "metadata" not in note and "pixels" in note
+    described(Path("a_x2.png"))
+    assert "1 of them again" in upscale("a.png", "--strength", "0.5")
+
+
 def test_a_note_behind_the_pixels_is_found_too(upscale: Callable[..., str], paint: Paint) -> None:
     paint(Path("a.png"))
     upscale("a.png")
@@ -156,6 +210,33 @@ def test_a_result_that_changes_during_the_run_is_not_replaced(
     assert "a_x2.png changed in the meantime" in upscale("a.png", "--strength", "0.5", code=1)
     with Image.open("a_x2.png") as image:
         assert image.size == (30, 30)
+
+
+def test_what_another_run_makes_again_meanwhile_is_skipped(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs with the same new settings: seen before the work begins, and when it is done."""
+    for name in ("a", "b"):
+        paint(Path(f"d/{name}.png"))
+        upscale("d/" + name + ".png", "-o", "d_x2/")
+        upscale("d/" + name + ".png", "-o", "other/", "--strength", "0.5")
+    others = {path.name: path.read_bytes() for path in Path("other").iterdir()}
+    early = ResultWriter.keeps
+
+    def keeps(placer: ResultWriter, outcome: Outcome) -> bool:
+        name = outcome.job.target.name if outcome.job.target else ""
+        if name == "a.png":
+            Path("other/a.png").replace("d_x2/a.png")
+        kept = early(placer, outcome)
+        if name == "b.png":
+            Path("other/b.png").replace("d_x2/b.png")
+        return kept
+
+    monkeypatch.setattr(ResultWriter, "keeps", keeps)
+    said = upscale("d", "--strength", "0.5")
+    for name in ("a", "b"):
+        assert f"d/{name}.png: skipped, d_x2/{name}.png changed in the meantime" in said
+        assert Path(f"d_x2/{name}.png").read_bytes() == others[f"{name}.png"]
 
 
 def test_the_result_of_another_task_stays(

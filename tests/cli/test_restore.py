@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -301,6 +303,45 @@ def test_a_model_that_is_none_is_found_before_torch_is_loaded(model: str, reason
         check_model(model, "upscale")
 
 
+def test_what_fails_at_once_and_dry_runs_load_no_torch(
+    environment: dict[str, str], paint: Paint, tmp_path: Path
+) -> None:
+    """It takes most of the time that such commands have."""
+    environment["NSR_CACHE"] = str(tmp_path / "cache")
+    (tmp_path / "cache").mkdir()
+    paint(tmp_path / "a.png")
+    paint(tmp_path / "b.tif", mode="L")
+    (tmp_path / "cache" / "pace.json").write_text(
+        '{"schema": 1, "multiplications_per_second": {"auto auto": 1}}'
+    )
+    commands = {
+        "upscale no.png": 1,
+        "upscale a.png -m nonsense": 2,
+        "upscale a.png no/other.png -n": 3,
+        "upscale a.png b.tif -s 4 -m upscale-x2 -n": 0,
+        "denoise a.png b.tif --sigma 25 -n": 0,
+        "auto a.png b.tif -n": 0,
+    }
+    code = f"""
+import sys
+from nsr_cli.cli.app import _guarded
+from nsr_cli.cli.console import Console
+print([_guarded(command.split(), Console()) for command in {list(commands)}], file=sys.stderr)
+print("torch" in sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stderr.splitlines()
+    assert said[-2:] == [str(list(commands.values())), "False"], done.stderr
+    assert sum("at the pace of the last run" in line for line in said) == 3, done.stderr
+
+
 def test_tiers_and_nothing_are_models() -> None:
     check_model(None, "upscale")
     check_model("lite", "denoise")
@@ -330,6 +371,7 @@ def planned(inside: Inside, capsys: pytest.CaptureFixture[str]) -> Planned:
         (("a.png", "--max-pixels", "50"), 1, "a.png: "),
         (("a.png", "--max-memory", "1000"), 5, "a.png: "),
         (("a.png", "-o", "file/x.png"), 1, "file is not a folder"),
+        (("deep.tif",), 1, "deep.tif: TIFF with samples of 32 bits, type uint32, is not supported"),
         (("a.png", "-o", "-", "--json"), 2, "would both go to stdout"),
     ],
 )
@@ -339,6 +381,7 @@ def test_a_dry_run_ends_as_the_run_would(
 ) -> None:  # fmt: skip
     paint(tmp_path / "a.png")
     (tmp_path / "file").touch()
+    tifffile.imwrite(tmp_path / "deep.tif", np.zeros((8, 9), np.uint32))
     model = () if "-m" in args else ("-m", str(tiny_model))
     before = sorted(tmp_path.rglob("*"))
     assert inside("upscale", *args, *model, "-s", "2", "--dry-run") == code
@@ -410,3 +453,69 @@ def test_a_template_of_the_settings_gives_way_to_a_file_that_was_typed(
         ((), "a.png -> a_own.webp  12x8 -> 48x32\n"),
     ):
         assert planned(*args) == told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upscale a.png -o out/",
+        "upscale a.png -o out/x.png",
+        "upscale a.png -o out/new/",
+        "compare a.png -o out/",
+    ],
+)
+def test_a_folder_that_may_not_be_searched_is_named_with_the_remedy(
+    line: str,
+    command: list[str],
+    without_rights: list[str],
+    environment: dict[str, str],
+    paint: Paint,
+    tmp_path: Path,
+) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "out").mkdir(mode=0o600)
+    done = subprocess.run(
+        [*without_rights, *command, *line.split()],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = "out/new" if "new" in line else "out"
+    assert (
+        done.stderr == f"nsr: cannot write into {folder}: permission denied; choose another folder with -o\n"
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "code", "told"),
+    [
+        (
+            "",
+            "--quality 50 --format png",
+            2,
+            "nsr: --quality is for JPEG and WebP, but the result is PNG: leave it",
+        ),
+        ("", "--quality 50 -o x.tif", 2, "--quality is for JPEG and WebP, but the result is TIFF"),
+        ("", "--quality 50", 0, "--quality changes nothing: the result is PNG"),
+        ('format = "png"', "--quality 50", 0, "--quality changes nothing: the result is PNG"),
+        ("quality = 50", "--format png", 0, "--quality (from nsr.toml) changes nothing: the result is PNG"),
+        ("quality = 50", "", 0, None),
+        ("", "--quality 50 --format webp", 0, None),
+        ("", "--fit cover", 2, "nsr: --fit says how a box is filled: give both --width and --height"),
+        ("", "--fit cover --width 90", 2, "nsr: --fit says how a box is filled"),
+        ("", "--fit cover --width 90 --height 80", 0, None),
+        ('fit = "cover"', "", 0, None),
+    ],
+)
+def test_options_without_effect_are_told(
+    file: str, words: str, code: int, told: str | None, inside: Inside, paint: Paint, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    paint(tmp_path / "a.png")
+    (tmp_path / "nsr.toml").write_text(file)
+    assert inside("upscale", "a.png", "--dry-run", *words.split()) == code
+    said = capsys.readouterr().err
+    assert told in said if told is not None else "--quality" not in said and "--fit" not in said

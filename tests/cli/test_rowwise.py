@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from nsr_cli.cli import memory, provenance, rowwise, streamed
+from nsr_cli.cli import memory, metadatadigest, provenance, rowwise, streamed
 from nsr_cli.cli.forecast import forecast
 from nsr_cli.cli.outcome import Outcome
 from nsr_cli.cli.plan import Job
@@ -104,6 +104,7 @@ def test_every_page_becomes_what_it_becomes_in_memory(
     assert note is not None and note["pixels"] == provenance.digest(found)
     notes = [page.metadata.get_text(provenance.KEYWORD) for page in found]
     assert notes[0] and notes == notes[:1] * 5
+    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.tif").read_bytes(), "nsr")
     assert is_untouched(tmp_path / "a_x2.tif", 1 << 20, threading.Event())
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from nsr_cli.cli.places import Request
 from nsr_cli.cli.plan import Job, Plan, make_plan
 from nsr_cli.cli.run import Tally, _how_to_resume, _threads, run
 from nsr_cli.cli.settings import Settings
+from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
@@ -128,6 +130,29 @@ def test_a_small_picture_that_finds_no_memory_is_tried_again_alone(
     assert len(fake.calls) == 4
 
 
+def test_a_failed_picture_is_not_told_the_precision_of_the_one_before(
+    bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = bench.fake(scale=2.0)
+    true, needed = fake.restore, iter(["fp16+fp32", "fp16"])
+
+    def restore(picture: Picture, *options: Any, **more: Any) -> Picture:
+        fake.precision = next(needed)
+        if fake.precision == "fp16":
+            raise MemoryExhausted("no room")
+        restored: Picture = true(picture, *options, **more)
+        return restored
+
+    monkeypatch.setattr(fake, "restore", restore)
+    monkeypatch.setattr(bench, "load", lambda *_: fake)
+    bench.console.json = True
+    for name in ("1", "2"):
+        paint(Path(f"d/{name}.png"))
+    assert bench("d") == 3
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["status"], one["precision"]) for one in told] == [("ok", "fp16+fp32"), ("failed", "fp16")]
+
+
 def test_gray_and_color_get_their_own_networks_where_the_task_has_them(bench: Bench, paint: Paint) -> None:
     paint(Path("d/a.png"))
     paint(Path("d/b.png"), mode="L")
@@ -146,7 +171,7 @@ def test_a_target_size_loads_the_factor_that_each_picture_needs(bench: Bench, pa
     assert size_of("d_27w/a.png") == (27, 18) and size_of("d_27w/b.png") == (27, 24)
     assert not Path("d_27w/c.png").exists()
     assert bench.loaded == [("rgb", 3.0)]
-    assert bench.restorers[0].calls[0]["size"] == (27, 18)
+    assert bench.restorers[0].calls[0].size == (27, 18)
 
 
 def test_pictures_that_are_large_enough_are_left_out_of_many(
@@ -210,8 +235,7 @@ def test_debug_shows_where_a_picture_failed(
 def test_every_option_reaches_the_restorer(bench: Bench, paint: Paint) -> None:
     paint(Path("a.jpg"), quality=40)
     assert bench("a.jpg", task="dejpeg", strength=0.5, tta=True) == 0
-    call = bench.restorers[0].calls[0]
-    assert (call["quality"], call["strength"], call["tta"], call["sigma"]) == (40, 0.5, True, None)
+    assert bench.restorers[0].calls == [RestoreOptions(quality=40, strength=0.5, tta=True)]
     assert bench.tasks == ["dejpeg"]
 
 
@@ -399,7 +423,10 @@ def test_what_appears_during_the_run_is_not_replaced(bench: Bench, paint: Paint)
         return original(color, scale, task)
 
     bench.load = load  # type: ignore[method-assign]
-    assert bench("a.png") == 1
+    assert bench("a.png", if_exists="error") == 1
+    assert Path("a_x2.png").read_text() == "someone else's"
+    Path("a_x2.png").unlink()
+    assert bench("a.png") == 0
     assert Path("a_x2.png").read_text() == "someone else's"
 
 
@@ -575,6 +602,17 @@ def test_one_file_takes_one_picture_of_a_stream(bench: Bench, stream: Callable[[
     assert size_of("one.png") == (8, 6)
 
 
+def test_what_is_behind_the_picture_in_a_pipe_is_a_warning(
+    bench: Bench, stream: Callable[[bytes], Pipe], paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream(paint(Path("a.jpg")).read_bytes() + bytes(99))
+    assert bench("-", output="one.png") == 0
+    assert size_of("one.png") == (24, 16)
+    said = capsys.readouterr().err
+    assert said.count("stdin: what follows picture 1 of the stream is not a picture: left out\n") == 1
+    assert "failed" not in said
+
+
 def test_too_large_a_file_is_not_even_read(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     with Path("huge.png").open("wb") as sparse:
         sparse.truncate(1 << 40)
@@ -592,25 +630,49 @@ def test_decoders_and_encoders_together_stay_within_the_usable_threads(
     assert _threads() == expected
 
 
+@pytest.mark.parametrize("rule", ["skip", "error"])
 def test_a_result_that_appears_meanwhile_stays_and_costs_no_work(
-    bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
+    rule: str, bench: Bench, paint: Paint, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As where a second run is at the same folder: one picture is there in time, one while it is computed."""
     paint(Path("d/a.png"))
     paint(Path("d/b.png"))
     settings = Settings("upscale", scale=2.0)
-    plan = make_plan(Request(("d",), Namer(settings.tag, None, None, settings.name_fields()), None))
+    namer = Namer(settings.tag, None, None, settings.name_fields())
+    plan = make_plan(Request(("d",), namer, None, if_exists=rule))
     paint(Path("d_x2/a.png"), 5, 5)
 
     def load(*key: Any) -> Any:
         paint(Path("d_x2/b.png"), 6, 6)
         return bench.load(*key)
 
-    assert run(plan, settings, load, bench.console, replaces=False) == 3
+    assert run(plan, settings, load, bench.console, replaces=False) == (3 if rule == "error" else 0)
     said = capsys.readouterr().err
-    assert "d/a.png: skipped, d_x2/a.png appeared in the meantime" in said
-    assert "nsr: d/b.png: d_x2/b.png appeared in the meantime; --if-exists overwrite replaces it" in said
+    for name in ("a", "b"):
+        appeared = f"d_x2/{name}.png appeared in the meantime"
+        if rule == "skip":
+            assert f"d/{name}.png: skipped, {appeared} (--if-exists overwrite replaces it)" in said
+        else:
+            assert f"nsr: d/{name}.png: {appeared}; --if-exists overwrite replaces it" in said
     assert [len(one.calls) for one in bench.restorers] == [1]
     for name, side in (("a", 5), ("b", 6)):
         with Image.open(f"d_x2/{name}.png") as image:
             assert image.size == (side, side)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_results_of_a_private_folder_are_as_private(bench: Bench, paint: Paint) -> None:
+    paint(Path("album/a.png"))
+    paint(Path("album/open/b.png"))
+    before = os.umask(0o022)
+    try:
+        Path("album").chmod(0o700)
+        assert bench("album", recursive=True) == 0
+        assert bench("album", output="new/out", recursive=True) == 0
+        assert bench("album/a.png", output="named/") == 0
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in Path().glob("*/**/") if path.name != "album"}
+    private = {Path("album_x2"): 0o700, Path("new/out"): 0o700}
+    assert {**modes, **private} == modes
+    assert modes[Path("album_x2/open")] == modes[Path("new")] == modes[Path("named")] == 0o755

@@ -65,6 +65,9 @@ def test_scores_are_those_of_fp32_unless_another_precision_is_asked_for(
     weights = tiny_weights(tmp_path / "tiny.safetensors")
     common = ("-s", "2", "--limit", "1", "--model", weights)
     assert json.loads(score(*common, "--json")[1])["precision"] == "fp32"
+    monkeypatch.setenv("NSR_PRECISION", "bf16")  # for pictures; `command` in the JSON does not show it
+    Path("nsr.toml").write_text('precision = "bf16"\n')
+    assert json.loads(score(*common, "--json")[1])["precision"] == "fp32"
     assert json.loads(score(*common, "--json", "--precision", "auto")[1])["precision"] == "bf16"
 
 
@@ -180,13 +183,25 @@ def test_saved_pictures_are_replaced_only_if_asked_for(score: Score, tmp_path: P
     assert code == 0 and mine.read_bytes().startswith(b"\x89PNG") and said == "saved 3 pictures in out\n"
 
 
-def test_pictures_that_would_be_saved_as_one_are_refused(score: Score, tmp_path: Path) -> None:
-    for folder in ("one", "two"):
+def test_models_of_one_name_are_saved_and_told_apart_by_their_folders(score: Score, tmp_path: Path) -> None:
+    for seed, folder in enumerate(("one", "two")):
         (tmp_path / folder).mkdir()
-        tiny_weights(tmp_path / folder / "tiny.safetensors")
+        tiny_weights(tmp_path / folder / "tiny.safetensors", seed=seed)
     models = [option for folder in ("one", "two") for option in ("-m", f"{folder}/tiny.safetensors")]
-    code, _, said = score("-s", "2", *models, "--save", "out")
-    assert code == 2 and "two pictures would go to out/set/tiny/x2/a.png" in said
+    rows = rows_of(score("-s", "2", *models, "-m", "bicubic", "--limit", "1", "--save", "out", "--json"))
+    assert [row["model"] for row in rows] == ["one/tiny", "two/tiny", "bicubic"]
+    assert sorted(path.name for path in (tmp_path / "out" / "set").iterdir()) == [
+        "bicubic",
+        "one_tiny",
+        "two_tiny",
+    ]
+    folders = [option for name in ("one_tiny", "two_tiny") for option in ("-m", f"out/set/{name}/x2/")]
+    again = rows_of(score("-s", "2", *folders, "--limit", "1", "--json"))
+    assert [row["model"] for row in again] == ["one_tiny/x2", "two_tiny/x2"]
+    assert [row["psnr"] for row in again] == [row["psnr"] for row in rows[:2]]
+
+
+def test_pictures_that_would_be_saved_as_one_are_refused(score: Score, tmp_path: Path) -> None:
     Image.open(tmp_path / "set" / "a.bmp").save(tmp_path / "set" / "a.png")
     code, _, said = score("-s", "2", "-m", "bicubic", "--save", "out")
     assert code == 2 and "two pictures would go to out/set/bicubic/x2/a.png" in said

@@ -85,3 +85,11 @@ def test_the_command_that_is_noted_makes_the_same_picture_and_names_no_folder() 
     assert upscale(width=9, height=8, fit="cover").arguments() == [
         "upscale", "--width", "9", "--height", "8", "--fit", "cover",
     ]  # fmt: skip
+
+
+def test_the_ratio_that_is_told_is_that_of_the_sizes() -> None:
+    assert upscale(scale=2.5).ratio(101, 51) == 2.5
+    assert upscale(width=150).ratio(93, 62) == 1.6129  # 150 / 93
+    assert upscale(height=99).ratio(93, 62) == round(upscale(height=99).result_size(93, 62)[0] / 93, 4)
+    assert Settings("auto", width=50).ratio(93, 62) == 1.0  # only repairs what is that large already
+    assert Settings("denoise").ratio(93, 62) is None

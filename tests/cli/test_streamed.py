@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,9 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import journey, memory, provenance, rowwise, streamed
+from nsr_cli.cli import journey, memory, metadatadigest, provenance, rowwise, streamed
+from nsr_cli.cli.outcome import Outcome
+from nsr_cli.cli.plan import Job
 from nsr_cli.cli.redo import is_untouched
 from nsr_cli.cli.settings import Settings
 from nsr_cli.errors import MemoryExhausted
@@ -159,7 +162,6 @@ def test_metadata_and_mirrored_pictures(
 def test_the_note_knows_the_pixels_so_that_the_result_is_known_again(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
 ) -> None:
-    import threading
 
     save(tmp_path / "a.tif", picture())
     options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
@@ -266,6 +268,7 @@ def test_pictures_of_other_formats_are_held_and_written_in_rows(
     assert found.metadata.dpi == pytest.approx((300.0, 300.0), abs=0.01)
     note = provenance.read(tmp_path / "a_x2.png")
     assert note is not None and note["pixels"] == provenance.digest([found])
+    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.png").read_bytes(), "nsr")
 
 
 def test_a_float_picture_becomes_a_16_bit_png(
@@ -301,6 +304,19 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
         said = capfd.readouterr().err.splitlines()
         assert said[0] == refused[0] and "1 not possible" in said[1]
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
+
+
+def test_nobody_is_told_to_convert_a_tiff_file_to_tiff(tmp_path: Path) -> None:
+    """Samples of 16-bit floating point take twice their bytes once they are read."""
+    settings = Settings("upscale", scale=2.0, max_memory=300_000)
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif", "TIFF")
+    page = Picture(np.zeros((100, 200, 3), np.float32), source="TIFF")
+    with Decoder() as decoder:
+        streams = streamed.Streams(settings, decoder, threading.Event())
+        with pytest.raises(MemoryExhausted, match="allow more, or cut it into parts"):
+            streams.hold([page], "TIFF", b"", Outcome(job, "a.tif"))
+        with pytest.raises(MemoryExhausted, match="allow more, or convert it to TIFF"):
+            streams.hold([replace(page, source="PNG")], "TIFF", b"", Outcome(job, "a.png"))
 
 
 @pytest.mark.parametrize("row", [0, 150, 299])
@@ -526,3 +542,78 @@ def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPa
         memory.route(sizes, "PNG", Settings("upscale", scale=2.0), memory.Ends(False, True))
     least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
     assert free == int(memory._UTMOST * 3_500_000) >> 20 < least
+
+
+@pytest.mark.parametrize("way", ["in bands", "in one piece"])
+def test_a_value_for_no_data_that_leaves_the_others_no_room_is_refused(
+    way: str,
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    parts, true = list[bytes](), Decoder.part
+
+    def part(self: Decoder, data: bytes) -> Picture:
+        parts.append(data)
+        return true(self, data)
+
+    monkeypatch.setattr(Decoder, "part", part)
+    array = picture(np.float32) * 700
+    array[250:, 40:] = np.finfo(np.float32).min  # parts above have no such value
+    save(tmp_path / "a.tif", array)
+    if way == "in one piece":
+        monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 1
+    said = capfd.readouterr().err
+    assert re.search(r"a\.tif: its samples reach from -3\.40282e\+38 to 69\d\.?\d*, so far that ", said)
+    assert bool(parts) is (way == "in bands")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
+
+
+def test_of_a_float_picture_the_whole_decides_whether_its_values_stay_apart(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """A lamp in a dark corner: in the part with the lamp, most samples are too dark for it."""
+    array = picture(np.float32) * 50
+    array[:20] = 1
+    array[10, 10] = 1e6
+    save(tmp_path / "a.tif", array)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and tifffile.imread("a_x2.tif").max() > 1e5
+
+
+def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    array = picture(np.float32)
+    array[[10, 150, 151, 299], [5, 40, 41, 79]] = 50
+    save(tmp_path / "a.tif", array)
+    save(tmp_path / "b.tif", array)
+    asked = ("-s", "2", "--model", tiny_model)
+    assert inside("upscale", "a.tif", *asked, "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.tif"]
+    monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    assert inside("upscale", "b.tif", *asked) == 0
+    found, expected = tifffile.imread("a_x2.tif"), tifffile.imread("b_x2.tif")
+    assert np.abs(found - expected).max() < 1 / 255
+    assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
+
+
+def test_slices_behind_a_page_are_said_to_be_left_out(
+    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack = np.stack([picture(channels=1)[..., 0]] * 3)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, truncate=True)
+    asked = ("-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside("upscale", "a.tif", *asked) == 0
+    assert tight == ["a.tif"] and "2 further slices of its stack are left out" in capfd.readouterr().err

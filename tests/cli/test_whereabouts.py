@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.cli.whereabouts import Whereabouts
+from nsr_cli.cli.whereabouts import Whereabouts, nearest_existing
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,16 @@ def test_the_way_up_from_a_link_is_that_of_the_folder_it_leads_to() -> None:
     )
 
 
+def test_a_folder_that_may_not_be_searched_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may be allowed everything, so the answer of Path is given here."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    assert Whereabouts().written(Path("other/x.png")) == os.path.realpath("other/x.png")
+
+
 def test_a_name_through_a_link_is_spelled_otherwise() -> None:
     where = Whereabouts()
     assert where.spelled(Path("link/y.png")) != where.spelled(Path("other/sub/y.png"))
@@ -59,3 +69,14 @@ def test_a_folder_is_looked_up_once_for_all_its_files(monkeypatch: pytest.Monkey
     for i in range(1000):
         where.written(Path(f"link/{i}.png"))
     assert looked == ["link"]
+
+
+def test_what_exists_of_a_path_may_be_a_broken_link() -> None:
+    Path("broken").symlink_to("nowhere")
+    for given, expected in (
+        ("new/er/est", "."),
+        ("other/new", "other"),
+        ("broken/x", "broken"),
+        ("link", "link"),
+    ):
+        assert nearest_existing(Path(given)) == Path(expected).absolute()

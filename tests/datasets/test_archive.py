@@ -1,6 +1,7 @@
 """A zip file from anywhere: the right pictures in the right folder, or nothing at all."""
 
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -163,6 +164,37 @@ def test_an_incomplete_folder_is_replaced_and_leftovers_go(tmp_path: Path) -> No
     extract(make_zip(tmp_path / "a.zip", GOOD), tmp_path / "set", 2)
     assert everything(tmp_path) == ["a.zip", "set", "set/0001.png", "set/0002.png", f"set/{SUMS}"]
     assert (tmp_path / "set" / "0001.png").read_bytes() == b"one"
+
+
+def test_the_same_pictures_stay_where_they_are(tmp_path: Path) -> None:
+    """Without locks two processes may unpack a set: a reader of the first one's folder must not lose it."""
+    archive, folder = make_zip(tmp_path / "a.zip", GOOD), tmp_path / "set"
+    extract(archive, folder, 2)
+    before = folder.stat().st_ino
+    extract(archive, folder, 2)
+    assert folder.stat().st_ino == before
+    (folder / "0001.png").write_bytes(b"damaged")
+    extract(archive, folder, 2)
+    assert (folder / "0001.png").read_bytes() == b"one"
+    assert everything(tmp_path) == ["a.zip", "set", "set/0001.png", "set/0002.png", f"set/{SUMS}"]
+
+
+def test_nothing_is_removed_before_the_new_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "0001.png").write_bytes(b"half")
+    remove = shutil.rmtree
+    seen: list[bytes] = []
+
+    def watched(path: Path, ignore_errors: bool = False) -> None:
+        if (path / "old").exists():
+            seen.append((tmp_path / "set" / "0001.png").read_bytes())
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    extract(make_zip(tmp_path / "a.zip", GOOD), tmp_path / "set", 2)
+    assert seen == [b"one"]
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

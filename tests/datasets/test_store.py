@@ -2,14 +2,19 @@
 
 import hashlib
 import os
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nsr_cli.datasets import DataStore, PictureSet, Registry, find_images, load_registry
+from nsr_cli.datasets import store as store_module
+from nsr_cli.datasets.archive import extract
 from nsr_cli.datasets.registry import Archive, RemoteFile
 from nsr_cli.errors import DataError, FetchError, UsageError
 from tests.folder_server import FolderServer, serving
@@ -127,7 +132,7 @@ def test_a_damaged_file_in_the_cache_is_mended(make_store: MakeStore, server: Fo
     (folder / "img_3.png").write_bytes(data)
     assert store.verify("Five").state == "damaged"
     assert store.verify("Five").problems == ("img_3.png is damaged",)
-    with pytest.raises(DataError, match=r"not complete.*network is switched off.*nsr data pull Five"):
+    with pytest.raises(DataError, match=r"not complete.*network is disabled.*nsr data pull Five"):
         make_store(offline=True).find_images("Five")
     server.asked.clear()
     store.find_images("Five")
@@ -145,6 +150,30 @@ def test_a_damaged_unpacked_set_is_noticed(make_store: MakeStore, server: Folder
             make_store(offline=True).find_images("Packed")
         assert [path.read_bytes() for path in store.find_images("Packed")] == list(PICTURES.values())
         assert store.verify("Packed").state == "ok"
+
+
+def test_who_waited_for_another_to_unpack_a_set_uses_what_is_there(
+    make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked: list[Path] = []
+    together = threading.Barrier(3)
+
+    def slow(archive: Path, folder: Path, images: int) -> None:
+        unpacked.append(folder)
+        time.sleep(0.3)  # the others are at work by then
+        extract(archive, folder, images)
+
+    def pull() -> list[Path]:
+        together.wait()
+        return make_store().find_images("Packed")
+
+    monkeypatch.setattr(store_module, "extract", slow)
+    with ThreadPoolExecutor(3) as threads:
+        found = [one.result() for one in [threads.submit(pull) for _ in range(3)]]
+    assert len(unpacked) == 1 and server.asked == ["/packed.zip"]
+    assert found[0] == found[1] == found[2]
+    assert all(path.is_file() for path in found[0])
+    assert sorted(path.name for path in make_store().folder.iterdir()) == ["Packed"]
 
 
 def test_wrong_bytes_on_the_server(make_store: MakeStore, server: FolderServer) -> None:
@@ -187,6 +216,8 @@ def test_the_users_folder_is_checked(make_store: MakeStore, tmp_path: Path) -> N
     assert store.verify("Five").state == "ok"
     (tmp_path / "given" / "Five" / "img_1.png").write_bytes(b"?")
     assert store.verify("Five").state == "damaged"
+    assert store.check_own("Five") == store.verify("Five")
+    assert store.check_own("Packed") is None, "there is no folder of the user's"
     (tmp_path / "given" / "Five" / "img_1.png").unlink()
     assert store.verify("Five").state == "incomplete"
     with pytest.raises(DataError, match=r"given/Five holds 4 pictures, Five has 5"):
@@ -227,10 +258,10 @@ def test_wrong_names_and_folders(
 
 def test_offline(make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Five", "Packed"):
-        with pytest.raises(DataError, match="network is switched off"):
+        with pytest.raises(DataError, match="network is disabled"):
             make_store(offline=True).pull(name)
         monkeypatch.setenv("NSR_OFFLINE", "yes")
-        with pytest.raises(DataError, match="network is switched off"):
+        with pytest.raises(DataError, match="network is disabled"):
             make_store().pull(name)
         monkeypatch.delenv("NSR_OFFLINE")
     assert server.asked == []

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nsr_cli.engine import executor as executor_module
 from nsr_cli.engine.executor import Executor, most_joined
-from nsr_cli.engine.grid import Area, Grid
+from nsr_cli.engine.grid import Area, Grid, Layout
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.machine import usable_threads, window_threads
@@ -37,6 +37,18 @@ def test_equals_the_network_at_any_size(size: tuple[int, int], scale: int) -> No
     out = Executor(network, CPU, torch.float32)(x, None, 1)
     assert out.shape == (3, scale * size[0], scale * size[1])
     torch.testing.assert_close(out, by_the_network(network, x), atol=2e-6, rtol=1e-5)
+
+
+def test_the_caller_s_default_type_does_not_matter() -> None:
+    network, x, before = tiny_network(levels=1), torch.rand(3, 60, 110), torch.get_default_dtype()
+    level = torch.tensor([0.3])
+    expected = Executor(network, CPU, torch.float32)(x, level, 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        out = Executor(network, CPU, torch.float32)(x, level, 1)
+    finally:
+        torch.set_default_dtype(before)
+    assert out.dtype == torch.float32 and torch.equal(out, expected)
 
 
 @pytest.mark.parametrize("size", [*SIZES, (50, 250), (1, 300)])
@@ -185,7 +197,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("caller", ["progress", "witness"])
+@pytest.mark.parametrize("caller", ["progress", "hook"])
 def test_what_a_callback_raises_comes_out_and_no_thread_stays(threads: int, caller: str) -> None:
     def stop(*_: object) -> None:
         raise Stop
@@ -317,19 +329,18 @@ def test_in_narrow_numbers_the_picture_itself_stays_exact(scale: int) -> None:
 def test_strips_show_every_area_what_is_around_it(
     size: tuple[int, int], mode: str, batch: int | None, joined: int
 ) -> None:
-    grid, repeat, whole = Grid(*size, 3), mode == "replicate", batch is not None
-    areas = grid.single(joined) if batch is None else grid.batches(batch)
+    grid, repeat = Grid(*size, 3), mode == "replicate"
+    layout = Layout(CPU, torch.float32, batch, joined, repeat)
+    areas = grid.areas(layout)
     picture, level = torch.rand(2, *size), torch.tensor([0.25])
     x = torch.cat((picture - 0.5, level[:, None, None].expand(1, *size)))
-    strips, filled = (
-        grid.strips(3, 1, CPU, torch.float32, whole=whole, joined=joined, wide=wide) for wide in (False, True)
-    )
+    strips, filled = (grid.strips(3, 1, layout, torch.float32, wide=wide) for wide in (False, True))
     beyond = F.pad(x, (0, 3, 0, 3))
     for area in areas:
         views = grid.views(area, strips, repeat=repeat)
         for window, left in windows_of(area):
             views.inside[0, window] = beyond[:, area.top : area.top + area.height, left : left + area.width]
-        views.show_neighbours()
+        views.copy_halos()
     grid.fill(filled, 1, picture, level, repeat=repeat)
     padded = F.pad(x[None], (1, 1, 1, 1), mode=mode)[0]
     for area in areas:

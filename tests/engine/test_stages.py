@@ -9,7 +9,8 @@ import pytest
 
 from nsr_cli.engine.stages import load_fitting, read_weights
 from nsr_cli.errors import NsrError, UsageError, WeightsError
-from nsr_cli.model.checkpoint import MAX_HEADER, read_description, save_network
+from nsr_cli.model.checkpoint import save_network
+from nsr_cli.model.description import MAX_HEADER, read_description
 from nsr_cli.weights.manifest import Manifest, load_manifest
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import tiny_network

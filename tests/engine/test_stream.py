@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine import stream
-from nsr_cli.engine.arrays import OverallProgress
 from nsr_cli.engine.bands import Shape, collect, picture_bands
 from nsr_cli.engine.device import give_back, prepare_cpu
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stream import least_memory, network_bands, plan
 from nsr_cli.engine.tiles import best_shape, tile_rows
@@ -73,7 +74,11 @@ def test_bands_give_the_picture_of_the_whole(
     seen: list[tuple[int, int]] = []
     again = restorer(tmp_path, task, factor, network)
     bands = again.bands(
-        picture_bands(pixels), dtype, memory=30 * MIB, progress=lambda *now: seen.append(now), **options
+        picture_bands(pixels),
+        dtype,
+        RestoreOptions(**options),
+        memory=30 * MIB,
+        progress=lambda *now: seen.append(now),
     )
     found = collect(bands, dtype)
     assert found.dtype == dtype and found.shape == whole.pixels.shape
@@ -88,7 +93,8 @@ def test_bands_give_the_picture_of_the_whole(
 def test_a_composed_factor_runs_network_behind_network(tmp_path: Path) -> None:
     pixels = (smooth(150, 60, 3) * 255).astype(np.uint8)
     whole = restorer(tmp_path, "upscale", 7)(Picture(pixels)).pixels
-    bands = restorer(tmp_path, "upscale", 7).bands(picture_bands(pixels), np.uint8, memory=70 * MIB)
+    again = restorer(tmp_path, "upscale", 7)
+    bands = again.bands(picture_bands(pixels), np.uint8, RestoreOptions(), memory=70 * MIB)
     found = collect(bands, np.uint8)
     assert found.shape == (1050, 420, 3)
     assert np.abs(found.astype(int) - whole).max() <= 1

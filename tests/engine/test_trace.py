@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.runner import surrounded
+from nsr_cli.engine.runner import padded
 from nsr_cli.engine.trace import trace
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
@@ -22,7 +22,7 @@ def by_the_network(network: Network, array: np.ndarray, level: float | None = No
         seen.append(gamma.transpose(1, 2).numpy())
 
     hooks = [one.register_forward_hook(note) for one in network.modules() if isinstance(one, Selector)]
-    x = surrounded(torch.from_numpy(array.transpose(2, 0, 1).copy()), network.config)[0][None]
+    x = padded(torch.from_numpy(array.transpose(2, 0, 1).copy()), network.config)[0][None]
     with torch.inference_mode(), repeated_edges():
         network(x, None if level is None else torch.tensor([[level]]))
     for hook in hooks:

@@ -22,7 +22,7 @@ def _example(channels: int, out_channels: int, height: int, width: int) -> tuple
 
 def _winograd(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
     by_place = kernels.permute(0, 2, 3, 1).flatten(1, 2)
-    return winograd.convolve(features, winograd.transformed(by_place), bias, winograd.Rooms())
+    return winograd.convolve(features, winograd.transformed(by_place), bias, winograd.Workspace())
 
 
 def _error(out: Tensor, features: Tensor, kernels: Tensor, bias: Tensor) -> float:
@@ -36,6 +36,23 @@ def _error(out: Tensor, features: Tensor, kernels: Tensor, bias: Tensor) -> floa
 def test_it_equals_a_direct_convolution(channels: tuple[int, int], size: tuple[int, int]) -> None:
     example = _example(*channels, *size)
     assert _error(_winograd(*example), *example) < ROUNDING
+
+
+@pytest.mark.parametrize("default", ["dtype", "device", "inference"])
+def test_the_caller_s_defaults_do_not_matter(default: str) -> None:
+    assert not [name for name, value in vars(winograd).items() if isinstance(value, Tensor)], "made at import"
+    example, before = _example(32, 32, 8, 8), torch.get_default_dtype()
+    expected = _winograd(*example)
+    winograd._matrices.cache_clear()
+    try:
+        if default == "dtype":
+            torch.set_default_dtype(torch.float64)
+        with torch.device("meta") if default == "device" else torch.inference_mode(default == "inference"):
+            assert torch.equal(_winograd(*example), expected)
+        assert not winograd._matrices().kernel.is_inference()
+    finally:
+        torch.set_default_dtype(before)
+        winograd._matrices.cache_clear()
 
 
 def test_features_may_lie_anywhere() -> None:
@@ -56,15 +73,15 @@ def test_what_lies_beside_a_view_is_not_seen() -> None:
     assert torch.equal(_winograd(inside, kernels, bias), before)
 
 
-def test_windows_in_the_same_room_have_nothing_to_do_with_each_other() -> None:
+def test_windows_in_the_same_workspace_have_nothing_to_do_with_each_other() -> None:
     """Of one shape and of others, larger and smaller, one after another and in several threads at once."""
     examples = [_example(32, 64, side, 40) for side in (60, 20, 36, 60, 130)]
-    rooms = winograd.Rooms()
+    workspace = winograd.Workspace()
 
     def convolve(example: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, kernels, bias = example
         by_place = kernels.permute(0, 2, 3, 1).flatten(1, 2)
-        return winograd.convolve(features, winograd.transformed(by_place), bias, rooms)
+        return winograd.convolve(features, winograd.transformed(by_place), bias, workspace)
 
     alone = [_winograd(*example) for example in examples]
     with ThreadPoolExecutor(3) as pool:

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.engine.stages import native_steps
+from nsr_cli.engine import trace as tracing
+from nsr_cli.engine.runner import Runner
 from nsr_cli.errors import UsageError
 from nsr_cli.explain import subject
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.restore import Restorer
+from nsr_cli.weights.choice import native_steps
 from nsr_cli.weights.store import WeightStore
 from tests.tiny import PLAIN, tiny_weights
 
@@ -36,13 +39,13 @@ def shelf(*scales: int) -> Any:
         ((2, 3, 4), 2.5, None, 3),
         ((2,), 4.0, "lite", 2),
         ((3, 2), None, None, 2),
-        ((2, 3), 4.0, "own.safetensors", 0),
+        ((2, 3), 4.0, "own.safetensors", None),
     ],
 )
 def test_of_a_chain_the_first_network_is_explained(
-    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int
+    scales: tuple[int, ...], asked: float | None, model: str | None, expected: int | None
 ) -> None:
-    assert native_steps("upscale", asked, model, shelf(*scales))[0] == expected
+    assert native_steps("upscale", asked, model, shelf(*scales).manifest)[0] == expected
 
 
 @pytest.mark.parametrize("channels, network_channels", [(1, 3), (3, 1), (3, 3), (1, 1)])
@@ -51,6 +54,39 @@ def test_gray_and_color_go_together(channels: int, network_channels: int, tmp_pa
     loaded = subject.load("upscale", WeightStore(), model=str(path))
     assert loaded.name == "own" and len(loaded.sha256) == 64
     assert subject.observe(loaded, picture(channels), device="cpu").selections[0].gamma.shape == (4, 4, 2)
+
+
+@pytest.mark.parametrize("channels, network_channels", [(1, 3), (3, 1), (3, 3), (1, 1)])
+@pytest.mark.parametrize("task", ["upscale", "denoise", "dejpeg"])
+def test_the_network_is_shown_and_told_what_restoring_shows_and_tells_it(
+    task: str, channels: int, network_channels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"scale": 2} if task == "upscale" else {"scale": 1, "levels": 1}
+    path = str(tiny_weights(tmp_path / "own.safetensors", channels=network_channels, **kind))
+    alpha = np.full((50, 60), 255, np.uint8)
+    alpha[:, 30:] = 0
+    whole = Picture(picture(channels).pixels, alpha)
+    levels: dict[str, Any] = {"denoise": {"sigma": 20}, "dejpeg": {"quality": 40}}.get(task, {})
+    shown, restored = [], []
+    true_trace, true_run = tracing.trace, Runner.run
+
+    def trace(network: Any, array: Any, level: float | None, *more: Any) -> Any:
+        shown.append((array.transpose(2, 0, 1), level))
+        return true_trace(network, array, level, *more)
+
+    def run(self: Runner, x: Any, level: Any, *more: Any) -> Any:
+        restored.append((x.numpy().copy(), None if level is None else level.item()))
+        return true_run(self, x, level, *more)
+
+    monkeypatch.setattr(subject, "trace", trace)
+    monkeypatch.setattr(Runner, "run", run)
+    loaded = subject.load(task, WeightStore(), model=path)
+    subject.observe(loaded, whole, device="cpu", **levels)
+    Restorer.load(task, scale=2 if task == "upscale" else None, model=path, device="cpu")(whole, **levels)
+    [(seen, told)], (first, level) = shown, restored[0]
+    assert np.array_equal(seen, first)
+    assert told == (None if level is None else pytest.approx(level, rel=1e-6))
+    assert len(restored) == (3 if loaded.runs_by_channel(whole) else 1)
 
 
 @pytest.mark.parametrize("changes", [{}, {"cardinality": 0}, {"cardinality": 2, "shared": True}])
@@ -81,7 +117,7 @@ def test_a_level_is_told_to_the_network_that_needs_one(tmp_path: Path) -> None:
         for sigma in (5, 50)
     )
     assert not np.allclose(weak, strong)
-    with pytest.raises(UsageError, match="give --sigma or -q"):
+    with pytest.raises(UsageError, match="needs a noise level; give --sigma"):
         subject.observe(loaded, picture(1), device="cpu")
 
 

@@ -168,6 +168,24 @@ def test_a_drip_is_left_long_before_a_long_deadline(
     assert time.monotonic() - started < 6
 
 
+@pytest.mark.parametrize("fault", ("drip", "drip_headers", "silent"))
+def test_a_slow_address_leaves_time_for_the_next(server: "Server", tmp_path: Path, fault: str) -> None:
+    started = time.monotonic()
+    fetch(server.source(fault, "ok"), tmp_path / "f.bin", deadline=4)
+    assert time.monotonic() - started < 3.5
+    assert server.hits[fault] == server.hits["ok"] == 1
+
+
+def test_a_head_that_never_ends_is_left_long_before_a_long_deadline(
+    server: "Server", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "HEAD_SECONDS", 1.0)
+    started = time.monotonic()
+    with pytest.raises(FetchError, match="no answer for too long"):
+        fetch(server.source("drip_headers"), tmp_path / "f.bin", retries=0, deadline=600)
+    assert time.monotonic() - started < 6
+
+
 def test_no_server_at_all(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # not listening: connections are refused

@@ -1,12 +1,16 @@
 """The size of a picture from its head alone, as the decoder finds it; and no head is too odd."""
 
+import zlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, png
 from nsr_cli.imaging.heads import Head, read_head
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import FileBytes
 from tests.cli.kinds import Case, cases
 from tests.reliability import headers
@@ -25,6 +29,27 @@ def test_a_head_says_what_the_decoder_finds(case: Case, tmp_path: Path) -> None:
     assert (head.width, head.height) == (picture.width, picture.height)
     if case.form in ("PNG", "BMP"):
         assert head.alpha == (picture.alpha is not None)
+
+
+def profile_text(block: bytes, name: str) -> bytes:
+    """A PNG text that holds an EXIF block, as ImageMagick writes it."""
+    digits = (b"Exif\0\0" + block).hex()
+    text = f"\nexif\n{len(digits) // 2:8}\n{digits}\n".encode("ascii")
+    return png.chunk(b"zTXt", f"Raw profile type {name}".encode("ascii") + b"\0\0" + zlib.compress(text))
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("way", ["eXIf", "exif", "APP1", "both"])
+def test_an_orientation_counts_wherever_a_png_file_has_it(way: str, first: bool, exif_block: Any) -> None:
+    """In a chunk or in a text, before or behind the pixels; the chunk comes first."""
+    plain = codec.encode(Picture(np.zeros((8, 12, 3), np.uint8)), "PNG")
+    own = png.chunk(b"eXIf", exif_block(6))
+    more = {"eXIf": own, "both": own + profile_text(exif_block(1), "exif")}.get(way)
+    more = profile_text(exif_block(6), way) if more is None else more
+    place = len(png.SIGNATURE) + png.HEADER if first else len(plain) - 12
+    data = plain[:place] + more + plain[place:]
+    picture, head = codec.decode(data), read_head(data)
+    assert head is not None and (head.width, head.height) == (picture.width, picture.height) == (8, 12)
 
 
 @pytest.mark.parametrize("text", PNM)

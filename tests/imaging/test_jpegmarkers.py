@@ -2,10 +2,12 @@
 
 import struct
 
+import imagecodecs
+import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegmarkers
+from nsr_cli.imaging import codec, jpegmarkers
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -41,3 +43,22 @@ def test_damage_of_bytes_in_memory_is_an_error() -> None:
         list(jpegmarkers.segments(WHOLE + b"no marker"))
     with pytest.raises(DecodeError, match="no start"):
         list(jpegmarkers.segments(WHOLE[2:]))
+
+
+@pytest.mark.parametrize("marker, name", [(0xC1, "12-bit JPEG"), (0xC3, "12-bit JPEG"), (0xF7, "JPEG-LS")])
+def test_kinds_that_are_not_read_are_not_called_damaged(marker: int, name: str) -> None:
+    data = WHOLE + segment(marker, bytes([12, 0, 1, 0, 1, 1, 1, 17, 0])) + SCAN
+    with pytest.raises(DecodeError, match=f"^{name} is not read here; convert it to PNG or TIFF first$"):
+        codec.decode(data)
+    jpegmarkers.check_kind(WHOLE + segment(0xC2, bytes([8, 0, 1, 0, 1, 1, 1, 17, 0])) + SCAN, 100)
+
+
+def test_lossless_jpeg_of_8_bits_is_read_and_that_of_more_is_not() -> None:
+    pixels = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    found = codec.decode(bytes(imagecodecs.jpeg8_encode(pixels, lossless=True)))
+    assert np.array_equal(found.pixels[..., 0], pixels)
+    deep = imagecodecs.jpeg8_encode(pixels.astype(np.uint16) * 16, bitspersample=12, lossless=True)
+    with pytest.raises(DecodeError, match="12-bit JPEG is not read here"):
+        codec.decode(bytes(deep))
+    with pytest.raises(DecodeError, match="JPEG-LS is not read here"):
+        codec.decode(bytes(imagecodecs.jpegls_encode(pixels)))

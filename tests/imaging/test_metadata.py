@@ -295,6 +295,12 @@ def test_comments_are_native_where_the_format_has_them(samples: Any) -> None:
                 assert image.info["comment"] == "hello ü".encode()
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "GIF"])
+def test_comments_in_latin_1_are_read(kind: str, samples: Any, pillow_file: Make) -> None:
+    data = pillow_file(Image.fromarray(samples.gray8), kind, comment="Café à Zürich".encode("latin-1"))
+    assert codec.decode(data).metadata.text == (("Comment", "Café à Zürich"),)
+
+
 def test_pages_of_a_tiff_keep_their_own_metadata(samples: Any, exif_block: Any) -> None:
     first = Picture(samples.rgb8, metadata=Metadata(exif=exif_block(1), dpi=(72.0, 72.0)))
     plain = Picture(samples.gray16[:9, :, np.newaxis], metadata=Metadata(dpi=(96.0, 96.0)))

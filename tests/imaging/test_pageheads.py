@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from nsr_cli.imaging import codec, pageheads
+from nsr_cli.imaging import codec, pageheads, tiffkinds
 from nsr_cli.imaging.ifd import Layout, directories
 from nsr_cli.imaging.pageheads import read_heads
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -103,6 +103,7 @@ def test_damage_in_a_later_page_ends_the_list() -> None:
 
 
 def test_no_more_pages_are_looked_at_than_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pageheads, "MOST_PICTURES", 4)
+    for module in (tiffkinds, pageheads):
+        monkeypatch.setattr(module, "MOST_PICTURES", 4)
     assert len(read_heads(pages(), every_frame=False)) == 2
     assert len(read_heads(frames("PNG"), every_frame=True)) == 4

@@ -14,7 +14,9 @@ def test_size_depth_and_channels() -> None:
     picture = Picture(np.zeros((4, 7, 3), np.uint16), np.zeros((4, 7), np.uint16))
     assert (picture.height, picture.width, picture.channels, picture.bits) == (4, 7, 3, 16)
     assert not picture.is_gray
-    assert Picture(np.zeros((4, 7, 1), np.float32)).is_float
+    assert picture.samples == 4 and picture.result_bytes(14, 8) == 14 * 8 * 4 * 2
+    gray = Picture(np.zeros((4, 7, 1), np.float32))
+    assert gray.is_float and gray.samples == 1 and gray.result_bytes(7, 4) == gray.pixels.nbytes
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, pnm
+from nsr_cli.imaging.heads import read_head
 from nsr_cli.imaging.picture import Picture
 
 
@@ -50,6 +51,39 @@ def test_pam_has_alpha() -> None:
     assert picture.pixels.ravel().tolist() == [1, 2, 3]
     assert picture.alpha is not None
     assert picture.alpha.tolist() == [[4]]
+
+
+def pam(kind: str, depth: int, samples: bytes) -> bytes:
+    head = f"P7\nWIDTH 1\nHEIGHT 1\nDEPTH {depth}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n"
+    return head.encode() + samples
+
+
+def test_the_inks_of_a_pam_are_no_transparency() -> None:
+    data = pam("CMYK", 4, bytes([0, 255, 51, 51]))
+    picture = codec.decode(data)
+    assert picture.pixels.ravel().tolist() == [204, 0, 163]  # 255 · (1 - ink) · (1 - black)
+    assert picture.alpha is None and picture.notes == ("CMYK converted to RGB without a profile",)
+    head = read_head(data)
+    assert head is not None and (head.depth, head.alpha) == (3, False)
+
+
+@pytest.mark.parametrize(
+    "kind, depth", [("CMYK_ALPHA", 4), ("CMYK", 3), ("LAB", 3), ("YCbCr", 3), ("\x1b[31m", 1)]
+)
+def test_other_types_of_pam_are_refused(kind: str, depth: int) -> None:
+    with pytest.raises(DecodeError, match="is not supported; save it as GRAYSCALE or RGB") as caught:
+        codec.decode(pam(kind, depth, bytes(depth)))
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kind, depth", [("BLACKANDWHITE", 1), ("GRAYSCALE_ALPHA", 2), ("RGB", 3), ("RGB_ALPHA", 4)]
+)
+def test_standard_types_of_pam_are_read(kind: str, depth: int) -> None:
+    picture = codec.decode(pam(kind, depth, bytes(depth)))
+    assert (picture.alpha is not None) == kind.endswith("ALPHA") and picture.channels == (
+        3 if depth > 2 else 1
+    )
 
 
 def test_samples_above_the_maximum_are_clipped() -> None:

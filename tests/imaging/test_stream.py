@@ -112,6 +112,52 @@ def test_junk_is_refused(junk: bytes, samples: Any) -> None:
         list(stream.read_stream(Trickle(data + junk)))
 
 
+MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 9
+
+
+@pytest.mark.parametrize("most", [3, 50, 100_000])
+@pytest.mark.parametrize("behind", [bytes(100), bytes(3), MP4, b"MotionPhoto_Data" + MP4, b"end"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_what_is_behind_the_last_picture_is_told_once(
+    kind: str, behind: bytes, most: int, samples: Any
+) -> None:
+    data, told = codec.encode(Picture(samples.rgb8), kind), list[str]()
+    source = stream.read_stream(Trickle(data + data + behind, most=most), notice=told.append)
+    assert list(source) == [data, data]
+    assert told == ["what follows picture 2 of the stream is not a picture: left out"]
+    assert list(stream.read_stream(Trickle(data + behind, most=most))) == [data]
+
+
+@pytest.mark.parametrize("most", [3, 100_000])
+def test_padding_between_pictures_is_passed_over(most: int, samples: Any) -> None:
+    files, told = [codec.encode(Picture(samples.rgb8), kind) for kind in ("PNG", "JPEG", "PNG")], list[str]()
+    padded = bytes(7).join(files)
+    assert list(stream.read_stream(Trickle(padded, most=most), notice=told.append)) == files and not told
+
+
+@pytest.mark.parametrize("next_one", ["whole", "cut", "start", "behind a video", "HEIC"])
+def test_further_pictures_that_cannot_be_read_are_still_an_error(next_one: str, samples: Any) -> None:
+    data = codec.encode(Picture(samples.rgb8), "PNG")
+    more = {
+        "whole": b"?" + data,
+        "cut": data[:-9],
+        "start": data[:3],
+        "behind a video": MP4 + codec.encode(Picture(samples.rgb8), "JPEG"),
+        "HEIC": b"\0\0\0\x18ftypheic" + bytes(99),
+    }[next_one]
+    found: list[bytes] = []
+    with pytest.raises(DecodeError, match="picture 2 of the stream"):
+        found.extend(iter_into(found, stream.read_stream(Trickle(data + more))))
+    assert found == [data]
+
+
+def test_an_endless_tail_is_not_read_to_the_end(samples: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_MOST_BEHIND", 1 << 18)
+    endless = Endless(codec.encode(Picture(samples.rgb8), "PNG"))
+    assert len(list(stream.read_stream(endless))) == 1
+    assert endless.given < 1 << 20
+
+
 def test_an_empty_stream_is_said_to_be_empty() -> None:
     with pytest.raises(DecodeError, match="empty"):
         list(stream.read_stream(io.BytesIO()))

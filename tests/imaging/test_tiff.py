@@ -298,3 +298,34 @@ def test_the_shape_that_tifffile_describes_is_not_told_of_another_picture() -> N
     tifffile.imwrite(stored, np.zeros((4, 6, 3), np.uint8), photometric="rgb")
     assert b'{"shape"' in stored.getvalue()
     assert b'{"shape"' not in codec.encode(codec.decode(stored.getvalue()), "TIFF")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_value_for_no_data_that_leaves_the_others_no_room_is_refused(dtype: str, tiff_file: Make) -> None:
+    row = np.array([[100, 50, 30, np.finfo(np.float32).min]], dtype)
+    with pytest.raises(DecodeError, match=r"from -3\.40282e\+38 to 100, .*replace values that mean no data"):
+        codec.decode(tiff_file(row))
+    part = codec.decode_part(tiff_file(row))
+    assert part.span == (0.0, 1.0) and np.array_equal(part.pixels[..., 0], row)
+
+
+def test_a_part_of_a_file_keeps_its_values(samples: Any, tiff_file: Make) -> None:
+    array = samples.float32 * 700 - 300
+    assert np.array_equal(codec.decode_part(tiff_file(array, photometric="rgb")).pixels, array)
+    huge = codec.decode_part(tiff_file(np.array([[1.0, 1e300]]))).pixels
+    assert np.isfinite(huge).all() and huge.max() == np.finfo(np.float32).max
+
+
+@pytest.mark.parametrize(
+    "array, options, remedy",
+    [
+        (np.zeros((8, 8), np.int16), {}, "save it with 8 or 16 bits, unsigned, or floating point"),
+        (np.zeros((8, 8), np.uint32), {}, "save it with 8 or 16 bits, unsigned, or floating point"),
+        (np.zeros((8, 8, 3), np.uint8), {"photometric": "cielab"}, "save it as gray or RGB"),
+    ],
+)
+def test_what_is_not_supported_says_what_to_do(
+    array: Any, options: dict[str, Any], remedy: str, tiff_file: Make
+) -> None:
+    with pytest.raises(DecodeError, match=f"is not supported; {remedy}$"):
+        codec.decode(tiff_file(array, **options))

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 from safetensors.torch import load, save
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.model.checkpoint import fitting, load_network, read_config, read_description, save_network
+from nsr_cli.model.checkpoint import fitting, load_network, save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.convert import import_pth
+from nsr_cli.model.description import read_config, read_description
 from nsr_cli.model.network import Network
 from tests.tiny import tiny_config, tiny_network
 
@@ -60,6 +62,60 @@ def test_a_configuration_of_more_weights_than_bytes_is_refused_before_it_is_buil
     metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
     with pytest.raises(WeightsError, match="cannot hold"):
         load_network(save(load(data), metadata=metadata))
+
+
+def changed(
+    data: bytes, tensors: dict[str, torch.Tensor] | None = None, config: Mapping[str, object] | None = None
+) -> bytes:
+    """A weights file with other tensors or another configuration."""
+    description = read_description(data)
+    metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **(config or {})}})}
+    return save(load(data) if tensors is None else tensors, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"window": 4097},
+        {"window": 2**63},
+        {"window": 10**30},
+        {"scale": 10**4000},
+        {"cardinality": 10**4000},
+        {"temperature": 0},
+        {"temperature": 1e-300},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"temperature": 10**308},
+        {"temperature": 10**400},
+    ],
+)
+def test_a_configuration_beyond_all_networks_is_refused(config: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match=f"configuration: {next(iter(config))} must be "):
+        load_network(changed(save_network(tiny_network()), config=config))
+
+
+def test_the_tensor_that_does_not_fit_is_named() -> None:
+    data = save_network(tiny_network())
+    good = load(data)
+    for tensors, said in (
+        ({key: value for key, value in good.items() if key != "head.bias"}, r"head\.bias is missing"),
+        (good | {"head.bias": torch.zeros(3)}, r"head\.bias is 3, not 16"),
+        (good | {"tail.weight_v": torch.zeros(2, 3)}, r"tail\.weight_v is 2×3, not 12×16×3×3"),
+        (good | {"odd\n": torch.zeros(3)}, r"odd\\n is none of the network's"),
+        (
+            good | {"head.bias": torch.zeros(16, dtype=torch.int8)},
+            r"head\.bias holds int8, not floating-point",
+        ),
+        (
+            good | {"head.bias": torch.zeros(16, dtype=torch.bool)},
+            r"head\.bias holds bool, not floating-point",
+        ),
+    ):
+        with pytest.raises(WeightsError, match=f"do not fit its configuration: {said}") as caught:
+            load_network(changed(data, tensors))
+        assert "\n" not in str(caught.value)
+    double = changed(data, {key: value.double() for key, value in good.items()})
+    assert torch.equal(load_network(double).head.bias, load_network(data).head.bias)
 
 
 def test_future_formats_and_nan_are_refused() -> None:
@@ -135,3 +191,26 @@ def test_other_checkpoints_are_refused(content: object) -> None:
         import_pth(file.getvalue())
     with pytest.raises(WeightsError, match="no checkpoint"):
         import_pth(b"nothing of the kind")
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning")  # of what makes the tensor
+def test_checkpoints_that_would_make_no_usable_file_are_refused() -> None:
+    """What `nsr weights import` wrote of the first two was refused by --model; the others were internal errors."""
+    torch.manual_seed(0)
+    good = authors_checkpoint(Network(PRESETS["tiny"]))
+    bias, kernel = good["body.0.bias"], good["body.0.weight_v"]
+    for changes, said in (
+        ({"body.0.bias": bias * float("nan")}, r"NaN or infinity in head\.bias"),
+        ({"body.0.weight_v": kernel * 0}, r"NaN or infinity in head\.weight"),
+        (
+            {"body.0.bias": torch.quantize_per_tensor(bias, 0.1, 0, torch.qint8)},
+            r"body\.0\.bias is not a plain",
+        ),
+        ({"body.0.bias": bias.to(torch.complex64)}, r"body\.0\.bias is not a plain .*\(complex64\)"),
+        ({"body.0.bias": bias.to_sparse()}, r"body\.0\.bias is not a plain"),
+        ({"body.0.bias": bias.int()}, r"body\.0\.bias is not a plain .*\(int32\)"),
+    ):
+        file = io.BytesIO()
+        torch.save(good | changes, file)
+        with pytest.raises(WeightsError, match=said):
+            import_pth(file.getvalue())

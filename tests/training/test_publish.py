@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from nsr_cli.cli import weights
 from nsr_cli.cli.console import Console
 from nsr_cli.errors import TrainingError, UsageError, WeightsError
-from nsr_cli.model.checkpoint import trained_for
+from nsr_cli.model.description import trained_for
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, publish
 from nsr_cli.training.publish import Trained, load_trained
@@ -88,7 +88,9 @@ def test_a_damaged_newest_checkpoint_is_not_passed_over_in_silence(tmp_path: Pat
     assert warnings == [f"{run}: checkpoint step-00000020 is damaged; the one of step 10 is used"]
 
 
-@pytest.mark.parametrize("name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing."])
+@pytest.mark.parametrize(
+    "name", ["../My Model", "a/b", "", "con", "x" * 95, "trailing.", "lite", "input", "x.pt"]
+)
 def test_a_name_that_is_not_possible_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
     inner = tmp_path / "pretrained"
     inner.mkdir()
@@ -99,7 +101,7 @@ def test_a_name_that_is_not_possible_is_refused_before_anything_is_written(name:
 
 def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    with pytest.raises(WeightsError, match="trained_on"):
+    with pytest.raises(UsageError, match="takes more than 2000 characters: shorten --from"):
         publish.publish(trained(tiny_recipe(), "x" * 3000), "own", manifest, tmp_path, {})
     assert list(tmp_path.iterdir()) == []
     manifest.write_text("{}")
@@ -112,6 +114,14 @@ def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tm
 def test_published_weights_say_what_they_were_trained_for(task: str, tmp_path: Path) -> None:
     publish.publish(trained(tiny_recipe(task)), "own", tmp_path / "manifest.json", tmp_path, {})
     assert trained_for((tmp_path / "own.safetensors").read_bytes()) == task
+
+
+def test_a_long_history_names_the_first_pictures(tmp_path: Path) -> None:
+    names = [f"4 pictures of {'d' * 240}{number}" for number in range(9)]
+    many = dataclasses.replace(trained(tiny_recipe()), data=names)
+    entry = publish.publish(many, "own", tmp_path / "manifest.json", tmp_path, {})
+    assert entry.trained_on.startswith(", ".join(names[:7]) + " and 2 more; 10 steps of ")
+    assert load_manifest(tmp_path / "manifest.json").get("own") == entry
 
 
 def command(*arguments: str) -> Result:
@@ -187,6 +197,16 @@ def test_a_run_of_another_version_is_one_line(tmp_path: Path) -> None:
     run = saved_run(tmp_path / "wider", tiny_recipe(changes={"width": 16}).to_dict())
     with pytest.raises(TrainingError, match="cannot be read"):
         load_trained(run)
+
+
+def test_a_history_that_is_too_long_is_known_before_the_scoring(
+    call: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = trained(tiny_recipe(), "x" * 3000)
+    monkeypatch.setattr(publish, "load_trained", lambda *_: long)
+    monkeypatch.setattr("nsr_cli.cli.publish._scores", lambda *_: pytest.fail("scored"))
+    refused = command(*call)
+    assert isinstance(refused.exception, UsageError) and "2000 characters" in str(refused.exception)
 
 
 def test_messages_about_a_run_of_any_name_are_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsr_cli.cli.models import BASELINES
+from nsr_cli.cli.restore import _PICKLES
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
+from nsr_cli.files import write_atomic
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
-from nsr_cli.weights.entry import parse_entry
+from nsr_cli.weights import manifest as manifest_module
+from nsr_cli.weights.entry import TIERS, check_name, check_new_name, parse_entry
 
 if TYPE_CHECKING:
     from tests.weights.conftest import MakeEntry
@@ -204,9 +210,9 @@ def test_any_value_for_any_key_is_accepted_or_refused(value: object) -> None:
 
 def test_double_names_and_files(make_entry: "MakeEntry") -> None:
     one = make_entry()
-    with pytest.raises(WeightsError, match="name upscale-x2 stands in it twice"):
+    with pytest.raises(WeightsError, match="name upscale-x2 appears twice"):
         parse_manifest(as_bytes(one, one), PLACE)
-    with pytest.raises(WeightsError, match=r"file upscale-x2\.safetensors stands in it twice"):
+    with pytest.raises(WeightsError, match=r"file upscale-x2\.safetensors appears twice"):
         parse_manifest(as_bytes(one, make_entry("other", file=one.file)), PLACE)
 
 
@@ -317,6 +323,16 @@ def test_resolve_refuses(manifest: Manifest, model: str, task: str, message: str
     assert is_safe(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name", [*TIERS, *BASELINES, "my.safetensors", *(f"x{end}" for end in sorted(_PICKLES))]
+)
+def test_new_weights_get_no_name_by_which_nobody_finds_them(name: str) -> None:
+    assert check_name(name) == name, "a manifest that has it stays readable"
+    with pytest.raises(ValueError, match="--model"):
+        check_new_name(name)
+    assert check_new_name(f"{name}-own") == f"{name}-own"
+
+
 def test_add_entry(make_entry: "MakeEntry", tmp_path: Path) -> None:
     path = tmp_path / "weights_manifest.json"
     add_entry(path, make_entry("b"))
@@ -329,6 +345,21 @@ def test_add_entry(make_entry: "MakeEntry", tmp_path: Path) -> None:
     assert path.read_bytes() == first
     assert first.startswith(b'{\n  "schema": 1,\n  "weights": [\n    {\n      "name": "a",\n')
     assert first.endswith(b"\n")
+
+
+def test_entries_that_are_added_at_the_same_time_are_all_there(
+    make_entry: "MakeEntry", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(path: Path, data: bytes) -> None:
+        time.sleep(0.02)  # what was read is old by then, if others may write meanwhile
+        write_atomic(path, data)
+
+    monkeypatch.setattr(manifest_module, "write_atomic", slow)
+    path, names = tmp_path / "weights_manifest.json", [f"w{number}" for number in range(6)]
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(lambda name: add_entry(path, make_entry(name)), names))
+    assert [entry.name for entry in load_manifest(path).entries] == names
+    assert list(tmp_path.iterdir()) == [path], "no lock is left"
 
 
 def test_add_entry_refuses_what_could_not_be_read_back(make_entry: "MakeEntry", tmp_path: Path) -> None:

@@ -99,19 +99,21 @@ def test_offline(
     entry = make_entry(data=DATA)
     (mirror.folder / entry.file).write_bytes(DATA)
     with pytest.raises(
-        WeightsError, match=r"not on this machine and the network is switched off.*weights pull"
+        WeightsError,
+        match=r"not on this machine, and the network is disabled; leave out --offline, unset NSR_OFFLINE and remove "
+        r"`offline` from nsr\.toml, then run `nsr weights pull",
     ):
         make_store(entry, mirror=mirror.url, offline=True).read(entry)
     monkeypatch.setenv("NSR_OFFLINE", "1")
     store = make_store(entry, mirror=mirror.url)
-    with pytest.raises(WeightsError, match="switched off"):
+    with pytest.raises(WeightsError, match="network is disabled"):
         store.pull(entry)
     assert mirror.asked == []
     store.folder.mkdir(parents=True)
     (store.folder / entry.file).write_bytes(DATA)
     assert store.read(entry)[1] == DATA
     (store.folder / entry.file).write_bytes(DATA[:-1] + b"?")
-    with pytest.raises(WeightsError, match="is damaged and the network is switched off"):
+    with pytest.raises(WeightsError, match="is damaged, and the network is disabled"):
         store.read(entry)
     monkeypatch.setenv("NSR_OFFLINE", "0")
     assert make_store(entry, mirror=mirror.url).read(entry)[1] == DATA

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from nsr_cli.engine.buffers import zeros
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.grid import Area, Grid, Strips, Views
+from nsr_cli.engine.grid import Area, Grid, Layout, Strips, Views
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
-from nsr_cli.engine.winograd import Rooms
+from nsr_cli.engine.winograd import Workspace
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.sparse_conv import Selector
 
-Witness = Callable[[Tensor], None]  # is shown each selection: gamma (M, d, k), float32, on the device
+SelectionHook = Callable[[Tensor], None]  # is shown each selection: gamma (M, d, k), float32, on the device
 
 _CELL_ROWS = 4  # of a cell whose sum is taken in one go
 _WIDE_RIM = 2  # pixels around the picture: what the 5×5 skip sees beyond it
 
 
-class Passage:
+class ForwardPass:
     """One picture on its way: its features, and the sums over each window that choose the next kernels.
 
     Sums are taken from each result while it is in the cache, which saves a pass over the features in memory. The
@@ -30,43 +30,22 @@ class Passage:
 
     sums: Tensor  # (M, n) float32, over the pixels of each window
 
-    def __init__(
-        self,
-        config: NetworkConfig,
-        grid: Grid,
-        crew: Crew,
-        device: torch.device,
-        dtype: torch.dtype,
-        batch: int | None,
-        *,
-        repeat: bool,
-        joined: int = 1,
-    ) -> None:
-        """Make what all layers need.
-
-        Args:
-            config, grid, crew, device, dtype: what is computed, and where.
-            batch: so many whole windows are convolved at once; None: single windows, no more of them than lies in
-                the picture.
-            repeat: every layer sees the outermost pixels of its features repeated around the picture, not zeros.
-            joined: without a batch, up to so many whole windows of a row are convolved at once, side by side in the
-                channels.
-        """
-        self._config, self._device, self._dtype = config, device, dtype
+    def __init__(self, config: NetworkConfig, grid: Grid, crew: Crew, layout: Layout) -> None:
+        """Make what all layers need."""
+        self._config, self._grid, self._crew, self._layout = config, grid, crew, layout
         self._selects = config.selection != "none"
-        self._whole, self._repeat = batch is not None, repeat
-        self._grid, self._crew, self._rooms = grid, crew, Rooms()
-        self._joined = 1 if self._whole else joined
-        self._areas = grid.single(self._joined) if batch is None else grid.batches(batch)
-        self._pixels = grid.pixels(device)
+        self._whole = layout.batch is not None
+        self._workspace = Workspace()
+        self._areas = grid.areas(layout)
+        self._pixels = grid.pixels(layout.device)
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
-        """(C, H, W) -> strips of C + levels channels in float32: centred on 0, level maps behind."""
+        """(C, H, W) -> strips of C + levels channels in float32: centered on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
         # In float32, since what a network adds to a picture is much less than what the picture itself is.
-        strips = self._strips(count, _WIDE_RIM, torch.float32, wide=True)
-        self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._repeat)
+        strips = self._grid.strips(count, _WIDE_RIM, self._layout, torch.float32, wide=True)
+        self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._layout.repeat)
         return strips
 
     def head(self, layer: PlainLayer, picture: Strips) -> None:
@@ -78,22 +57,22 @@ class Passage:
 
         def work(index: int) -> None:
             to = self._features[index]
-            seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._dtype)
-            out = self._clear(layer.apply(seen, self._rooms), to.area)
+            seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._layout.dtype)
+            out = self._clear(layer.apply(seen, self._workspace), to.area)
             _by_window(to.inside, to.area.joined).copy_(_cut(out, to.area.joined))
-            to.show_neighbours()
+            to.copy_halos()
             if self._selects:
                 rows[index].copy_(
-                    _sums(out, to.area.rows, to.area.cols)
+                    _grid_sums(out, to.area.rows, to.area.cols)
                     if self._whole
                     else window_sums(out, to.area.joined)
                 )
 
         self._share(work)
 
-    def block(self, block: FoldedBlock, witness: Witness | None) -> None:
+    def block(self, block: FoldedBlock, hook: SelectionHook | None) -> None:
         """features += second(relu(first(features))) in place, and their sums with it."""
-        gamma = self._choose(block.first_selector, self.sums, witness)
+        gamma = self._choose(block.first_selector, self.sums, hook)
         inner_sums = (
             None
             if block.second_selector is None
@@ -106,13 +85,13 @@ class Passage:
             to = self._inner[index]
             out = rectify_(self._clear(convolve(self._features[index]), to.area))
             to.inside.copy_(out)
-            to.show_neighbours()
+            to.copy_halos()
             if inner_sums is not None:
                 inner_rows[index].copy_(self._sums(out, to.area))
 
         self._share(first)
         if inner_sums is not None:
-            gamma = self._choose(block.second_selector, inner_sums, witness)
+            gamma = self._choose(block.second_selector, inner_sums, hook)
         convolve_inner = self._prepare(block.second, gamma)
         rows = self._by_area(self.sums)
 
@@ -122,7 +101,7 @@ class Passage:
             if self._selects:
                 rows[index].add_(self._sums(out, to.area))
             to.inside.add_(out)
-            to.show_neighbours()
+            to.copy_halos()
 
         self._share(second)
 
@@ -131,14 +110,14 @@ class Passage:
         self._inner = []  # makes room for the result
         scale, channels = self._config.scale, self._config.channels
         shape = (channels, scale * self._grid.height, scale * self._grid.width)
-        result = zeros(prod(shape), self._device, torch.float32).view(shape)
+        result = zeros(prod(shape), self._layout.device, torch.float32).view(shape)
         layers = {count: layer.times(count) for count in {area.joined for area in self._areas}}
 
         def work(index: int) -> None:
             area = self._areas[index]
-            own = layers[area.joined].apply(self._features[index].around, self._rooms)
+            own = layers[area.joined].apply(self._features[index].around, self._workspace)
             around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2, wide=True)[:, :channels]
-            out = around.clone() if skip is None else skip.apply(around, self._rooms)
+            out = around.clone() if skip is None else skip.apply(around, self._workspace)
             _cut(out, area.joined).add_(_by_window(own, area.joined))
             top, left = scale * area.top, scale * area.left
             place = result[:, top : top + scale * area.height, left : left + scale * out.shape[3]]
@@ -151,20 +130,15 @@ class Passage:
     def _share(self, work: Callable[[int], None]) -> None:
         self._crew.share(work, len(self._areas), self.beat)
 
-    def _strips(self, channels: int, rim: int, dtype: torch.dtype, *, wide: bool = False) -> Strips:
-        return self._grid.strips(
-            channels, rim, self._device, dtype, whole=self._whole, joined=self._joined, wide=wide
-        )
-
     def _views(self, channels: int) -> list[Views]:
-        strips = self._strips(channels, 1, self._dtype)
-        return [self._grid.views(area, strips, repeat=self._repeat) for area in self._areas]
+        strips = self._grid.strips(channels, 1, self._layout, self._layout.dtype)
+        return [self._grid.views(area, strips, repeat=self._layout.repeat) for area in self._areas]
 
     def _no_sums(self, channels: int) -> Tensor:
-        return torch.zeros(len(self._grid), channels, device=self._device)
+        return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._layout.device)
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
-        """The sums of each area's windows, made at once: threads take turns at every call."""
+        """The sums of each area's windows. All views are made at once: each call takes the global interpreter lock."""
         return sums.split_with_sizes([len(area) for area in self._areas])
 
     def _by_first(self, values: Tensor) -> dict[int, Tensor]:
@@ -175,7 +149,7 @@ class Passage:
     def _sums(self, out: Tensor, area: Area) -> Tensor:
         """Sums over each window of an area's features: (len, C) float32."""
         if self._whole:
-            return _sums(out, area.rows, area.cols)
+            return _grid_sums(out, area.rows, area.cols)
         return window_sums(out).view(area.joined, -1)
 
     def _clear(self, out: Tensor, area: Area) -> Tensor:
@@ -183,26 +157,29 @@ class Passage:
             self._grid.clear_outside(out, area)
         return out
 
-    def _choose(self, selector: Selector | None, sums: Tensor, witness: Witness | None) -> Tensor | None:
+    def _choose(self, selector: Selector | None, sums: Tensor, hook: SelectionHook | None) -> Tensor | None:
         """Gamma (M, d, k) of every window, chosen in float32 from its mean features."""
         if selector is None:
             return None
         gamma: Tensor = selector(sums / self._pixels).transpose(1, 2)
-        if witness is not None:
-            witness(gamma)
+        if hook is not None:
+            hook(gamma)
         return gamma
 
     def _prepare(self, layer: Layer, gamma: Tensor | None) -> Callable[[Views], Tensor]:
         """The convolution of any area: -> (1, O, height, width)."""
         if isinstance(layer, PlainLayer):
-            return lambda seen: layer.apply(seen.around, self._rooms)
+            return lambda seen: layer.apply(seen.around, self._workspace)
         if gamma is None:
             raise RuntimeError("a sparse layer without a selection")
         chosen, biases = layer.select(gamma)
         if not self._whole:
             own, its = self._by_first(chosen), self._by_first(biases)
             return lambda seen: layer.apply(
-                seen.around, own[seen.area.first].transpose(0, 1), its[seen.area.first].flatten(), self._rooms
+                seen.around,
+                own[seen.area.first].transpose(0, 1),
+                its[seen.area.first].flatten(),
+                self._workspace,
             )
 
         def convolve(seen: Views) -> Tensor:
@@ -237,7 +214,7 @@ def _cut(wide: Tensor, count: int) -> Tensor:
     return wide.view(1, channels, height, count, width // count).permute(0, 3, 1, 2, 4)
 
 
-def _sums(out: Tensor, rows: int, cols: int) -> Tensor:
+def _grid_sums(out: Tensor, rows: int, cols: int) -> Tensor:
     """Sums over each of rows × cols windows: (1, C, height, width) -> (rows · cols, C) float32."""
     if rows == cols == 1:
         return window_sums(out)
@@ -247,16 +224,16 @@ def _sums(out: Tensor, rows: int, cols: int) -> Tensor:
     return windows.sum(dim=(1, 3), dtype=torch.float32).flatten(0, 1)
 
 
-def window_sums(out: Tensor, beside: int = 1) -> Tensor:
-    """Sums over windows beside each other: (B, C, height, beside · width) -> (B · beside, C) float32."""
+def window_sums(out: Tensor, count: int = 1) -> Tensor:
+    """Sums over windows beside each other: (B, C, height, count · width) -> (B · count, C) float32."""
     batch, channels, height, width = out.shape
     if out.dtype == torch.bfloat16:
         # Faster than a sum in float32, and fastest where cells are as wide as the window. Those of cells are rounded to
         # bfloat16, their sum is not.
-        cell = (min(_CELL_ROWS, height), width // beside)
+        cell = (min(_CELL_ROWS, height), width // count)
         cells = F.avg_pool2d(out, cell, ceil_mode=True, divisor_override=1)  # the last may be partial
-        if beside == 1:
+        if count == 1:
             return cells.sum(dim=(2, 3), dtype=torch.float32)
         return cells.sum(dim=2, dtype=torch.float32).transpose(1, 2).flatten(0, 1)
-    by_row = out.permute(0, 2, 3, 1).view(batch, height, beside, width // beside, channels)
+    by_row = out.permute(0, 2, 3, 1).view(batch, height, count, width // count, channels)
     return by_row.sum(dim=(1, 3), dtype=torch.float32).flatten(0, 1)

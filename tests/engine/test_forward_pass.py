@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nsr_cli.engine.executor import Executor
-from nsr_cli.engine.passage import rectify_, window_sums
+from nsr_cli.engine.forward_pass import rectify_, window_sums
 from tests.tiny import tiny_network
 
 TYPES = [torch.float32, torch.bfloat16, torch.float16]

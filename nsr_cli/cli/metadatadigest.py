@@ -1,0 +1,173 @@
+"""The digest of what a result holds besides its pixels, which is part of the note in the same file.
+
+    file with a token in its note ── digest of all else ──▶ the digest in the token's place
+
+Texts, EXIF, XMP, IPTC, profile and resolution count, all pages; the note itself and how pixels are packed do not.
+As this is done in the program's own process, no library sees the file: parts are looked up here, byte by byte.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, tifftags, xmp
+from nsr_cli.imaging.chunks import png_chunks, webp_chunks
+from nsr_cli.imaging.ifd import Layout, Readable
+from nsr_cli.imaging.limits import MOST_METADATA
+
+DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
+"""What goes wrong with a file that cannot be read."""
+
+_MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
+_HEAD = 64
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+# Programs that pack a file anew also write the time.
+_PNG_PIXELS = frozenset((b"IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT tIME").split())
+_WEBP_PIXELS = frozenset((b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"))
+# Kind, sides, bits, compression, color, fill order, places and sizes of strips and tiles, layout, predictor, format
+_TIFF_PIXELS = frozenset(
+    (254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339)
+)
+_DIRECTORIES = (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of metadata in a file."""
+
+    name: str
+    content: bytes
+    place: int
+    """Where the content begins in the file."""
+
+    holds_texts: bool = False
+    """Whether it is an XMP packet or a text of PNG, and may hold the note."""
+
+
+class OpenFile:
+    """An open file as `Readable`: read where it is looked at."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __len__(self) -> int:
+        return self._file.seek(0, 2)
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(len(self))
+        self._file.seek(start)
+        return self._file.read(max(0, stop - start))
+
+
+def digest(data: Readable, keyword: str) -> str | None:
+    """sha256 of all metadata of a file but the text under `keyword`; None for formats that hold no such text.
+
+    Raises:
+        DecodeError, ValueError, IndexError, struct.error: the file is damaged; `DAMAGE` names them.
+    """
+    kind = codec.sniff(data[:_HEAD])
+    if kind not in _PARTS:
+        return None
+    pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind, keyword))
+    return hashlib.sha256(repr(pieces).encode()).hexdigest()
+
+
+def seal(data: bytes, keyword: str, token: str) -> bytes:
+    """The file of a result with its digest in the place of `token`, which its note holds; as it is without a note."""
+    pieces: list[bytes | memoryview] = []
+    view, done = memoryview(data), 0
+    for place, content in _changes(data, keyword, token):
+        pieces += [view[done:place], content]
+        done = place + len(content)
+    return b"".join([*pieces, view[done:]]) if done else data
+
+
+def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
+    """`seal` of a file that is open for reading and writing."""
+    for place, content in _changes(OpenFile(file), keyword, token):
+        file.seek(place)
+        file.write(content)
+
+
+def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
+    """Where to write what, in the order of the file, so that the digest takes the token's place."""
+    kind = codec.sniff(data[:_HEAD])
+    found = digest(data, keyword)
+    if found is None:
+        return []
+    changes = []
+    for part in _PARTS[kind](data):
+        content = part.content.replace(token.encode(), found.encode()) if part.holds_texts else part.content
+        if content != part.content and kind == "PNG":
+            content += struct.pack(">I", zlib.crc32(part.name.encode() + content))
+        if content[: len(part.content)] != part.content:
+            changes.append((part.place, content))
+    return sorted(changes)
+
+
+def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
+    """Name and content of what counts of a part. A text counts as one, however it is packed."""
+    if part.holds_texts:
+        texts = _text_of_png(part) if kind == "PNG" else _texts_of_packet(part)
+        if texts is not None:
+            yield from ((f"text {key}", value) for key, value in texts if key != keyword)
+            return
+    yield part.name, hashlib.sha256(part.content).hexdigest()
+
+
+def _text_of_png(part: Part) -> tuple[tuple[str, str], ...] | None:
+    try:
+        return (png.read_text(part.name.encode(), part.content, MOST_METADATA),)
+    except (ValueError, IndexError, zlib.error):
+        return None
+
+
+def _texts_of_packet(part: Part) -> tuple[tuple[str, str], ...] | None:
+    packet = xmp.decode(part.content)
+    return None if packet is None else xmp.unpack(packet)
+
+
+def _of_png(data: Readable) -> Iterator[Part]:
+    for name, place, length in png_chunks(data, _MOST_PARTS):
+        if name not in _PNG_PIXELS:
+            yield Part(name.decode("latin-1"), data[place : place + length], place, name in _TEXTS)
+
+
+def _of_jpeg(data: Readable) -> Iterator[Part]:
+    for marker, place, length in jpegmarkers.walk(data, _MOST_PARTS):
+        content = data[place : place + length]
+        if content.startswith(_JPEG_XMP) and marker == jpegmarkers.APP1:
+            start = len(_JPEG_XMP)
+            yield Part("XMP", content[start:], place + start, holds_texts=True)
+        elif marker in _JPEG_METADATA:
+            yield Part(str(marker), content, place)
+
+
+def _of_webp(data: Readable) -> Iterator[Part]:
+    for name, place, length in webp_chunks(data, _MOST_PARTS):
+        if name not in _WEBP_PIXELS:
+            content = data[place : place + length]
+            yield Part(name.decode("latin-1"), content, place, holds_texts=name == b"XMP ")
+
+
+def _of_tiff(data: Readable) -> Iterator[Part]:
+    """The tags of every page and of its EXIF and GPS directories."""
+    layout = Layout.of(data)
+    for number, start in enumerate(ifd.directories(data, layout), 1):
+        for entry in ifd.entries(data, start, layout):
+            name = f"page {number} tag {entry.tag}"
+            if entry.tag in _DIRECTORIES:
+                inner = entry.integer(data, layout)
+                values = ifd.read_values(data, inner, layout) if inner else []
+                yield from (Part(f"{name} {value.tag}", value.data, entry.position) for value in values)
+            elif entry.tag not in _TIFF_PIXELS and entry.size <= MOST_METADATA:
+                yield Part(name, entry.raw(data), entry.position, holds_texts=entry.tag == tifftags.XMP)
+
+
+_PARTS = {"PNG": _of_png, "JPEG": _of_jpeg, "WEBP": _of_webp, "TIFF": _of_tiff}

@@ -1,0 +1,101 @@
+"""Networks in a row, each on what the one before made, and the exact factor that they reach together.
+
+array (H, W, C) ─> network ─> network ─> ... ─> bicubic to the exact size
+"""
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from math import ceil
+from operator import mul
+
+from torch import Tensor
+
+from nsr_cli.engine.arrays import Unit, run_array, run_ensemble
+from nsr_cli.engine.bands import Shape
+from nsr_cli.engine.progress import OverallProgress, Progress
+from nsr_cli.engine.stages import Stage, bytes_in_one_piece
+from nsr_cli.engine.stream import TilePlan, plan
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.resize import resize
+
+# Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
+# not matter much, and a single picture is not kept waiting for long.
+_FEW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """The networks of a task, loaded, and what is true of all of them together."""
+
+    stages: tuple[Stage, ...]
+    """In the order in which they run."""
+    scale: float
+    """Of the result; what the networks make beyond it is resized."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that one picture may take: what the limits say, else half of what is free."""
+        return self.stages[0].runner.memory
+
+    @property
+    def precision(self) -> str:
+        """Number types of the arithmetic since `forget_precision`, joined with `+`; of none, the one to begin with."""
+        used = set[str]().union(*(stage.runner.used for stage in self.stages))
+        return "+".join(sorted(used)) or self.stages[0].runner.precision
+
+    def forget_precision(self) -> None:
+        """Begin another picture: what the ones before it needed is of no interest to it."""
+        for stage in self.stages:
+            stage.runner.used.clear()
+
+    def float_bytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
+        return bytes_in_one_piece(self.stages, self.scale, shape)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the result of a picture."""
+        return round(height * self.scale), round(width * self.scale)
+
+    def run(
+        self, array: Unit, level: Tensor | None, progress: Progress | None, *, tta: bool, by_channel: bool
+    ) -> Unit:
+        """(H, W, C) about [0, 1] -> (*size(H, W), C), not clipped.
+
+        Args:
+            array, level, by_channel: as for `run_array`.
+            progress: told parts done and parts in all.
+            tta: as for `run_ensemble`.
+
+        Raises:
+            MemoryExhausted, PictureError: as for `Runner.run`.
+        """
+        runs = len(self.stages) * (8 if tta else 1) * (array.shape[2] if by_channel else 1)
+        watch, once = OverallProgress(progress, runs), run_ensemble if tta else run_array
+        size, out = self.size(*array.shape[:2]), array
+        for stage in self.stages:
+            out = once(stage.runner, out, level, watch, by_channel=by_channel)
+        return out if out.shape[:2] == size else resize(out, *size)
+
+    def plan(
+        self, shape: Shape, memory: int, finished: int, *, strict: bool, by_channel: bool
+    ) -> list[TilePlan]:
+        """How a picture is cut for the networks; as of `stream.plan`."""
+        runners = [stage.runner for stage in self.stages]
+        return plan(runners, shape, memory, finished, strict=strict, by_channel=by_channel)
+
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "Cascade | None":
+        """As for `Restorer.on_one_core`."""
+        taken = picture.pixels.nbytes + self.float_bytes(picture.pixels.shape)
+        fits = taken * side_by_side <= self.memory
+        small = self._most_windows(picture.height, picture.width) <= _FEW * side_by_side
+        if not (small and fits and all(stage.runner.shares_memory for stage in self.stages)):
+            return None
+        runners = {stage.runner: stage.runner.on_one_core() for stage in self.stages}
+        stages = tuple(replace(stage, runner=runners[stage.runner]) for stage in self.stages)
+        return replace(self, stages=stages)
+
+    def _most_windows(self, height: int, width: int) -> int:
+        """Windows of the stage that has most of them: the last one sees the picture enlarged by those before."""
+        side = max(accumulate((stage.config.scale for stage in self.stages[:-1]), mul, initial=1))
+        window = min(stage.config.window for stage in self.stages)
+        return ceil(height * side / window) * ceil(width * side / window)

@@ -1,0 +1,28 @@
+"""Around the networks: the colors that they get of a picture, and the picture that becomes of what they make."""
+
+from nsr_cli.engine.arrays import Unit, blended
+from nsr_cli.engine.clipping import is_clipped, spread_excess
+from nsr_cli.imaging.alpha import bleed, resized_alpha
+from nsr_cli.imaging.color import from_unit
+from nsr_cli.imaging.picture import Picture, Pixels
+
+
+def visible_color(picture: Picture) -> Pixels:
+    """(H, W, C), stored samples: what lies under transparent pixels has the color of those around them."""
+    return picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
+
+
+def finished(picture: Picture, plain: Unit, made: Unit, strength: float) -> Picture:
+    """What was made of a picture as a picture of the same depth, transparency and metadata.
+
+    Args:
+        picture: that was restored.
+        plain: its pixels (H, W, C) as the networks got them.
+        made: (sH, sW, C), not clipped; it is overwritten.
+        strength: as for `blended`.
+    """
+    if is_clipped(picture.pixels.dtype):
+        spread_excess(made)
+    out = blended(plain, made, strength)
+    alpha = resized_alpha(picture.alpha, *out.shape[:2])
+    return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha)

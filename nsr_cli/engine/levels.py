@@ -1,0 +1,50 @@
+"""What a network is told of a picture, and how often it runs over it: the same for whoever restores or explains."""
+
+from nsr_cli.errors import UsageError
+from nsr_cli.model.config import NetworkConfig
+from nsr_cli.model.levels import MAX_SIGMA, noise_level, quality_level
+
+
+def network_level(
+    task: str, config: NetworkConfig, sigma: float | None, quality: float | None, channels: int
+) -> float | None:
+    """The degradation level in [0, 1] of a picture with so many channels; None for a network that takes none.
+
+    Args:
+        task: `upscale`, `denoise` or `dejpeg`.
+        config: of the network.
+        sigma: noise level on the 0…255 scale; `denoise` needs it.
+        quality: JPEG quality 1…100; `dejpeg` needs it.
+        channels: of the picture, 1 or 3.
+
+    Raises:
+        UsageError: the level that the task needs is missing.
+    """
+    if config.levels == 0:
+        return None
+    if task == "denoise":
+        if sigma is None:
+            raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
+        return noise_level(sigma * _shared(config, channels))
+    if quality is None:
+        raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
+    return quality_level(quality)
+
+
+def strongest_noise(config: NetworkConfig, channels: int) -> float:
+    """The sigma, on the 0…255 scale, beyond which a network is told the same of a picture with so many channels."""
+    return MAX_SIGMA / _shared(config, channels)
+
+
+def _shared(config: NetworkConfig, channels: int) -> float:
+    """How much stronger noise that several channels share is than what a network was trained with.
+
+    A gray picture is three equal channels to a color network, with one noise in all three. Independent noise, which the
+    network knows, would be √3 times weaker in their mean.
+    """
+    return 3**0.5 if channels < config.channels else 1.0
+
+
+def runs_by_channel(task: str, config: NetworkConfig, channels: int) -> bool:
+    """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""
+    return task == "denoise" and channels > config.channels

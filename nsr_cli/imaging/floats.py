@@ -1,0 +1,163 @@
+"""Floating-point samples: which stored values are black and white, and whether the others stay apart between them.
+
+A file does not say which range it uses, so it is told from its samples: nearly all of them, since a few highlights of
+a rendering, or a value that means "no data", say nothing about the others. What lies far beyond black or white goes
+around the networks; see `engine.beyond`.
+
+Networks compute around [0, 1] in float32, so two samples stay apart if they differ by more than one part in 2²⁴ of
+what lies between black and white. That is plenty for photographs, renderings and elevations, but not where a value
+that means "no data", such as GDAL's -3.4e38, is so frequent that it is one end of it: all others would come back as
+one and the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.errors import DecodeError
+
+# White of a rendering that was exposed for another unit, and the greatest levels of 8, 10, 12, 14 and 16 bits.
+_WHITES = (16, 255, 1023, 4095, 16_383, 65_535)
+# How far nearly all samples may lie above white, and below black, in whites.
+_UNIT_TOP, _TOP, _BOTTOM = 2.0, 1.5, 0.5
+# Lamps and the sun may cover more of a rendering than what is bright otherwise: networks make nothing at all of one
+# that is taken for 255 times as bright as it is, but at worst do nothing for one that is taken for as bright.
+_UNIT_SHARE, _SHARE = 0.05, 0.01  # of the samples may lie beyond
+_STEPS = 1 << 24  # from black to white, as float32 has them just below 1
+_LEAST_STEPS = 64  # for most samples: fewer show as bands, whatever a viewer makes of them
+# No farther apart are black and white of what was integers of 16 bits or half precision once. Elevations with -9999
+# for "no data" are within it too: these are never refused.
+_NARROW = float(1 << 17)
+# From the least to the greatest sample: a result that goes a little beyond them is still to be finite.
+_FARTHEST = 2.0**126
+_FAR_ABOVE, _FAR_BELOW = 3.0, 2.0  # whites above black and below it, beyond which no network sees samples
+_LOWEST, _POWERS = 1074, 2100  # of two, from the least number of float64 to the greatest
+_BLOCK = 1 << 20  # samples that are counted at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What is known of all samples of a picture; those of its parts add up to that of the whole."""
+
+    low: float
+    high: float
+    above: NDArray[np.int64]
+    """How many samples above 0 lie from 2ⁿ to 1.5·2ⁿ, and from there to 2ⁿ⁺¹, for every n."""
+    below: NDArray[np.int64]
+    """The same of those below 0, by their amounts."""
+    zeros: int
+
+    @classmethod
+    def of(cls, samples: NDArray[Any]) -> Self:
+        """Of float samples, all finite, at least one, in any shape."""
+        above, below = np.zeros(2 * _POWERS, np.int64), np.zeros(2 * _POWERS, np.int64)
+        flat = samples.reshape(-1)
+        for start in range(0, len(flat), _BLOCK):
+            part = flat[start : start + _BLOCK]
+            above += _by_half_octaves(part[part > 0])
+            below += _by_half_octaves(-part[part < 0])
+        zeros = samples.size - int(above.sum() + below.sum())
+        return cls(float(samples.min()), float(samples.max()), above, below, zeros)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Of both together."""
+        return Tally(
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.above + other.above,
+            self.below + other.below,
+            self.zeros + other.zeros,
+        )
+
+    @property
+    def total(self) -> int:
+        """How many samples there are."""
+        return int(self.above.sum() + self.below.sum()) + self.zeros
+
+
+def float_span(tally: Tally) -> tuple[float, float]:
+    """Which stored values to take for black and white.
+
+    White is 1 if 95 of 100 samples are below 2, however bright the others are. Otherwise it is the least of 16 and
+    the maxima of 8, 10, 12, 14 and 16 bits that 99 of 100 samples do not exceed by half; if they do exceed all of
+    these, it is about the greatest of the 99. Black is 0 unless more than one sample in 100 lies below minus half of
+    white; then it is about the least of the others.
+
+    Returns:
+        Two finite numbers, the second at least one above the first.
+    """
+    few = _SHARE * tally.total
+    if _beyond(tally.above, _UNIT_TOP) <= _UNIT_SHARE * tally.total:
+        white = 1.0
+    else:
+        greatest = min(tally.high, _bound(tally.above, few))
+        # One above the maximum, a power of two, is where steps begin.
+        fits = (float(w) for w in _WHITES if _beyond(tally.above, _TOP * (w + 1)) <= few)
+        white = next(fits, greatest)
+    black = 0.0
+    if _beyond(tally.below, _BOTTOM * (white if white == 1 else white + 1)) > few:
+        black = max(tally.low, -_bound(tally.below, few))
+    return black, max(white, black + 1.0)
+
+
+def _by_half_octaves(amounts: NDArray[Any]) -> NDArray[np.int64]:
+    mantissas, exponents = np.frexp(amounts)
+    return np.bincount(2 * (exponents + _LOWEST) + (mantissas >= 0.75), minlength=2 * _POWERS)
+
+
+def _beyond(counts: NDArray[np.int64], amount: float) -> int:
+    """How many of the counted samples are in the half octave of an amount, or above it."""
+    return int(counts[int(_by_half_octaves(np.array([amount])).argmax()) :].sum())
+
+
+def _bound(counts: NDArray[np.int64], few: float) -> float:
+    """The start of the first half octave such that it and those above it have no more than a few samples."""
+    beyond = np.cumsum(counts[::-1])[::-1]
+    place = int(np.searchsorted(-beyond, -few))
+    return float(np.ldexp(0.75 if place % 2 else 0.5, place // 2 - _LOWEST))
+
+
+def remarks(span: tuple[float, float], tally: Tally) -> tuple[str, ...]:
+    """A note about samples so far from black and white that networks pass them by; see `engine.beyond`."""
+    black, white = span
+    unit = white if white == 1 else white + 1
+    count = _beyond(tally.above, _FAR_ABOVE * unit) + _beyond(tally.below, _FAR_BELOW * unit)
+    if not count or black != 0:  # where black is not 0, steps do not tell
+        return ()
+    samples = "sample lies" if count == 1 else "samples lie"
+    return (
+        f"its white is taken to be {white:g}; {count} {samples} far beyond, where networks change nothing",
+    )
+
+
+def check_apart(span: tuple[float, float], tally: Tally) -> None:
+    """Refuse samples that float32 between this black and white could not keep apart.
+
+    Those as large as the largest, within a factor of two, are left out: of what remains, half must be large enough
+    for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
+
+    Args:
+        span: stored values of black and white, as of `float_span`.
+        tally: of all samples.
+
+    Raises:
+        DecodeError: it could not, or the result would not be finite.
+    """
+    wide = span[1] - span[0]
+    reach = f"its samples reach from {tally.low:g} to {tally.high:g}"
+    counts = (tally.above + tally.below).reshape(_POWERS, 2).sum(axis=1)
+    others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])]) if wide > _NARROW else counts[:0]
+    if len(others) and others[-1]:
+        below = 2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST)
+        if below < wide / _STEPS * _LEAST_STEPS:
+            raise DecodeError(
+                f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
+                "that mean no data, or clip the brightest, and try again"
+            )
+    if max(span[1], tally.high) - min(span[0], tally.low) > _FARTHEST:
+        raise DecodeError(
+            f"{reach}, too far for a result in float32; replace values that mean no data, or divide all samples by "
+            "some number, and try again"
+        )

@@ -1,0 +1,86 @@
+"""What a weights file says about itself, found in its first bytes and without torch.
+
+┌─────────┬───────────────────────────────────────────┬─────────┐
+│ 8 bytes │ JSON: tensors, "__metadata__": {"nsr": …} │ tensors │
+└─────────┴───────────────────────────────────────────┴─────────┘
+  length of the JSON, little-endian
+"""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+from nsr_cli.errors import WeightsError
+from nsr_cli.model.config import NetworkConfig
+from nsr_cli.reads import open_regular, read_regular, state_of
+from nsr_cli.shown import safe_text
+
+METADATA_KEY = "nsr"
+FORMAT = 1
+MAX_HEADER = 1 << 23
+"""Bytes of the list of tensors and the description; a network of a thousand blocks takes a tenth of that."""
+
+_SIZE_BYTES = 8  # at the start of a file: how long its header is
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """All bytes of a weights file; one of something else is known by its start, and not read any further.
+
+    Raises:
+        OSError: there is no regular file, it has more than `most` bytes, or it changed while it was read.
+        WeightsError: not such a file, or an unknown format.
+    """
+    read_start(path, most)
+    return read_regular(path, most)
+
+
+def read_start(path: Path, most: int) -> bytes:
+    """The bytes of a weights file up to its tensors, in which the description stands. Raises as `read_file`."""
+    with open_regular(path) as file:
+        size = state_of(file)[0]
+        if size > most:
+            raise OSError(errno.EFBIG, f"its {size} bytes are too many")
+        start = file.read(_SIZE_BYTES)
+        header_bytes = int.from_bytes(start, "little")
+        start += file.read(header_bytes if header_bytes <= MAX_HEADER else 0)
+    read_description(start, safe_text(path.stem))
+    return start
+
+
+def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
+    """The description in the metadata of a weights file. Raises `WeightsError` when there is none."""
+    header_bytes = int.from_bytes(data[:_SIZE_BYTES], "little")
+    try:
+        if not 0 < header_bytes <= len(data) - _SIZE_BYTES:
+            raise ValueError
+        header = json.loads(data[_SIZE_BYTES : _SIZE_BYTES + header_bytes])
+        description: dict[str, Any] = dict(json.loads(header["__metadata__"][METADATA_KEY]))
+        dict(description["config"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise WeightsError(
+            f"{name}: not a weights file of nsr; `nsr weights import` reads .pth files of the paper's authors"
+        ) from None
+    if description.get("format") != FORMAT:
+        raise WeightsError(
+            f"{name}: written in format {description.get('format')!r}; this nsr reads {FORMAT}; update nsr"
+        )
+    return description
+
+
+def read_config(data: bytes, name: str = "weights") -> NetworkConfig:
+    """The configuration of a weights file. Raises `WeightsError` when it has none that can be used."""
+    try:
+        return NetworkConfig.from_dict(read_description(data, name)["config"])
+    except ValueError as error:
+        raise WeightsError(f"{name}: unusable network configuration: {error}; get the file again") from None
+
+
+def trained_for(data: bytes, name: str = "weights") -> str | None:
+    """The training task that a weights file names, such as `denoise-gray`; None if it names none.
+
+    Raises `WeightsError` as `read_description`.
+    """
+    about = read_description(data, name).get("about")
+    task = about.get("task") if isinstance(about, dict) else None
+    return task if isinstance(task, str) else None
