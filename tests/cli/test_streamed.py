@@ -367,9 +367,11 @@ def test_a_file_that_vanishes_before_its_turn_is_told_as_such(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("rule", "code"), [("skip", 0), ("error", 1)])
 def test_what_appears_meanwhile_is_not_replaced(
-    inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    rule: str, code: int, inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     save(tmp_path / "a.tif", picture())
     true = tiffbands.replace_text
 
@@ -378,7 +380,8 @@ def test_what_appears_meanwhile_is_not_replaced(
         return true(file, old, new)
 
     monkeypatch.setattr(tiffbands, "replace_text", late)
-    assert inside("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET)) == 1
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
+    assert inside(*options, "--if-exists", rule) == code
     assert Path("a_x2.tif").read_bytes() == b"somebody else's"
 
 
