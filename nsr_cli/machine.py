@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
@@ -16,7 +20,7 @@ _MEMORY_FILES = (
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _ZEN_4 = 25  # the family of AMD's processors up to then
-_M_ARENA_MAX = -8  # glibc's mallopt parameter (malloc.h)
+_M_ARENA_MAX = -8  # a parameter of glibc's mallopt (malloc.h)
 
 
 def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
@@ -126,8 +130,16 @@ def one_heap() -> None:
     In a heap of each thread's own, what a thread has let go of is lost to the others, and in the pieces of 64 MB that
     such heaps are made of no large picture finds room.
     """
+    if (libc := glibc()) is not None:
+        libc.mallopt(_M_ARENA_MAX, 1)
+
+
+@cache
+def glibc() -> "ctypes.CDLL | None":
+    """The C library, if it is glibc, whose allocator can be told what to keep."""
     import ctypes
     import platform
 
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        return ctypes.CDLL(None)
+    return None

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, Unit, blended, run_array, run_ensemble
+from nsr_cli.engine.arrays import Unit, blended, run_array, run_ensemble
 from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.levels import network_level, runs_by_channel
+from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, bytes_in_one_piece, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, plan, restored_bands

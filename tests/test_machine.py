@@ -1,11 +1,12 @@
 """How many threads are used: never more than the affinity and the control groups' quotas allow."""
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
 
-from nsr_cli.machine import free_memory, multiplies_512_bits, usable_threads
+from nsr_cli.machine import free_memory, glibc, multiplies_512_bits, usable_threads
 
 
 @pytest.fixture
@@ -136,3 +137,15 @@ def test_a_machine_that_tells_nothing_multiplies_no_512_bits(tmp_path: Path) -> 
     assert not multiplies_512_bits(tmp_path / "none")
     (tmp_path / "arm").write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
     assert not multiplies_512_bits(tmp_path / "arm")
+
+
+@pytest.mark.parametrize(
+    ("system", "library", "found"),
+    [("Linux", "glibc", True), ("Linux", "musl", False), ("Darwin", "", False), ("Windows", "glibc", False)],
+)
+def test_only_glibc_is_told_what_its_allocator_is_to_keep(
+    system: str, library: str, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "libc_ver", lambda: (library, "2.39"))
+    assert (glibc.__wrapped__() is not None) is found

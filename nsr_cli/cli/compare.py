@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -50,13 +50,21 @@ def parse_size(text: str) -> int:
     return int(text)
 
 
-def parse_point(text: str) -> str:
-    """'X,Y' in pixels, as it is."""
-    if len(text.split(",")) != 2 or not all(part.strip().isdecimal() for part in text.split(",")):
+class Point(NamedTuple):
+    """A pixel of the result, counted from the upper left one."""
+
+    x: int
+    y: int
+
+
+def parse_point(text: str) -> Point:
+    """'X,Y' in pixels."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() for part in parts):
         raise typer.BadParameter(
             f"{text!r} is not a position; give X,Y in pixels of the result, such as 640,480"
         )
-    return text
+    return Point(int(parts[0]), int(parts[1]))
 
 
 @takes(ViewOptions)
@@ -104,7 +112,7 @@ def compare(
         ),
     ] = None,
     at: Annotated[
-        str | None,
+        Point | None,
         typer.Option(
             parser=parse_point,
             metavar="X,Y",
@@ -142,7 +150,7 @@ def compare(
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     start = time.perf_counter()
     results = restored(request, source.picture, level, console)
-    shown = _choose_region(source, request, level, results, (size, at), target.form)
+    shown = _choose_region(source, request, level, results, size, at, target.form)
     _write(shown, target)
     if console.json:
         console.json_line(_as_json(shown, target))
@@ -161,23 +169,24 @@ def _choose_region(
     request: Request,
     level: "Level",
     results: "list[Result]",
-    wish: tuple[int | None, str | None],
+    size: int | None,
+    at: Point | None,
     form: str,
 ) -> _Shown:
+    """The part of the results to show: around `at`, or where they differ most."""
     from nsr_cli.compare.results import around, difference, furthest, most_different
 
-    side = _SIZES[form] if wish[0] is None else wish[0] or None
-    if wish[1] is None:
+    side = _SIZES[form] if size is None else size or None
+    if at is None:
         region = most_different(results, side)
     else:
         height, width = results[0].pixels.shape[:2]
-        x, y = (int(part) for part in wish[1].split(","))
-        if x >= width or y >= height:
-            raise UsageError(f"--at {x},{y} is outside the result of {width}x{height} pixels")
-        region = around((x, y), side, width, height)
+        if at.x >= width or at.y >= height:
+            raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
+        region = around(at, side, width, height)
     pair = furthest(results, region)
     apart = difference(results[pair[0]], results[pair[1]], region)
-    return _Shown(source, request, level, results, region, pair, apart, found=wish[1] is None)
+    return _Shown(source, request, level, results, region, pair, apart, found=at is None)
 
 
 def _write(shown: _Shown, target: "Target") -> None:

@@ -1,37 +1,16 @@
 """A network on NumPy pixels: gray and color in any combination, and the self-ensemble."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
 from nsr_cli.engine.beyond import add_beyond, limits_of, within
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Runner
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
 from nsr_cli.imaging.resize import resize
 
 Unit = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-
-
-@dataclass(slots=True)
-class OverallProgress:
-    """Adds up the progress of `runs` network runs."""
-
-    progress: Progress | None
-    runs: int
-    done: int = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` parts of the current run are computed; fewer than before if it had to start again."""
-        if self.progress is not None:
-            self.progress(self.done * total + done, self.runs * total)
-
-    def end_run(self) -> None:
-        """The current run has its result, and the next one begins."""
-        self.done += 1
 
 
 def run_array(

@@ -1,7 +1,5 @@
 """Where and how precisely a network runs: device, number type, threads and the C allocator."""
 
-import ctypes
-import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from nsr_cli import machine
 from nsr_cli.errors import UsageError
 from nsr_cli.machine import usable_threads
 
-# glibc's mallopt parameters (malloc.h)
+# parameters of glibc's mallopt (malloc.h)
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
@@ -74,8 +72,7 @@ def prepare_cpu() -> None:
     glibc hands every large activation back to the kernel and faults it in again at the next layer; with
     higher thresholds it keeps them. Threads stay within the cgroup's CPU quota, which torch does not know.
     """
-    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
+    if (libc := machine.glibc()) is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
     threads = usable_threads()
@@ -85,8 +82,8 @@ def prepare_cpu() -> None:
 
 def give_back() -> None:
     """Return to the system what the C allocator keeps; with blocks of ever new sizes it would keep more and more."""
-    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
+    if (libc := machine.glibc()) is not None:
+        libc.malloc_trim(0)
 
 
 @contextmanager

@@ -14,15 +14,14 @@ from torch import Tensor
 from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.device import one_core, whole_float32
 from nsr_cli.engine.forward_pass import ForwardPass, SelectionHook
-from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.grid import Grid, Layout
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
+from nsr_cli.engine.progress import Progress
 from nsr_cli.machine import usable_threads, window_threads
+from nsr_cli.model.footprint import MOST_JOINED, MOST_PLACE_BYTES
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
-Progress = Callable[[int, int], None]  # units of work done, units in all
-
-# How many windows are joined at most; bytes of the features of all of them at one place; pieces of work for each core.
-_MOST_JOINED, _MOST_BYTES, _PIECES_PER_CORE = 16, 1 << 10, 2
+_PIECES_PER_CORE = 2  # of work, at the least, before windows are joined
 
 
 class Executor:
@@ -73,9 +72,10 @@ class Executor:
         other.threads = threads
         return other
 
-    def _most_joined(self, windows: int) -> int:
+    def _layout(self, batch: int, windows: int) -> Layout:
         width = self.config.width * (1 + self.config.expansion) // 2
-        return most_joined(windows, width, self.dtype)
+        joined = self._joined or most_joined(windows, width, self.dtype)
+        return Layout(self.device, self.dtype, batch if self.batched else None, joined, self.repeat)
 
     @torch.inference_mode()
     def __call__(
@@ -108,10 +108,7 @@ class Executor:
         grid = Grid(x.shape[1], x.shape[2], self.config.window)
         count = len(self._blocks)
         with whole_float32(self.device), Crew(min(self.threads, len(grid))) as crew:
-            many, joined = batch if self.batched else None, self._joined or self._most_joined(len(grid))
-            run = ForwardPass(
-                self.config, grid, crew, self.device, self.dtype, many, repeat=self.repeat, joined=joined
-            )
+            run = ForwardPass(self.config, grid, crew, self._layout(batch, len(grid)))
             picture = run.picture(x, level)
             run.beat = _beat(progress, 0, count)
             run.head(self._head, picture)
@@ -140,7 +137,7 @@ def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
         dtype: of features.
     """
     enough = windows // (_PIECES_PER_CORE * usable_threads())
-    return max(1, min(enough, _MOST_JOINED, _MOST_BYTES // (width * dtype.itemsize)))
+    return max(1, min(enough, MOST_JOINED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
 
 
 def _is_apart(layer: Layer) -> bool:

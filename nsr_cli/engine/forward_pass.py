@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nsr_cli.engine.buffers import zeros
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.grid import Area, Grid, Strips, Views
+from nsr_cli.engine.grid import Area, Grid, Layout, Strips, Views
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
 from nsr_cli.engine.winograd import Workspace
 from nsr_cli.model.config import NetworkConfig
@@ -30,43 +30,22 @@ class ForwardPass:
 
     sums: Tensor  # (M, n) float32, over the pixels of each window
 
-    def __init__(
-        self,
-        config: NetworkConfig,
-        grid: Grid,
-        crew: Crew,
-        device: torch.device,
-        dtype: torch.dtype,
-        batch: int | None,
-        *,
-        repeat: bool,
-        joined: int = 1,
-    ) -> None:
-        """Make what all layers need.
-
-        Args:
-            config, grid, crew, device, dtype: what is computed, and where.
-            batch: so many whole windows are convolved at once; None: single windows, no more of them than lies in
-                the picture.
-            repeat: every layer sees the outermost pixels of its features repeated around the picture, not zeros.
-            joined: without a batch, up to so many whole windows of a row are convolved at once, side by side in the
-                channels.
-        """
-        self._config, self._device, self._dtype = config, device, dtype
+    def __init__(self, config: NetworkConfig, grid: Grid, crew: Crew, layout: Layout) -> None:
+        """Make what all layers need."""
+        self._config, self._grid, self._crew, self._layout = config, grid, crew, layout
         self._selects = config.selection != "none"
-        self._whole, self._repeat = batch is not None, repeat
-        self._grid, self._crew, self._workspace = grid, crew, Workspace()
-        self._joined = 1 if self._whole else joined
-        self._areas = grid.single(self._joined) if batch is None else grid.batches(batch)
-        self._pixels = grid.pixels(device)
+        self._whole = layout.batch is not None
+        self._workspace = Workspace()
+        self._areas = grid.areas(layout)
+        self._pixels = grid.pixels(layout.device)
         self.beat: Callable[[], None] | None = None  # called a few times a second while a layer runs
 
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
         """(C, H, W) -> strips of C + levels channels in float32: centered on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
         # In float32, since what a network adds to a picture is much less than what the picture itself is.
-        strips = self._strips(count, _WIDE_RIM, torch.float32, wide=True)
-        self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._repeat)
+        strips = self._grid.strips(count, _WIDE_RIM, self._layout, torch.float32, wide=True)
+        self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._layout.repeat)
         return strips
 
     def head(self, layer: PlainLayer, picture: Strips) -> None:
@@ -78,7 +57,7 @@ class ForwardPass:
 
         def work(index: int) -> None:
             to = self._features[index]
-            seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._dtype)
+            seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._layout.dtype)
             out = self._clear(layer.apply(seen, self._workspace), to.area)
             _by_window(to.inside, to.area.joined).copy_(_cut(out, to.area.joined))
             to.copy_halos()
@@ -131,7 +110,7 @@ class ForwardPass:
         self._inner = []  # makes room for the result
         scale, channels = self._config.scale, self._config.channels
         shape = (channels, scale * self._grid.height, scale * self._grid.width)
-        result = zeros(prod(shape), self._device, torch.float32).view(shape)
+        result = zeros(prod(shape), self._layout.device, torch.float32).view(shape)
         layers = {count: layer.times(count) for count in {area.joined for area in self._areas}}
 
         def work(index: int) -> None:
@@ -151,17 +130,12 @@ class ForwardPass:
     def _share(self, work: Callable[[int], None]) -> None:
         self._crew.share(work, len(self._areas), self.beat)
 
-    def _strips(self, channels: int, rim: int, dtype: torch.dtype, *, wide: bool = False) -> Strips:
-        return self._grid.strips(
-            channels, rim, self._device, dtype, whole=self._whole, joined=self._joined, wide=wide
-        )
-
     def _views(self, channels: int) -> list[Views]:
-        strips = self._strips(channels, 1, self._dtype)
-        return [self._grid.views(area, strips, repeat=self._repeat) for area in self._areas]
+        strips = self._grid.strips(channels, 1, self._layout, self._layout.dtype)
+        return [self._grid.views(area, strips, repeat=self._layout.repeat) for area in self._areas]
 
     def _no_sums(self, channels: int) -> Tensor:
-        return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._device)
+        return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._layout.device)
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
         """The sums of each area's windows. All views are made at once: each call takes the global interpreter lock."""

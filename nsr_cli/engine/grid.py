@@ -32,6 +32,20 @@ Border = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How the features of a picture lie in memory, and how much of them one convolution computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    batch: int | None = None
+    """So many whole windows at once; None: single ones, no more of them than lies in the picture."""
+    joined: int = 1
+    """Without a batch, up to so many whole windows of a row at once, side by side in the channels."""
+    repeat: bool = False
+    """Whether every layer sees the outermost pixels of its features repeated around the picture, not zeros."""
+
+
+@dataclass(frozen=True, slots=True)
 class Area:
     """A rectangle of whole windows or one partial window, within one strip: what one convolution computes."""
 
@@ -99,6 +113,10 @@ class Grid:
     def __len__(self) -> int:
         """Number of windows [M]."""
         return self.rows * self.cols
+
+    def areas(self, layout: Layout) -> list[Area]:
+        """What is computed together."""
+        return self.single(layout.joined) if layout.batch is None else self.batches(layout.batch)
 
     def single(self, joined: int = 1) -> list[Area]:
         """Every window, or up to `joined` whole ones of a row together, no pixel of them outside the picture."""
@@ -177,22 +195,15 @@ class Grid:
         return (high[:, None] * wide).reshape(-1, 1)
 
     def strips(
-        self,
-        channels: int,
-        rim: int,
-        device: torch.device,
-        dtype: torch.dtype,
-        *,
-        whole: bool,
-        joined: int = 1,
-        wide: bool = False,
+        self, channels: int, rim: int, layout: Layout, dtype: torch.dtype, *, wide: bool = False
     ) -> Strips:
-        """Zeroed strips for the areas of `single(joined)`, or with `whole` one for those of `batches`.
+        """Zeroed strips of this number type for the areas of a layout.
 
         `wide`: what lies in a strip are not windows, but the part of the picture that they cover.
         """
+        whole = layout.batch is not None
         high = self.rows * self.window if whole else self.height
-        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(joined)
+        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(layout.joined)
         shapes = [
             (
                 1,
@@ -204,7 +215,7 @@ class Grid:
         ]
         # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
-        pieces = zeros(sum(sizes), device, dtype).split_with_sizes(sizes)
+        pieces = zeros(sum(sizes), layout.device, dtype).split_with_sizes(sizes)
         return [
             piece[: prod(shape)].view(shape).permute(0, 3, 1, 2)
             for piece, shape in zip(pieces, shapes, strict=True)

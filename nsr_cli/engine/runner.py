@@ -20,8 +20,9 @@ from nsr_cli.engine.device import (
     one_core,
     prepare_cpu,
 )
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import Progress, of_part
 from nsr_cli.engine.tiles import Tile, bytes_per_window, margin_of, plan_tiles
 from nsr_cli.errors import MemoryExhausted, PictureError
 from nsr_cli.model.config import NetworkConfig
@@ -239,7 +240,7 @@ class Runner:
         for index, tile in enumerate(tiles):
             rows, cols = tile.outer
             part = x[:, rows.start : rows.stop, cols.start : cols.stop]
-            restored = self._executor(part, level, self.batch, _of_tile(progress, index, len(tiles)))
+            restored = self._executor(part, level, self.batch, of_part(progress, index, len(tiles)))
             kept_rows, kept_cols = tile.kept
             own_rows, own_cols = tile.own
             kept = restored[:, kept_rows.scaled(scale), kept_cols.scaled(scale)]
@@ -257,17 +258,6 @@ def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge
     return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
-
-
-def _of_tile(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """Reports the progress of one tile as a part of the progress of all."""
-    if progress is None:
-        return None
-
-    def watch(done: int, total: int) -> None:
-        progress(index * total + done, count * total)
-
-    return watch
 
 
 def _is_finite(x: Tensor) -> bool:

@@ -6,14 +6,13 @@ tiles in memory, whatever the size.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nsr_cli.engine.arrays import OverallProgress, Progress, run_array
+from nsr_cli.engine.arrays import run_array
 from nsr_cli.engine.bands import (
     Bands,
     Shape,
@@ -26,15 +25,13 @@ from nsr_cli.engine.bands import (
 from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.device import give_back
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.runner import Runner
-from nsr_cli.engine.tiles import Span, Tile, best_shape, bytes_per_window, margin_of, tile_rows
+from nsr_cli.engine.tilecost import TileCost
+from nsr_cli.engine.tiles import Span, Tile, bytes_per_window, margin_of, tile_rows
 from nsr_cli.errors import MemoryExhausted
-from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import NetworkConfig
-from nsr_cli.model.footprint import SHARE, bytes_at_work
-
-_FLOAT = 4
-_MADE = 3  # copies of a tile's result: the network's, with its border, and cut
+from nsr_cli.model.footprint import FLOAT_BYTES, SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def plan(
     runners: Sequence[Runner],
     shape: Shape,
     memory: int,
-    finished: int = _FLOAT,
+    finished: int = FLOAT_BYTES,
     *,
     strict: bool = True,
     by_channel: bool = False,
@@ -94,15 +91,13 @@ def plan(
     for index, runner in enumerate(runners):
         config = runner.network.config
         grid = Grid(height, width, config.window)
-        after = finished if index == len(runners) - 1 else _FLOAT
-        row, window = _row_and_window(
-            config, width, shape.channels, after, runner.bytes_per_window if runner.shares_memory else 0
-        )
-        tile = _shape(grid, runner.most_windows, budget, row, window, config, len(runners))
+        after = finished if index == len(runners) - 1 else FLOAT_BYTES
+        inside = runner.bytes_per_window if runner.shares_memory else 0
+        cost = TileCost.of(config, width, shape.channels, after, inside, len(runners))
+        tile = cost.shape(grid, runner.most_windows, budget)
         if tile is None and strict:
-            needed = _least(row, window, config, len(runners))
             raise MemoryExhausted(
-                f"{-(-needed >> 20)} MiB of memory are needed for {width} pixels across, and "
+                f"{-(-cost.least >> 20)} MiB of memory are needed for {width} pixels across, and "
                 f"{memory >> 20 or format(memory / (1 << 20), '.1g')} MiB are allowed; raise --max-memory"
             )
         tile_plans.append(TilePlan(runner, grid, tile or (1, 1), shape.channels, by_channel))
@@ -123,55 +118,11 @@ def least_memory(
     """
     needed = 0
     for index, config in enumerate(configs):
-        after = finished if index == len(configs) - 1 else _FLOAT
-        inside = bytes_per_window(config, _FLOAT) if shares_memory else 0
-        row, window = _row_and_window(config, width, channels, after, inside)
-        needed = max(needed, _least(row, window, config, len(configs)))
+        after = finished if index == len(configs) - 1 else FLOAT_BYTES
+        inside = bytes_per_window(config, FLOAT_BYTES) if shares_memory else 0
+        needed = max(needed, TileCost.of(config, width, channels, after, inside, len(configs)).least)
         width *= config.scale
     return needed
-
-
-def _row_and_window(
-    config: NetworkConfig, width: int, channels: int, after: int, features: int
-) -> tuple[int, int]:
-    """Bytes of a row of windows, and of a window while the network runs, whose features are `features` bytes.
-
-    Where those are not in the memory that is counted (0), the window takes none either.
-    """
-    # Rows: stored and in float before the network; after it, with as much of the row before.
-    row = width * config.window * channels * (2 * _FLOAT + int(1.5 * after * config.scale**2))
-    # Once the network's features are let go of, its result is there as often as it is turned into what is wanted.
-    made = config.window**2 * channels * _MADE * _FLOAT * config.scale**2
-    return row, max(features, made) if features else 0
-
-
-def _shape(
-    grid: Grid, limit: int, budget: int, row: int, window: int, config: NetworkConfig, networks: int
-) -> tuple[int, int] | None:
-    """Own windows of a tile, as of `best_shape`, where there is room for what the cores hold of the windows at work.
-
-    That grows with the tile up to a bound. To reserve the bound is too much for small tiles, to reserve as much for
-    every window for large ones: the larger tile of both is right. Of several networks one is at work at a time.
-    """
-    bound = bytes_at_work(config, inf, usable_threads()) // networks if window else 0
-    margin = margin_of(config)
-    shapes = (
-        best_shape(grid, limit, budget - bound, row, window, margin),
-        best_shape(grid, limit, budget, row, _with_work(window, config, networks), margin),
-    )
-    return max((shape for shape in shapes if shape is not None), key=prod, default=None)
-
-
-def _least(row: int, window: int, config: NetworkConfig, networks: int) -> int:
-    """For one window and the margin around it, in each of so many networks."""
-    side = 1 + 2 * margin_of(config)
-    needed = side * row + side**2 * _with_work(window, config, networks)
-    return int(needed * networks / SHARE) + networks
-
-
-def _with_work(window: int, config: NetworkConfig, networks: int) -> int:
-    """Bytes of a window while the network runs, and of what cores hold of it, unless it is in another memory."""
-    return window and window + bytes_at_work(config, config.window**2, usable_threads()) // networks
 
 
 def network_bands(

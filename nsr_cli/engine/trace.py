@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nsr_cli.engine.device import choose_device, is_out_of_memory, prepare_cpu
-from nsr_cli.engine.executor import Executor, Progress
+from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import BATCHES, padded
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.engine.executor import Progress
 from nsr_cli.engine.levels import network_level, runs_by_channel
+from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.stages import load_fitting, native_steps, read_weights
 from nsr_cli.engine.trace import Trace, trace
 from nsr_cli.errors import UsageError

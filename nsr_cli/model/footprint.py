@@ -4,12 +4,16 @@ from nsr_cli.model.config import NetworkConfig
 
 SHARE = 0.85
 """Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
-_FLOAT = 4
-_MOST_JOINED, _PLACE = 16, 1 << 10
+FLOAT_BYTES = 4
+"""Of a sample in float32."""
+MOST_JOINED = 16
+"""Windows that a core of a CPU computes together, at the most."""
+MOST_PLACE_BYTES = 1 << 10
+"""Of the features of all joined windows at one place within a window, at the most."""
 
 
 def bytes_per_pixel(
-    config: NetworkConfig, colors: int, item_bytes: int = _FLOAT, *, inside: bool = True
+    config: NetworkConfig, colors: int, item_bytes: int = FLOAT_BYTES, *, inside: bool = True
 ) -> float:
     """Peak bytes per input pixel while a picture goes through a network.
 
@@ -27,12 +31,12 @@ def bytes_per_pixel(
     out = config.scale**2 * seen * (2 if config.unshuffle > 1 else 1)
     after = config.scale**2 * (seen + (0 if colors == seen else 2 * colors))
     if not inside:
-        return _FLOAT * max(before + out, after)
+        return FLOAT_BYTES * max(before + out, after)
     rim, wide_rim = (1 + 2 * count / inner.window for count in (1, 2))
     strips = (seen + config.levels / config.unshuffle**2) * wide_rim
-    features = inner.width / config.unshuffle**2 * rim * item_bytes / _FLOAT
+    features = inner.width / config.unshuffle**2 * rim * item_bytes / FLOAT_BYTES
     blocks = before + strips + features * (1 + inner.expansion)
-    return _FLOAT * max(blocks, before + strips + features + out, after)
+    return FLOAT_BYTES * max(blocks, before + strips + features + out, after)
 
 
 def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
@@ -48,6 +52,6 @@ def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
     """
     inner = config.inner
     width = inner.width * (1 + inner.expansion)
-    joined = max(1, min(_MOST_JOINED, _PLACE // width))
+    joined = max(1, min(MOST_JOINED, MOST_PLACE_BYTES // width))
     places = min(joined * inner.window**2, pixels / config.unshuffle**2 / (2 * cores))
-    return int(cores * places * _FLOAT * (width + 3 * inner.scale**2 * inner.channels))
+    return int(cores * places * FLOAT_BYTES * (width + 3 * inner.scale**2 * inner.channels))

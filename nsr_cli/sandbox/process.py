@@ -24,7 +24,7 @@ _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})
 
 
 class Gone(Exception):
-    """The process has ended, was ended, or makes no sense; it must not be used again.
+    """The process has ended, was ended, or sent an invalid reply; it must not be used again.
 
     `reading` tells whether it had the picture in hand, and `late` whether its time was up; `str` is one line.
     """
@@ -145,12 +145,12 @@ class Process:
         except (EOFError, OSError, ValueError) as error:
             raise self._gone() from error
         except ProtocolError as error:
-            raise Gone(f"its decoder answers nonsense: {error}", reading=True) from error
+            raise Gone(f"its decoder sent an invalid reply: {error}", reading=True) from error
         if "error" in answer and self.busy:
             self.busy = False
             raise _told(answer)
         if not any(isinstance(answer.get(name), bool | dict) for name in expected):
-            raise Gone("its decoder answers nonsense", reading=True)
+            raise Gone("its decoder sent an invalid reply", reading=True)
         return answer
 
     def _picture(self, record: dict[str, Any], room: int) -> Picture:
@@ -161,7 +161,7 @@ class Process:
         except MemoryError as error:
             raise Gone("it unpacks to more than this machine's memory takes", reading=True) from error
         except (ProtocolError, EOFError) as error:
-            raise Gone(f"its decoder answers nonsense: {error}", reading=True) from error
+            raise Gone(f"its decoder sent an invalid reply: {error}", reading=True) from error
         return picture
 
     def _gone(self) -> Gone:
@@ -227,7 +227,7 @@ def _manner(code: int | None) -> str:
         case name if name in _FROM_OUTSIDE:
             return f"its decoder was ended from outside ({name})"
         case name:
-            return f"it crashes its decoder ({name}); the file is damaged"
+            return f"it makes the decoder crash ({name}); the file is damaged"
 
 
 def _name(code: int | None) -> str:

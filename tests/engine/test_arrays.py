@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nsr_cli.engine.arrays import OverallProgress, run_array
+from nsr_cli.engine.arrays import run_array
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Runner
 from tests.tiny import tiny_network
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nsr_cli.engine import executor as executor_module
 from nsr_cli.engine.executor import Executor, most_joined
-from nsr_cli.engine.grid import Area, Grid
+from nsr_cli.engine.grid import Area, Grid, Layout
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
 from nsr_cli.machine import usable_threads, window_threads
@@ -329,13 +329,12 @@ def test_in_narrow_numbers_the_picture_itself_stays_exact(scale: int) -> None:
 def test_strips_show_every_area_what_is_around_it(
     size: tuple[int, int], mode: str, batch: int | None, joined: int
 ) -> None:
-    grid, repeat, whole = Grid(*size, 3), mode == "replicate", batch is not None
-    areas = grid.single(joined) if batch is None else grid.batches(batch)
+    grid, repeat = Grid(*size, 3), mode == "replicate"
+    layout = Layout(CPU, torch.float32, batch, joined, repeat)
+    areas = grid.areas(layout)
     picture, level = torch.rand(2, *size), torch.tensor([0.25])
     x = torch.cat((picture - 0.5, level[:, None, None].expand(1, *size)))
-    strips, filled = (
-        grid.strips(3, 1, CPU, torch.float32, whole=whole, joined=joined, wide=wide) for wide in (False, True)
-    )
+    strips, filled = (grid.strips(3, 1, layout, torch.float32, wide=wide) for wide in (False, True))
     beyond = F.pad(x, (0, 3, 0, 3))
     for area in areas:
         views = grid.views(area, strips, repeat=repeat)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nsr_cli.engine.arrays import OverallProgress
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stream import TilePlan, network_bands
 from nsr_cli.engine.tiles import margin_of

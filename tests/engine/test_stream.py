@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine import stream
-from nsr_cli.engine.arrays import OverallProgress
 from nsr_cli.engine.bands import Shape, collect, picture_bands
 from nsr_cli.engine.device import give_back, prepare_cpu
 from nsr_cli.engine.grid import Grid
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stream import least_memory, network_bands, plan
 from nsr_cli.engine.tiles import best_shape, tile_rows

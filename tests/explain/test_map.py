@@ -77,8 +77,13 @@ def test_every_group_has_its_own_color(groups: int) -> None:
 def test_extreme_pictures_and_many_layers_are_drawn() -> None:
     for height, width in ((1, 1), (1, 3000), (3000, 2)):
         grid = Grid(height, width, 48)
-        shown = tiles([chosen([0] * len(grid), groups=12)] * 3, None, None)
-        assert draw(np.zeros((height, width, 3), np.uint8), grid, shown, "t").ndim == 3
+        winners = [index % 12 for index in range(len(grid))]
+        shown = tiles([chosen(winners, groups=12)] * 3, None, None)
+        drawn = draw(np.zeros((height, width, 3), np.uint8), grid, shown, "t")
+        across, down = (max(1, round(480 * side / max(width, height))) for side in (width, height))
+        row, col = height // 2 // 48, width // 2 // 48  # the window in the middle
+        pixel = drawn[24 + 84 + down // 2, 24 + across // 2].astype(float)
+        assert nearest(pixel, 12) == winners[row * grid.cols + col], (height, width, pixel)
     sheet = draw(np.zeros((80, 130, 3), np.uint8), GRID, tiles([chosen([0] * 6)] * 64, None, None), "t")
     assert 0.5 < sheet.shape[1] / sheet.shape[0] < 3
 

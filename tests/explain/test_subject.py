@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nsr_cli.engine import trace as tracing
 from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.stages import native_steps
 from nsr_cli.errors import UsageError
@@ -67,7 +68,7 @@ def test_the_network_is_shown_and_told_what_restoring_shows_and_tells_it(
     whole = Picture(picture(channels).pixels, alpha)
     levels: dict[str, Any] = {"denoise": {"sigma": 20}, "dejpeg": {"quality": 40}}.get(task, {})
     shown, restored = [], []
-    true_trace, true_run = subject.trace, Runner.run
+    true_trace, true_run = tracing.trace, Runner.run
 
     def trace(network: Any, array: Any, level: float | None, *more: Any) -> Any:
         shown.append((array.transpose(2, 0, 1), level))

@@ -26,7 +26,7 @@ class Tally:
     read: int = 0
     refused: int = 0
     crashed: int = 0
-    """Those that ended their process, or made it talk nonsense."""
+    """Those that ended their process, or made it send an invalid reply."""
     slowest: float = 0.0
     wrong: list[str] = field(default_factory=list)
     """What must not be, one line each."""

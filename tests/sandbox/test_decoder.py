@@ -136,16 +136,16 @@ def test_the_limit_and_its_hint_arrive() -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("crash", "crashes its decoder .SIGSEGV.; the file is damaged"),
-        ("abort", "crashes its decoder .SIGABRT.; the file is damaged"),
+        ("crash", "makes the decoder crash .SIGSEGV.; the file is damaged"),
+        ("abort", "makes the decoder crash .SIGABRT.; the file is damaged"),
         ("kill", "was killed, perhaps for want of memory"),
         ("leave", "ended unexpectedly"),
         ("spin", "takes too long"),
         ("sleep", "takes too long"),
-        ("garbage", "answers nonsense"),
-        ("wrong", "answers nonsense"),
-        ("object", "answers nonsense"),
-        ("short", "answers nonsense"),
+        ("garbage", "sent an invalid reply"),
+        ("wrong", "sent an invalid reply"),
+        ("object", "sent an invalid reply"),
+        ("short", "sent an invalid reply"),
     ],
 )
 def test_what_ends_the_process_is_one_picture_s_failure(

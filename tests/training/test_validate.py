@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from nsr_cli.datasets import PictureSet
-from nsr_cli.engine.arrays import OverallProgress, run_array
+from nsr_cli.engine.arrays import run_array
 from nsr_cli.engine.clipping import spread_excess
+from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.engine.runner import Runner
 from nsr_cli.evaluate import evaluate
 from nsr_cli.imaging.color import to_unit
