@@ -14,9 +14,9 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import tifftags
-from nsr_cli.imaging.floats import Tally
+from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.rebuild import checked_span, upright_metadata
+from nsr_cli.imaging.rebuild import upright_metadata
 from nsr_cli.imaging.tiffbands import hollow
 from nsr_cli.imaging.tiffparts import FileBytes, Parts
 from nsr_cli.sandbox.decoder import Decoder
@@ -177,7 +177,7 @@ def open_source(
 
     Raises:
         Unsuitable: it has to be decoded in one piece.
-        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.check_apart`.
+        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.checked_span`.
     """
     if reason := why_not(parts, file, largest):
         raise Unsuitable(reason)

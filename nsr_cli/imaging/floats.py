@@ -132,32 +132,36 @@ def remarks(span: tuple[float, float], tally: Tally) -> tuple[str, ...]:
     )
 
 
-def check_apart(span: tuple[float, float], tally: Tally) -> None:
-    """Refuse samples that float32 between this black and white could not keep apart.
+def checked_span(tally: Tally) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """`float_span` and `remarks`, of samples that stay apart between black and white and give a finite result.
 
-    Those as large as the largest, within a factor of two, are left out: of what remains, half must be large enough
-    for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
-
-    Args:
-        span: stored values of black and white, as of `float_span`.
-        tally: of all samples.
+    Samples as large as the largest, within a factor of two, are not asked about: of what remains, half must be large
+    enough for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
 
     Raises:
-        DecodeError: it could not, or the result would not be finite.
+        DecodeError: they would not.
     """
+    span = float_span(tally)
     wide = span[1] - span[0]
     reach = f"its samples reach from {tally.low:g} to {tally.high:g}"
-    counts = (tally.above + tally.below).reshape(_POWERS, 2).sum(axis=1)
-    others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])]) if wide > _NARROW else counts[:0]
-    if len(others) and others[-1]:
-        below = 2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST)
-        if below < wide / _STEPS * _LEAST_STEPS:
-            raise DecodeError(
-                f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
-                "that mean no data, or clip the brightest, and try again"
-            )
+    below = _most_others_below(tally) if wide > _NARROW else None
+    if below is not None and below < wide / _STEPS * _LEAST_STEPS:
+        raise DecodeError(
+            f"{reach}, so far that most others, which are below {below:g}, would become alike; replace values "
+            "that mean no data, or clip the brightest, and try again"
+        )
     if max(span[1], tally.high) - min(span[0], tally.low) > _FARTHEST:
         raise DecodeError(
             f"{reach}, too far for a result in float32; replace values that mean no data, or divide all samples by "
             "some number, and try again"
         )
+    return span, remarks(span, tally)
+
+
+def _most_others_below(tally: Tally) -> float | None:
+    """The power of two below which half of the samples are, the largest and 0 left out; None if there are no others."""
+    counts = (tally.above + tally.below).reshape(_POWERS, 2).sum(axis=1)
+    others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])])
+    if not len(others) or not others[-1]:
+        return None
+    return float(2.0 ** float(np.searchsorted(others, others[-1] / 2) - _LOWEST))

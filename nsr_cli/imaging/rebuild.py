@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import exif, ifd, profile, regions, subjectarea, xmp
-from nsr_cli.imaging.floats import Tally, check_apart, float_span, remarks
+from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 _GREATEST = float(np.finfo(np.float32).max)
@@ -35,7 +35,7 @@ def finish(
         is_part: float samples keep their stored values, since black and white are those of a larger picture.
 
     Raises:
-        DecodeError: float samples are NaN or infinite, or as for `floats.check_apart`.
+        DecodeError: float samples are NaN or infinite, or as for `floats.checked_span`.
     """
     pixels, alpha, span, extra = _normal(pixels, alpha, is_part=is_part)
     notes += extra
@@ -119,10 +119,3 @@ def _normal(
         opaque = 1.0 if alpha.max() <= 1 else max(span[1], float(alpha.max()))
         alpha = np.clip(alpha / np.float32(opaque), 0, 1)
     return pixels.astype(np.float32), alpha, span, notes
-
-
-def checked_span(tally: Tally) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """Stored values of black and white of float samples, and notes. DecodeError as of `floats.check_apart`."""
-    span = float_span(tally)
-    check_apart(span, tally)
-    return span, remarks(span, tally)

@@ -602,13 +602,14 @@ def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
     array[[10, 150, 151, 299], [5, 40, 41, 79]] = 50
     save(tmp_path / "a.tif", array)
     save(tmp_path / "b.tif", array)
-    asked = ("-s", "2", "--model", tiny_model)
+    # In bf16, tiles differ by their rounding, lamps or not.
+    asked = ("-s", "2", "--model", tiny_model, "--precision", "fp32")
     assert inside("upscale", "a.tif", *asked, "--max-memory", str(BUDGET)) == 0
     assert tight == ["a.tif"]
     monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
     assert inside("upscale", "b.tif", *asked) == 0
     found, expected = tifffile.imread("a_x2.tif"), tifffile.imread("b_x2.tif")
-    assert np.abs(found - expected).max() < 1 / 255
+    assert np.abs(found - expected).max() < 1e-3  # 1.6e-4, with and without lamps
     assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
 
 

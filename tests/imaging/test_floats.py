@@ -17,10 +17,7 @@ SCENE = np.geomspace(0.01, 10, 1000)  # of a rendering, from shadows to a lamp
 
 def span_of(samples: NDArray[Any]) -> tuple[float, float]:
     """What a decoder does with samples."""
-    tally = floats.Tally.of(samples[:7]) + floats.Tally.of(samples[7:])
-    span = floats.float_span(tally)
-    floats.check_apart(span, tally)
-    return span
+    return floats.checked_span(floats.Tally.of(samples[:7]) + floats.Tally.of(samples[7:]))[0]
 
 
 def with_few(samples: NDArray[Any], odd: float, hundredths: float) -> NDArray[Any]:
