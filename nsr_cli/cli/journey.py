@@ -26,7 +26,7 @@ from nsr_cli.cli.settings import Settings
 from nsr_cli.cli.streamed import Leaf, Streamed, Streams
 from nsr_cli.cli.turns import Turns
 from nsr_cli.cli.work import Item, Work
-from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
+from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox.decoder import Decoder
@@ -233,11 +233,15 @@ class Journey:
     def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
         """What restores a page that is never in memory as a whole."""
         source, most = leaf.source, most_restored(self._settings)
-        page = source.page
-        if page.is_gray or not are_colorless(source.bands(), self._go_on):
-            return self._restorer(page, leaf.level, lambda: source.sample(most))
-        gray = self._restorer(in_gray(page), leaf.level, lambda: source.sample(most)[..., :1])
-        return ColorlessRestorer(gray)
+        with suppress(
+            DecodeError
+        ):  # which is found again, and told with its page, when the rows are restored
+            if not source.page.is_gray and are_colorless(source.bands(), self._go_on):
+                gray = in_gray(source.page)
+                return ColorlessRestorer(
+                    self._restorer(gray, leaf.level, lambda: source.sample(most)[..., :1])
+                )
+        return self._restorer(source.page, leaf.level, lambda: source.sample(most))
 
     def _page_restorer(self, page: Picture, level: Level) -> RestorerLike:
         """What restores a page that is in memory."""

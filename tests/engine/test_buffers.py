@@ -55,7 +55,8 @@ def test_what_is_let_go_of_goes_back_to_the_system() -> None:
     made = zeros(COUNT, CPU, torch.float32)
     view = made.fill_(1).view(4, -1)[2:]
     del made
-    assert resident() - before > 60e6 and view.sum(dtype=torch.float64) == COUNT / 2
+    # Without a copy in float64, which malloc may keep after other tests have told it to.
+    assert resident() - before > 60e6 and view.sum() == COUNT / 2
     del view
     assert resident() - before < 8e6
 

@@ -106,7 +106,7 @@ def test_shared_selection_has_one_selector_a_block_and_uses_it_twice() -> None:
         ({"cardinality": 5}, "does not divide"),
         ({"selection": "none", "groups": 2, "cardinality": 1}, "one group"),
         ({"selection": "hard"}, "selection must be one of"),
-        ({"temperature": 0.0}, "above 0"),
+        ({"temperature": 0.0}, "temperature must be from"),
         ({"blocks": 0}, "at least 1"),
     ],
 )
