@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -50,12 +51,14 @@ class Bands:
         self._make = make
         self._blocks: deque[tuple[int, Rows]] = deque()
         self._end = 0
-        self._taps: list[Tap] = []
+        # Not in a circle, which would keep rows that nobody can read any more until Python looks for circles.
+        self._taps: WeakSet[Tap] = WeakSet()
 
     def tap(self) -> "Tap":
         """A reader; all of them have to be taken before the first row is read."""
-        self._taps.append(Tap(self))
-        return self._taps[-1]
+        tap = Tap(self)
+        self._taps.add(tap)
+        return tap
 
     def read(self, top: int, bottom: int) -> Rows:
         """Rows top…bottom, for a tap."""

@@ -1,5 +1,8 @@
 """Rows on demand: every row once, in order, and no more of them kept than are needed."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -111,3 +114,22 @@ def test_alpha_is_resized_on_its_own_and_put_behind_the_color(size: tuple[int, i
     assert np.array_equal(found[..., :3], other)
     expected = resized_alpha(alpha, *size)
     assert expected is not None and np.array_equal(found[..., 3], expected)
+
+
+def test_rows_that_nobody_can_read_any_more_are_let_go_of() -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+
+    def make(span: Span) -> np.ndarray:
+        rows = PIXELS[span.start : span.stop].copy()
+        made.append(weakref.ref(rows))
+        return rows
+
+    gc.disable()  # what is in a circle stays
+    try:
+        tap = Bands(Shape(500, 20, 3), blocks(500, 100), make).tap()
+        tap.read(0, 2)
+        assert made[0]() is not None
+        del tap
+        assert made[0]() is None
+    finally:
+        gc.enable()
