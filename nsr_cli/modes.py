@@ -21,15 +21,7 @@ def for_new(target: Path, like: Path | None) -> int:
     """
     with suppress(OSError):
         return stat.S_IMODE(target.stat().st_mode) & _NEW | _OWNER
-    if like is None:
-        return _NEW
-    try:
-        found = like.stat()
-    except OSError:  # deleted in the meantime: nobody knows who could read it
-        return _OWNER
-    if not stat.S_ISREG(found.st_mode):  # a pipe or a device, whose mode says nothing about a picture
-        return _NEW
-    return _as_narrow(found, target.parent) & _NEW | _OWNER
+    return _for_copy(target, like, _NEW, _OWNER)
 
 
 def make_folder(folder: Path, mirrored: Sequence[Path] = ()) -> None:
@@ -50,21 +42,23 @@ def make_folder(folder: Path, mirrored: Sequence[Path] = ()) -> None:
         missing.append((place, mirrored[number] if number < len(mirrored) else None))
     for place, like in reversed(missing):
         try:
-            place.mkdir(_for_new_folder(place, like))
+            place.mkdir(_for_copy(place, like, _FOLDER, _FOLDER_OWNER))
         except FileExistsError:  # another run has just made it
             if not place.is_dir():
                 raise
 
 
-def _for_new_folder(folder: Path, like: Path | None) -> int:
-    """The mode to make a folder with that mirrors `like`, from which the system takes the umask."""
+def _for_copy(place: Path, like: Path | None, most: int, owner: int) -> int:
+    """The mode to create `place` with, a copy of `like`: within `most`, less the umask; `owner` is always in it."""
     if like is None:
-        return _FOLDER
+        return most
     try:
         found = like.stat()
-    except OSError:  # moved in the meantime: nobody knows who could enter it
-        return _FOLDER_OWNER
-    return _as_narrow(found, folder.parent) & _FOLDER | _FOLDER_OWNER
+    except OSError:  # deleted in the meantime: nobody knows who could read it
+        return owner
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        return most  # a pipe or a device, whose mode says nothing about a picture
+    return _as_narrow(found, place.parent) & most | owner
 
 
 def _as_narrow(found: os.stat_result, place: Path) -> int:
