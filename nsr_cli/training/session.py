@@ -117,7 +117,14 @@ def _load_patches(
     training, held_out = load_and_split(recipe, folders, run, listeners.warn)
     report_split(len(training), len(held_out), benchmark.name if benchmark else None, listeners)
     source = PatchSource(
-        task, training, recipe.patch, recipe.seed, options.device, recipe.flat, recipe.intact
+        task,
+        training,
+        recipe.patch,
+        recipe.seed,
+        options.device,
+        flat=recipe.flat,
+        intact=recipe.intact,
+        level_power=recipe.level_power,
     )
     if benchmark is not None:
         return source, benchmark.psnr
