@@ -6,9 +6,35 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import (
+    command,
+    environment,
+    fake_restorer,
+    inside,
+    level_model,
+    nsr,
+    nursery,
+    paint,
+    tiny_model,
+    without_rights,
+    write_tiny,
+)
 from tests.promises import MARKER, reached
 
-__all__ = ["reached"]
+__all__ = [
+    "command",
+    "environment",
+    "fake_restorer",
+    "inside",
+    "level_model",
+    "nsr",
+    "nursery",
+    "paint",
+    "reached",
+    "tiny_model",
+    "without_rights",
+    "write_tiny",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -53,8 +53,8 @@ def test_imports_run_one_way_and_the_check_notices_one_that_does_not(tmp_path: P
 
 def test_rooms_without_torch_really_load_without_it() -> None:
     rooms = (
-        "cli.app, cli.weights, cli.data, cli.evaluate, cli.demo, cli.forecast, cli.run, cli.tiffsource, "
-        "weights, datasets, imaging.codec, metrics"
+        "cli.app, cli.weights, cli.data, cli.evaluate, cli.demo, batch.dryrun, batch.run, batch.tiffsource, "
+        "scoreboard.scoring, weights, datasets, imaging.codec, metrics"
     )
     code = f"""
 import importlib, sys

@@ -15,11 +15,11 @@ import pytest
 import typer
 from PIL import Image
 
-from nsr_cli.cli import scores
 from nsr_cli.datasets.registry import load_registry
 from nsr_cli.evaluate import PictureScore, Row
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.scoreboard import scores
 from nsr_cli.training.recipe import make_recipe
 from tests.tiny import tiny_network
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from commands import shown  # type: ignore[import-not-found, unused-ignore]
 
-from nsr_cli.cli import scores
 from nsr_cli.evaluate import Row
+from nsr_cli.scoreboard import scores
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "docs" / "results"

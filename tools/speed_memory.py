@@ -18,7 +18,7 @@ from measure_speed import mosaic, run, small_pictures, upscale, write  # type: i
 from speed_report import Measured, report  # type: ignore[import-not-found, unused-ignore]
 
 from nsr_cli.bench.figures import Figure
-from nsr_cli.cli.values import parse_amount
+from nsr_cli.options.values import parse_amount
 
 _LOOK_EVERY = 0.05  # seconds between two looks at the memory
 

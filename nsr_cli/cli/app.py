@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.standard import prepare_streams
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import MemoryExhausted, NsrError
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.standard import prepare_streams
 
 __all__ = ["COMMANDS", "Stopped", "main"]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import typer
 
-from nsr_cli.cli.config import origin
-from nsr_cli.cli.options_files import Inputs
-from nsr_cli.cli.options_picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
 from nsr_cli.cli.restore import factor_of, start
-from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreFlags, takes
 from nsr_cli.errors import UsageError
+from nsr_cli.options.config import origin
+from nsr_cli.options.files import Inputs
+from nsr_cli.options.groups import RestoreFlags, takes
+from nsr_cli.options.picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
+from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import did_you_mean, safe_text
 
 

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Device, PrecisionChoice
-from nsr_cli.cli.options_files import PlotExists
-from nsr_cli.cli.single import Target, checked, skips, write
-from nsr_cli.cli.texts import aligned
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.chart import line_chart
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.options.common import Device, PrecisionChoice
+from nsr_cli.options.files import PlotExists
+from nsr_cli.planning.single import Target, checked, skips, write
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.texts import aligned
 
 app = typer.Typer()
 

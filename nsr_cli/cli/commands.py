@@ -15,8 +15,8 @@ from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from nsr_cli.cli.console import Console, colored
 from nsr_cli.cli.table import Lazy
+from nsr_cli.terminal.console import Console, colored
 
 EVERYWHERE = "Everywhere"
 

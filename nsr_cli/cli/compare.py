@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.models import LoadOptions
-from nsr_cli.cli.options import Batch, PrecisionChoice
-from nsr_cli.cli.shared import ViewOptions, takes
-from nsr_cli.cli.tasks import Image
-from nsr_cli.cli.values import parse_strength
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
+from nsr_cli.options.common import Batch, PrecisionChoice
+from nsr_cli.options.groups import ViewOptions, takes
+from nsr_cli.options.tasks import Image
+from nsr_cli.options.values import parse_strength
+from nsr_cli.scoreboard.models import LoadOptions
 
 if TYPE_CHECKING:
-    from nsr_cli.cli.levels import Level
-    from nsr_cli.cli.single import Source, Target
     from nsr_cli.compare.results import Region, Result
+    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.steps.levels import Level
 
 DEFAULT_SCALE = 4.0
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
@@ -134,8 +134,9 @@ def compare(
 
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
-    from nsr_cli.cli.single import place, read, skips  # numpy and the codecs: not for --help
-    from nsr_cli.cli.tasks import choose_task, find_level
+    from nsr_cli.options.tasks import choose_task
+    from nsr_cli.planning.single import place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.steps.levels import find_level
 
     console = console_of(ctx, json)
     target = place(image, output, "_compare", _FORMS, shared.if_exists)
@@ -190,11 +191,11 @@ def _choose_region(
 
 
 def _write(shown: _Shown, target: "Target") -> None:
-    from nsr_cli.cli.single import write
     from nsr_cli.compare import page, sheet
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Metadata, Picture
     from nsr_cli.imaging.profile import fitting
+    from nsr_cli.planning.single import write
 
     icc, _ = fitting(shown.source.picture.metadata.icc, 3)
     caption = sheet.Caption(f"{Path(shown.source.label).name} · {_title(shown)}", _detail(shown))

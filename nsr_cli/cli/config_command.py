@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from nsr_cli.cli import config
 from nsr_cli.cli.commands import console_of
+from nsr_cli.options import config
 
 app = typer.Typer()
 

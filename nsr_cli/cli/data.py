@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Offline
-from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import DataError
+from nsr_cli.options.common import Offline
+from nsr_cli.terminal.texts import aligned, human_bytes
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import DataStore, PictureSet

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Device, PrecisionChoice
-from nsr_cli.cli.options_files import DemoExists, parse_folder
+from nsr_cli.options.common import Device, PrecisionChoice
+from nsr_cli.options.files import DemoExists, parse_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nsr_cli.cli.single import Target
+    from nsr_cli.planning.single import Target
 
 app = typer.Typer()
 
@@ -82,16 +82,16 @@ def demo(
 
 def _targets(folder: Path, rule: str) -> "dict[str, Target]":
     """Where the pictures go; UsageError or WriteError, as of `single.place`, if they cannot be written there."""
-    from nsr_cli.cli.single import Target, checked
+    from nsr_cli.planning.single import Target, checked
 
     return {name: checked(Target(folder / f"{name}.png", "PNG"), rule) for name in NAMES}
 
 
 def save(pictures: "dict[str, NDArray[np.uint8]]", targets: "dict[str, Target]") -> None:
     """Write each (H, W, 3) where it is to go; WriteError if that cannot be done."""
-    from nsr_cli.cli.single import write
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
+    from nsr_cli.planning.single import write
 
     for name, pixels in pictures.items():
         write(targets[name], encode(Picture(pixels), "PNG"))

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nsr_cli.cli import models, scores
-from nsr_cli.cli.benchmark import Plan, choose_color, choose_levels
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console, colored, is_terminal
-from nsr_cli.cli.options import Batch, Device, Mirror, Offline, ScorePrecision
-from nsr_cli.cli.options_files import SavedExists
-from nsr_cli.cli.saved import Saver
-from nsr_cli.cli.scoring import run
 from nsr_cli.errors import UsageError
+from nsr_cli.options.common import Batch, Device, Mirror, Offline, ScorePrecision
+from nsr_cli.options.files import SavedExists
+from nsr_cli.scoreboard import models, scores
+from nsr_cli.scoreboard.asked import Plan, choose_color, choose_levels
+from nsr_cli.scoreboard.saved import Saver
+from nsr_cli.scoreboard.scoring import run
+from nsr_cli.terminal.console import Console, colored, is_terminal
 
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Row

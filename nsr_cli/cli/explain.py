@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.options_picture import Model, ScaleOfNetwork
-from nsr_cli.cli.shared import ViewOptions, takes
-from nsr_cli.cli.tasks import Image
-from nsr_cli.cli.texts import counted
 from nsr_cli.errors import UsageError
+from nsr_cli.options.groups import ViewOptions, takes
+from nsr_cli.options.picture import Model, ScaleOfNetwork
+from nsr_cli.options.tasks import Image
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nsr_cli.cli.levels import Level
-    from nsr_cli.cli.single import Source, Target
     from nsr_cli.engine.trace import Trace
     from nsr_cli.explain.choices import Choice
     from nsr_cli.explain.subject import Subject
+    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.steps.levels import Level
     from nsr_cli.weights.store import WeightStore
 
 _WHERE, _WHICH = "What and where", "Which choices"
@@ -105,8 +105,9 @@ def explain(
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
     from nsr_cli.cli.restore import check_chosen
-    from nsr_cli.cli.single import read, skips  # numpy and the codecs: not for --help
-    from nsr_cli.cli.tasks import choose_task, find_level
+    from nsr_cli.options.tasks import choose_task
+    from nsr_cli.planning.single import read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.steps.levels import find_level
 
     console = console_of(ctx, json)
     target = _target(image, output, shared.if_exists, console)
@@ -128,7 +129,7 @@ def explain(
 
 def _target(image: str, output: str | None, if_exists: str | None, console: Console) -> "Target | None":
     """Where the picture goes; None if only JSON was asked for."""
-    from nsr_cli.cli.single import place
+    from nsr_cli.planning.single import place
 
     if output is None and console.json:
         return None
@@ -141,7 +142,7 @@ def _target(image: str, output: str | None, if_exists: str | None, console: Cons
 
 
 def _store(shared: ViewOptions, console: Console) -> "WeightStore":
-    from nsr_cli.cli.downloads import ShownStore
+    from nsr_cli.terminal.downloads import ShownStore
 
     return ShownStore(console, mirror=shared.mirror, offline=shared.offline)
 
@@ -193,10 +194,10 @@ def _observe(
 def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) -> None:
     import numpy as np
 
-    from nsr_cli.cli.single import write
     from nsr_cli.explain.picture import draw, tiles
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
+    from nsr_cli.planning.single import write
 
     heading = f"{Path(run.source.label).name} · {run.subject.name}"
     if run.is_of_one_channel:

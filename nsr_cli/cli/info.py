@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 import nsr_cli
-from nsr_cli.cli import config
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
 from nsr_cli.errors import NsrError, PartialFailure, PictureError
+from nsr_cli.options import config
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
 
 
 def show_version(console: Console) -> None:
@@ -137,7 +137,7 @@ def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
 
 def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
     """Each file with the note in it, or with the reason why there is none to tell."""
-    from nsr_cli.cli import provenance
+    from nsr_cli.notes import provenance
 
     for path in files:
         try:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.inputs import STDIN, Found, Gathered, gather, nothing_found
-from nsr_cli.cli.options import MaxPixels
-from nsr_cli.cli.options_files import FilesFrom, Inputs, Json, Null, Recursive
 from nsr_cli.errors import DecodeError, NotReady, NsrError, PartialFailure, UsageError
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.options.common import MaxPixels
+from nsr_cli.options.files import FilesFrom, Inputs, Json, Null, Recursive
+from nsr_cli.planning.inputs import STDIN, Found, Gathered, gather, nothing_found
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
     from nsr_cli.imaging.inspect import Findings
@@ -51,8 +51,8 @@ def inspect(
     """
     console = console_of(ctx)
     console.json |= json
-    from nsr_cli.cli.listed import listed_paths
     from nsr_cli.imaging.formats import SUFFIXES  # numpy and the codecs: not for --help
+    from nsr_cli.planning.listed import listed_paths
 
     gathered = gather(inputs, recursive, SUFFIXES, listed_paths(inputs, files_from, null))
     total = len(gathered.found) + len(gathered.failed)
@@ -99,8 +99,8 @@ def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Conso
 
 
 def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) -> None:
-    from nsr_cli.cli.reading import read_input
     from nsr_cli.imaging.inspect import inspect as look
+    from nsr_cli.planning.reading import read_input
 
     data = read_input(text, max_pixels, console)
     picture = decoder.first(data)
@@ -154,7 +154,7 @@ def facts(picture: "Picture", findings: "Findings") -> dict[str, Any]:
 
 def describe(picture: "Picture", findings: "Findings") -> str:
     """The findings in one line."""
-    from nsr_cli.cli.remedy import is_picture
+    from nsr_cli.steps.remedy import is_picture
 
     parts = [picture.source, f"{picture.width}x{picture.height}", f"{picture.bits}-bit"]
     parts.append("gray" if picture.is_gray else "color")
@@ -175,7 +175,7 @@ def describe(picture: "Picture", findings: "Findings") -> str:
 
 def recommend(image: str, findings: "Findings") -> str | None:
     """The command that does what would help the picture, named as it was typed; None where nothing is bad enough."""
-    from nsr_cli.cli.remedy import remedies
+    from nsr_cli.steps.remedy import remedies
 
     steps, name = remedies(findings), _quoted(image)
     if len(steps) > 1:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nsr_cli.cli.benchmark import PAPER_LEVELS
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.options import Device, Offline
-from nsr_cli.cli.options_files import PublishedExists
 from nsr_cli.errors import UsageError
+from nsr_cli.options.common import Device, Offline
+from nsr_cli.options.files import PublishedExists
+from nsr_cli.scoreboard.asked import PAPER_LEVELS
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
     from nsr_cli.training.publish import Trained
@@ -86,7 +86,7 @@ def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, conso
     Raises:
         UsageError: it is not what the manifest lists, and nothing was said about replacing it.
     """
-    from nsr_cli.cli.single import Target, checked, skips  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import Target, checked, skips  # numpy and the codecs: not for --help
     from nsr_cli.training.publish import wrote
 
     path = folder / f"{name}.safetensors"

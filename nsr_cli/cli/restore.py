@@ -1,6 +1,5 @@
 """`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,23 +8,20 @@ from typing import TYPE_CHECKING
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.config import origin
-from nsr_cli.cli.console import Console, is_terminal
-from nsr_cli.cli.options_files import Inputs
-from nsr_cli.cli.options_picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
-from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.shared import RestoreFlags, takes
 from nsr_cli.errors import UsageError
-from nsr_cli.reads import why_no_file
-from nsr_cli.shown import safe_text
+from nsr_cli.options.config import origin
+from nsr_cli.options.files import Inputs
+from nsr_cli.options.groups import RestoreFlags, takes
+from nsr_cli.options.picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
+from nsr_cli.planning.models import check_model
+from nsr_cli.planning.settings import LOSSY, Settings
+from nsr_cli.terminal.console import Console, is_terminal
 
 if TYPE_CHECKING:
-    from nsr_cli.cli.places import Request
-    from nsr_cli.cli.plan import Plan
+    from nsr_cli.planning.places import Request
+    from nsr_cli.planning.plan import Plan
 
 DEFAULT_SCALE = 4.0
-
-_PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
 
 
 @takes(RestoreFlags)
@@ -108,10 +104,10 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Settings) -> int:
     """Plan the run, then carry it out or show it; returns the exit code."""
     # Numpy and the codecs: not for --help. What is refused, and most dry runs, need no torch either.
-    from nsr_cli.cli.forecast import show
-    from nsr_cli.cli.outcome import exit_code
-    from nsr_cli.cli.plan import make_plan
-    from nsr_cli.cli.space import check_space
+    from nsr_cli.batch.dryrun import show
+    from nsr_cli.batch.outcome import exit_code
+    from nsr_cli.forecast.space import check_space
+    from nsr_cli.planning.plan import make_plan
 
     settings = replace(
         own,
@@ -140,7 +136,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
-    from nsr_cli.cli.execute import carry_out  # only now that nothing speaks against the run
+    from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
 
     return carry_out(
         plan,
@@ -153,11 +149,11 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
-    from nsr_cli.cli.inputs import is_folder
-    from nsr_cli.cli.listed import listed_paths
-    from nsr_cli.cli.naming import Namer, check_template, format_of, template_format
-    from nsr_cli.cli.places import Request
-    from nsr_cli.cli.redo import Earlier
+    from nsr_cli.planning.inputs import is_folder
+    from nsr_cli.planning.listed import listed_paths
+    from nsr_cli.planning.naming import Namer, check_template, format_of, template_format
+    from nsr_cli.planning.places import Request
+    from nsr_cli.planning.redo import Earlier
 
     if shared.name is not None:
         check_template(shared.name)
@@ -188,8 +184,7 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
     Raises:
         UsageError: both the quality and the format were typed.
     """
-    from nsr_cli.cli.naming import format_of
-    from nsr_cli.cli.provenance import LOSSY
+    from nsr_cli.planning.naming import format_of
 
     forms = {job.format for job in plan.jobs}
     if shared.quality is None or not forms or None in forms or forms & LOSSY:
@@ -238,26 +233,3 @@ def check_chosen(ctx: typer.Context, model: str | None, task: str) -> None:
         check_model(model, task)
     except UsageError as error:
         raise UsageError(f"--model{origin(ctx, 'model')}: {error}") from error
-
-
-def check_model(model: str | None, task: str) -> None:
-    """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
-    if model is None:
-        return
-    path = Path(model)
-    if path.suffix.lower() in _PICKLES:
-        raise UsageError(
-            f"{safe_text(model)} may run code when it is loaded: convert it with nsr weights import"
-        )
-    if path.suffix.lower() == ".safetensors" or os.sep in model:
-        why = why_no_file(path)
-        if why is not None:
-            raise UsageError(
-                f"{safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
-            )
-        return
-    from nsr_cli.weights.entry import TIERS
-    from nsr_cli.weights.manifest import load_manifest
-
-    if model not in TIERS:
-        load_manifest().resolve(model, task)

@@ -50,7 +50,7 @@ def _root(
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         raise UsageError("give a command; nsr --help lists them")
-    from nsr_cli.cli import config  # not needed for `nsr --help`
+    from nsr_cli.options import config  # not needed for `nsr --help`
 
     ctx.default_map = config.default_map(config.read_files(), ctx.invoked_subcommand)
 
@@ -91,6 +91,6 @@ def _hint(param: Any) -> str:
 
 
 def _origin(context: Any, param: Any) -> str:
-    from nsr_cli.cli import config
+    from nsr_cli.options import config
 
     return config.origin(context, param.name)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsr_cli.cli import train_options as opt
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.console import Console, Progress
-from nsr_cli.cli.options import Device, Mirror, Offline
-from nsr_cli.cli.shared import takes
-from nsr_cli.cli.train_recipe_options import NetworkOptions, ScheduleOptions
 from nsr_cli.errors import MemoryExhausted, UsageError
+from nsr_cli.options import train as opt
+from nsr_cli.options.common import Device, Mirror, Offline
+from nsr_cli.options.groups import takes
+from nsr_cli.options.recipe import NetworkOptions, ScheduleOptions
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.progress import Progress
 
 if TYPE_CHECKING:
     import torch

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.models import BASELINES, LoadOptions, check_name, load
+from nsr_cli.scoreboard.models import BASELINES, LoadOptions, check_name, load
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
-    from nsr_cli.cli.levels import Level
     from nsr_cli.compare.results import Result, Unit
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.restore import Restorer
+    from nsr_cli.steps.levels import Level
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.cli.options import Mirror, Offline
-from nsr_cli.cli.options_files import WeightsExists
 from nsr_cli.cli.publish import publish
-from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import write_atomic
+from nsr_cli.options.common import Mirror, Offline
+from nsr_cli.options.files import WeightsExists
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.texts import aligned, human_bytes
 
 if TYPE_CHECKING:
     from nsr_cli.weights.entry import WeightEntry
@@ -196,7 +196,7 @@ def import_(
 
     Only tensors are read from it, never code. The result is used by its path with --model.
     """
-    from nsr_cli.cli.single import Target, checked, skips
+    from nsr_cli.planning.single import Target, checked, skips
 
     console = console_of(ctx)
     if not source.is_file():

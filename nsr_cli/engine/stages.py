@@ -12,15 +12,13 @@ from nsr_cli.errors import UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.description import read_config, read_file, trained_for
-from nsr_cli.model.footprint import SHARE, bytes_per_pixel
+from nsr_cli.model.footprint import FLOAT_BYTES, SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
 from nsr_cli.weights.choice import compose, native_steps
 from nsr_cli.weights.entry import MAX_BYTES, TASKS
 from nsr_cli.weights.store import WeightStore
-
-_FLOAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,11 @@ def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, 
     for number, stage in enumerate(stages):
         inside = stage.runner.shares_memory
         each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
-        picture = _FLOAT * colors if number else 0  # for the blend; counted already where the network sees it
+        # For the blend; counted already where the network sees it.
+        picture = FLOAT_BYTES * colors if number else 0
         most = max(most, side**2 * each + picture)
         side *= stage.config.scale
-    finishing = _FLOAT * colors * (side**2 + 1 + 2 * max(scale, 1) ** 2)
+    finishing = FLOAT_BYTES * colors * (side**2 + 1 + 2 * max(scale, 1) ** 2)
     return int(prod(shape[:2]) * max(most / SHARE, finishing))
 
 

@@ -72,7 +72,7 @@ def harvest(folder: Path) -> Harvest:
 def run(folder: Path, *args: str) -> tuple[int, str]:
     """Run `nsr ARGS` in `folder`; its exit code and what it said."""
     from nsr_cli.cli.app import _guarded
-    from nsr_cli.cli.console import Console
+    from nsr_cli.terminal.console import Console
 
     with contextlib.chdir(folder), contextlib.redirect_stderr(io.StringIO()) as said, _no_settings(folder):
         code = _guarded(list(args), Console())

@@ -13,7 +13,7 @@ import sys, threading, time
 from pathlib import Path
 import tifffile, torch
 from nsr_cli.cli.app import _guarded
-from nsr_cli.cli.console import Console
+from nsr_cli.terminal.console import Console
 from nsr_cli.machine import one_heap
 from nsr_cli.restore import Restorer
 

@@ -19,9 +19,9 @@ import pytest
 
 from nsr_cli.cli.app import _explained
 from nsr_cli.cli.commands import load
-from nsr_cli.cli.console import Console
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+from nsr_cli.terminal.console import Console
 from nsr_cli.weights.manifest import manifest_path
 from tests.stress.running import listens
 from tests.waiting import until

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsr_cli.cli import provenance
-from nsr_cli.cli.settings import Settings
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.notes import provenance
+from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
 

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from nsr_cli import files
-from nsr_cli.cli import memory
+from nsr_cli.forecast import memory
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import typer
 
-from nsr_cli.cli import config
 from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
+from nsr_cli.options import config
 from nsr_cli.weights.manifest import Manifest, load_manifest
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import data
-from nsr_cli.cli.console import Console
 from nsr_cli.datasets import PictureSet, Registry
 from nsr_cli.datasets import store as store_module
 from nsr_cli.datasets.registry import RemoteFile
 from nsr_cli.errors import DataError, UsageError
+from nsr_cli.terminal.console import Console
 
 FILES = {"a.png": b"first picture", "b.png": b"second picture, longer"}
 

@@ -9,10 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nsr_cli.cli import demo
-from nsr_cli.cli.console import Console
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.evaluate import Baseline
 from nsr_cli.restore import Restorer
+from nsr_cli.terminal.console import Console
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsr_cli.cli import scores
-from nsr_cli.cli.benchmark import choose_color, choose_levels
 from nsr_cli.datasets import load_registry
 from nsr_cli.errors import UsageError
 from nsr_cli.evaluate import Case, Row, degraded, original
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
+from nsr_cli.scoreboard import scores
+from nsr_cli.scoreboard.asked import choose_color, choose_levels
 from tests.tiny import tiny_weights
 
 Nsr = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from nsr_cli.cli import provenance
 from nsr_cli.imaging import codec
+from nsr_cli.notes import provenance
 
 Inside = Callable[..., int]
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nsr_cli.errors import NotReady
 from nsr_cli.sandbox.decoder import Decoder
-from tests.cli.conftest import Run
+from tests.command import Run
 
 
 @pytest.fixture(scope="module")

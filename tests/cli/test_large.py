@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from nsr_cli.cli.forecast import forecast
-from nsr_cli.cli.plan import Job
-from nsr_cli.cli.settings import Settings
+from nsr_cli.forecast.files import forecast
 from nsr_cli.imaging import codec, tiff
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from nsr_cli.cli.forecast import forecast
-from nsr_cli.cli.plan import Job
-from nsr_cli.cli.settings import Settings
+from nsr_cli.forecast.files import forecast
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.taken import measured, twice
 

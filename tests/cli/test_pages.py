@@ -15,18 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.cli import journey, memory, pace
-from nsr_cli.cli.forecast import forecast
-from nsr_cli.cli.memory import Ends, Sizes
-from nsr_cli.cli.naming import Namer
-from nsr_cli.cli.places import Request
-from nsr_cli.cli.plan import Job, make_plan
-from nsr_cli.cli.redo import is_untouched
-from nsr_cli.cli.settings import Settings
-from nsr_cli.cli.space import check_space
+from nsr_cli.batch import journey
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
+from nsr_cli.forecast import memory, pace
+from nsr_cli.forecast.files import forecast
+from nsr_cli.forecast.memory import Ends, Sizes
+from nsr_cli.forecast.space import check_space
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.naming import Namer
+from nsr_cli.planning.places import Request
+from nsr_cli.planning.plan import make_plan
+from nsr_cli.planning.redo import is_untouched
+from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from tests.cli.taken import measured, twice
 

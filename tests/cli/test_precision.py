@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from nsr_cli.cli import memory
-from nsr_cli.cli.turns import Turn, Turns
+from nsr_cli.batch.turns import Turn, Turns
 from nsr_cli.engine.runner import Runner
+from nsr_cli.forecast import memory
 from nsr_cli.model.checkpoint import save_network
 from tests.tiny import tiny_network
 

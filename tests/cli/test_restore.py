@@ -20,9 +20,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from nsr_cli.cli.restore import check_model
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.stream import read_stream
+from nsr_cli.planning.models import check_model
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 Inside = Callable[..., int]
@@ -325,7 +325,7 @@ def test_what_fails_at_once_and_dry_runs_load_no_torch(
     code = f"""
 import sys
 from nsr_cli.cli.app import _guarded
-from nsr_cli.cli.console import Console
+from nsr_cli.terminal.console import Console
 print([_guarded(command.split(), Console()) for command in {list(commands)}], file=sys.stderr)
 print("torch" in sys.modules, file=sys.stderr)
 """

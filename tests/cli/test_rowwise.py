@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import tifffile
 
-from nsr_cli.cli import memory, metadatadigest, provenance, rowwise, streamed
-from nsr_cli.cli.forecast import forecast
-from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.plan import Job
-from nsr_cli.cli.redo import is_untouched
-from nsr_cli.cli.settings import Settings
+from nsr_cli.batch import rowwise, streamed
+from nsr_cli.batch.outcome import Outcome
+from nsr_cli.forecast import memory
+from nsr_cli.forecast.files import forecast
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.redo import is_untouched
+from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.taken import measured, twice
 

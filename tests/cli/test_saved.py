@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsr_cli.cli import scores
 from nsr_cli.evaluate import PictureScore
+from nsr_cli.scoreboard import scores
 from tests.cli.test_evaluate import row
 from tests.tiny import tiny_weights
 

@@ -107,7 +107,7 @@ def test_a_name_that_the_encoding_lacks_is_shown_escaped(closed: Run, paint: Pai
 def test_bytes_of_names_stay_what_they_are_where_python_keeps_them(
     rule: str, shown: bytes, command: list[str], environment: dict[str, str]
 ) -> None:
-    code = "from nsr_cli.cli.standard import prepare_streams\nprepare_streams()\nprint('é日 \\udce9')"
+    code = "from nsr_cli.terminal.standard import prepare_streams\nprepare_streams()\nprint('é日 \\udce9')"
     done = subprocess.run(
         [command[0], "-c", code],
         env={**environment, "PYTHONIOENCODING": f"ascii:{rule}"},

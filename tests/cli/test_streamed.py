@@ -15,14 +15,16 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from nsr_cli.cli import journey, memory, metadatadigest, provenance, rowwise, streamed
-from nsr_cli.cli.outcome import Outcome
-from nsr_cli.cli.plan import Job
-from nsr_cli.cli.redo import is_untouched
-from nsr_cli.cli.settings import Settings
+from nsr_cli.batch import journey, rowwise, streamed
+from nsr_cli.batch.outcome import Outcome
 from nsr_cli.errors import MemoryExhausted
+from nsr_cli.forecast import memory
 from nsr_cli.imaging import codec, tiffbands
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.redo import is_untouched
+from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.sandbox.decoder import Decoder
 
@@ -127,7 +129,7 @@ def test_levels_are_found_in_parts_of_the_picture(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("nsr_cli.cli.tiffsource._SAMPLE_PIXELS", 80 * 130)
+    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 80 * 130)
     flat = np.clip(128 + 20 * RANDOM.standard_normal((300, 80, 3)), 0, 255).astype(np.uint8)
     save(tmp_path / "a.tif", flat)
     assert inside("denoise", "a.tif", "--model", level_model, "--max-memory", str(BUDGET)) == 0
@@ -490,7 +492,7 @@ def test_a_dry_run_of_auto_looks_at_parts_of_a_large_file(
         return true(decoder, data)
 
     monkeypatch.setattr(Decoder, "pages", pages)
-    monkeypatch.setattr("nsr_cli.cli.tiffsource._SAMPLE_PIXELS", 96 * 128)
+    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 96 * 128)
     assert inside("auto", "a.tif", "--dry-run", "--max-memory", "80M") == 0
     assert "a.tif -> a_auto.tif  96x288 -> 96x288  dejpeg (quality 85)" in capfd.readouterr().out
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]

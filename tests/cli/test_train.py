@@ -13,7 +13,7 @@ from nsr_cli.cli.train import advise_on_memory
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.config import PRESETS
 from nsr_cli.training.recipe import TASKS
-from tests.cli.conftest import Run
+from tests.command import Run
 from tests.waiting import until
 
 TINY = ["upscale-x2", "--network", "tiny", "--device", "cpu"]

@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import weights
-from nsr_cli.cli.console import Console
-from nsr_cli.cli.texts import aligned, human_bytes
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.model.description import read_config
 from nsr_cli.restore import Restorer
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import aligned, human_bytes
 from nsr_cli.weights import manifest as manifest_module
 from nsr_cli.weights import store as store_module
 from tests.tiny import tiny_weights

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.cli import provenance, texts_of_file
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, tifftags, xmp
 from nsr_cli.imaging.heads import read_head
@@ -19,6 +18,7 @@ from nsr_cli.imaging.inspect import jpeg_tables
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.rebuild import upright_metadata
 from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.notes import provenance, texts_of_file
 from tests.promises import Reached
 from tests.reliability import headers, mutants
 

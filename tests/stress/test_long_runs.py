@@ -101,9 +101,9 @@ def watch():
 done = threading.Event()
 watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
-import nsr_cli.cli.run as run
+import nsr_cli.batch.run as run
 from nsr_cli.cli.app import _guarded
-from nsr_cli.cli.console import Console
+from nsr_cli.terminal.console import Console
 code = _guarded(sys.argv[1:], Console())
 done.set()
 import torch

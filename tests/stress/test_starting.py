@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.cli.run import _threads
+from nsr_cli.batch.run import _threads
 from tests.promises import Reached
 from tests.stress.running import Running, Stage, hidden, paint, tree, wait_for
 from tests.stress.test_decoders import decoders

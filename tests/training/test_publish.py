@@ -12,10 +12,10 @@ import torch
 from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import weights
-from nsr_cli.cli.console import Console
 from nsr_cli.errors import TrainingError, UsageError, WeightsError
 from nsr_cli.model.description import trained_for
 from nsr_cli.model.network import Network
+from nsr_cli.terminal.console import Console
 from nsr_cli.training import checkpoint, publish
 from nsr_cli.training.publish import Trained, load_trained
 from nsr_cli.training.recipe import Recipe, make_recipe

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsr_cli.cli.models import BASELINES
-from nsr_cli.cli.restore import _PICKLES
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
+from nsr_cli.planning.models import PICKLES
+from nsr_cli.scoreboard.models import BASELINES
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import Manifest, WeightEntry, add_entry, load_manifest, parse_manifest
 from nsr_cli.weights import manifest as manifest_module
@@ -324,7 +324,7 @@ def test_resolve_refuses(manifest: Manifest, model: str, task: str, message: str
 
 
 @pytest.mark.parametrize(
-    "name", [*TIERS, *BASELINES, "my.safetensors", *(f"x{end}" for end in sorted(_PICKLES))]
+    "name", [*TIERS, *BASELINES, "my.safetensors", *(f"x{end}" for end in sorted(PICKLES))]
 )
 def test_new_weights_get_no_name_by_which_nobody_finds_them(name: str) -> None:
     assert check_name(name) == name, "a manifest that has it stays readable"

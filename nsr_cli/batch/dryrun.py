@@ -1,0 +1,138 @@
+"""A dry run: what a run would do, and what it would take, one line or JSON object for each picture."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+from nsr_cli.batch.headchecks import refuse_file, refuse_result
+from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, step_record
+from nsr_cli.batch.streamed import Streams
+from nsr_cli.errors import DecodeError, NotReady, NsrError
+from nsr_cli.forecast.files import Forecast, forecast_open
+from nsr_cli.forecast.pace import estimate
+from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.plan import Plan
+from nsr_cli.planning.reading import read_file
+from nsr_cli.planning.settings import Settings
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
+from nsr_cli.steps.levels import level_of
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import human_bytes, human_duration
+
+
+def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
+    """Say what a run would do, one line or JSON object for each picture, and what it would take; returns the failures.
+
+    For `auto` the pictures are read and looked at.
+    """
+    pixels, most, disk, alone, impossible = 0, 0, 0, 0, 0
+    failures: list[NsrError | None] = []
+    sizes: list[tuple[int, int]] = []
+    for outcome, found in _planned(plan, settings):
+        _show_one(outcome, settings, console)
+        alone += outcome.status == "skipped"
+        impossible += outcome.status == "failed"
+        failures.append(outcome.error)
+        if found is not None and outcome.status == "planned":
+            sizes += found.pages
+            pixels += found.pixels
+            most, disk = max(most, found.memory), disk + found.least
+    for outcome in decided_by_plan(plan):
+        _show_one(outcome, settings, console)
+        failures.append(outcome.error)
+    for remark in plan.skipped:
+        console.note(f"{remark.path}: to be skipped, {remark.reason}")
+    if plan.ignored:
+        console.note(plan.ignored)
+    counts = [f"{len(plan.jobs) - alone - impossible} to restore"]
+    counts += [f"{alone} better left alone"] if alone else []
+    counts += [f"{impossible} not possible"] if impossible else []
+    counts += [f"{len(plan.results)} already a result"] if plan.results else []
+    counts += [f"{len(plan.existing)} already done", f"{len(plan.failed)} unreadable"]
+    console.note(
+        f"{', '.join(counts)}; {pixels / 1e6:.1f} megapixels, at least {human_bytes(disk)} of disk, "
+        f"about {human_bytes(most)} of memory for the largest file{_time(sizes, settings)}"
+    )
+    return [failure for failure in failures if failure is not None]
+
+
+def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast | None]]:
+    """What each job of the plan would come to."""
+    with ExitStack() as stack:
+        auto = settings.task == "auto" and any(job.source is not None for job in plan.jobs)
+        decoder = stack.enter_context(Decoder(settings.max_pixels)) if auto else None
+        for job in plan.jobs:
+            outcome, found = Outcome(job, job.label, status="planned"), None
+            outcome.sigma, outcome.quality = settings.sigma, settings.jpeg_quality
+            try:
+                found = _foretold(outcome, decoder, settings)
+            except NotReady as error:  # nor would there be a decoder for the next one
+                raise NotReady(f"{safe_text(job.label)}: {error}") from error
+            except NsrError as error:
+                outcome.fail(error)
+            yield outcome, found
+
+
+def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> Forecast | None:
+    """Look at a file, with a decoder also at its pixels, and note what it would come to. NsrError if it would fail."""
+    job = outcome.job
+    if job.source is None:
+        return None
+    try:
+        with FileBytes(job.source) as data:
+            found = forecast_open(job, data, settings)
+            heads = found.heads if found is not None else ()
+            kind = refuse_file(data, heads, job, settings)
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    if found is not None:
+        outcome.size, outcome.out_size = found.size, found.out_size
+        outcome.scale = settings.ratio(*found.size)
+    if decoder is not None:
+        _look(outcome, job, decoder, settings)
+    if outcome.status == "planned":
+        refuse_result(kind, heads, job, settings)
+    return found
+
+
+def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> None:
+    """Note the steps that `auto` would take with a picture, or that it would take none."""
+    streams = Streams(settings, decoder, threading.Event())
+    if (large := streams.open(job, outcome)) is not None:
+        with closing(large):
+            page, level = large.first.source.page, large.first.level
+    else:
+        data = read_file(job.source, settings.max_pixels)
+        page = decoder.pages(data)[0]
+        level = level_of(settings, page, data)
+    ratio = settings.ratio(page.width, page.height)
+    outcome.take_steps(step_record(step, ratio) for step in level.steps)
+    if not level.steps:
+        outcome.leave_alone(level.skip_reason, large=large is not None)
+
+
+def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
+    """The time that computing will take, if earlier runs tell."""
+    seconds = estimate(sizes, settings) if sizes else None
+    return "" if seconds is None else f"; about {human_duration(seconds)} at the pace of the last run"
+
+
+def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
+    if console.json:
+        console.json_line(as_json(outcome, settings.task))
+        return
+    if outcome.error is not None:
+        console.error(f"{outcome.label}: {outcome.error}")
+        return
+    sizes = ""
+    if outcome.size and outcome.out_size:
+        sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
+    there = f"  (skipped: {outcome.reason or 'already exists'})" if outcome.status == "skipped" else ""
+    there = (
+        "  (made with other settings: made again, unless it was edited)" if outcome.job.outdated else there
+    )
+    steps = f"  {outcome.found}" if outcome.found else ""
+    arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
+    console.data(f"{outcome.label}{arrow}{sizes}{steps}{there}")

@@ -1,0 +1,92 @@
+"""From a plan to its run: torch is loaded in a thread of its own, while the first picture is decoded."""
+
+import gc
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from nsr_cli.batch.run import run
+from nsr_cli.errors import WeightsError
+from nsr_cli.forecast.pace import Pace
+from nsr_cli.machine import one_heap
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.plan import Plan
+from nsr_cli.planning.settings import Settings
+from nsr_cli.steps.restorers import Loader, RestorerLike
+from nsr_cli.terminal.console import Console
+
+_LARGE = 1 << 20  # bytes of a file that may hold a large picture
+
+
+def carry_out(
+    plan: Plan, settings: Settings, console: Console, *, replaces: bool, mirror: str | None, offline: bool
+) -> int:
+    """Restore the pictures of a plan and return the exit code, as `run` does, which says what it raises.
+
+    Args:
+        plan, settings, console, replaces: as for `run`.
+        mirror, offline: as for `WeightStore`.
+    """
+    if plan.jobs:
+        if _any_large(plan.jobs):
+            one_heap()
+        threading.Thread(target=_load_torch, daemon=True).start()
+    pace, load = Pace(settings), _loader(settings, console, mirror, offline)
+    code = run(plan, settings, load, console, replaces=replaces, pace=pace)
+    pace.remember()
+    return code
+
+
+def _any_large(jobs: Sequence[Job]) -> bool:
+    """Whether there may be a picture for which memory is worth more than the time that threads wait for one heap.
+
+    Runs over a hundred pictures of 128×128 were slower with one.
+    """
+    for job in jobs:
+        if job.source is None:
+            return True
+        with suppress(OSError):  # which is said when it is read
+            if job.source.stat().st_size >= _LARGE:
+                return True
+    return False
+
+
+def _load_torch() -> None:
+    # The collector would look through half a million new objects again and again, and all of them stay.
+    gc.disable()
+    try:
+        with suppress(Exception):  # the loader meets the same error, and says it
+            import nsr_cli.restore  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _loader(settings: Settings, console: Console, mirror: str | None, offline: bool) -> Loader:
+    """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
+
+    def load(color: str, factor: float | None, task: str) -> RestorerLike:
+        from nsr_cli.engine.runner import Limits
+        from nsr_cli.restore import Restorer
+        from nsr_cli.terminal.downloads import ShownStore
+        from nsr_cli.weights.manifest import load_manifest
+
+        try:
+            return Restorer.load(
+                task,
+                scale=factor,
+                color=color,
+                model=settings.model_for(task),
+                device=settings.device,
+                precision=settings.precision,
+                limits=Limits(settings.batch, settings.tile, settings.max_memory),
+                store=ShownStore(console, load_manifest(), mirror=mirror, offline=offline),
+                notice=console.warning,
+            )
+        except WeightsError as error:
+            if settings.task == "auto":  # where a model has to say for which step it is
+                told = str(error).replace("a file with --model", f"a file with --model {task}=FILE")
+                raise WeightsError(told) from error
+            raise
+
+    return load

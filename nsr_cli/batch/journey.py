@@ -1,0 +1,263 @@
+"""One picture's way through a run: read and decode, restore, encode and write.
+
+Each step takes what the one before returned. A failure becomes part of the `Outcome` and ends that picture's
+way; nothing is written for it, and the other pictures go on.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from nsr_cli.batch.outcome import Outcome
+from nsr_cli.batch.packing import check_pages, own_format, packer_of
+from nsr_cli.batch.pipeline import Budget, Cancelled, GoOn
+from nsr_cli.batch.placing import ResultWriter
+from nsr_cli.batch.rowwise import RowWriter
+from nsr_cli.batch.streamed import Leaf, Streamed, Streams
+from nsr_cli.batch.turns import Turns
+from nsr_cli.batch.work import Item, Work
+from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError
+from nsr_cli.forecast.files import forecast as check_fits
+from nsr_cli.forecast.rows import most_restored
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.planning.reading import read_file
+from nsr_cli.planning.settings import Settings
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
+from nsr_cli.steps.colorless import ColorlessRestorer, are_colorless, in_gray, is_colorless
+from nsr_cli.steps.levels import Level, level_of, options_of
+from nsr_cli.steps.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from nsr_cli.steps.chain import Sample
+
+
+class Journey:
+    """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
+
+    `rule` says what is done about results that are there, as of `Plan`, and `turns` when the device is free.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Loader,
+        console: Console,
+        progress: Progress,
+        stop: threading.Event,
+        rule: str,
+        decoder: Decoder,
+        turns: Turns,
+    ) -> None:
+        self._settings = settings
+        self._restorers = Restorers(settings, load, console)
+        self._console = console
+        self._progress = progress
+        self._stop = stop
+        self._writer = ResultWriter(settings, stop, rule)
+        self._decoder = decoder
+        self._budget = Budget(settings.bytes_in_flight, stop)
+        self._streams = Streams(settings, decoder, stop)
+        self._rows = RowWriter(settings, self._go_on, self._writer.make_room)
+        self._turns = turns
+
+    def decode(self, item: Item) -> Work:
+        """Read a file and decode every page that will be restored."""
+        label = item.job.label if item.number == 1 else f"{item.job.label}, picture {item.number}"
+        work = Work(Outcome(item.job, label, item.number))
+        with self._step(work.outcome, "decode"):
+            if item.problem is not None:
+                raise item.problem
+            if self._writer.keeps(work.outcome):
+                return work
+            check_fits(item.job, self._settings)
+            work.streamed = self._streams.open(item.job, work.outcome)
+            if work.streamed is None:
+                self._decode_pages(item, work)
+            elif work.streamed.skip_reason:
+                work.streamed.close()
+                work.outcome.leave_alone(work.streamed.skip_reason, large=True)
+        return work
+
+    def _decode_pages(self, item: Item, work: Work) -> None:
+        """Decode a whole file; its only picture may still become a stream, if the result is too large for memory."""
+        settings, outcome = self._settings, work.outcome
+        data = item.data if item.data is not None else read_file(item.job.source, settings.max_pixels)
+        pages = work.pages = self._decoder.pages(data)
+        first = pages[0]
+        outcome.size = (first.width, first.height)
+        outcome.notes += (*first.remarks, *((item.job.note,) if item.job.note else ()))
+        outcome.is_first_frame = first.first_of > 1
+        work.format = item.job.format or own_format(pages)
+        check_pages(pages, work.format)
+        work.streamed = self._streams.hold(pages, work.format, data, outcome)
+        if work.streamed is not None:
+            work.levels, work.pages = [work.streamed.first.level], []
+        else:
+            work.levels = [level_of(settings, page, data) for page in pages]
+        level = work.levels[0]
+        outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
+        if all(one.skip_reason for one in work.levels):
+            outcome.leave_alone(level.skip_reason, large=work.streamed is not None)
+            if work.format == first.source and not settings.strip:
+                work.unchanged = data
+
+    def restore(self, work: Work, go_on: GoOn) -> Work:
+        """Run every page through the network; with `go_on` the next picture may begin beside it."""
+        outcome = work.outcome
+        self._turns.arrive()
+        if outcome.status != "ok":
+            return work
+        self._progress.picture(outcome.label)
+        work.loaded = self._restorers.seconds
+        with self._step(outcome, "infer"):
+            work.held = self._most_bytes(work)
+            self._budget.take(work.held)
+            if work.streamed is not None:
+                self._stream(work.streamed, work)
+            else:
+                self._restore_pages(work, go_on)
+                outcome.out_size = (work.pages[0].width, work.pages[0].height)
+        outcome.wait, outcome.seconds["infer"] = work.turn.wait, work.turn.seconds  # without loading
+        return work
+
+    def write(self, work: Work) -> Outcome:
+        """Encode the pages and put the file in its place, complete or not at all."""
+        outcome = work.outcome
+        if outcome.status == "ok" and work.streamed is None:
+            with self._step(outcome, "encode"):
+                self._writer.put(work)
+        outcome.seconds["encode"] += 0 if work.packer is None else work.packer.seconds
+        work.pages, work.unchanged = [], None
+        self._budget.give(work.held)
+        return outcome
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    @contextmanager
+    def _step(self, outcome: Outcome, name: str) -> Iterator[None]:
+        """Time a step and turn what goes wrong in it into the picture's failure."""
+        started = time.perf_counter()
+        try:
+            yield
+        except Unstartable:
+            raise
+        except NotReady as error:
+            raise NotReady(f"{safe_text(outcome.label)}: {error}") from error
+        except NsrError as error:
+            outcome.fail(error)
+        except MemoryError:
+            outcome.fail(MemoryExhausted("out of memory; close other programs, or restore a smaller picture"))
+        except Exception as error:  # noqa: BLE001 (one picture must not end the run)
+            self._console.traceback(error)
+            reason = f"internal error: {type(error).__name__}: {error}; run with --debug for the traceback"
+            outcome.fail(NsrError(reason))
+        outcome.seconds[name] = time.perf_counter() - started
+
+    def _most_bytes(self, work: Work) -> int:
+        """What the results take until they are written; a picture that is streamed has the memory to itself."""
+        if work.streamed is not None:
+            return self._settings.bytes_in_flight
+        size = self._settings.result_size
+        return sum(page.result_bytes(*size(page.width, page.height)) for page in work.pages)
+
+    def _turn(self, work: Work, cores: int) -> AbstractContextManager[None]:
+        """Hold the device, or one of its cores, for a picture."""
+        return self._turns.take(work.turn, cores, self._restorers.seconds - work.loaded)
+
+    def _stream(self, streamed: Streamed, work: Work) -> None:
+        """Restore and write a file in bands."""
+        settings, outcome, page = self._settings, work.outcome, streamed.first.source.page
+        with closing(streamed):
+            restorers = [
+                None if leaf.level.skip_reason else self._leaf_restorer(leaf) for leaf in streamed.leaves
+            ]
+            outcome.scale = settings.ratio(page.width, page.height)
+            used = next(restorer for restorer in restorers if restorer is not None)
+            outcome.note_weights(used)
+            with self._turn(work, self._turns.cores):
+                try:
+                    self._rows.restore(streamed, restorers, outcome, self._watch)
+                finally:
+                    outcome.note_weights(used)  # before another picture can begin with the same restorer
+
+    def _restore_pages(self, work: Work, go_on: GoOn) -> None:
+        """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
+        work.packer = packer_of(work.pages, work.format)
+        for index, level in enumerate(work.levels):
+            # No name for a page or its result here: it would keep them while the next one is restored.
+            work.pages[index] = self._finished(self._restored(work.pages[index], level, work, go_on), work)
+
+    def _finished(self, page: Picture, work: Work) -> Picture:
+        self._go_on()
+        return page if work.packer is None else work.packer.packed(page)
+
+    def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
+        settings, outcome = self._settings, work.outcome
+        width, height = settings.result_size(page.width, page.height)
+        codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
+        if level.skip_reason:
+            return page
+        restorer = self._page_restorer(page, level)
+        outcome.scale = settings.ratio(page.width, page.height)
+        outcome.note_weights(restorer)
+        beside = self._beside(restorer, page, work)
+        if beside is not None:
+            with suppress(MemoryExhausted), self._turn(work, 1):  # alone it may find room
+                go_on()
+                return self._computed(beside, page, level, work)
+        with self._turn(work, self._turns.cores):
+            return self._computed(restorer, page, level, work)
+
+    def _beside(self, restorer: RestorerLike, page: Picture, work: Work) -> RestorerLike | None:
+        """What restores a small picture on one core while others are restored on the other ones."""
+        if len(work.pages) > 1 or not self._turns.crowded:
+            return None
+        return restorer.on_one_core(page, self._turns.cores)
+
+    def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
+        outcome = work.outcome
+        try:
+            result = restorer.restore(page, options_of(self._settings, level, page), progress=self._watch)
+        finally:
+            outcome.note_weights(restorer)
+        outcome.notes += [note for note in result.notes if note not in outcome.notes]
+        return result
+
+    def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
+        """What restores a page that is never in memory as a whole."""
+        source, most = leaf.source, most_restored(self._settings)
+        with suppress(
+            DecodeError
+        ):  # which is found again, and told with its page, when the rows are restored
+            if not source.page.is_gray and are_colorless(source.bands(), self._go_on):
+                gray = in_gray(source.page)
+                return ColorlessRestorer(
+                    self._restorer(gray, leaf.level, lambda: source.sample(most)[..., :1])
+                )
+        return self._restorer(source.page, leaf.level, lambda: source.sample(most))
+
+    def _page_restorer(self, page: Picture, level: Level) -> RestorerLike:
+        """What restores a page that is in memory."""
+        if is_colorless(page):
+            return ColorlessRestorer(self._restorer(in_gray(page), level))
+        return self._restorer(page, level)
+
+    def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
+        """The task's restorer, or those of the steps that were found for a page."""
+        if self._settings.task != "auto":
+            return self._restorers.get(page, self._settings.task)
+        from nsr_cli.steps.chain import Chain  # and torch with it
+
+        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
+
+    def _watch(self, done: int, total: int) -> None:
+        self._go_on()
+        self._progress.parts(done, total)

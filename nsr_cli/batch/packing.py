@@ -1,0 +1,132 @@
+"""From the restored pages of a picture to the bytes of its file: the format, the note of how it was made, encoding."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from nsr_cli.batch.outcome import Outcome
+from nsr_cli.batch.signing import signed
+from nsr_cli.errors import EncodeError
+from nsr_cli.imaging import codec, tiffwrite
+from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.notes.pixeldigest import PixelDigest
+from nsr_cli.planning.settings import Settings
+
+_HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
+_EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
+
+
+def own_format(pages: Sequence[Picture]) -> str:
+    """The format of the file that some pages come from, if that holds them as they are; else PNG."""
+    source, clear = pages[0].source, any(page.alpha is not None for page in pages)
+    return source if source in codec.LOSSLESS and not (clear and source in codec.OPAQUE) else "PNG"
+
+
+def check_pages(pages: Sequence[Picture], form: str) -> None:
+    """EncodeError if the format cannot hold several pages or frames."""
+    check_count(len(pages), pages[0].source, form)
+
+
+def check_count(count: int, source: str, form: str) -> None:
+    """EncodeError if the format cannot hold so many pages or frames of a file of the format `source`."""
+    if count > 1 and source == "TIFF" and form != "TIFF":
+        raise EncodeError(f"it has {count} pages, which only TIFF keeps; leave the format to TIFF")
+    if count > 1 and form not in _HOLD_SEVERAL:
+        raise EncodeError(f"it has {count} frames, which {form} cannot hold; choose PNG, WebP, GIF or TIFF")
+
+
+class Packer:
+    """Packs the pages of a TIFF file one by one, so that only one of them has its pixels in memory."""
+
+    def __init__(self) -> None:
+        self._digest = PixelDigest()
+        self.seconds = 0.0
+        """That it took."""
+
+    def packed(self, page: Picture) -> tiffwrite.Packed:
+        """A page without its pixels, which are packed; to be called once for each page, in order."""
+        started = time.perf_counter()
+        written = page
+        if page.is_float:  # what reading it gives decides
+            bare = page.with_metadata(Metadata())
+            written = codec.decode(codec.encode(bare, "TIFF"), max_pixels=1 << 62)
+        self._digest.begin(written)
+        self._digest.add(written.pixels, written.alpha)
+        found = tiffwrite.pack(page)
+        self.seconds += time.perf_counter() - started
+        return found
+
+    def digest(self) -> str:
+        """That of the pixels of all pages, as `provenance.digest_as_written` finds it."""
+        return self._digest.hexdigest()
+
+
+def packer_of(pages: Sequence[Picture], form: str) -> Packer | None:
+    """What packs the pages of a file one by one; None where they have to be packed together."""
+    return Packer() if form == "TIFF" and len(pages) > 1 else None
+
+
+def pack(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None = None
+) -> bytes:
+    """The file of a result; `outcome` says how it was made, and is told what the format cannot hold.
+
+    Args:
+        pages: the restored pages, or what `packer` made of them, which is used up.
+        form: the format.
+        settings, outcome: of the picture.
+        packer: what packed them, if anything did.
+
+    Raises:
+        EncodeError: the format cannot hold the picture.
+    """
+    token = secrets.token_hex(32)
+    finished = _finished(pages, form, settings, outcome, packer, token)
+    return metadatadigest.seal(_encoded(finished, form, settings.write_quality), provenance.KEYWORD, token)
+
+
+def pack_into(
+    file: BinaryIO, pages: list[Picture], settings: Settings, outcome: Outcome, packer: Packer
+) -> None:
+    """Write the TIFF file that `pack` returns for what `packer` made of its pages, which is let go of on the way."""
+    token = secrets.token_hex(32)
+    codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer, token))
+    metadatadigest.seal_file(file, provenance.KEYWORD, token)
+
+
+def _finished(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
+) -> list[Picture]:
+    """The pages as they are written but for `token`, as of `_signed`; what the format cannot hold is noted."""
+    if settings.strip:
+        pages = [page.with_metadata(page.metadata.stripped()) for page in pages]
+    lost = codec.losses_of_pages(pages, form, settings.write_quality)
+    outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
+    return _signed(pages, form, settings, outcome, packer, token)
+
+
+def _signed(
+    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
+) -> list[Picture]:
+    """The pages with the note of how they were made, unless `--strip` drops it: then no digests are needed.
+
+    `token` stands in it for the digest of the metadata, which is known when the file is written.
+    """
+    if settings.strip:
+        return pages
+    quality = settings.write_quality
+    if packer is not None:
+        pixels: str | None = packer.digest()
+    else:
+        pixels = provenance.digest_as_written(
+            pages, form, quality, lambda bare: _encoded(bare, form, quality)
+        )
+    return [signed(page, settings, outcome, form, pixels, len(pages), token) for page in pages]
+
+
+def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:
+    if len(pages) == 1:
+        return codec.encode(pages[0], form, quality=quality)
+    return codec.encode_pages(pages, form, quality=quality)

@@ -1,0 +1,109 @@
+"""Results go to their places: folders are made, and nothing is replaced that should stay."""
+
+import threading
+from pathlib import Path
+
+from nsr_cli.batch.outcome import Outcome
+from nsr_cli.batch.packing import pack, pack_into
+from nsr_cli.batch.pipeline import Cancelled
+from nsr_cli.batch.work import Work
+from nsr_cli.errors import WriteError
+from nsr_cli.files import atomic_stream, write_atomic, write_error
+from nsr_cli.modes import make_folder
+from nsr_cli.planning.inputs import is_special
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.redo import Earlier, Overtaken, is_untouched, stamp_of
+from nsr_cli.planning.settings import Settings
+from nsr_cli.shown import safe_text
+
+
+class ResultWriter:
+    """Writes the results of a run.
+
+    Args:
+        settings: of the run.
+        stop: when set, the work is given up.
+        rule: what is done about results that are there, as of `Plan`.
+    """
+
+    def __init__(self, settings: Settings, stop: threading.Event, rule: str) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._rule = rule
+
+    def keeps(self, outcome: Outcome) -> bool:
+        """Whether a result that was to be made again stays all the same, since it has been edited.
+
+        Raises:
+            Overtaken, WriteError: it has just appeared or changed, as of `make_room`.
+        """
+        job = outcome.job
+        if job.target is None:
+            return False
+        self._check_unchanged(job)
+        if job.outdated is None or is_untouched(job.target, self._settings.max_pixels, self._stop):
+            return False
+        outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
+        return True
+
+    def put(self, work: Work) -> None:
+        """Encode the pages and put the file in its place, complete or not at all.
+
+        Raises:
+            EncodeError: the format cannot hold them.
+            WriteError: it cannot be written.
+            Cancelled: the run was stopped.
+        """
+        outcome, job = work.outcome, work.outcome.job
+        if (
+            work.packer is not None
+            and work.unchanged is None
+            and job.target is not None
+            and not is_special(job.target)
+        ):
+            self.make_room(job)
+            with atomic_stream(job.target, job.source) as file:
+                pack_into(file, work.pages, self._settings, outcome, work.packer)
+                self._go_on()
+                self.make_room(job)
+            return
+        data = work.unchanged or pack(work.pages, work.format, self._settings, outcome, work.packer)
+        self._go_on()
+        if job.target is None:
+            outcome.data = data
+        else:
+            self.make_room(job)
+            write_atomic(job.target, data, like=job.source)
+
+    def make_room(self, job: Job) -> None:
+        """Make the folder of the target.
+
+        Raises:
+            Overtaken: another run has made the result meanwhile.
+            WriteError: the folder cannot be made, or something else is there that should stay.
+        """
+        self._check_unchanged(job)
+        target = job.target or Path()
+        try:
+            make_folder(target.parent, job.mirrored)
+        except OSError as error:
+            raise write_error(target, error) from error
+
+    def _check_unchanged(self, job: Job) -> None:
+        """Overtaken or WriteError if the target is not what it was when the plan was made."""
+        target = job.target or Path()
+        if self._rule == "overwrite" or not target.is_file() or job.outdated == stamp_of(target):
+            return
+        what = "appeared in the meantime" if job.outdated is None else "changed in the meantime"
+        if self._rule == "skip" and (job.outdated is None or self._is_made_again(job)):
+            raise Overtaken(what)
+        raise WriteError(f"{safe_text(target)} {what}; --if-exists overwrite replaces it")
+
+    def _is_made_again(self, job: Job) -> bool:
+        """Whether the target says that it was made as this run would make it."""
+        earlier, target = Earlier(self._settings), job.target or Path()
+        return earlier.knows(target) and not earlier.differs(target, job.format)
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled

@@ -1,0 +1,215 @@
+"""Restore a picture row by row, page after page, and write the rows as they come.
+
+Leaf ── rows ──▶ Restorer.bands ── rows ──▶ tiffbands | pngrows ──▶ a file without a name ──▶ the result
+"""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.batch.outcome import Outcome
+from nsr_cli.batch.signing import signed
+from nsr_cli.batch.streamed import Leaf, Streamed
+from nsr_cli.engine.progress import Progress
+from nsr_cli.errors import DecodeError
+from nsr_cli.files import atomic_stream
+from nsr_cli.imaging import codec, pngrows, tiffbands
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.notes.pixeldigest import PixelDigest
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import Settings
+from nsr_cli.steps.levels import options_of
+from nsr_cli.steps.restorers import RestorerLike
+
+if TYPE_CHECKING:
+    from nsr_cli.engine.bands import Bands
+
+Rows = Callable[[int, int], NDArray[Any]]
+
+_PARTS = 1000  # of a page, by which progress is told
+
+
+class RowWriter:
+    """Takes pictures along this way.
+
+    Args:
+        settings: of the run.
+        check: called again and again; what it raises ends the work.
+        make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
+    """
+
+    def __init__(
+        self, settings: Settings, check: Callable[[], None], make_room: Callable[[Job], None]
+    ) -> None:
+        self._settings = settings
+        self._check = check
+        self._make_room = make_room
+
+    def restore(
+        self,
+        streamed: Streamed,
+        restorers: Sequence[RestorerLike | None],
+        outcome: Outcome,
+        progress: Progress,
+    ) -> None:
+        """Restore and write one file; whatever goes wrong, there is no result then.
+
+        Args:
+            streamed: its pages.
+            restorers: what restores each of them; None for one that is taken over as it is.
+            outcome: is told the size and what the format cannot hold.
+            progress: told the parts that are done and their number.
+        """
+        # The pages of a file have one digest, in the note of each: a token stands for it until all are written, and
+        # another one for that of the metadata.
+        form, digest = streamed.format, PixelDigest()
+        token, seal = secrets.token_hex(32), secrets.token_hex(32)
+        pages = self._pages(streamed, restorers, outcome, progress)
+        pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
+        self._make_room(outcome.job)
+        with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
+            written = (
+                (self._signed(page, streamed, outcome, token, seal), self._told(rows, page, digest))
+                for page, rows in pages
+            )
+            if form == "TIFF":
+                tiffbands.write(file, written, self._samples_bytes(streamed))
+                tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
+            else:
+                page, rows = next(written)
+                pngrows.write(file, page, rows)
+                pngrows.replace_metadata(
+                    file, self._signed(page, streamed, outcome, digest.hexdigest(), seal)
+                )
+            metadatadigest.seal_file(file, provenance.KEYWORD, seal)
+            self._check()
+            self._make_room(outcome.job)
+
+    def _pages(
+        self,
+        streamed: Streamed,
+        restorers: Sequence[RestorerLike | None],
+        outcome: Outcome,
+        progress: Progress,
+    ) -> Iterator[tuple[Picture, Rows]]:
+        """What each page of the result is like, and its rows."""
+        count = len(streamed.leaves)
+        for number, (leaf, restorer) in enumerate(zip(streamed.leaves, restorers, strict=True)):
+            watch = _of_page(progress, number, count)
+            bands, page = self._bands(leaf, streamed, restorer, outcome, watch)
+            if number == 0:
+                outcome.out_size = (page.width, page.height)
+            codec.check_encodable(streamed.format, page.width, page.height, page.bits, page.alpha is not None)
+            read = bands.tap().read
+            yield page, read if count == 1 else _named(read, number + 1)
+
+    def _bands(
+        self,
+        leaf: Leaf,
+        streamed: Streamed,
+        restorer: RestorerLike | None,
+        outcome: Outcome,
+        progress: Progress,
+    ) -> tuple["Bands", Picture]:
+        """The rows of a page's result, alpha last, and what they make, without its pixels."""
+        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
+
+        form, page, rows = streamed.format, leaf.source.page, leaf.source.bands()
+        if self._settings.strip:
+            page = page.with_metadata(page.metadata.stripped())
+        dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
+        bands = rows
+        if restorer is not None:
+            color = rows if page.alpha is None else color_bands(rows)
+            bands = self._restored(leaf, streamed.room, color, dtype, outcome, restorer, progress)
+            if page.alpha is not None:
+                bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
+        losses = (
+            f"{form}: {loss}" for loss in codec.losses(_result_page(bands, page, page.pixels.dtype), form)
+        )
+        outcome.notes += [loss for loss in losses if loss not in outcome.notes]
+        return bands, _result_page(bands, page, dtype)
+
+    def _restored(
+        self,
+        leaf: Leaf,
+        room: int,
+        color: "Bands",
+        dtype: "np.dtype[Any]",
+        outcome: Outcome,
+        restorer: RestorerLike,
+        progress: Progress,
+    ) -> "Bands":
+        """The rows as the network gives them, or the chain of steps that were found for the page."""
+        page = leaf.source.page
+        options = options_of(self._settings, leaf.level, page)
+        clipped = not page.is_float  # as for whole pictures, which stay floating point up to the file
+        try:
+            return restorer.bands(color, dtype, options, memory=room, clipped=clipped, progress=progress)
+        finally:
+            if restorer.taken:  # which a chain found out only now
+                outcome.note_weights(restorer)
+
+    def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
+        """The rows of a page as they are stored, of each of which the digest is told."""
+        digest.begin(page)
+
+        def rows(top: int, bottom: int) -> NDArray[Any]:
+            self._check()
+            made = read(top, bottom)
+            digest.add(made[..., : page.channels], None if page.alpha is None else made[..., -1])
+            return _as_stored(made, page)
+
+        return rows
+
+    def _samples_bytes(self, streamed: Streamed) -> int:
+        pages = [leaf.source.page for leaf in streamed.leaves]
+        return sum(page.result_bytes(*self._settings.result_size(page.width, page.height)) for page in pages)
+
+    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str, seal: str) -> Picture:
+        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
+        # What reading float samples gives is known only when all are written; such a result is never taken for ours.
+        pixels, count = None if page.is_float else token, len(streamed.leaves)
+        return signed(page, self._settings, outcome, streamed.format, pixels, count, seal)
+
+
+def _named(read: Rows, number: int) -> Rows:
+    """Rows whose failure names their page."""
+
+    def rows(top: int, bottom: int) -> NDArray[Any]:
+        try:
+            return read(top, bottom)
+        except DecodeError as error:
+            raise DecodeError(f"page {number}: {error}") from error
+
+    return rows
+
+
+def _of_page(progress: Progress, number: int, count: int) -> Progress:
+    """What reports the progress of one page as part of that of all."""
+    return lambda done, total: progress(number * _PARTS + done * _PARTS // total, count * _PARTS)
+
+
+def _result_page(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
+    """What a result is like, without its pixels."""
+    about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
+    span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
+    size = (bands.shape.width, bands.shape.height)
+    return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
+
+
+def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:
+    """Samples with black 0 and white 1 as the page has them: floating point may have another black and white."""
+    if page.is_float and page.span != (0.0, 1.0):
+        black, white = (np.float32(value) for value in page.span)
+        stored: NDArray[Any] = rows * (white - black) + black
+        if page.alpha is not None:
+            stored[..., -1] = rows[..., -1] * white
+        return stored
+    return rows

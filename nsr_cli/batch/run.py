@@ -1,0 +1,243 @@
+"""Carrying out a plan: pictures through the pipeline, results told in order, one summary, one exit code."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from nsr_cli.batch.journey import Journey
+from nsr_cli.batch.outcome import Outcome, as_json, as_line, decided_by_plan, exit_code, skipped_line, timings
+from nsr_cli.batch.pipeline import Pipeline
+from nsr_cli.batch.turns import Turns
+from nsr_cli.batch.work import Item, Work
+from nsr_cli.errors import DecodeError, NotReady, NsrError, UsageError, WriteError
+from nsr_cli.forecast.pace import Pace
+from nsr_cli.imaging.stream import read_stream
+from nsr_cli.machine import usable_threads
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.plan import Plan
+from nsr_cli.planning.settings import Settings
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.steps.restorers import Loader, Unstartable
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import human_duration
+
+_MOST_ENCODERS = 6
+_MANY = 10  # pictures after which the start no longer decides how long the device waited
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the pictures so far."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    again: int = 0
+    """Of those done: how many took the place of results that were made with other settings."""
+    seconds: float = 0.0
+    """Of computing."""
+    wait: float = 0.0
+    """Seconds in which the network stood still."""
+    last_error: NsrError | None = None
+    """Of the failed pictures the last; its exit code is that of the run if there was no other picture."""
+
+    @property
+    def total(self) -> int:
+        """Pictures that are settled."""
+        return self.done + self.skipped + self.failed
+
+
+def run(
+    plan: Plan,
+    settings: Settings,
+    load: Loader,
+    console: Console,
+    *,
+    replaces: bool,
+    pace: Pace | None = None,
+) -> int:
+    """Restore every picture of `plan` and return the exit code.
+
+    Results for stdout are written in order; `load` is called in another thread when the first picture is
+    decoded; `pace` is told how long each picture took. On a signal the exception gets a note that says how to go on.
+
+    Raises:
+        NsrError: no restorer can be loaded.
+        NotReady: no decoder can be started; what was restored before is told of, and how to go on.
+        KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
+    """
+    started = time.monotonic()
+    reporter = _Reporter(console, settings.task, pace)
+    _report_decided(plan, reporter, console)
+    try:
+        if plan.jobs:
+            _restore_all(plan, settings, load, reporter, console, replaces)
+    except Unstartable as failure:
+        raise failure.args[0] from None
+    except NotReady as failure:
+        more = f" ({_how_to_resume(plan, reporter.tally)})" if plan.inputs > 1 else ""
+        raise NotReady(f"{failure}{more}") from failure
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(_how_to_resume(plan, reporter.tally))
+        raise
+    return _summary(plan, reporter.tally, console, time.monotonic() - started)
+
+
+def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None:
+    """Tell what the plan alone decides: what is not a picture, and which results already exist."""
+    for remark in plan.skipped:
+        console.note(f"{remark.path}: skipped, {remark.reason}")
+    for outcome in decided_by_plan(plan):
+        reporter.report(outcome)
+
+
+def _restore_all(
+    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console, replaces: bool
+) -> None:
+    total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
+    stop = threading.Event()
+    decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
+    with decoder, console.progress(total, settings.task) as progress:
+        turns = Turns(total, stop)
+        rule = "overwrite" if replaces else plan.rule
+        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
+        decoders, encoders = _threads()
+        pipeline = Pipeline[Item, Work, Work, Outcome](
+            journey.decode,
+            journey.restore,
+            journey.write,
+            stop=stop,
+            decoders=decoders,
+            computers=turns.cores,
+            encoders=encoders,
+        )
+        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels, console))) as outcomes:
+            for outcome in outcomes:
+                reporter.report(outcome)
+                progress.finished()
+
+
+class _Reporter:
+    """Tells how each picture fared, and counts."""
+
+    def __init__(self, console: Console, task: str, pace: Pace | None = None) -> None:
+        self._console = console
+        self._task = task
+        self._pace = pace
+        self.tally = Tally()
+
+    def report(self, outcome: Outcome) -> None:
+        """Say and count one outcome; write its file if that goes to stdout."""
+        if outcome.data is not None:
+            _to_stdout(outcome)
+        self._count(outcome)
+        if self._console.json:
+            self._console.json_line(as_json(outcome, self._task))
+        if outcome.error is not None:
+            if outcome.error.__traceback__ is not None:
+                self._console.traceback(outcome.error)
+            self._console.error(f"{outcome.label}: {outcome.error}")
+            return
+        if outcome.status == "skipped":
+            self._console.note(skipped_line(outcome))
+            return
+        for note in outcome.notes:
+            hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
+            self._console.warning(f"{outcome.label}: {note}{hint}")
+        say = (
+            self._console.note if outcome.number == 1 else self._console.detail
+        )  # a film has too many frames
+        say(as_line(outcome))
+        self._console.detail(timings(outcome))
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            self.tally.failed += 1
+            self.tally.last_error = outcome.error
+        elif outcome.status == "skipped":
+            self.tally.skipped += 1
+        else:
+            self.tally.done += 1
+            self.tally.seconds += outcome.seconds["infer"]
+            self.tally.wait += outcome.wait
+            if self._pace is not None and outcome.size is not None:
+                self._pace.add(outcome.size, outcome.seconds["infer"])
+            self.tally.again += outcome.job.outdated is not None
+
+
+def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator[Item]:
+    """The pictures of the jobs; those on stdin are cut from the stream as they come."""
+    for job in jobs:
+        if job.source is not None:
+            yield Item(job)
+            continue
+        number = 0
+        try:
+            say = _warning(console, job.label)
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=say):
+                number += 1
+                if number > 1 and job.target is not None:
+                    yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
+                    break
+                yield Item(job, number, data)
+        except DecodeError as error:
+            yield Item(job, problem=error)
+        except OSError as error:
+            yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
+
+
+def _warning(console: Console, label: str) -> Callable[[str], None]:
+    return lambda text: console.warning(f"{label}: {text}")
+
+
+def _to_stdout(outcome: Outcome) -> None:
+    data, outcome.data = outcome.data or b"", None
+    stdout: BinaryIO = sys.stdout.buffer
+    try:
+        stdout.write(data)
+        stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WriteError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+def _threads() -> tuple[int, int]:
+    """How many decoders and encoders: a fast device waits for writing, a small machine for the network."""
+    usable = usable_threads()
+    return (1 if usable < 4 else 2), max(1, min(_MOST_ENCODERS, usable // 2))
+
+
+def _how_to_resume(plan: Plan, tally: Tally) -> str:
+    """How far a run came, and what the same command would do now."""
+    total, left = len(plan.jobs), plan.inputs - tally.total
+    if any(job.source is None for job in plan.jobs):
+        return f"{tally.done} picture{' is' if tally.done == 1 else 's are'} done"
+    done = f"{tally.done} of {total} picture{'s' * (total > 1)} {'is' if 1 in (tally.done, total) else 'are'} done"
+    if not left or any(job.target is None for job in plan.jobs):  # of a stream nothing stays for the next run
+        return done
+    if plan.rule == "overwrite" and any(job.is_in_place for job in plan.jobs):
+        return f"{done}; the same command would restore finished files twice; nsr info FILE tells which those are"
+    if plan.rule == "overwrite" and tally.done:
+        skip = "with --if-exists skip it does only those without a result"
+        return f"{done}; the same command would restore all {total} again, {skip}"
+    others = "it" if total == 1 else "the other one" if left == 1 else f"the other {left}"
+    skip = " with --if-exists skip" if plan.rule == "error" else ""
+    return f"{done}; run the same command again{skip} for {others}"
+
+
+def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
+    if tally.total > 1 or plan.ignored or tally.again:
+        parts = [f"{tally.done} restored"]
+        parts += [f"{tally.again} of them again, made with other settings before"] if tally.again else []
+        parts += [f"{tally.skipped} skipped"] if tally.skipped else []
+        parts += [f"{tally.failed} failed"] if tally.failed else []
+        parts += [plan.ignored] if plan.ignored else []
+        whole = tally.seconds + tally.wait
+        waited = f"; the device waited {tally.wait / whole:.0%} of its time" if tally.done >= _MANY else ""
+        console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}")
+    return exit_code([] if tally.last_error is None else [tally.last_error], tally.total)

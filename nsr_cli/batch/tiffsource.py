@@ -1,0 +1,227 @@
+"""The rows of a large TIFF file: cut out, decoded where strangers' files are decoded, and brought to one range."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
+from nsr_cli.engine.tiles import Span
+from nsr_cli.errors import DecodeError
+from nsr_cli.forecast.rows import why_not
+from nsr_cli.imaging import tifftags
+from nsr_cli.imaging.floats import Tally, checked_span
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.rebuild import upright_metadata
+from nsr_cli.imaging.tiffbands import hollow
+from nsr_cli.imaging.tiffparts import FileBytes, Parts
+from nsr_cli.sandbox.decoder import Decoder
+
+_WHITE_IS_ZERO = 0
+_SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
+_SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
+
+
+def sample_spans(page: Picture, most: int) -> list[Span]:
+    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread.
+
+    They have up to `most` pixels, but there is one part at least.
+    """
+    count = max(1, min(most, _SAMPLE_PIXELS) // (page.width * _SAMPLE_ROWS))
+    if count * _SAMPLE_ROWS >= page.height:
+        return [Span(0, page.height)]
+    step = max(_SAMPLE_ROWS, page.height // count // 8 * 8)
+    return [Span(top, top + _SAMPLE_ROWS) for top in range(0, page.height - _SAMPLE_ROWS + 1, step)]
+
+
+def samples_of(page: Picture) -> int:
+    """Values for a pixel, alpha included."""
+    return page.channels + (page.alpha is not None)
+
+
+def _rows(page: Picture, span: Span) -> Picture:
+    rows = slice(span.start, span.stop)
+    return page.with_pixels(page.pixels[rows], None if page.alpha is None else page.alpha[rows])
+
+
+def joined(picture: Picture) -> NDArray[Any]:
+    """Samples (H, W, S), alpha last."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2)
+
+
+class Unsuitable(Exception):
+    """The file cannot be read in bands; `str` says why, to follow "it has"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A picture that is in memory, as a source of rows."""
+
+    page: Picture
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def bands(self) -> Bands:
+        """All rows, from the top, alpha last."""
+        page, width = self.page, self.page.width
+        shape = Shape(page.height, width, samples_of(page))
+        return Bands(
+            shape, blocks(page.height, rows_at_a_time(width, 1)), lambda span: joined(_rows(page, span))
+        )
+
+    def sample(self, most: int) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        spans = sample_spans(self.page, most)
+        return np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
+
+
+@dataclass(frozen=True, slots=True)
+class TiffSource:
+    """A TIFF file that is read in bands; `close` closes it."""
+
+    parts: Parts
+    file: FileBytes
+    page: Picture
+    """What it is like, without its pixels."""
+    orientation: int
+    decoder: Decoder
+    check: Callable[[], None]
+    """Called again and again; what it raises ends the reading."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+    def bands(self) -> Bands:
+        """All rows, from the top, alpha last."""
+        page = self.page
+        shape = Shape(page.height, page.width, samples_of(page))
+        step = rows_at_a_time(page.width, 1)
+        if not self.parts.is_plain:
+            step = -(-step // self.parts.rows) * self.parts.rows
+        # From the bottom up, the first block is the one that is not full.
+        spans = blocks(page.height, step)
+        if self._is_upside_down and not self.parts.is_plain and page.height % step:
+            rest = page.height % step
+            later = blocks(page.height - rest, step)
+            moved = (Span(span.start + rest, span.stop + rest) for span in later)
+            spans = itertools.chain([Span(0, rest)], moved)
+        return Bands(shape, spans, self._made)
+
+    def sample(self, most: int) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page, most)]
+        return np.concatenate(parts)
+
+    @property
+    def _is_upside_down(self) -> bool:
+        return self.orientation in (3, 4)
+
+    def _made(self, span: Span) -> NDArray[Any]:
+        self.check()
+        low, high = span.start, span.stop
+        if self._is_upside_down:
+            low, high = self.page.height - high, self.page.height - low
+        first, last = self.parts.whole(low, high)
+        found = _stored(_decoded(self.parts, self.decoder, first, last), self.page)[
+            low - first : high - first
+        ]
+        self.file.check()  # rows of two versions must not meet in one result
+        if found.dtype != self.page.pixels.dtype or found.shape[1:] != (
+            self.page.width,
+            samples_of(self.page),
+        ):
+            raise DecodeError("parts of the TIFF file differ in kind")
+        if self.page.is_float and self.page.span != (0.0, 1.0):
+            black, white = self.page.span
+            found = (found - np.float32(black)) / np.float32(white - black)
+        found = found[::-1] if self._is_upside_down else found
+        return np.ascontiguousarray(found[:, ::-1] if self.orientation in (2, 3) else found)
+
+
+def open_source(
+    parts: Parts, file: FileBytes, decoder: Decoder, check: Callable[[], None], largest: int
+) -> TiffSource:
+    """A source for the rows of a file; of float samples and palettes all is looked at first.
+
+    Args:
+        parts: where they are.
+        file: the file, which the source closes when it is closed.
+        decoder: what turns parts of files into pictures.
+        check: as for `TiffSource`.
+        largest: as for `why_not`.
+
+    Raises:
+        Unsuitable: it has to be decoded in one piece.
+        DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.checked_span`.
+    """
+    if reason := why_not(parts, file, largest):
+        raise Unsuitable(reason)
+    metadata, orientation = tifftags.read(file, parts.place)
+    first = _decoded(parts, decoder, *parts.whole(0, 1))
+    if first.is_float and parts.color == _WHITE_IS_ZERO:
+        raise Unsuitable("inverted float samples")
+    if first.is_float and first.alpha is not None:  # what is opaque depends on the greatest sample of all
+        raise Unsuitable("transparency in float samples")
+    if parts.is_palette:
+        first = _colored(parts, decoder, check, first)
+    metadata = replace(metadata, icc=first.metadata.icc)
+    metadata, _, notes = upright_metadata(metadata, orientation)
+    page = hollow(
+        parts.width,
+        parts.height,
+        first.channels,
+        first.pixels.dtype,
+        alpha=first.alpha is not None,
+        metadata=metadata,
+        source="TIFF",
+        notes=(*first.notes, *notes),
+    )
+    source = TiffSource(parts, file, page, orientation, decoder, check)
+    if not page.is_float:
+        return source
+    span, extra = checked_span(reduce(add, (Tally.of(rows) for rows in _all_rows(source))))
+    return replace(source, page=replace(page.with_notes(*extra), span=span))
+
+
+def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
+    """Of a palette's bands the first that is not gray; `first` if the whole picture is gray."""
+    step = -(-rows_at_a_time(parts.width, 1) // parts.rows) * parts.rows
+    for span in blocks(parts.height, step):
+        if not first.is_gray:
+            break
+        check()
+        found = _decoded(parts, decoder, *parts.whole(span.start, span.stop))
+        first = first if found.is_gray else found
+    return first
+
+
+def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
+    """Every sample of a float picture, as it is stored: black and white are those of the whole."""
+    tap = source.bands().tap()
+    for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
+        yield tap.read(span.start, span.stop)
+
+
+def _decoded(parts: Parts, decoder: Decoder, first: int, last: int) -> Picture:
+    try:
+        return decoder.part(parts.cut(first, last))
+    except DecodeError as error:
+        if last - first == parts.height:
+            raise
+        raise DecodeError(f"rows {first} to {last - 1}: {error}") from error
+
+
+def _stored(picture: Picture, page: Picture) -> NDArray[Any]:
+    """Samples, alpha last; gray parts of a color palette in color."""
+    if picture.is_gray and not page.is_gray:
+        picture = picture.with_pixels(np.repeat(picture.pixels, 3, axis=2), picture.alpha)
+    return joined(picture)

@@ -1,0 +1,106 @@
+"""What each file of a run will take, from its header alone: sizes, disk space, memory."""
+
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nsr_cli.errors import DecodeError, PictureError
+from nsr_cli.forecast import memory
+from nsr_cli.forecast.memory import Ends, Sizes
+from nsr_cli.forecast.rows import can_write_rows, most_rows, why_not
+from nsr_cli.imaging import cameraraw
+from nsr_cli.imaging.heads import Head
+from nsr_cli.imaging.ifd import DirectoryError
+from nsr_cli.imaging.limits import check_size
+from nsr_cli.imaging.pageheads import read_heads
+from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import LargeEnough, Settings
+
+# Bytes of a compressed file for each byte of samples, at the least that photographs come to.
+_LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
+# Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
+_SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of a file before it is read; sizes are those of its first picture."""
+
+    size: tuple[int, int]
+    out_size: tuple[int, int]
+    heads: tuple[Head, ...]
+    """Of every picture that is read of it."""
+    pixels: int
+    """Of all results together."""
+    least: int
+    """Bytes that the result will surely take on the disk."""
+    memory: int
+    """Bytes that it takes while it is restored, about; the libraries and the weights are not counted."""
+
+    @property
+    def pages(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of every picture that is read of it."""
+        return tuple((head.width, head.height) for head in self.heads)
+
+
+def forecast(job: Job, settings: Settings) -> Forecast | None:
+    """Look at the header of a file, or of each of its pages; None if that does not say enough.
+
+    Raises:
+        DecodeError: it has more pixels than may be read, or is a camera raw file.
+        PictureError: the result's size is not possible.
+        MemoryExhausted: it takes more memory than it may.
+    """
+    if job.source is None:
+        return None
+    with suppress(OSError), FileBytes(job.source) as data:  # the decoder says what is wrong
+        return forecast_open(job, data, settings)
+    return None
+
+
+def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
+    """As `forecast`, of a file that is open: it may change or vanish between two openings."""
+    cameraraw.refuse(data)  # its heads are those of previews
+    heads, stored = read_heads(data, every_frame=settings.all_frames), len(data)
+    if not heads or job.source is None:
+        return None
+    tiff = job.source.suffix.lower() in (".tif", ".tiff")
+    form = job.format or ("TIFF" if tiff else "PNG")
+    found = _sizes_of(heads, stored, settings)
+    samples = sum(page.result for page in found)
+    # A drawing that packs well as an input packs well as a result.
+    packed = stored / sum(page.stored for page in found)
+    rate = _LEAST.get(job.format or "PNG")
+    least = int(samples * min(rate, packed / 2)) if rate else samples
+    written = can_write_rows(job, form, settings)
+    ends = _ends(data, settings) if tiff and written else Ends(False, written, tiff=tiff)
+    taken = memory.route_pages(found, form, settings, ends).peak
+    pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
+    return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
+
+
+def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]:
+    """The sizes of each picture of a file of `stored` bytes, and of its result. Raises as `forecast`."""
+    known: dict[Head, Sizes] = {}
+    for number, head in enumerate(heads, 1):
+        if head in known:
+            continue
+        size = head.width, head.height
+        try:
+            check_size(*size, settings.max_pixels)
+            out = settings.result_size(*size)
+        except LargeEnough as error:  # only a file whose first picture is large enough is left out
+            raise error if number == 1 else PictureError(f"picture {number}: {error}") from error
+        known[head] = Sizes(size, out, *_SAMPLES.get(head.depth, (3, -(-head.depth // 3))), stored)
+    return [known[head] for head in heads]
+
+
+def _ends(file: FileBytes, settings: Settings) -> Ends:
+    """How much of a TIFF file's way to a result that is written in rows can go in bands."""
+    with suppress(OSError, DecodeError, DirectoryError, struct.error):
+        pages = open_pages(file, settings.max_pixels)
+        reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
+        why = next((reason for reason in reasons if reason), "")
+        return Ends(bool(pages) and not why, True, why)
+    return Ends(False, True, tiff=True)  # the decoder says what is wrong

@@ -1,0 +1,259 @@
+"""How a picture goes through a run within the memory limit, how much it takes, and when it cannot fit at all.
+
+What a run does, what it refuses and what a dry run foretells are all decided by `route`, and by `route_pages` for a
+file of several pages or frames: they are decoded together and go whole, one after the other. Results that become pages
+of a TIFF are packed at once, and let go of; frames are packed together. Pages of a TIFF that are too many for that are
+decoded one by one too, in bands.
+
+             decoding                computing                   packing
+    whole    the file, the picture   the picture, the result     the result, its file
+    bands    the same, or some rows  the same, or some rows;     some rows
+                                     tiles
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nsr_cli.errors import MemoryExhausted
+from nsr_cli.forecast import features
+from nsr_cli.machine import free_memory, memory_budget
+from nsr_cli.model.footprint import FLOAT_BYTES
+from nsr_cli.planning.settings import Settings
+from nsr_cli.terminal.texts import counted
+
+ROW_FORMATS = frozenset({"PNG", "TIFF"})
+"""Formats that are written row by row."""
+
+_UNITS = ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB"), (1 << 10, "KiB"), (10**3, "kB"))
+_UTMOST = 0.9  # of the free memory is used at the most
+# Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
+# of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
+_FILE = {"JPEG": 1.9, "WEBP": 5.0, "BMP": 2.4, "GIF": 3.0, "PPM": 2.0}
+_PACKED_FILE = 1.3
+_PACKED_PAGE = 0.9  # of a page of a TIFF that is packed already: of many pages, and noise packs badly
+# Of frames: all are copied before they are packed, and again while the finished file is read.
+_FRAMES_FILE = {"PNG": 5.0, "WEBP": 7.0, "GIF": 5.0}
+_WRITING = 48 << 20  # bytes for rows that are being packed, and the like
+_DECODED, _FILES = 4, 3  # times the picture, and its file, are in memory while the one is made of the other
+_CLEAR_ROWS = 192  # that are looked at to find the color of transparent pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What decides how much memory a picture takes."""
+
+    size: tuple[int, int]
+    out_size: tuple[int, int]
+    samples: int
+    """Of a pixel, alpha included."""
+    depth: int
+    """Bytes of a sample."""
+    file: int = 0
+    """Bytes of the picture's file."""
+
+    @property
+    def stored(self) -> int:
+        """Bytes of the picture as it is decoded."""
+        return self._count(self.size) * self.depth
+
+    @property
+    def result(self) -> int:
+        """Bytes of the finished samples."""
+        return self._count(self.out_size) * self.depth
+
+    @property
+    def floats(self) -> int:
+        """Bytes of the picture and its result in float, when they are computed in one piece."""
+        return 2 * FLOAT_BYTES * (self._count(self.size) + self._count(self.out_size))
+
+    def _count(self, size: tuple[int, int]) -> int:
+        return size[0] * size[1] * self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whether a picture can be read, and its result written, row by row."""
+
+    read: bool
+    """The file can be decoded in bands."""
+    written: bool
+    """The result can be packed in bands."""
+    why: str = ""
+    """What keeps the file from being read so, to follow "it has"."""
+    tiff: bool = False
+    """The file is a TIFF file, though it cannot be read so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a picture goes."""
+
+    bands: bool
+    """Row by row from the network on; else the whole result is in memory."""
+    room: int
+    """Bytes for rows and tiles, if it goes in bands."""
+    peak: int
+    """Bytes that it takes at the most, about; the libraries and the weights are not counted."""
+
+
+def allowed(settings: Settings) -> int:
+    """Bytes that a picture may take: what was asked for, or half of what is free."""
+    return memory_budget(settings.max_memory, free_memory)
+
+
+def in_one_piece(sizes: Sizes) -> int:
+    """Bytes that a picture takes if nothing of its way is done in bands, the network's features left out."""
+    return sizes.stored + sizes.result + sizes.floats
+
+
+def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
+    """How a picture goes to a result of format `form`.
+
+    Raises:
+        MemoryExhausted: it takes more than it may, whatever is done.
+    """
+    budget = allowed(settings)
+    if in_one_piece(sizes) <= budget:
+        return Route(False, 0, max(_decoding(sizes), _whole(sizes, form, settings, budget)))
+    if ends.written:
+        return _in_bands(sizes, form, settings, ends)
+    tiles = _tiles(sizes, settings)
+    computing = sizes.stored + sizes.result + tiles
+    if settings.tta or settings.task == "auto":
+        computing = sizes.stored + sizes.floats
+    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+    needed = max(_decoding(sizes), computing, packing)
+    _check_one(needed, sizes, form, settings, ends)
+    return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
+
+
+def _in_bands(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
+    """The way of a picture whose result is written in bands. Raises as `route`."""
+    budget, tiles = allowed(settings), _tiles(sizes, settings)
+    held = _clearing(sizes) + (0 if ends.read else sizes.stored)
+    room = max(budget - held - _WRITING, (budget - held) // 2)
+    decoding = 0 if ends.read else _decoding(sizes)
+    _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
+    return Route(True, room, max(budget, decoding))
+
+
+def _tiles(sizes: Sizes, settings: Settings) -> int:
+    """The least bytes that the network's features take."""
+    return features.least(settings, sizes.size, 1 if sizes.samples < 3 else 3, sizes.depth)
+
+
+def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
+    """Whether a file's pages can be in memory, all of them, with nothing done in bands."""
+    needed = in_one_piece(pages[0]) if len(pages) == 1 else _together(pages, form, settings)
+    return needed <= allowed(settings)
+
+
+def route_pages(pages: Sequence[Sizes], form: str, settings: Settings, ends: Ends) -> Route:
+    """How the pages or frames of one file go to a result of format `form`; a single one as `route` says.
+
+    Args:
+        pages: their sizes, in order; `file` of the first one counts.
+        form, settings, ends: as for `route`; of all pages together.
+
+    Raises:
+        MemoryExhausted: they take more than they may.
+    """
+    if len(pages) == 1:
+        return route(pages[0], form, settings, ends)
+    if form == "TIFF" and ends.read and ends.written and not fits(pages, form, settings):
+        routes = [_in_bands(page, form, settings, ends) for page in dict.fromkeys(pages)]
+        return min(routes, key=lambda one: one.room)
+    needed = _together(pages, form, settings)
+    largest = max((page.size for page in pages), key=lambda size: size[0] * size[1])
+    what = f"{len(pages)} pictures of up to {largest[0]}x{largest[1]} pixels and their results"
+    advice = "allow more, or split the file"
+    if ends.why:
+        advice = f"a page has {ends.why}, so they cannot be restored one by one; {advice}"
+    _check(needed, what, advice, settings)
+    return Route(False, 0, needed)
+
+
+def _together(pages: Sequence[Sizes], form: str, settings: Settings) -> int:
+    """Bytes of several pages or frames that are decoded together."""
+    stored, result = sum(page.stored for page in pages), sum(page.result for page in pages)
+    decoding = stored + (_DECODED - 1) * max(page.stored for page in pages) + _FILES * pages[0].file
+    share = _PACKED_PAGE if form == "TIFF" else 1.0  # of a result stays in memory until all are there
+    computing = _one_by_one(pages, share, settings)
+    packing = int(share * result) if form == "TIFF" else result + int(_FRAMES_FILE.get(form, 0) * result)
+    return max(decoding, computing, packing)
+
+
+def _one_by_one(pages: Sequence[Sizes], share: float, settings: Settings) -> int:
+    """Bytes while pages are computed: of those before, a share of the results, and those after as they are stored."""
+    budget, each, most = allowed(settings), dict[Sizes, int](), 0
+    held = sum(page.stored for page in pages)
+    for page in pages:
+        if page not in each:
+            packing = page.result + int(_PACKED_FILE * page.result) if share < 1 else 0
+            each[page] = max(_computing(page, settings, budget), packing)
+        most = max(most, held - page.stored + each[page])
+        held += int(share * page.result) - page.stored
+    return most
+
+
+def _decoding(sizes: Sizes) -> int:
+    return _DECODED * sizes.stored + _FILES * sizes.file
+
+
+def _clearing(sizes: Sizes) -> int:
+    """Bytes for finding the color under transparency, rows together."""
+    if sizes.samples not in (2, 4):
+        return 0
+    return _CLEAR_ROWS * sizes.size[0] * sizes.samples * (6 + 2 * sizes.depth)
+
+
+def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
+    """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
+    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+    return max(_computing(sizes, settings, budget), packing)
+
+
+def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
+    """Bytes while a picture whose result is in memory is computed: at the most `budget`, if tiles can be made."""
+    samples = sizes.result // sizes.depth
+    inside = features.computing(settings, sizes.size, 1 if sizes.samples < 3 else 3)
+    computing = sizes.stored + max(inside, samples * FLOAT_BYTES + sizes.result)
+    return computing if settings.tta else min(computing, budget)
+
+
+def _check_one(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends) -> None:
+    """MemoryExhausted if a picture needs more than there is."""
+    what = f"{sizes.size[0]}x{sizes.size[1]} pixels and their result"
+    _check(needed, what, _advice(form, settings, ends), settings)
+
+
+def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
+    """MemoryExhausted if that is more than there is."""
+    most = settings.max_memory or int(_UTMOST * free_memory())
+    if needed <= most:
+        return
+    if settings.max_memory:
+        limit, decimal = f"--max-memory allows {_exact(most)}", most % 1024 != 0
+    else:
+        limit, decimal = f"only {most >> 20} MiB is free", False
+    least = f"{-(-needed // 10**6)} MB" if decimal else f"{-(-needed >> 20)} MiB"
+    raise MemoryExhausted(f"{what} take at least {least} of memory, but {limit}: {advice}")
+
+
+def _advice(form: str, settings: Settings, ends: Ends) -> str:
+    if ends.why:
+        return f"it has {ends.why}, so it cannot be restored in bands; allow more, or cut it into parts"
+    if settings.task != "auto" and not settings.tta:
+        if form not in ROW_FORMATS:
+            return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
+        if ends.written and not ends.read and not ends.tiff:
+            return "allow more, or convert it to TIFF, which is also read in bands"
+    return "allow more, or cut it into parts"
+
+
+def _exact(count: int) -> str:
+    """A number of bytes in the largest unit of which it is a multiple."""
+    for size, unit in _UNITS:
+        if count % size == 0:
+            return f"{count // size} {unit}"
+    return counted(count, "byte")

@@ -1,0 +1,114 @@
+"""How long a run will take: multiplications of the networks, over those that earlier runs did in a second.
+
+Every run remembers its pace in a small file of the user's cache, for each device and precision that can be asked
+for. Losing the file loses nothing but the estimate.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from nsr_cli.errors import NsrError
+from nsr_cli.fetch import cache_root
+from nsr_cli.files import write_atomic
+from nsr_cli.forecast.networks import networks_of
+from nsr_cli.planning.settings import Settings
+from nsr_cli.reads import read_regular
+
+NAME = "pace.json"
+SCHEMA = 1
+
+_LEAST = 0.5  # seconds of computing; less says little about a longer run
+_ENSEMBLE = 8  # runs of `--tta`
+_LIMIT = 65_536  # bytes of the file
+_ENTRIES = 50
+
+Size = tuple[int, int]
+
+
+class Pace:
+    """Counts the pixels and seconds of a run, to be remembered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pixels: dict[float, int] = {}
+        self._seconds = 0.0
+
+    def add(self, size: Size, seconds: float) -> None:
+        """A picture of this width and height took `seconds` of computing."""
+        factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
+        self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
+        self._seconds += seconds
+
+    def remember(self) -> None:
+        """Write down what the run did in a second, if it was long enough; never raises for a cache in disorder."""
+        if self._seconds < _LEAST:
+            return
+        with suppress(OSError, NsrError, ValueError):
+            work = _work(self._pixels, self._settings)
+            if work is None:
+                return
+            known = {**_read(), _key(self._settings): round(work / self._seconds)}
+            latest = dict(list(known.items())[-_ENTRIES:])
+            path = cache_root() / NAME
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"schema": SCHEMA, "multiplications_per_second": latest}, indent=1)
+            write_atomic(path, text.encode(), devices=False)
+
+
+def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
+    """Seconds of computing for pictures of these widths and heights; None if nothing is remembered."""
+    pace = _read().get(_key(settings))
+    if pace is None:
+        return None
+    pixels: dict[float, int] = {}
+    for size in sizes:
+        factor = settings.factor(*size) if settings.task == "upscale" else 1.0
+        pixels[factor] = pixels.get(factor, 0) + math.prod(size)
+    with suppress(OSError, NsrError, ValueError):
+        work = _work(pixels, settings)
+        return None if work is None else work / pace
+    return None
+
+
+def _key(settings: Settings) -> str:
+    return f"{settings.device} {settings.precision}"
+
+
+def _read() -> dict[str, float]:
+    """What is remembered; empty if the file is absent or damaged."""
+    try:
+        content: Any = json.loads(read_regular(cache_root() / NAME, _LIMIT))
+    except (OSError, NsrError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        return {}
+    found = content.get("multiplications_per_second")
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: float(value) for key, value in pairs if type(value) in (int, float) and 0 < value < 1e30}
+
+
+def _work(pixels: dict[float, int], settings: Settings) -> float | None:
+    """Multiplications for so many pixels of inputs at each factor; None if the networks are not known."""
+    total = 0.0
+    for factor, count in pixels.items():
+        each = _multiplications(factor, settings)
+        if each is None:
+            return None
+        total += each * count
+    return total * (_ENSEMBLE if settings.tta else 1)
+
+
+def _multiplications(factor: float, settings: Settings) -> int | None:
+    """Multiplications for each pixel of the input, through all networks on its way. Raises as `networks_of`."""
+    if settings.task == "auto":  # which steps a picture takes is known only when it is looked at
+        return None
+    total, pixels = 0, 1
+    for config in networks_of(
+        settings, settings.task, factor, "rgb"
+    ):  # gray ones differ by one part in a hundred
+        total += pixels * config.macs_per_pixel
+        pixels *= config.scale**2
+    return total

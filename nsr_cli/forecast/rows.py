@@ -1,0 +1,63 @@
+"""Files that are read, and results that are written, row by row: which can be, and how much is in memory at once."""
+
+from nsr_cli.forecast import memory
+from nsr_cli.forecast.memory import Sizes
+from nsr_cli.imaging import tifftags
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.tiffparts import FileBytes, Parts
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import Settings
+
+_COLORS = 6  # bytes of a pixel of a palette at the most
+_SIDEWAYS = 5  # orientations from here on turn rows into columns
+_SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at: looking for noise takes a multiple of it
+_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored
+_SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
+
+
+def can_write_rows(job: Job, form: str, settings: Settings) -> bool:
+    """Whether the result of a job can be made and written row by row."""
+    if form not in memory.ROW_FORMATS or settings.tta or job.target is None:
+        return False
+    return job.target.is_file() or not job.target.exists()
+
+
+def sizes_of(found: Parts | Picture, settings: Settings) -> Sizes:
+    """The sizes of a TIFF file or a picture, and of its result; PictureError as for `Settings.result_size`."""
+    size, file = (found.width, found.height), 0
+    if isinstance(found, Picture):
+        samples, depth = found.samples, found.bits // 8
+    else:
+        samples, depth = (3, 1) if found.is_palette else (min(found.samples, 4), max(1, found.bits // 8))
+        file = len(found.data)
+    return Sizes(size, settings.result_size(*size), samples, depth, file)
+
+
+def most_rows(settings: Settings) -> int:
+    """Bytes of a file's rows that may be decoded at once."""
+    return memory.allowed(settings) // _SOURCE_SHARE
+
+
+def most_looked_at(settings: Settings) -> int:
+    """Pixels of a sample of which noise and the like are estimated."""
+    return memory.allowed(settings) // _SAMPLE_BYTES
+
+
+def most_restored(settings: Settings) -> int:
+    """Pixels of a sample that is restored, to be looked at again."""
+    return most_looked_at(settings) // _RESTORED_SHARE
+
+
+def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
+    """What keeps a file from being read in bands, as far as its directory tells; empty if nothing does.
+
+    Args:
+        parts: where its rows are.
+        file: the file.
+        largest: bytes of rows that may be decoded at once.
+    """
+    if tifftags.read(file, parts.place)[1] >= _SIDEWAYS:
+        return "a picture on its side"
+    step = 1 if parts.is_plain else parts.rows
+    unpacked = parts.row_bytes * (_COLORS if parts.is_palette else 1)
+    return f"strips or tiles of {step} rows" if 3 * step * unpacked > largest else ""

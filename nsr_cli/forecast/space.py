@@ -1,0 +1,63 @@
+"""Whether the disks have room for the results of a run, found out before any work."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
+from nsr_cli.forecast.files import forecast
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.plan import Plan
+from nsr_cli.planning.settings import Settings
+from nsr_cli.planning.whereabouts import nearest_existing
+from nsr_cli.shown import safe_text
+from nsr_cli.terminal.texts import human_bytes
+
+_SURELY_ENOUGH = 60  # times the bytes of the inputs and the factor squared
+
+
+def check_space(plan: Plan, settings: Settings) -> None:
+    """WriteError if a disk surely cannot take the results.
+
+    What vanishes meanwhile, or cannot be looked at, is the affair of its picture alone, when its turn comes.
+    """
+    for folder, jobs in _by_disk(plan.jobs).items():
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            if free > sum(_input_bytes(jobs)) * _SURELY_ENOUGH * settings.largest_factor**2:
+                continue
+            needed = sum(_least_bytes(jobs, settings))
+            if needed > free:
+                raise WriteError(
+                    f"too little disk: the results take at least {human_bytes(needed)}, but {safe_text(folder)} has "
+                    f"{human_bytes(free)} free; free some space or choose another place with -o"
+                )
+
+
+def _by_disk(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
+    """The jobs that write files, by a folder on the disk that takes their results."""
+    folders: dict[int, Path] = {}
+    found: dict[Path, list[Job]] = {}
+    for job in jobs:
+        if job.target is None or job.source is None:
+            continue
+        with suppress(OSError):
+            folder = nearest_existing(job.target.parent)
+            found.setdefault(folders.setdefault(folder.stat().st_dev, folder), []).append(job)
+    return found
+
+
+def _input_bytes(jobs: Iterable[Job]) -> Iterator[int]:
+    """The sizes of the files that can be looked at."""
+    for job in jobs:
+        with suppress(OSError):
+            yield job.source.stat().st_size if job.source is not None else 0
+
+
+def _least_bytes(jobs: Iterable[Job], settings: Settings) -> Iterator[int]:
+    """The least that each result takes, as far as it can be told."""
+    for job in jobs:
+        with suppress(PictureError, MemoryExhausted):
+            found = forecast(job, settings)
+            yield 0 if found is None else found.least

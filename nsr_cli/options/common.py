@@ -1,0 +1,113 @@
+"""How an option is declared, and the options of the machine, which nearly every command has.
+
+Each alias is a type for a command's parameter; `groups` puts them together. Those of files stand in
+`files`, those of sizes and effects in `picture`. Every option that can also come from the
+environment or from a settings file has its line in `config.SETTINGS`.
+"""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.options.values import parse_amount, parse_device
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_MACHINE = "Machine"
+
+
+def option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
+    """An option in a group of the help page; with `env` also NSR_NAME, as `config.SETTINGS` has it."""
+    longest = max(names, key=len).partition("/")[0].removeprefix("--").replace("-", "_").upper()
+    variable = f"NSR_{longest}" if env else None
+    return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
+
+
+def switch(*names: str, panel: str, **more: Any) -> Any:
+    """An option that settings may have turned on: with `--no-` before its name it turns that off again.
+
+    Help pages are silent about that, but for that of `nsr config`.
+    """
+    long = max(names, key=len)
+    both = [f"{name}/--no-{name.removeprefix('--')}" if name == long else name for name in names]
+    return option(*both, panel=panel, show_default=False, **more)
+
+
+def _complete_device() -> list[str]:
+    return ["auto", "cpu", "cuda", "mps"]
+
+
+Device = Annotated[
+    str,
+    option(
+        "--device",
+        parser=parse_device,
+        metavar="auto|cpu|cuda[:N]|mps",
+        panel=_MACHINE,
+        autocompletion=_complete_device,
+        help="Where to compute.",
+    ),
+]
+_PRECISION: dict[str, Any] = {
+    "metavar": "auto|fp32|bf16|fp16",
+    "panel": _MACHINE,
+    "help": "Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
+}
+PrecisionChoice = Annotated[Precision, option("--precision", **_PRECISION)]
+# Figures must not change with what somebody has set for pictures.
+ScorePrecision = Annotated[Precision, option("--precision", env=False, **_PRECISION)]
+Batch = Annotated[
+    int | None,
+    option(
+        "--batch",
+        min=1,
+        metavar="N",
+        panel=_MACHINE,
+        help="Windows convolved at once on a GPU; changes speed and memory, not the picture.",
+    ),
+]
+Tile = Annotated[
+    int | None,
+    option(
+        "--tile",
+        min=1,
+        metavar="PIXELS",
+        panel=_MACHINE,
+        help="Side of the tiles in which a picture is restored; smaller ones take less memory.",
+    ),
+]
+MaxMemory = Annotated[
+    int | None,
+    option(
+        "--max-memory",
+        parser=parse_amount,
+        metavar="BYTES",
+        panel=_MACHINE,
+        help="Memory that one picture may take, such as 2G.  [default: half of what is free]",
+    ),
+]
+MaxPixels = Annotated[
+    int,
+    option(
+        "--max-pixels",
+        parser=parse_amount,
+        metavar="N",
+        panel=_MACHINE,
+        show_default=False,
+        help="Refuse pictures with more pixels, such as 100M.  "
+        f"[default: {DEFAULT_MAX_PIXELS / 1e6:.0f} million]",
+    ),
+]
+Offline = Annotated[bool, switch("--offline", panel=_MACHINE, help="Download nothing.")]
+Mirror = Annotated[
+    str | None,
+    typer.Option(
+        "--mirror",
+        metavar="URL",
+        envvar="NSR_WEIGHTS_MIRROR",
+        show_envvar=False,
+        rich_help_panel=_MACHINE,
+        help="Address to try first for weights.",
+    ),
+]

@@ -1,0 +1,140 @@
+"""The options about files: what is read, what becomes of it, and where that goes."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nsr_cli.options.common import option, switch
+from nsr_cli.options.values import parse_format
+
+IfExists = Literal["skip", "overwrite", "error"]
+
+_WHERE = "What and where"
+
+
+def parse_folder(text: str | Path) -> Path:
+    """A folder for results; UsageError if its name is empty, which would be the working folder."""
+    from nsr_cli.planning.places import checked_output  # numpy and the codecs: not for --help
+
+    return Path(checked_output(str(text)) or "")
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN",
+        default_factory=list,
+        help="Pictures, folders, patterns, or - for stdin.",
+        show_default=False,
+    ),
+]
+
+Output = Annotated[
+    str | None,
+    option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        panel=_WHERE,
+        env=False,
+        help="Result file, folder, or - for stdout.",
+    ),
+]
+Recursive = Annotated[bool, switch("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+FilesFrom = Annotated[
+    list[str] | None,
+    option(
+        "--files-from",
+        metavar="FILE",
+        panel=_WHERE,
+        env=False,
+        help="Also take the paths in FILE, one a line; - reads them from stdin. May be given several times.",
+    ),
+]
+Null = Annotated[
+    bool,
+    option(
+        "-0",
+        "--null",
+        panel=_WHERE,
+        env=False,
+        help="Paths are separated by NUL bytes, as find -print0 writes them.",
+    ),
+]
+Name = Annotated[
+    str | None,
+    option(
+        "--name",
+        metavar="TEMPLATE",
+        panel=_WHERE,
+        help="Name of each result, such as '{stem}_{task}'; also {ext} {scale} {model} {sigma} {quality} "
+        "{index}.",
+    ),
+]
+
+
+def _exists(more: str) -> Any:
+    return option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help=f"What to do if the result already exists{more}.  [default: skip; error for -o FILE]",
+    )
+
+
+Exists = Annotated[
+    IfExists | None,
+    _exists("; skip still replaces it if nsr made it with other settings and nobody has edited it"),
+]
+SheetExists = Annotated[IfExists | None, _exists("")]
+
+
+def _exists_as(default: str, what: str) -> Any:
+    """For commands whose default does not depend on -o."""
+    return option(
+        "--if-exists",
+        metavar="skip|overwrite|error",
+        panel=_WHERE,
+        help=f"What to do if {what}.  [default: {default}]",
+    )
+
+
+DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
+SavedExists = Annotated[IfExists | None, _exists_as("error", "a picture to save already exists")]
+WeightsExists = Annotated[IfExists | None, _exists_as("error", "the file already exists")]
+PublishedExists = Annotated[
+    IfExists | None,
+    _exists_as(
+        "error, but a file that the manifest lists under this very name is replaced",
+        "NAME.safetensors already exists",
+    ),
+]
+PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
+Format = Annotated[
+    str | None,
+    option(
+        "--format",
+        metavar="FORMAT",
+        panel=_WHERE,
+        parser=parse_format,
+        help="png, jpeg, webp, tiff, bmp, gif or ppm.  [default: as the input where that is lossless, else png]",
+    ),
+]
+Quality = Annotated[
+    int | None,
+    option(
+        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Quality of a JPEG or WebP result."
+    ),
+]
+Strip = Annotated[bool, switch("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
+AllFrames = Annotated[
+    bool,
+    switch("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
+]
+DryRun = Annotated[
+    bool, option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")
+]
+Json = Annotated[
+    bool, option("--json", panel=_WHERE, env=False, help="Print one JSON object for each picture.")
+]

@@ -1,0 +1,206 @@
+"""Options of `nsr train` that make its recipe: its network, and what it minimizes in how many steps at which rate."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from nsr_cli.options.train import option, parse_duration, parse_positive
+
+_NETWORK, _SCHEDULE = "Network", "Schedule"
+
+
+def _of_network(name: str, metavar: str | None, about: str, **more: Any) -> Any:
+    """An option in whose place the network's preset has a value."""
+    return option(_NETWORK, name, metavar, f"{about}  [default: the preset's]", **more)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """A preset, and what is to differ from it; None leaves what the preset has."""
+
+    preset: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--network",
+            "PRESET",
+            "sparse-plus, sparse-minus-l, edsr-s, wdsr, base, lite, restore-plus, restore-minus, restore-base, "
+            "restore-lite, restore-deep, restore-deeper or tiny.  [default: sparse-plus for upscale, else "
+            "restore-plus]",
+        ),
+    ] = None
+    blocks: Annotated[
+        int | None, _of_network("--blocks", "N", "Residual blocks (N in the paper).", min=1)
+    ] = None
+    width: Annotated[
+        int | None,
+        _of_network("--width", "N", "Channels between the blocks (n).", min=1),
+    ] = None
+    expansion: Annotated[
+        int | None,
+        _of_network("--expansion", "N", "Channels inside a block, as a multiple of --width (w).", min=1),
+    ] = None
+    groups: Annotated[
+        int | None,
+        _of_network("--groups", "N", "Sparsity groups of kernels (k).", min=1),
+    ] = None
+    cardinality: Annotated[
+        int | None,
+        _of_network("--cardinality", "N", "Cardinal groups (d); 0 makes each channel one.", min=0),
+    ] = None
+    selection: Annotated[
+        Literal["none", "softmax", "sigmoid", "gumbel"] | None,
+        _of_network(
+            "--selection",
+            "none|softmax|sigmoid|gumbel",
+            "How groups are weighted (Table 1); none is a plain convolution, of one group.",
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        _of_network(
+            "--temperature",
+            "T",
+            "Temperature of the softmax, above 0; lower ones decide more sharply.",
+            parser=parse_positive,
+        ),
+    ] = None
+    shared: Annotated[
+        bool | None,
+        _of_network(
+            "--shared/--separate", None, "One selection for both convolutions of a block, or one for each."
+        ),
+    ] = None
+
+    def changes(self) -> dict[str, Any]:
+        """Fields of the network that differ from the preset's."""
+        given = asdict(self)
+        del given["preset"]
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleOptions:
+    """Fields of a recipe, named as there."""
+
+    steps: Annotated[
+        int | None,
+        option(
+            _SCHEDULE, "--steps", "N", "Steps to train.  [default: 30 epochs of 100 crops a picture]", min=1
+        ),
+    ] = None
+    time_budget: Annotated[
+        float | None,
+        option(
+            _SCHEDULE,
+            "--time-budget",
+            "TIME",
+            "Time to train, such as 25m; the run ends then or after --steps, whichever comes first.  "
+            "[default: no limit]",
+            parser=parse_duration,
+        ),
+    ] = None
+    batch: Annotated[
+        int, option(_SCHEDULE, "--batch", "N", "Patches in a step, over all processes.", min=1)
+    ] = 16
+    windows: Annotated[
+        int,
+        option(_SCHEDULE, "--windows", "N", "Side of a patch, in selection windows of the network.", min=1),
+    ] = 1
+    level_power: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--level-power",
+            "P",
+            "Noise levels and JPEG qualities are drawn as u^P of their range, u uniform: above 1, low ones come more "
+            "often.",
+            parser=parse_positive,
+        ),
+    ] = 1.0
+    flat: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--flat",
+            "SHARE",
+            "Share of patches made nearly one color; 0.1 keeps flat areas from being tinted.",
+            min=0,
+            max=1,
+        ),
+    ] = 0
+    intact: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--intact",
+            "SHARE",
+            "Share of dejpeg patches left uncompressed; only their mean color enters the loss (needs --mean-color).",
+            min=0,
+            max=1,
+        ),
+    ] = 0
+    learning_rate: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--learning-rate",
+            "RATE",
+            "Learning rate at the start, above 0.",
+            parser=parse_positive,
+        ),
+    ] = 1e-3
+    selector_rate: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--selector-rate",
+            "TIMES",
+            "Learning rate of what chooses the groups of kernels, as a multiple of that of the kernels.",
+            parser=parse_positive,
+        ),
+    ] = 1.0
+    loss: Annotated[
+        Literal["l1", "l2", "psnr"],
+        option(
+            _SCHEDULE,
+            "--loss",
+            "l1|l2|psnr",
+            "What to minimize: absolute errors as in the paper, squared ones, or the negative PSNR of each patch, in "
+            "which all levels count alike.",
+        ),
+    ] = "l1"
+    mean_color: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--mean-color",
+            "WEIGHT",
+            "Weight of the error of each patch's mean color, added to the loss; 0 adds none.",
+            min=0,
+            max=100,
+        ),
+    ] = 0
+    schedule: Annotated[
+        Literal["step", "cosine"],
+        option(
+            _SCHEDULE,
+            "--schedule",
+            "step|cosine",
+            "Learning rate: ×0.2 at 2/3 and 5/6 of the run, as in the paper, or a half cosine down to 0.",
+        ),
+    ] = "step"
+    warmup: Annotated[
+        int,
+        option(_SCHEDULE, "--warmup", "STEPS", "Steps in which the learning rate rises to its start.", min=0),
+    ] = 0
+    ema: Annotated[
+        float,
+        option(
+            _SCHEDULE,
+            "--ema",
+            "DECAY",
+            "Decay of an average of the weights, such as 0.999, which is then the result; 0 keeps none.",
+            min=0,
+            max=0.99999,
+        ),
+    ] = 0

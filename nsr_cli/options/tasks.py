@@ -1,0 +1,30 @@
+"""Options that the commands which show something share: their picture, and its task."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from nsr_cli.planning.tasks import task_of
+
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or - for stdin.", show_default=False)]
+
+Task = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="upscale|denoise|dejpeg",
+        rich_help_panel="How",
+        help="Task to show.  [default: the one whose level is given, else upscale]",
+    ),
+]
+
+_PARAMETERS: Mapping[str, str] = {"upscale": "scale", "denoise": "sigma", "dejpeg": "jpeg_quality"}
+
+
+def choose_task(ctx: Any, task: str | None) -> str:
+    """The task that was named, or the one whose option stands on the command line. Raises as `task_of`."""
+    sources = {one: ctx.get_parameter_source(name) for one, name in _PARAMETERS.items()}
+    return task_of(
+        task, [one for one, found in sources.items() if getattr(found, "name", "") == "COMMANDLINE"]
+    )

@@ -1,0 +1,282 @@
+"""From what was typed to the pictures that are meant: files, folders, patterns and stdin.
+
+Nothing is opened here but folders. Every path is met once, in a fixed order; pipes, devices and links that
+lead back into a folder being read are left out with a reason.
+"""
+
+import errno
+import glob
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nsr_cli.errors import UsageError
+from nsr_cli.planning.whereabouts import Whereabouts
+from nsr_cli.shown import safe_text
+
+STDIN = "-"
+
+_SHOWN = 6  # suffixes of files that are not pictures
+
+_LEADS_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One picture; `path` is None for stdin, `root` the given folder in which it was found."""
+
+    path: Path | None
+    root: Path | None = None
+    typed: str = ""
+    """The path as it was given, where it was."""
+
+    @property
+    def relative_folder(self) -> Path:
+        """Where below `root` the file lies."""
+        return self.path.parent.relative_to(self.root) if self.path and self.root else Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A path that will not be restored, and why, in one line."""
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the inputs came to."""
+
+    found: list[Found] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    """The folders that were given."""
+    skipped: list[Remark] = field(default_factory=list)
+    """Entries of folders that are not files to read: reported, but not as failures."""
+    failed: list[Remark] = field(default_factory=list)
+    """Inputs that were named and cannot be read."""
+    others: int = 0
+    """Files in folders that are not named like pictures."""
+    other_suffixes: set[str] = field(default_factory=set)
+    """Theirs, lower case, with dot."""
+    unvisited: int = 0
+    """Subfolders that were not looked into."""
+
+    @property
+    def ignored(self) -> str:
+        """What was not looked at, as `ignored` says it."""
+        return ignored(self.others, self.other_suffixes, self.unvisited)
+
+
+def gather(
+    inputs: Sequence[str], recursive: bool, suffixes: Collection[str], listed: Sequence[str] = ()
+) -> Gathered:
+    """Resolve `inputs` in order, then `listed`. In folders only files with one of `suffixes` count.
+
+    Args:
+        inputs: paths, patterns, and `-` for stdin.
+        recursive: whether to look into subfolders.
+        suffixes: lower case, with dot.
+        listed: paths out of a list, which are never patterns and never stdin.
+
+    Raises:
+        UsageError: stdin is given twice.
+    """
+    gathered = Gathered()
+    seen = _Seen()
+    if list(inputs).count(STDIN) > 1:
+        raise UsageError("'-' is given twice: stdin can be read once")
+    for text in _expanded(inputs, gathered):
+        if text == STDIN:
+            gathered.found.append(Found(None))
+        else:
+            _take(text, recursive, suffixes, seen, gathered)
+    for text in listed:
+        _take(text, recursive, suffixes, seen, gathered)
+    return gathered
+
+
+def ignored(others: int, suffixes: Collection[str], unvisited: int) -> str:
+    """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing.
+
+    Args:
+        others: files in folders that are not named like pictures.
+        suffixes: theirs.
+        unvisited: subfolders that were not looked into.
+    """
+    parts = []
+    if others:
+        shown = ", ".join([*sorted(suffixes)[:_SHOWN], *(["..."] if len(suffixes) > _SHOWN else [])])
+        parts.append(f"{others} other file{'s' * (others > 1)} ignored" + (f" ({shown})" if shown else ""))
+    if unvisited:
+        one = unvisited == 1
+        parts.append(
+            f"{unvisited} subfolder{'s' * (not one)} not looked into (-r takes {'it' if one else 'them'})"
+        )
+    return ", ".join(parts)
+
+
+def nothing_found(gathered: Gathered) -> str:
+    """Why nothing is left to do where no input led to a picture, and none failed."""
+    where = ", ".join(safe_text(folder) for folder in gathered.folders)
+    hint = "; -r looks into its subfolders" if gathered.unvisited else ""
+    return f"no pictures in {where}{hint}"
+
+
+def mode_of(path: Path) -> int:
+    """What `path` leads to, as `os.stat` says it; 0 if that cannot be found out, for whatever reason."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` leads to a folder."""
+    return stat.S_ISDIR(mode_of(path))
+
+
+def is_special(path: Path) -> bool:
+    """Whether `path` leads to a device, a pipe or a socket."""
+    mode = mode_of(path)
+    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def unreadable(text: str) -> str:
+    """Why a path that was named is not a readable file; empty if it is one."""
+    try:
+        os.lstat(text)  # a folder on the way that may not be entered is another matter than a missing file
+        kind = _kind(Path(text))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "no such file"
+    except OSError as error:
+        return _unread(error)
+    return {"file": "", "folder": "a folder, not a file"}.get(kind, kind)
+
+
+def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
+    """The inputs with patterns replaced by what matches; a path that exists is never taken for a pattern."""
+    for text in inputs:
+        if text == STDIN or os.path.lexists(text) or not glob.has_magic(text):
+            yield text
+            continue
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
+        if not matches:
+            gathered.failed.append(Remark(text, "nothing matches this pattern"))
+        yield from matches
+
+
+class _Seen:
+    """The paths that have been met."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._where = Whereabouts()
+
+    def is_new(self, path: Path) -> bool:
+        """Whether this is the first time that `path` is met."""
+        before = len(self._keys)
+        self._keys.add(self._where.spelled(path))
+        return len(self._keys) > before
+
+
+def _take(text: str, recursive: bool, suffixes: Collection[str], seen: _Seen, gathered: Gathered) -> None:
+    """Add the picture of that name, or those in the folder of that name."""
+    if text and is_folder(Path(text)):
+        gathered.folders.append(Path(text))
+        for found in _walk(Path(text), recursive, suffixes, gathered):
+            _add(found, seen, gathered)
+    elif reason := unreadable(text):
+        gathered.failed.append(Remark(text or "''", reason))
+    else:
+        _add(Found(Path(text), typed=text), seen, gathered)
+
+
+def _add(found: Found, seen: _Seen, gathered: Gathered) -> None:
+    if found.path is None or seen.is_new(found.path):
+        gathered.found.append(found)
+
+
+def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
+    visited: set[tuple[int, int]] = set()
+    waiting = _not_visited([root], visited, gathered)
+    while waiting:
+        folder = waiting.pop()
+        below = []
+        for entry in _entries(folder, gathered):
+            if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
+                continue
+            path = folder / entry.name
+            try:
+                kind = _kind(path)
+            except OSError as error:  # the names of a folder may be read without a right to what they name
+                gathered.failed.append(Remark(str(path), _unread(error)))
+                continue
+            if kind == "folder":
+                below.append(path)
+            elif kind != "file":
+                gathered.skipped.append(Remark(str(path), kind))
+            elif path.suffix.lower() in suffixes:
+                yield Found(path, root)
+            else:
+                gathered.others += 1
+                gathered.other_suffixes |= {path.suffix.lower()} - {""}
+        gathered.unvisited += 0 if recursive else len(below)
+        waiting += reversed(_not_visited(below, visited, gathered) if recursive else [])
+
+
+def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: Gathered) -> list[Path]:
+    """Those of `folders` that no other name or link has led to; all are noted as visited."""
+    new = []
+    for path in folders:
+        try:
+            identity = _identity(path)
+        except OSError as error:
+            gathered.failed.append(Remark(str(path), _unread(error)))
+            continue
+        if identity in visited:
+            gathered.skipped.append(Remark(str(path), "leads to a folder that is already being read"))
+        else:
+            visited.add(identity)
+            new.append(path)
+    return new
+
+
+def _entries(folder: Path, gathered: Gathered) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        gathered.failed.append(Remark(str(folder), _unread(error)))
+        return []
+
+
+def _kind(path: Path) -> str:
+    """'file', 'folder', or the reason why it is neither. OSError if that cannot be found out."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno in _LEADS_NOWHERE and os.path.islink(path):  # noqa: PTH114 (Path's may raise)
+            return "a broken link"
+        raise
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else _special(mode)
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a pipe, not a file; feed it to stdin and give -"
+    return "a socket, not a file" if stat.S_ISSOCK(mode) else "a device, not a file"
+
+
+def _unread(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

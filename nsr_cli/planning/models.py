@@ -1,0 +1,34 @@
+"""Which models may be named for a task, found out before anything is loaded."""
+
+import os
+from pathlib import Path
+
+from nsr_cli.errors import UsageError
+from nsr_cli.reads import why_no_file
+from nsr_cli.shown import safe_text
+
+PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
+"""Suffixes of files that may run code when they are loaded."""
+
+
+def check_model(model: str | None, task: str) -> None:
+    """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
+    if model is None:
+        return
+    path = Path(model)
+    if path.suffix.lower() in PICKLES:
+        raise UsageError(
+            f"{safe_text(model)} may run code when it is loaded: convert it with nsr weights import"
+        )
+    if path.suffix.lower() == ".safetensors" or os.sep in model:
+        why = why_no_file(path)
+        if why is not None:
+            raise UsageError(
+                f"{safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
+            )
+        return
+    from nsr_cli.weights.entry import TIERS
+    from nsr_cli.weights.manifest import load_manifest
+
+    if model not in TIERS:
+        load_manifest().resolve(model, task)

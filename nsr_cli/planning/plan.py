@@ -1,0 +1,230 @@
+"""The plan of a run, made before the first picture is opened: which file becomes which.
+
+    inputs ──gather──▶ pictures ──place──▶ jobs ──check──▶ Plan
+
+Whatever would lose or mix up files is found here, while nothing has been done: two results of one name, a
+result in place of an input or among the inputs, a folder that cannot be written.
+"""
+
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nsr_cli.errors import UsageError
+from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+from nsr_cli.planning.inputs import (
+    Gathered,
+    Remark,
+    gather,
+    ignored,
+    is_folder,
+    is_special,
+    mode_of,
+    nothing_found,
+)
+from nsr_cli.planning.job import Job
+from nsr_cli.planning.naming import format_of, name_too_long
+from nsr_cli.planning.places import Request, TargetChooser
+from nsr_cli.planning.redo import stamp_of
+from nsr_cli.planning.refusals import check_folders, check_inputs_kept, distinct
+from nsr_cli.planning.whereabouts import Whereabouts
+from nsr_cli.shown import safe_text
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do, and what it will leave alone."""
+
+    jobs: tuple[Job, ...]
+    existing: tuple[Job, ...]
+    """Jobs whose results already exist and stay."""
+    failed: tuple[Remark, ...]
+    """Inputs that were named and cannot be restored."""
+    skipped: tuple[Remark, ...]
+    """Entries of folders that are not files to read."""
+    others: int
+    """Files in folders that are not pictures."""
+    other_suffixes: tuple[str, ...] = ()
+    """Theirs, sorted."""
+    unvisited: int = 0
+    """Subfolders that were not looked into."""
+    results: tuple[Remark, ...] = ()
+    """Inputs that are left out since an earlier run made them of other inputs."""
+    again: tuple[str, ...] = ()
+    """Inputs that an earlier run made of other inputs under names of its own: they are restored all the same."""
+    rule: str = "skip"
+    """What is done about results that are there: `skip`, `overwrite` or `error`."""
+
+    @property
+    def ignored(self) -> str:
+        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
+        return ignored(self.others, self.other_suffixes, self.unvisited)
+
+    @property
+    def warning(self) -> str:
+        """What is said before the run about the inputs that are results themselves; empty if there are none.
+
+        Whether a pattern found them or somebody typed them is not known: a shell replaces patterns.
+        """
+        if not self.again:
+            return ""
+        first, more = safe_text(self.again[0]), len(self.again) - 1
+        told = f"{first} is a result of this command itself"
+        if not more:
+            return f"{told}, and is restored again; leave it out if that is not meant"
+        are = "are" if more > 1 else "is"
+        return (
+            f"{told}, as {are} {more} more of the inputs, and they are restored again; "
+            "leave them out if that is not meant"
+        )
+
+    @property
+    def inputs(self) -> int:
+        """Pictures that were asked for, however they fare."""
+        return len(self.jobs) + len(self.existing) + len(self.failed) + len(self.results)
+
+
+def make_plan(request: Request) -> Plan:
+    """Plan a run without changing anything on the disk.
+
+    Raises:
+        UsageError: the results would collide, replace inputs, or lie among the inputs; nothing to do.
+        WriteError: a folder for results cannot be made or written.
+    """
+    gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
+    if not gathered.found and not gathered.failed:
+        raise UsageError(nothing_found(gathered))
+    asked = _asked(gathered, TargetChooser(request, gathered))
+    if named := _names_file(request, asked):
+        asked = [replace(asked[0], is_named=True)]
+    rule = request.if_exists or ("error" if named else "skip")
+    where = Whereabouts()
+    results = _results(asked, request, where) if rule == "skip" else {}
+    jobs: list[Job] = []
+    too_long = []
+    for job in asked:
+        if id(job) in results:
+            continue
+        if job.target is not None and name_too_long(job.target.name):
+            too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
+        else:
+            jobs.append(job)
+    jobs = distinct(jobs, where)
+    check_inputs_kept(jobs, request.if_exists)
+    there = _existing(jobs, request, rule)
+    outdated = _outdated(there, request)
+    existing = [job for job in there if id(job) not in outdated]
+    kept = {id(job) for job in existing}
+    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
+    check_folders(left)
+    return Plan(
+        jobs=tuple(left),
+        existing=tuple(existing),
+        failed=(*gathered.failed, *too_long),
+        skipped=tuple(gathered.skipped),
+        others=gathered.others,
+        other_suffixes=tuple(sorted(gathered.other_suffixes)),
+        unvisited=gathered.unvisited,
+        results=tuple(results.values()),
+        again=_results_again(left, gathered, request),
+        rule=rule,
+    )
+
+
+def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
+    """A job for every picture that was found, in that order."""
+    namer, jobs = place.namer, []
+    many = len(gathered.found) + len(gathered.failed) > 1
+    for index, found in enumerate(gathered.found, 1):
+        some = found.path is not None and (many or found.root is not None)
+        depth = 0 if found.root is None else 1 + len(found.relative_folder.parts)
+        form = namer.format_for(found.path)
+        job = Job(found.path, place(found, index), form, one_of_many=some, depth=depth)
+        own = format_of(found.path.suffix) if found.path is not None else None
+        if found.path is None and namer.format is None:
+            job = replace(job, format=None)
+        elif namer.format is None and own in LOSSLESS and job.format != own:
+            job = replace(job, note=f"{own} cannot hold its transparency: it becomes {job.format}")
+        jobs.append(job)
+    return jobs
+
+
+def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[int, Remark]:
+    """The jobs, by their identity, whose inputs are the results of other ones, as their notes say too.
+
+    A pattern finds them when a run is continued. Under another name, or behind a link, they stay inputs.
+    """
+    makers: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is not None:
+            makers.setdefault(where.entry(job.target), job)
+    found: dict[int, Remark] = {}
+    for job in jobs:
+        maker = None if job.source is None else makers.get(where.entry(job.source))
+        if job.source is None or maker is None or maker is job or request.earlier is None:
+            continue
+        if request.earlier.knows(job.source):
+            found[id(job)] = Remark(job.label, f"it is the result of {maker.label}")
+    return found
+
+
+def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
+    """The inputs that are results of this task, by their notes, and stand beside what they are made of, by its name.
+
+    Notes are read of files alone that are named like results: what is before the last `_` names another input.
+    """
+    if request.earlier is None:
+        return ()
+    stems = {(found.path.parent, found.path.stem) for found in gathered.found if found.path is not None}
+    likely = (
+        job.source
+        for job in jobs
+        if job.source is not None and (job.source.parent, job.source.stem.rpartition("_")[0]) in stems
+    )
+    return tuple(str(source) for source in likely if request.earlier.knows(source))
+
+
+def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
+    """The jobs whose results are there and stay.
+
+    Raises:
+        UsageError: there are some and they are an error, or a folder stands in the way.
+    """
+    for job in jobs:
+        if job.target is not None and is_folder(job.target):
+            raise UsageError(f"{safe_text(job.target)} is a folder: choose another name")
+        if job.target is not None and not _names_file(request, jobs) and is_special(job.target):
+            raise UsageError(f"{safe_text(job.target)} is a pipe or a device: choose another name")
+    # A device or a pipe that is named is there to be written to.
+    there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
+    if rule == "error" and there:
+        label = safe_text(there[0].target_label)
+        if len(there) == 1:
+            raise UsageError(
+                f"{label} already exists: --if-exists overwrite replaces it, --if-exists skip leaves it"
+            )
+        raise UsageError(
+            f"{label} and {len(there) - 1} more already exist: --if-exists overwrite replaces them, "
+            "--if-exists skip leaves them"
+        )
+    return there if rule == "skip" else []
+
+
+def _outdated(jobs: Sequence[Job], request: Request) -> dict[int, Job]:
+    """The jobs, by their identity, whose results say that they were made with other settings."""
+    found = {}
+    for job in jobs:
+        if request.earlier is None or job.target is None:
+            continue
+        with suppress(OSError):
+            stamp = stamp_of(job.target)
+            if request.earlier.differs(job.target, job.format):
+                found[id(job)] = replace(job, outdated=stamp)
+    return found
+
+
+def _names_file(request: Request, jobs: Sequence[Job]) -> bool:
+    """Whether `-o` names the one result itself."""
+    return request.output is not None and len(jobs) == 1 and jobs[0].target == Path(request.output)

@@ -1,0 +1,67 @@
+"""Reading a file, or stdin, that ought to be a picture: never more of it than a picture can have."""
+
+import sys
+from pathlib import Path
+
+from nsr_cli.errors import DecodeError, UsageError
+from nsr_cli.imaging.limits import most_bytes
+from nsr_cli.imaging.stream import read_stream
+from nsr_cli.planning.inputs import STDIN, unreadable
+from nsr_cli.reads import read_regular
+from nsr_cli.terminal.console import Console, is_terminal
+
+
+def read_input(text: str, max_pixels: int, console: Console) -> bytes:
+    """The bytes of the picture that was named: those of a file, or for `-` the first picture on stdin.
+
+    Raises:
+        UsageError: stdin is a terminal.
+        DecodeError: it cannot be read, is a pipe or a device, or is too large to be a picture.
+    """
+    if text == STDIN:
+        return _read_stdin(max_pixels, console)
+    if reason := unreadable(text):
+        raise DecodeError(reason)
+    return read_file(Path(text), max_pixels)
+
+
+def read_file(path: Path | None, max_pixels: int) -> bytes:
+    """The bytes of a file that is not larger than any picture within the limit.
+
+    Raises:
+        DecodeError: it cannot be read, or is too large to be a picture.
+    """
+    if path is None:
+        raise DecodeError("stdin holds no picture")
+    try:
+        check_bytes(path.stat().st_size, max_pixels)
+        return read_regular(path, most_bytes(max_pixels))
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+
+
+def check_bytes(stored: int, max_pixels: int) -> None:
+    """DecodeError if a file of so many bytes is larger than any picture within the limit."""
+    if stored > most_bytes(max_pixels):
+        raise DecodeError(f"its {stored} bytes are too many for a picture within --max-pixels {max_pixels}")
+
+
+def _read_stdin(max_pixels: int, console: Console) -> bytes:
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise UsageError(
+            "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
+        )
+    pictures = read_stream(
+        sys.stdin.buffer, max_pixels=max_pixels, notice=lambda text: console.warning(f"stdin: {text}")
+    )
+    try:
+        data = next(pictures)
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+    try:
+        more = next(pictures, None) is not None
+    except (DecodeError, OSError):  # whatever it is, it was not asked for
+        more = True
+    if more:
+        console.warning("stdin: only its first picture is taken")
+    return data

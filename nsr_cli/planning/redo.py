@@ -1,0 +1,106 @@
+"""Which existing results were made with other settings than those of this run.
+
+A result is made again only if its own note says so, and its pixels and metadata are still those of the note: what
+somebody has edited, or another program has made, is never replaced.
+"""
+
+import hashlib
+import threading
+from contextlib import suppress
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from nsr_cli.errors import NsrError, WriteError
+from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.planning.settings import Settings, arguments_of
+from nsr_cli.reads import read_regular
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.weights.entry import COLORS, TASKS
+from nsr_cli.weights.manifest import load_manifest
+
+Stamp = tuple[int, int, int, int]
+
+
+class Overtaken(WriteError):
+    """Another run has made a result meanwhile; the text says so of its file, which stays."""
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells a file from one that is written in its place, or changed: device, number, size, time."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
+    """Whether the pixels and metadata of a result are still those of its note; False if they cannot be read.
+
+    Notes of older versions say nothing of the metadata, which then count as untouched.
+    """
+    try:
+        record = provenance.read(path)
+        if record is None or "pixels" not in record:
+            return False
+        data = read_regular(path)
+        if record.get("metadata") not in (None, metadatadigest.digest(data, provenance.KEYWORD)):
+            return False
+        with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
+            return provenance.digest(decoder.pages(data)) == record["pixels"]
+    except (OSError, *metadatadigest.DAMAGE):
+        return False
+
+
+class Earlier:
+    """Compares notes in results with the settings of a run; the weights are looked up once, when needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def knows(self, path: Path) -> bool:
+        """Whether a picture's note says that this task made it, with whatever options."""
+        return self._note(path) is not None
+
+    def differs(self, path: Path, form: str | None) -> bool:
+        """Whether a result's note says other options or weights of the same task; False without such a note.
+
+        The result of another task is another picture: that one name was meant for both is an accident.
+        """
+        record = self._note(path)
+        if record is None or "pixels" not in record:
+            return False
+        if self._settings.strip:  # a result of this run would have no note, nor what else was to be dropped
+            return True
+        arguments = arguments_of(self._settings, form, animated="frames" in record)
+        if record["command"] != provenance.command_of(arguments):
+            return True
+        used = set(record["model_sha256"].split("+"))
+        return bool(self._weights) and not used <= self._weights
+
+    def _note(self, path: Path) -> dict[str, str] | None:
+        """The note of a result of this task; None for any other file."""
+        try:
+            record = provenance.read(path)
+        except (OSError, NsrError):
+            return None
+        ours = record is not None and record["command"].split()[:2] == ["nsr", self._settings.task]
+        return record if ours else None
+
+    @cached_property
+    def _weights(self) -> set[str]:
+        """The hashes of all weights that this run may use; empty if they are not known."""
+        try:
+            manifest = load_manifest()
+        except NsrError:
+            return set()
+        tasks = TASKS if self._settings.task == "auto" else (self._settings.task,)
+        found: set[str] = set()
+        for task in tasks:
+            scales = {entry.scale for entry in manifest.entries if entry.task == task} or {None}
+            for scale, color in product(scales, COLORS):
+                with suppress(OSError, NsrError):
+                    chosen = manifest.resolve(self._settings.model_for(task), task, scale, color)
+                    if isinstance(chosen, Path):
+                        found.add(hashlib.sha256(chosen.read_bytes()).hexdigest())
+                        break  # the same for all
+                    found.add(chosen.sha256)
+        return found

@@ -1,0 +1,161 @@
+"""One picture in, one sheet or page out: for the commands that show rather than restore."""
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsr_cli.errors import NotReady, PictureError, UsageError
+from nsr_cli.files import write_atomic, write_error
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.planning.inputs import STDIN, is_folder, mode_of
+from nsr_cli.planning.places import checked_output
+from nsr_cli.planning.reading import read_input
+from nsr_cli.planning.refusals import check_folder
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console, is_terminal
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the result goes: a file, or stdout (None). `form` is the format that its name asks for."""
+
+    path: Path | None
+    form: str
+    there: bool = False
+    """Whether the file already exists and stays."""
+    like: Path | None = None
+    """The file of the picture that it shows: nobody else gets to read it."""
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return "stdout" if self.path is None else safe_text(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The picture of a command, with the bytes of its file; `label` is how messages call it."""
+
+    label: str
+    data: bytes
+    picture: Picture
+
+
+def place(
+    image: str, output: str | None, tag: str, forms: Mapping[str, str], if_exists: str | None
+) -> Target:
+    """Decide where the result goes, before any work.
+
+    output     result
+    (none)     beside IMAGE as STEM + tag, with the first suffix of `forms`; stdout if IMAGE is -
+    -          stdout
+    FOLDER     in it, named as above
+    FILE       FILE; its suffix decides the format
+
+    Args:
+        image, output: as typed.
+        tag: what tells the result's name from the picture's.
+        forms: suffixes and the formats that they mean, the default first.
+        if_exists: `skip`, `overwrite` or `error`; None for the default: skip, but error for -o FILE.
+
+    Raises:
+        UsageError: no place for a result, or one that is taken.
+        WriteError: its folder cannot be written.
+    """
+    checked_output(output)
+    suffix, form = next(iter(forms.items()))
+    if output == STDOUT or (output is None and image == STDIN):
+        if output is None and is_terminal(sys.stdout):
+            raise UsageError(
+                "the result would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
+            )
+        return Target(None, form)
+    name = ("stdin" if image == STDIN else Path(image).stem) + tag + suffix
+    named = False
+    if output is None:
+        path = Path(image).parent / name
+    elif output.endswith(("/", os.sep)) or is_folder(Path(output)):
+        path = Path(output) / name
+    else:
+        named, path = True, Path(output)
+        if path.suffix.lower() not in forms:
+            raise UsageError(f"-o {safe_text(output)}: the name must end in {' or '.join(forms)}")
+        form = forms[path.suffix.lower()]
+    made_from = None if image == STDIN else Path(image)
+    return checked(Target(path, form, like=made_from), if_exists or ("error" if named else "skip"), image)
+
+
+def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -> Target:
+    """Find out whether a file can be written, before any work; with `there` if it is there and stays.
+
+    Args:
+        target: the file.
+        rule: what to do if it already exists: `skip`, `overwrite` or `error`.
+        image: what is read, which is not to be replaced.
+        option: the one that gives another place, for the messages.
+
+    Raises:
+        UsageError, WriteError: as of `place`.
+    """
+    path = target.path or Path()
+    if is_folder(path):
+        raise UsageError(f"{safe_text(path)} is a folder: choose another name")
+    if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(Path(image)):
+        raise UsageError(f"{safe_text(path)} is the input itself: choose another name with {option}")
+    if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
+        if rule == "error":
+            raise UsageError(
+                f"{safe_text(path)} already exists: --if-exists overwrite replaces it, "
+                "--if-exists skip leaves it"
+            )
+        if rule == "skip":
+            return Target(path, target.form, there=True)
+    check_folder(path.parent, option)
+    return target
+
+
+def skips(target: Target, image: str, console: Console) -> bool:
+    """Whether the result is there and stays, which is then said."""
+    if target.there:
+        console.note(f"{image}: skipped, {target.label} already exists (--if-exists overwrite replaces it)")
+    return target.there
+
+
+def read(image: str, max_pixels: int, console: Console) -> Source:
+    """Read and decode the picture; what is odd about it is said.
+
+    Raises:
+        UsageError: it is a folder, or stdin is a terminal.
+        PictureError, NotReady: it cannot be read or decoded.
+    """
+    label = "stdin" if image == STDIN else image or "''"
+    if image not in ("", STDIN) and is_folder(Path(image)):
+        raise UsageError(f"{safe_text(image)} is a folder: give one picture")
+    try:
+        data = read_input(image, max_pixels, console)
+        with Decoder(max_pixels, notice=console.warning) as decoder:
+            picture = decoder.first(data)
+    except (PictureError, NotReady) as error:
+        raise type(error)(f"{safe_text(label)}: {error}") from error
+    for note in picture.remarks:
+        console.warning(f"{label}: {note}")
+    return Source(label, data, picture)
+
+
+def write(target: Target, data: bytes) -> None:
+    """Write the result where it was to go. Raises `WriteError`."""
+    if target.path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(target.path.parent, error) from error
+    write_atomic(target.path, data, like=target.like)

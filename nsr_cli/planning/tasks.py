@@ -1,0 +1,32 @@
+"""Which task is meant, by its name or by the level that is given."""
+
+from collections.abc import Mapping, Sequence
+
+from nsr_cli.errors import UsageError
+from nsr_cli.shown import did_you_mean, safe_text
+
+LEVEL_OPTIONS: Mapping[str, str] = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
+"""Every task, and the option for how strong its degradation is."""
+
+
+def task_of(task: str | None, given: Sequence[str]) -> str:
+    """The task that was named, or the one whose level was given; `upscale` without both.
+
+    Args:
+        task: as it was typed.
+        given: the tasks whose levels were given.
+
+    Raises:
+        UsageError: there is no such task, or the levels are not for it.
+    """
+    if task is not None and task not in LEVEL_OPTIONS:
+        hint = did_you_mean(task, LEVEL_OPTIONS) or f"; there are {', '.join(LEVEL_OPTIONS)}"
+        raise UsageError(f"--task: there is no {safe_text(task)}{hint}")
+    if task is None and len(given) > 1:
+        options = " and ".join(LEVEL_OPTIONS[one] for one in given)
+        raise UsageError(f"{options} belong to different tasks: give one of them")
+    chosen = task or next(iter(given), "upscale")
+    foreign = next((LEVEL_OPTIONS[one] for one in given if one != chosen), None)
+    if foreign is not None:
+        raise UsageError(f"{foreign} does not belong to --task {chosen}: use {LEVEL_OPTIONS[chosen]}")
+    return chosen

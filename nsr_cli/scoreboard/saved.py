@@ -1,0 +1,70 @@
+"""The pictures that `nsr eval --save` keeps: exactly those that were scored, as PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.errors import UsageError
+from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
+
+if TYPE_CHECKING:
+    from nsr_cli.evaluate import Case, Scored
+    from nsr_cli.evaluate.protocol import Pixels
+    from nsr_cli.planning.single import Target
+
+
+class Saver:
+    """Writes restored pictures below a folder, as SET/MODEL/LEVEL/NAME.png.
+
+    Args:
+        folder: made where it is missing.
+        rule: what to do with files that already exist: `skip`, `overwrite` or `error`.
+    """
+
+    def __init__(self, folder: Path, rule: str) -> None:
+        self._folder, self._rule = folder, rule
+        self._targets: dict[Path, Target] = {}
+        self._written = 0
+
+    def expect(self, case: "Case", model: "Scored", images: Sequence[Path]) -> None:
+        """Find out whether the pictures of a model can be written, before any work.
+
+        Raises:
+            UsageError: a file already exists, or two pictures would have the same one.
+            WriteError: the folder cannot be written.
+        """
+        from nsr_cli.evaluate import Results, place
+        from nsr_cli.planning.single import Target, checked
+
+        if isinstance(model, Results):  # they are files already
+            return
+        for image in images:
+            path = self._folder / place(case, model.name, image)
+            if path in self._targets:
+                raise UsageError(
+                    f"--save: two pictures would go to {safe_text(path)}: score those of the same name in two runs"
+                )
+            self._targets[path] = checked(Target(path, "PNG"), self._rule, option="--save")
+
+    def keep(self, case: "Case", model: "Scored", image: Path, pixels: "Pixels") -> None:
+        """Write what a model restored from `image`, (H, W, C) uint8. Raises `WriteError`."""
+        from nsr_cli.evaluate import Results, place
+        from nsr_cli.imaging.codec import encode
+        from nsr_cli.imaging.picture import Picture
+        from nsr_cli.planning.single import write
+
+        if isinstance(model, Results):
+            return
+        target = self._targets[self._folder / place(case, model.name, image)]
+        if not target.there:
+            write(target, encode(Picture(pixels), "PNG"))
+            self._written += 1
+
+    def report(self, console: Console) -> None:
+        """Say what was written, and what was there and stays."""
+        written = self._written
+        console.note(f"saved {written} picture{'s' * (written != 1)} in {safe_text(self._folder)}")
+        left = len(self._targets) - written
+        if left:
+            console.note(f"{left} skipped, as they already exist (--if-exists overwrite replaces them)")

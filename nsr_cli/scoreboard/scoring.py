@@ -1,0 +1,190 @@
+"""The work of `nsr eval`: sets and models are found and loaded, then scored."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.errors import UsageError
+from nsr_cli.scoreboard import models, scores
+from nsr_cli.scoreboard.asked import Plan
+from nsr_cli.scoreboard.rownames import told_apart
+from nsr_cli.scoreboard.saved import Saver
+from nsr_cli.scoreboard.sets import FoundSet, find_sets, is_folder
+from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from nsr_cli.evaluate import Case, Row, Scored
+    from nsr_cli.restore import Restorer
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One set with the cases and models that it is scored with."""
+
+    jobs: "list[tuple[Case, list[Scored]]]"
+    found: FoundSet
+
+
+def run(
+    plan: Plan, data: Path | None, options: models.LoadOptions, saver: Saver | None, console: Console
+) -> "tuple[list[Row], tuple[str, str]]":
+    """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
+
+    Sets, models, pictures that may be unusable and the places to save at are all looked at before the first picture is
+    scored, so that a wrong name costs no time.
+    """
+    from nsr_cli.evaluate import evaluate_set
+
+    for name in plan.models:
+        _check_model(name, plan.task)
+    loaded = _Loaded(options, console, tta=plan.tta)
+    work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
+    _check(work, saver)
+    _warn_of_levels(plan, console)
+    rows: list[Row] = []
+    total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
+    with console.progress(total, "scoring") as bar:
+        for part in work:
+            bar.picture(part.found.set.name)
+            keep = saver.keep if saver else None
+            scored = evaluate_set(
+                part.jobs,
+                part.found.images,
+                set_images=part.found.complete,
+                progress=_steps(bar),
+                keep=keep,
+            )
+            for row in scored:
+                console.detail(scores.one_line(row))
+            rows += scored
+    return rows, loaded.ran_on
+
+
+def _check_model(name: str | None, task: str) -> None:
+    """UsageError if a model's name means nothing for the task."""
+    if is_folder(name):
+        return
+    try:
+        models.check_name(name, task)
+    except UsageError as error:
+        if name and os.sep not in name and Path(name).is_dir():
+            raise UsageError(f"{error}; for the pictures in the folder write {safe_text(name)}/") from error
+        raise
+
+
+def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
+    from nsr_cli.evaluate import find_results
+
+    cases = plan.cases(found.set)
+
+    def load(name: str | None, case: "Case") -> "Scored":
+        if name is not None and is_folder(name):
+            return find_results(Path(name), case, found.images, alone=len(cases) == 1)
+        return loaded.get(name, case)
+
+    jobs = [(case, _renamed(plan.models, [load(name, case) for name in plan.models])) for case in cases]
+    return _Work(jobs, found)
+
+
+def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
+    """The models, those from folders and files with as much of their paths in their names as tells them apart."""
+    from nsr_cli.evaluate import Renamed, Results
+
+    paths = [
+        Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None
+        for name in names
+    ]
+    shown = told_apart([model.name for model in found], paths)
+    renamed: list[Scored] = []
+    for model, name in zip(found, shown, strict=True):
+        if name == model.name:
+            renamed.append(model)
+        elif isinstance(model, Results):
+            renamed.append(replace(model, name=name))
+        else:
+            renamed.append(Renamed(model, name))
+    return renamed
+
+
+def _check(work: Sequence[_Work], saver: Saver | None) -> None:
+    """Meet before any scoring what would end it: pictures that do not fit, places that are taken."""
+    from nsr_cli.evaluate import Results
+
+    for part in work:
+        for case, found in part.jobs:
+            part.found.check(case)
+            for model in found:
+                if isinstance(model, Results):
+                    model.check(case, part.found.images)
+                if saver is not None:
+                    saver.expect(case, model, part.found.images)
+
+
+def _warn_of_levels(plan: Plan, console: Console) -> None:
+    """Say which levels are beyond those that networks know: there a row measures the wrong thing."""
+    from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+
+    ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
+    networks = [name for name in plan.models if name not in models.BASELINES and not is_folder(name)]
+    if plan.task not in ranges or not networks:
+        return
+    low, high = ranges[plan.task]
+    what = "sigma" if plan.task == "denoise" else "quality"
+    for level in plan.levels:
+        if not low <= level <= high:
+            held = min(max(level, low), high)
+            console.warning(
+                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
+            )
+
+
+def _steps(bar: Progress) -> Callable[[int, int], None]:
+    def step(done: int, _: int) -> None:
+        if done:
+            bar.finished()
+
+    return step
+
+
+def _tell_of_factors(restorer: "Restorer", scale: int, console: Console) -> None:
+    """Say if a row is not what a network of that factor does: it stands beside the paper's, which are."""
+    factors = restorer.factors
+    if factors == (scale,):
+        return
+    made = " and ".join(f"x{factor}" for factor in factors)
+    resized = "" if math.prod(factors) == scale else ", then resized"
+    console.warning(f"{restorer.name} at x{scale}: no network of that factor, but {made}{resized}")
+
+
+class _Loaded:
+    """The models of a run, each loaded once."""
+
+    def __init__(self, options: models.LoadOptions, console: Console, *, tta: bool) -> None:
+        self._options, self._console, self._tta = options, console, tta
+        self._known: dict[tuple[object, ...], Restorer] = {}
+
+    @property
+    def ran_on(self) -> tuple[str, str]:
+        """Device and precision of the networks; those of the baselines if there are only these."""
+        for restorer in self._known.values():
+            return restorer.device, restorer.precision
+        return "cpu", "fp32"
+
+    def get(self, name: str | None, case: "Case") -> "Scored":
+        """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
+        from nsr_cli.evaluate import Baseline, Ensemble
+
+        if name in models.BASELINES:
+            return Baseline(str(name), case.scale)
+        key = (name, case.task, case.scale, case.on_gray)
+        if key not in self._known:
+            color = "gray" if case.on_gray else "rgb"
+            self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
+            if case.task == "upscale":
+                _tell_of_factors(self._known[key], case.scale, self._console)
+        return Ensemble(self._known[key]) if self._tta else self._known[key]

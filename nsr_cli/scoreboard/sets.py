@@ -1,0 +1,119 @@
+"""The sets of `nsr eval`, named or folders of the user's, with all that is known of them before any scoring."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsr_cli.errors import UsageError
+from nsr_cli.scoreboard.asked import Plan
+from nsr_cli.scoreboard.rownames import told_apart
+from nsr_cli.shown import safe_text
+from nsr_cli.terminal.console import Console
+
+if TYPE_CHECKING:
+    from nsr_cli.datasets import DataStore, PictureSet
+    from nsr_cli.evaluate import Case, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSet:
+    """A set and those of its pictures that are to be scored."""
+
+    set: "PictureSet"
+    images: list[Path]
+    complete: int  # pictures of the whole set
+    shapes: "Mapping[Path, Shape]" = field(default_factory=dict)
+    """(H, W, C) of the pictures, of a set whose files nobody has checked."""
+
+    def check(self, case: "Case") -> None:
+        """Raise `DataError` if a picture is too small for a case; those of a set as published are not."""
+        from nsr_cli.evaluate import check_size
+
+        for path, (height, width, _) in self.shapes.items():
+            check_size(height, width, path, case)
+
+
+def is_folder(name: str | None) -> bool:
+    """Whether a set or model is a folder: written as a path, so that a folder named Set5 is not taken for the set."""
+    return name is not None and (os.sep in name or "/" in name) and Path(name).is_dir()
+
+
+def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) -> list[FoundSet]:
+    """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders.
+
+    Raises:
+        UsageError: there is no set of a name.
+        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `shape_of`.
+        FetchError, WriteError: a download failed.
+    """
+    from nsr_cli.datasets import DataStore
+
+    store = DataStore(data, offline=offline)
+    folders = list({Path(name).resolve(): None for name in plan.sets if is_folder(name)})
+    named = {one.name: one for one in (_set(store, name) for name in plan.sets if not is_folder(name))}
+    found = [_named(store, one, plan.limit, console) for one in named.values()]
+    names = told_apart([f"{safe_text(folder.name)}/" for folder in folders], folders)
+    return found + [
+        _own(folder, name, plan.limit, console) for folder, name in zip(folders, names, strict=True)
+    ]
+
+
+def _set(store: "DataStore", name: str) -> "PictureSet":
+    """The set of that name; UsageError if there is none, with what to write for a folder that is called so."""
+    try:
+        return store.registry.get(name)
+    except UsageError as error:
+        if Path(name).is_dir():
+            raise UsageError(
+                f"{error}; for the pictures in the folder write --set ./{safe_text(name)}/"
+            ) from error
+        raise
+
+
+def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
+    """A set by name; one whose files are known to be others is said to be so, and compared with nobody's figures."""
+    with console.progress(1, one.name) as bar:
+        images = store.find_images(one.name, bar.parts)
+    finding = store.check_own(one.name)  # what comes from the cache was checked right now
+    complete = max(one.images, len(images))
+    if finding is None or finding.state == "ok":
+        return FoundSet(one, images[:limit], complete)
+    where = f"{one.name}: the files in {safe_text(finding.folder or '')}"
+    if finding.state == "unverified":
+        console.note(
+            f"{where} are not the published ones, so that nothing tells whether they are the same pictures"
+        )
+        return FoundSet(one, images[:limit], complete)
+    more = f" and {len(finding.problems) - 1} more" if len(finding.problems) > 1 else ""
+    console.warning(
+        f"{where} are not as published ({finding.problems[0]}{more}), so that no figures of the paper stand beside; "
+        "get them again"
+    )
+    return FoundSet(
+        replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
+    )
+
+
+def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundSet:
+    """A folder of the user's own: a gray set if all pictures that are scored are gray."""
+    from nsr_cli.datasets.pictures import set_in
+
+    one, images = set_in(folder)
+    shapes = _shapes(images[:limit], name, console)
+    if all(channels == 1 for _, _, channels in shapes.values()):
+        one = replace(one, color="gray")
+    return FoundSet(replace(one, name=name), images[:limit], len(images), shapes)
+
+
+def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":
+    """Read each picture once, so that one that cannot be used is found before others are scored for hours."""
+    from nsr_cli.evaluate import shape_of
+
+    shapes = {}
+    with console.progress(len(images), f"checking {name}") as bar:
+        for image in images:
+            shapes[image] = shape_of(image)
+            bar.finished()
+    return shapes

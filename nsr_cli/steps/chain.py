@@ -1,0 +1,185 @@
+"""Several restorers in a row that look like one: `dejpeg`, `denoise`, `upscale`, without rounding in between.
+
+picture ─ color spread under transparency ─> float ─> step ─> step ─> ... ─> blend by strength ─┐
+        └ alpha ─────────────────────────────────────> bicubic ─────────────────────────────────┴─> picture
+
+rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with the rows of the beginning ─> finished rows
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from nsr_cli.engine.bands import Bands, blended_bands
+from nsr_cli.engine.finish import finished, visible_color
+from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import Progress, of_part
+from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.picture import Picture, Pixels
+from nsr_cli.steps.remedy import Step, level_of_noise
+from nsr_cli.steps.restorers import Link, Weights
+
+Sample = Callable[[], Pixels]
+"""Makes pixels (N, W, C) of parts of a picture."""
+
+_PARTS = 1000  # of a step, by which progress is told
+
+
+class Chain:
+    """The steps of one picture; `taken` says afterwards which of them were done, and at which level.
+
+    Noise is measured again after `dejpeg`, which may have removed it too: the lower level counts,
+    and a step that has nothing left to do is left out.
+
+    Args:
+        links: the steps that were found for the picture.
+        sample: makes pixels of parts of the picture; `bands` needs it if a level depends on the steps before.
+    """
+
+    def __init__(self, links: Sequence[Link], sample: Sample | None = None) -> None:
+        self.links = tuple(links)
+        self.taken: tuple[Link, ...] = ()
+        self._sample = sample
+
+    @property
+    def entries(self) -> Sequence[Weights]:
+        """The weights of all steps, each once; those taken, once that is known."""
+        found = [entry for link in self.taken or self.links for entry in link.restorer.entries]
+        return list({entry.sha256: entry for entry in found}.values())
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self.links[0].restorer.device
+
+    @property
+    def precision(self) -> str:
+        """The number types it computes in, joined with `+`; those of the steps taken, once that is known."""
+        found = [link.restorer.precision.split("+") for link in self.taken or self.links]
+        return "+".join(sorted({name for names in found for name in names}))
+
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
+        """As for `Restorer`, if that holds for every step."""
+        links: list[Link] = []
+        for link in self.links:
+            restorer = link.restorer.on_one_core(picture, side_by_side)
+            if restorer is None:
+                return None
+            links.append(replace(link, restorer=restorer))
+        return Chain(links, self._sample)
+
+    def restore(
+        self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
+    ) -> Picture:
+        """Restore one picture; `strength` blends the end of the chain with its beginning, resized.
+
+        Levels are those of the steps, whatever `options` has.
+
+        Raises:
+            MemoryExhausted, PictureError: as for `Restorer.run`.
+        """
+        plain = Picture(to_unit(visible_color(picture)))
+        made = plain
+        taken: list[Link] = []
+        for number, link in enumerate(self.links):
+            step = _remeasured(link.step, made) if taken else link.step
+            if step is None:
+                continue
+            part = of_part(progress, number, len(self.links))
+            made = link.restorer.restore(made, _told(step, options), progress=part)
+            taken.append(replace(link, step=step))
+        self.taken = tuple(taken)
+        return finished(picture, plain.pixels, made.pixels, options.strength).with_notes(*made.notes)
+
+    def bands(
+        self,
+        source: Bands,
+        dtype: DTypeLike,
+        options: RestoreOptions,
+        *,
+        memory: int,
+        clipped: bool,
+        progress: Progress | None,
+    ) -> Bands:
+        """Restore a picture that is never in memory as a whole; first it is decided which steps to take.
+
+        Args:
+            source: the picture's rows, in gray or RGB.
+            dtype: of the result's rows.
+            options: as for `restore`, but without `tta`.
+            memory: bytes that all steps may take together.
+            clipped: as for `Restorer.run`.
+            progress: told parts done and parts in all.
+
+        Raises:
+            UsageError, MemoryExhausted, PictureError: as for `Restorer.bands` and `Restorer.run`.
+        """
+        self._decide_steps()
+        links, made = self.taken, source
+        total = _StepsProgress(progress, len(links))
+        for number, link in enumerate(links):
+            final = number == len(links) - 1
+            made = link.restorer.bands(
+                made,
+                dtype if final and options.strength == 1 else np.float32,
+                _told(link.step, options),
+                memory=memory // len(links),
+                clipped=final and clipped,
+                progress=total.of(number),
+            )
+        if options.strength == 1:
+            return made
+        return blended_bands(source, made, options.strength, lambda rows: from_unit(rows, dtype))
+
+    def _decide_steps(self) -> None:
+        """Find out which steps to take, and at which level, from the sample."""
+        taken: list[Link] = []
+        for link in self.links:
+            step: Step | None = link.step
+            if taken and link.step.sigma is not None and self._sample is not None:
+                step = _remeasured(link.step, _through(taken, Picture(to_unit(self._sample()))))
+            if step is not None:
+                taken.append(replace(link, step=step))
+        self.taken = tuple(taken)
+
+
+class _StepsProgress:
+    """Adds up the progress of steps that go on at the same time."""
+
+    def __init__(self, progress: Progress | None, steps: int) -> None:
+        self._progress = progress
+        self._done = [0] * steps
+
+    def of(self, number: int) -> Progress:
+        """What one step is to call."""
+
+        def watch(done: int, total: int) -> None:
+            self._done[number] = done * _PARTS // total
+            if self._progress is not None:
+                self._progress(sum(self._done), len(self._done) * _PARTS)
+
+        return watch
+
+
+def _told(step: Step, options: RestoreOptions) -> RestoreOptions:
+    """What the restorer of a step is told; only the one that enlarges has to reach the size."""
+    size = options.size if step.task == "upscale" else None
+    return RestoreOptions(step.sigma, step.quality, tta=options.tta, size=size)
+
+
+def _through(links: Iterable[Link], picture: Picture) -> Picture:
+    """A small picture after some steps."""
+    for link in links:
+        picture = link.restorer.restore(picture, _told(link.step, RestoreOptions()))
+    return picture
+
+
+def _remeasured(step: Step, picture: Picture) -> Step | None:
+    """The step at the level that is left in a picture; None if there is nothing left to do."""
+    if step.sigma is None:
+        return step
+    left = level_of_noise(estimate_noise(picture.pixels))
+    return None if left is None else replace(step, sigma=min(step.sigma, left))

@@ -1,0 +1,129 @@
+"""Gray pictures in three equal channels, as scans of black-and-white photographs often are.
+
+    three channels ─> one ─> a restorer for gray pictures ─> one ─> three channels
+
+A network for color would give them fringes, and they would come out otherwise than from a file of one channel.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.engine.progress import Progress
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.steps.restorers import Link, RestorerLike, Weights
+
+if TYPE_CHECKING:
+    from nsr_cli.engine.bands import Bands
+
+_ROWS = 256  # that are compared at a time: most color pictures are known by their first ones
+
+
+def is_colorless(picture: Picture) -> bool:
+    """Whether a picture of three channels has the same in each of them."""
+    if picture.is_gray:
+        return False
+    pixels = picture.pixels
+    return all(_are_equal(pixels[top : top + _ROWS]) for top in range(0, len(pixels), _ROWS))
+
+
+def are_colorless(bands: "Bands", check: Callable[[], None]) -> bool:
+    """The same of rows of three channels, with or without alpha behind them.
+
+    Args:
+        bands: the rows, which are read up to the first that have a color.
+        check: called again and again; what it raises ends the reading.
+    """
+    from nsr_cli.engine.bands import blocks, rows_at_a_time
+
+    tap = bands.tap()
+    for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
+        check()
+        if not _are_equal(tap.read(span.start, span.stop)):
+            return False
+    return True
+
+
+def in_gray(picture: Picture) -> Picture:
+    """A colorless picture with one of its channels."""
+    return picture.with_pixels(picture.pixels[..., :1], picture.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class ColorlessRestorer:
+    """Takes colorless pictures of three channels to a restorer for gray ones, and back."""
+
+    restorer: RestorerLike
+
+    @property
+    def entries(self) -> Sequence[Weights]:
+        """As of the restorer."""
+        return self.restorer.entries
+
+    @property
+    def device(self) -> str:
+        """As of the restorer."""
+        return self.restorer.device
+
+    @property
+    def precision(self) -> str:
+        """As of the restorer."""
+        return self.restorer.precision
+
+    @property
+    def taken(self) -> Sequence[Link]:
+        """As of the restorer."""
+        return self.restorer.taken
+
+    def on_one_core(self, picture: Picture, side_by_side: int) -> "ColorlessRestorer | None":
+        """As of the restorer."""
+        one = self.restorer.on_one_core(in_gray(picture), side_by_side)
+        return None if one is None else ColorlessRestorer(one)
+
+    def restore(
+        self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
+    ) -> Picture:
+        """Restore one colorless picture; the result has three equal channels."""
+        gray = self.restorer.restore(in_gray(picture), options, progress=progress)
+        return gray.with_pixels(_thrice(gray.pixels), gray.alpha)
+
+    def bands(
+        self,
+        source: "Bands",
+        dtype: DTypeLike,
+        options: RestoreOptions,
+        *,
+        memory: int,
+        clipped: bool,
+        progress: Progress | None,
+    ) -> "Bands":
+        """Restore colorless rows to rows of three equal channels."""
+        gray = _changed(source, 1, lambda rows: rows[..., :1])
+        made = self.restorer.bands(gray, dtype, options, memory=memory, clipped=clipped, progress=progress)
+        return _changed(made, 3, _thrice)
+
+
+def _changed(source: "Bands", channels: int, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "Bands":
+    """Rows that come from those of a source, one by one, with other channels."""
+    from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
+
+    tap, shape = source.tap(), source.shape
+    spans = blocks(shape.height, rows_at_a_time(shape.width))
+    return Bands(
+        Shape(shape.height, shape.width, channels),
+        spans,
+        lambda span: change(tap.read(span.start, span.stop)),
+    )
+
+
+def _are_equal(rows: NDArray[Any]) -> bool:
+    """Whether the first three samples of every pixel are the same."""
+    return bool((rows[..., 0] == rows[..., 1]).all() and (rows[..., 0] == rows[..., 2]).all())
+
+
+def _thrice(rows: NDArray[Any]) -> NDArray[Any]:
+    return np.repeat(rows, 3, axis=2)
