@@ -15,7 +15,6 @@ _MOST_PARTS = 1000  # chunks or segments that are passed over
 _MOST_PNG_PARTS = 1 << 17  # of a PNG file, of whose pixels there are many chunks
 _LONGEST_EXIF = 1 << 20
 _PROFILE = rawprofile.PREFIX.encode("ascii")
-_SIDEWAYS = range(5, 9)  # EXIF orientations that turn the picture on its side
 _BMP_WIDE = 8  # bits of a pixel above which it is not an index
 _BMP_MASKS = 3  # a method of BMP: any bits for each color
 _BMP_ALPHA_HEADER = 56  # bytes, from which on it has a mask for transparency
@@ -43,7 +42,7 @@ def read_head(data: Readable) -> Head | None:
         return None
     if min(width, height, depth) < 1:
         return None
-    sides = (height, width) if orientation in _SIDEWAYS else (width, height)
+    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
     return Head(*sides, depth, alpha)
 
 

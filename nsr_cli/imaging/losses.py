@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, aspect, density, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
+from nsr_cli.imaging import (
+    animation,
+    aspect,
+    density,
+    geotiff,
+    iptc,
+    pngcolor,
+    profile,
+    saveoptions,
+    sizes,
+    xmp,
+)
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
