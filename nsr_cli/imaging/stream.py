@@ -4,7 +4,7 @@ The stream is never sought, and no more than one picture of it is held. Where a 
 from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker. Files of the
 other formats cannot follow one another; such a file is read to the end.
 
-Files of PNG and JPEG may have something behind the picture: padding, or the video of a motion photo.
+Files may have something behind the picture: padding, or the video of a motion photo.
 """
 
 import re
@@ -20,10 +20,12 @@ _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
-_PADDED = frozenset({"PNG", "JPEG"})
 _STARTS = (png.SIGNATURE, b"\xff\xd8\xff")
-_HEAD = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0", re.DOTALL)
-_LONGEST_HEAD = 12
+_HEAD = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0|P[1-6]\s\d{1,9}\s\d{1,9}\s|P7\nWIDTH",
+    re.DOTALL,
+)
+_LONGEST_HEAD = 23
 
 
 class Readable(Protocol):
@@ -84,9 +86,9 @@ def read_stream(
 
     DecodeError, at the place where it is met, for a stream that is empty, ends inside a picture or holds
     something else; pictures before it have been given out. Pixels are not decoded here. What is behind the last
-    picture, and is none, is no error after PNG and JPEG: `notice` gets one line about it.
+    picture, and is none, is no error: `notice` gets one line about it.
     """
-    source, count, kind = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0, ""
+    source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
     while True:
         if count:
             source.skip_space()
@@ -94,7 +96,7 @@ def read_stream(
             pass
         if count and not source.held:
             return
-        if kind in _PADDED and _ends(source):
+        if count and _ends(source):
             if notice is not None:
                 notice(f"what follows picture {count} of the stream is not a picture: left out")
             return
