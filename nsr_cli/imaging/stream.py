@@ -1,8 +1,8 @@
 """Split a stream of pictures, as `ffmpeg -f image2pipe` writes it, into one file's bytes after another.
 
 The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
-from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker. Files of the
-other formats cannot follow one another; such a file is read to the end.
+from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length
+that they state. Files of the other formats cannot follow one another; such a file is read to the end.
 
 Files may have something behind the picture: padding, or the video of a motion photo.
 """
@@ -19,6 +19,7 @@ _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
+_STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and what that does not count
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
 _STARTS = (png.SIGNATURE, b"\xff\xd8\xff")
 _HEAD = re.compile(
@@ -154,7 +155,19 @@ def _length(source: _Source, kind: str, max_pixels: int) -> int:
         if not head.is_text:
             source.need(head.size + head.payload, "PNM")
             return head.size + head.payload
+    if kind in _STATED:
+        return _stated_length(source, *_STATED[kind])
     return _rest(source)
+
+
+def _stated_length(source: _Source, place: int, more: int) -> int:
+    """The length that a file states, if a picture follows there; some writers state a wrong one, or none."""
+    source.need(place + 4, "BMP or WebP")
+    length = int.from_bytes(source.held[place : place + 4], "little") + more
+    while len(source.held) < length + _LONGEST_MAGIC and source.more():
+        pass
+    head = bytes(source.held[length : length + _LONGEST_MAGIC])
+    return length if head and length > place and _is_picture(head) else _rest(source)
 
 
 def _rest(source: _Source) -> int:

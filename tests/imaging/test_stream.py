@@ -33,7 +33,7 @@ def pictures(samples: Any, kind: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("most", [2, 50, 100_000])
-@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG", "BMP", "WEBP"])
 def test_concatenated_files_come_back_one_by_one(kind: str, most: int, samples: Any) -> None:
     files = pictures(samples, kind)
     assert list(stream.read_stream(Trickle(b"".join(files), most=most))) == files
@@ -49,6 +49,14 @@ def test_formats_may_change_on_the_way(samples: Any) -> None:
 def test_other_formats_are_read_to_the_end(kind: str, samples: Any) -> None:
     data = codec.encode(Picture(samples.rgb8), kind)
     assert list(stream.read_stream(Trickle(data))) == [data]
+
+
+@pytest.mark.parametrize("stated", [0, 20, 5000, 2**32 - 1])
+def test_a_bmp_that_states_a_wrong_length_is_read_to_the_end(stated: int, samples: Any) -> None:
+    data = codec.encode(Picture(samples.rgb8), "BMP")
+    wrong = data[:2] + stated.to_bytes(4, "little") + data[6:]
+    for behind in (b"", b"junk"):
+        assert list(stream.read_stream(Trickle(wrong + behind))) == [wrong + behind]
 
 
 def test_plain_text_pnm_is_read_to_the_end() -> None:
