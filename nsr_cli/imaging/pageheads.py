@@ -9,7 +9,7 @@ from itertools import takewhile
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, exif, ifd, outline, png, tiffkinds
 from nsr_cli.imaging.chunks import png_chunks, webp_chunks
-from nsr_cli.imaging.heads import Head, read_head, tiff_page
+from nsr_cli.imaging.heads import Head, read_head, tiff_alpha, tiff_page
 from nsr_cli.imaging.ifd import Layout, Readable
 from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
 
@@ -68,7 +68,8 @@ def _page(data: Readable, layout: Layout, place: int) -> Head | None:
         depth *= _COLORS
     if min(width, height, depth) < 1:
         return None
-    return Head(*((height, width) if orientation in exif.SIDEWAYS else (width, height)), depth)
+    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
+    return Head(*sides, depth, tiff_alpha(data, layout, place))
 
 
 def _gif(data: Readable) -> tuple[int, int]:
