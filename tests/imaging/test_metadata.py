@@ -127,6 +127,15 @@ def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
     assert f'tiff:XResolution="{upright[0]}/1"' in (meta.get_text(XMP_KEY) or "")
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_resolution_that_exif_alone_states_goes_on(kind: str, samples: Any, pillow_file: Make) -> None:
+    """ExifTool writes it there; a TIFF result has no other place for it than its own tags."""
+    block = Image.Exif()
+    block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION], block[exif.RESOLUTION_UNIT] = 240.0, 120.0, 2
+    picture = codec.decode(pillow_file(Image.fromarray(samples.smooth), kind, exif=block.tobytes()))
+    assert codec.decode(codec.encode(picture, "TIFF")).metadata.dpi == (240, 120)
+
+
 def test_an_upright_picture_does_not_keep_a_turned_copy_in_xmp(
     samples: Any, exif_block: Any, pillow_file: Make
 ) -> None:
