@@ -11,7 +11,6 @@ from nsr_cli.planning.reading import check_bytes
 from nsr_cli.planning.settings import Settings
 
 _START = 4096  # bytes that tell the format
-_CLEAR_SAMPLES = 4  # of a pixel of a WebP file; without transparency it has three
 
 
 def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Settings) -> str:
@@ -35,16 +34,12 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
 
 
 def refuse_result(kind: str, heads: Sequence[Head], job: Job, settings: Settings) -> None:
-    """EncodeError if the format of the result cannot hold the pictures of a file of the format `kind`.
-
-    Not told of transparency in GIF and TIFF files, whose heads do not say it.
-    """
+    """EncodeError if the format of the result cannot hold the pictures of a file of the format `kind`."""
     if job.format is None or _may_be_left_alone(kind, job, settings):
         return
     for head in dict.fromkeys(heads):  # those of frames are all alike
         size = settings.result_size(head.width, head.height)
-        alpha = head.alpha or (kind == "WEBP" and head.depth == _CLEAR_SAMPLES)
-        codec.check_encodable(job.format, *size, 8, alpha)
+        codec.check_encodable(job.format, *size, 8, head.alpha)
 
 
 def _may_be_left_alone(kind: str, job: Job, settings: Settings) -> bool:

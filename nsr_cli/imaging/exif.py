@@ -17,6 +17,7 @@ EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
 WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
+SIDEWAYS = range(5, 9)  # orientations that turn rows into columns
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
 
@@ -30,19 +31,33 @@ def orientation(exif: bytes) -> int:
     return 1
 
 
-def make_upright(exif: bytes) -> bytes:
-    """The block with its orientation reset to 1 and its thumbnail, which shows the old picture, unlinked."""
+def make_upright(exif: bytes, turn: int) -> bytes:
+    """The block of a picture that was turned upright from orientation `turn`.
+
+    Its orientation is reset to 1, its thumbnail, which shows the old picture, unlinked, and the resolutions across and
+    down change places where the sides did.
+    """
     layout = Layout.of(exif)
     block = bytearray(exif)
     start = layout.first_directory(exif)
+    dots = []
     for entry in entries(exif, start, layout):
         width = entry.integer_bytes
         if entry.tag == ORIENTATION and width:  # the same types that `orientation` reads
             block[entry.position : entry.position + width] = (1).to_bytes(width, layout.endian)
+        dots += [entry] if entry.tag in (X_RESOLUTION, Y_RESOLUTION) else []
+    if turn in SIDEWAYS and len(dots) == 2 and dots[0].size == dots[1].size:
+        _swap(block, *dots)
     after = layout.next_pointer(exif, start)
     if not layout.big and after + 4 <= len(block):
         struct.pack_into("4x", block, after)
     return bytes(block)
+
+
+def _swap(block: bytearray, one: Entry, other: Entry) -> None:
+    """Exchange the values of two entries of the same length."""
+    first, second = (slice(entry.position, entry.position + entry.size) for entry in (one, other))
+    block[first], block[second] = block[second], block[first]
 
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:

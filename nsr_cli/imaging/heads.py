@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, pnm, rasters, rawprofile
+from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, outline, png, pnm, rasters, rawprofile, tiffkinds
 from nsr_cli.imaging.chunks import Chunk, png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout, Readable
 
@@ -15,11 +15,12 @@ _MOST_PARTS = 1000  # chunks or segments that are passed over
 _MOST_PNG_PARTS = 1 << 17  # of a PNG file, of whose pixels there are many chunks
 _LONGEST_EXIF = 1 << 20
 _PROFILE = rawprofile.PREFIX.encode("ascii")
-_SIDEWAYS = range(5, 9)  # EXIF orientations that turn the picture on its side
 _BMP_WIDE = 8  # bits of a pixel above which it is not an index
 _BMP_MASKS = 3  # a method of BMP: any bits for each color
 _BMP_ALPHA_HEADER = 56  # bytes, from which on it has a mask for transparency
-_ALPHA = 0x10  # of the flags of a WebP file
+_ALPHA = 0x10  # of the flags of a WebP file, and of the last byte of a lossless one's head
+_CLEAR = (1, 2)  # of TIFF's extra samples: transparency, multiplied in or not
+_MOST_BEFORE = 1 << 16  # bytes before the first frame of a GIF file that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Head:
     height: int
     depth: int
     alpha: bool = False
-    """Whether it has transparency; not told of GIF and TIFF, which can be written with it."""
+    """Whether it has transparency."""
 
 
 def read_head(data: Readable) -> Head | None:
@@ -43,7 +44,7 @@ def read_head(data: Readable) -> Head | None:
         return None
     if min(width, height, depth) < 1:
         return None
-    sides = (height, width) if orientation in _SIDEWAYS else (width, height)
+    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
     return Head(*sides, depth, alpha)
 
 
@@ -151,6 +152,33 @@ def _orientation(block: bytes) -> int:
         return 1
 
 
+def _tiff_alpha(data: Readable) -> bool:
+    layout = Layout.of(data)
+    return tiff_alpha(data, layout, layout.first_directory(data))
+
+
+def tiff_alpha(data: Readable, layout: Layout, place: int) -> bool:
+    """Whether the directory at `place` of a TIFF file says that its page has transparency."""
+    tags = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
+    samples, color = (tags[tag].integer(data, layout) if tag in tags else None for tag in (277, 262))
+    more = (samples or 1) - tiffkinds.COLORS.get(color or 0, 1)
+    if 338 not in tags:
+        return more == 1
+    kinds = tags[338].raw(data)[layout.endian == "big" :: 2][: max(0, more)]
+    return any(kind in _CLEAR for kind in kinds)
+
+
+def _webp_alpha(data: Readable) -> bool:
+    start = data[:25]
+    return bool(
+        start[20] & _ALPHA if start[12:16] == b"VP8X" else start[12:16] == b"VP8L" and start[24] & _ALPHA
+    )
+
+
+def _gif_alpha(data: Readable) -> bool:
+    return outline.is_clear_gif(data[:_MOST_BEFORE])
+
+
 def _png_alpha(data: Readable) -> bool:
     return png.header(data[:_START]).color in (4, 6) or any(
         name == b"tRNS" for name, *_ in _before_pixels(data)
@@ -162,7 +190,14 @@ def _pnm_alpha(data: Readable) -> bool:
     return head is not None and head.has_alpha
 
 
-_ALPHA_OF = {"PNG": _png_alpha, "BMP": _bmp_alpha, "PPM": _pnm_alpha}
+_ALPHA_OF = {
+    "PNG": _png_alpha,
+    "WEBP": _webp_alpha,
+    "BMP": _bmp_alpha,
+    "GIF": _gif_alpha,
+    "TIFF": _tiff_alpha,
+    "PPM": _pnm_alpha,
+}
 _READERS = {
     "PNG": _png,
     "JPEG": _jpeg,

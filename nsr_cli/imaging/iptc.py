@@ -35,8 +35,9 @@ def is_data(content: bytes) -> bool:
 
 def from_photoshop(block: bytes) -> tuple[bytes | None, tuple[str, ...]]:
     """The IPTC data of a Photoshop block, if it has some, and what is left out of it."""
-    data, rest = None, False
-    for number, content in _resources(block):
+    data, found = None, list(_resources(block))
+    rest = bool(block) and not found
+    for number, content in found:
         if number == _IPTC and data is None and is_data(content):
             data = content
         elif number not in _REPEATED:

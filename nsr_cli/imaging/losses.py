@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import animation, aspect, geotiff, iptc, pngcolor, profile, saveoptions, sizes, xmp
+from nsr_cli.imaging import (
+    animation,
+    aspect,
+    density,
+    geotiff,
+    iptc,
+    pngcolor,
+    profile,
+    saveoptions,
+    sizes,
+    xmp,
+)
 from nsr_cli.imaging.picture import Picture
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
@@ -52,7 +63,7 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
         yield "EXIF"
     if meta.icc is not None and (kind in _BARE or not profile_fits(picture, kind)):
         yield "the color profile"
-    if meta.dpi is not None and kind in ("GIF", "PPM"):
+    if meta.dpi is not None and density.stated(meta.dpi, kind) is None:
         yield "the resolution in DPI"
     if meta.aspect is not None and kind not in _SHAPED:
         yield aspect.NAME

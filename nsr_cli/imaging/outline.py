@@ -24,6 +24,7 @@ _MOST_TABLES = (
 
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _GIF_IMAGE, _GIF_END, _GIF_COMMENT = 0x2C, 0x3B, 0xFE
+_GIF_CONTROL = b"\xf9\x04"  # says of the next frame whether one of its colors is clear
 _WEBP_METADATA = {b"EXIF": "EXIF block", b"XMP ": "XMP packet", b"ICCP": "color profile"}
 
 Cut = tuple[bytes, tuple[str, ...]]
@@ -67,6 +68,16 @@ def gif(data: bytes) -> tuple[Cut, int]:
     if sum(end - start for start, end in comments) <= MOST_METADATA:
         comments = []
     return _without(data, comments, "comment"), frames
+
+
+def is_clear_gif(start: bytes) -> bool:
+    """Whether the first frame of a GIF file has clear pixels, as far as the file's first bytes tell."""
+    place, clear = 13 + _gif_palette(start, 10), False
+    while start[place : place + 1] == b"!":
+        if start[place + 1 : place + 3] == _GIF_CONTROL:
+            clear = bool(int.from_bytes(start[place + 3 : place + 4]) & 1)
+        place = _gif_blocks(start, place + 2)
+    return clear
 
 
 def _gif_palette(data: bytes, place: int) -> int:

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd, outline, png, tiffkinds
+from nsr_cli.imaging import codec, exif, ifd, outline, png, tiffkinds
 from nsr_cli.imaging.chunks import png_chunks, webp_chunks
-from nsr_cli.imaging.heads import Head, read_head, tiff_page
+from nsr_cli.imaging.heads import Head, read_head, tiff_alpha, tiff_page
 from nsr_cli.imaging.ifd import Layout, Readable
 from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
 
 _START = 4096
-_SIDEWAYS = range(5, 9)  # orientations that turn a page on its side
 _COLOR = 262
 _COLORS = 3  # bytes of a pixel of a palette
 _MOST_CHUNKS = 3 * MOST_PICTURES
@@ -69,7 +68,8 @@ def _page(data: Readable, layout: Layout, place: int) -> Head | None:
         depth *= _COLORS
     if min(width, height, depth) < 1:
         return None
-    return Head(*((height, width) if orientation in _SIDEWAYS else (width, height)), depth)
+    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
+    return Head(*sides, depth, tiff_alpha(data, layout, place))
 
 
 def _gif(data: Readable) -> tuple[int, int]:

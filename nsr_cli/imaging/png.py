@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import aspect, exif, iptc, limits, outline, pngcolor, rawprofile, sizes
+from nsr_cli.imaging import aspect, density, exif, iptc, limits, outline, pngcolor, rawprofile, sizes
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -210,8 +210,8 @@ def write_metadata(picture: Picture) -> bytes:
     found = [chunk(name.encode("ascii"), content) for name, content in meta.color]
     if meta.icc is not None:
         found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
-    if meta.dpi is not None:
-        found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in meta.dpi), 1)))
+    if (dpi := density.stated(meta.dpi, "PNG")) is not None:
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / _METER) for d in dpi), 1)))
     elif meta.aspect is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *aspect.whole(meta.aspect, _MOST_DENSITY), 0)))
     if meta.exif is not None:

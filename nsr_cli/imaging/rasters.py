@@ -18,6 +18,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import (
     aspect,
     bmpcolor,
+    density,
     exif,
     iptc,
     jpegmarkers,
@@ -253,8 +254,8 @@ def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
         options = saveoptions.jpeg(meta, quality)
     elif kind == "WEBP":
         options = saveoptions.webp(meta, quality)
-    elif kind == "BMP" and meta.dpi is not None:
-        options = {"dpi": meta.dpi}
+    elif kind == "BMP" and (dpi := density.stated(meta.dpi, "BMP")) is not None:
+        options = {"dpi": dpi}
     elif kind == "GIF":
         options = saveoptions.gif(meta)
     stored = save(image_of(picture), kind, **options)

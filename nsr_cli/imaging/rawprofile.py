@@ -1,5 +1,6 @@
 """Blocks that PNG has or had no chunk for, hidden in texts by ImageMagick: a name, a length, hexadecimal digits."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ PREFIX = "Raw profile type "
 IPTC_KEYWORD = f"{PREFIX}iptc"
 
 _UNREADABLE = "a raw profile that is damaged or unknown"
+_LAYOUT = re.compile(r"\s*[^\n]+\n\s*\d+\s")
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -23,9 +25,10 @@ def unfold(metadata: Metadata) -> Metadata:
 
 
 def _bytes_of(text: str) -> bytes:
-    """The bytes that the digits mean; none if they are damaged."""
+    """The bytes that the digits mean, below a line with a name, which may have spaces, and the length; else none."""
+    digits = _LAYOUT.match(text)
     try:
-        return bytes.fromhex("".join(text.split(maxsplit=2)[2:]))  # which passes over white space
+        return bytes.fromhex(text[digits.end() :]) if digits else b""  # which passes over white space
     except ValueError:
         return b""
 

@@ -52,7 +52,7 @@ def finish(
 
 def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     """(H, W, ...) turned and mirrored from EXIF orientation 1..8 to upright (a view)."""
-    if orientation >= 5:
+    if orientation in exif.SIDEWAYS:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
@@ -69,16 +69,20 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     if block is not None:
         try:
             turn = orientation or exif.orientation(block)
-            block = exif.make_upright(block)
+            if (
+                metadata.dpi is None and metadata.aspect is None
+            ):  # ExifTool writes it nowhere else into a PNG file
+                metadata = replace(metadata, dpi=exif.resolution(block))
+            block = exif.make_upright(block, turn)
         except ifd.DirectoryError:
             block, notes = None, ("its EXIF block is damaged: left out",)
     dpi = metadata.dpi
     if turn == 1:
         return replace(metadata, exif=block), 1, notes
-    if turn >= 5 and dpi is not None:
+    if turn in exif.SIDEWAYS and dpi is not None:
         dpi = (dpi[1], dpi[0])
     ratio = metadata.aspect
-    if turn >= 5 and ratio is not None:
+    if turn in exif.SIDEWAYS and ratio is not None:
         ratio = (ratio[1], ratio[0])
     if block is not None:
         block, is_lost = subjectarea.turned(block, turn)
@@ -86,7 +90,7 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     text = tuple((key, regions.without(value) if key == XMP_KEY else value) for key, value in metadata.text)
     if text != metadata.text:
         notes += ("its XMP regions, such as faces, do not fit the upright picture: left out",)
-    text = tuple((key, xmp.make_upright(value) if key == XMP_KEY else value) for key, value in text)
+    text = tuple((key, xmp.make_upright(value, turn) if key == XMP_KEY else value) for key, value in text)
     return replace(metadata, exif=block, dpi=dpi, aspect=ratio, text=text), turn, notes
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nsr_cli.imaging import aspect, exif, xmp
+from nsr_cli.imaging import aspect, density, exif, xmp
 from nsr_cli.imaging.picture import Metadata
 
 JPEG_QUALITY = 95  # unless the caller asks otherwise
@@ -24,8 +24,8 @@ def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
         options["exif"] = exif.PREFIX + meta.exif
     if meta.icc is not None:
         options["icc_profile"] = meta.icc
-    if meta.dpi is not None:
-        options["dpi"] = tuple(min(round(value), _MOST_DENSITY) for value in meta.dpi)
+    if (dpi := density.stated(meta.dpi, "JPEG")) is not None:
+        options["dpi"] = tuple(map(round, dpi))
     elif meta.aspect is not None:
         options["dpi"] = aspect.whole(meta.aspect, _MOST_DENSITY)  # `aspect.into_jpeg` says what it is
     comment = meta.get_text("Comment")
@@ -53,8 +53,9 @@ def webp(meta: Metadata, quality: int | None) -> dict[str, Any]:
         {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
     )
     block = meta.exif
-    if meta.dpi is not None and (block is None or exif.resolution(block) is None):
-        block = exif.with_resolution(block, meta.dpi)
+    dpi = density.stated(meta.dpi, "WEBP")
+    if dpi is not None and (block is None or exif.resolution(block) is None):
+        block = exif.with_resolution(block, dpi)
     if block is not None:
         options["exif"] = exif.PREFIX + block
     if meta.icc is not None:

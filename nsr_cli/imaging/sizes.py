@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from nsr_cli.imaging import exif, regions, stacks, subjectarea, xmp
+from nsr_cli.imaging import exif, panorama, regions, stacks, subjectarea, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 
@@ -21,4 +21,6 @@ def stated(picture: Picture) -> Metadata:
 
 
 def _sized(key: str, value: str, sides: tuple[int, int]) -> str:
-    return regions.with_size(xmp.with_size(value, *sides), *sides) if key == XMP_KEY else value
+    if key != XMP_KEY:
+        return value
+    return panorama.with_size(regions.with_size(xmp.with_size(value, *sides), *sides), *sides)

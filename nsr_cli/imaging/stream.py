@@ -1,10 +1,10 @@
 """Split a stream of pictures, as `ffmpeg -f image2pipe` writes it, into one file's bytes after another.
 
 The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
-from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker. Files of the
-other formats cannot follow one another; such a file is read to the end.
+from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length
+that they state. Files of the other formats cannot follow one another; such a file is read to the end.
 
-Files of PNG and JPEG may have something behind the picture: padding, or the video of a motion photo.
+Files may have something behind the picture: padding, or the video of a motion photo.
 """
 
 import re
@@ -19,11 +19,14 @@ _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
+_STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and what that does not count
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
-_PADDED = frozenset({"PNG", "JPEG"})
 _STARTS = (png.SIGNATURE, b"\xff\xd8\xff")
-_HEAD = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0", re.DOTALL)
-_LONGEST_HEAD = 12
+_HEAD = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0|P[1-6]\s\d{1,9}\s\d{1,9}\s|P7\nWIDTH",
+    re.DOTALL,
+)
+_LONGEST_HEAD = 23
 
 
 class Readable(Protocol):
@@ -84,9 +87,9 @@ def read_stream(
 
     DecodeError, at the place where it is met, for a stream that is empty, ends inside a picture or holds
     something else; pictures before it have been given out. Pixels are not decoded here. What is behind the last
-    picture, and is none, is no error after PNG and JPEG: `notice` gets one line about it.
+    picture, and is none, is no error: `notice` gets one line about it.
     """
-    source, count, kind = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0, ""
+    source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
     while True:
         if count:
             source.skip_space()
@@ -94,7 +97,7 @@ def read_stream(
             pass
         if count and not source.held:
             return
-        if kind in _PADDED and _ends(source):
+        if count and _ends(source):
             if notice is not None:
                 notice(f"what follows picture {count} of the stream is not a picture: left out")
             return
@@ -152,7 +155,19 @@ def _length(source: _Source, kind: str, max_pixels: int) -> int:
         if not head.is_text:
             source.need(head.size + head.payload, "PNM")
             return head.size + head.payload
+    if kind in _STATED:
+        return _stated_length(source, *_STATED[kind])
     return _rest(source)
+
+
+def _stated_length(source: _Source, place: int, more: int) -> int:
+    """The length that a file states, if a picture follows there; some writers state a wrong one, or none."""
+    source.need(place + 4, "BMP or WebP")
+    length = int.from_bytes(source.held[place : place + 4], "little") + more
+    while len(source.held) < length + _LONGEST_MAGIC and source.more():
+        pass
+    head = bytes(source.held[length : length + _LONGEST_MAGIC])
+    return length if head and length > place and _is_picture(head) else _rest(source)
 
 
 def _rest(source: _Source) -> int:

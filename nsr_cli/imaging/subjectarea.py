@@ -17,7 +17,6 @@ _AREA, _LOCATION = 0x9214, 0xA214
 _SHORT, _LONG = 3, 4
 _GREATEST = 0xFFFF  # of a 16-bit integer
 _CIRCLE = 3  # values: a center and a diameter; two are a point, four a center, a width and a height
-_SIDEWAYS = 5  # orientations from here on turn rows into columns
 
 Move = Callable[[tuple[int, ...], tuple[int, int]], tuple[int, ...]]
 """New values of old ones, given the width and the height that they refer to."""
@@ -28,7 +27,7 @@ def turned(block: bytes, orientation: int) -> tuple[bytes, bool]:
 
     def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
         (x, y), extent, (width, height) = values[:2], values[2:], size
-        if orientation >= _SIDEWAYS:
+        if orientation in exif.SIDEWAYS:
             (x, y), extent, (width, height) = (y, x), extent[::-1], (height, width)
         if orientation in (3, 4, 7, 8):
             y = height - 1 - y
@@ -37,7 +36,7 @@ def turned(block: bytes, orientation: int) -> tuple[bytes, bool]:
         return x, y, *extent
 
     found, size, is_lost = _moved(block, move)
-    if size is not None and orientation >= _SIDEWAYS:
+    if size is not None and orientation in exif.SIDEWAYS:
         found = exif.with_size(found, size[1], size[0])
     return found, is_lost
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.imaging import tifftags
+from nsr_cli.imaging import density, tifftags
 from nsr_cli.imaging.picture import Metadata, Picture
 
 CLASSIC_LIMIT = 4_000_000_000
@@ -118,8 +118,8 @@ def options(picture: Picture) -> dict[str, Any]:
     }
     if picture.alpha is not None:
         found |= {"extrasamples": [_UNASSOCIATED], "planarconfig": "contig"}
-    if picture.metadata.dpi is not None:
-        found |= {"resolution": picture.metadata.dpi, "resolutionunit": "inch"}
+    if (dpi := density.stated(picture.metadata.dpi, "TIFF")) is not None:
+        found |= {"resolution": dpi, "resolutionunit": "inch"}
     elif picture.metadata.aspect is not None:
         found |= {"resolution": picture.metadata.aspect, "resolutionunit": "none"}
     return found

@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterator
 
+from nsr_cli.imaging.exif import SIDEWAYS
 from nsr_cli.imaging.picture import XMP_KEY
 
 EXTENSION_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
@@ -23,6 +24,8 @@ _EMPTY = (
     "</rdf:RDF></x:xmpmeta>"
 )
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
+_OTHER = {"tiff:XResolution": "tiff:YResolution", "tiff:YResolution": "tiff:XResolution"}
+_DOTS = re.compile("|".join(_OTHER))
 # Each try ends at the next "<", so that no packet takes the square of its length.
 TAG = re.compile(r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _WIDTHS, _HEIGHTS = ("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension")
@@ -79,9 +82,13 @@ def _pairs(ours: str) -> Iterator[tuple[str, str]]:
             yield html.unescape(key), html.unescape(value)
 
 
-def make_upright(packet: str) -> str:
-    """The packet with its copy of the orientation, if it has one, reset to 1."""
-    return _ORIENTATION.sub(r"\g<1>1", packet)
+def make_upright(packet: str, turn: int) -> str:
+    """The packet of a picture that was turned upright from orientation `turn`.
+
+    Its copy of the orientation, if it has one, is reset to 1; resolutions change their names where the sides did.
+    """
+    upright = _ORIENTATION.sub(r"\g<1>1", packet)
+    return _DOTS.sub(lambda found: _OTHER[found[0]], upright) if turn in SIDEWAYS else upright
 
 
 def with_size(packet: str, width: int, height: int) -> str:

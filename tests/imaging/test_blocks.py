@@ -70,16 +70,19 @@ def caption_of(data: bytes, kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("target", ["JPEG", "TIFF", "PNG"])
-@pytest.mark.parametrize("source", ["JPEG", "TIFF", "TIFF in longs", "Photoshop TIFF", "PNG"])
+@pytest.mark.parametrize(
+    "source", ["JPEG", "TIFF", "TIFF in longs", "Photoshop TIFF", "PNG", "PNG by ExifTool"]
+)
 def test_iptc_data_goes_from_each_format_to_each(
     source: str, target: str, samples: Any, pillow_file: Make, tiff_file: Make
 ) -> None:
     if source == "JPEG":
         data = photoshop_jpeg(samples, pillow_file, resource(0x0404, DATA))
-    elif source == "PNG":
+    elif source.startswith("PNG"):
         block = resource(0x0404, DATA)
+        name = "IPTC profile" if "ExifTool" in source else "iptc"
         info = PngImagePlugin.PngInfo()
-        info.add_text("Raw profile type iptc", f"\niptc\n{len(block):8}\n{block.hex()}\n", zip=True)
+        info.add_text("Raw profile type iptc", f"\n{name}\n{len(block):8}\n{block.hex()}\n", zip=True)
         data = pillow_file(Image.fromarray(samples.smooth), "PNG", pnginfo=info)
     else:
         padded = DATA + b"\0" * (-len(DATA) % 4)
@@ -98,6 +101,12 @@ def test_iptc_data_goes_from_each_format_to_each(
     assert again.metadata.iptc == picture.metadata.iptc
     assert again.pixels.shape == larger.pixels.shape
     assert again.metadata.left_out == ()
+
+
+@pytest.mark.parametrize("block", [b"junk", b"8BIM", resource(0x0404, b"no data")[:-9]])
+def test_a_photoshop_block_that_cannot_be_read_is_said(block: bytes) -> None:
+    assert iptc.from_photoshop(block) == (None, ("the rest of its Photoshop block",))
+    assert iptc.from_photoshop(b"") == (None, ())
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "BMP", "GIF", "PPM"])

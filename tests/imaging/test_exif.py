@@ -24,6 +24,6 @@ def test_an_orientation_of_any_type_that_is_applied_is_reset(kind: int, order: s
     """Else a viewer would turn the upright picture once more."""
     block = block_of(order, entry(order, exif.ORIENTATION, kind, 6), entry(order, 0x0128, 3, 2))
     assert exif.orientation(block) == 6
-    assert exif.make_upright(block) == block_of(
+    assert exif.make_upright(block, 6) == block_of(
         order, entry(order, exif.ORIENTATION, kind, 1), entry(order, 0x0128, 3, 2)
     )

@@ -27,8 +27,7 @@ def test_a_head_says_what_the_decoder_finds(case: Case, tmp_path: Path) -> None:
     picture = codec.decode(case.data)
     assert head is not None
     assert (head.width, head.height) == (picture.width, picture.height)
-    if case.form in ("PNG", "BMP"):
-        assert head.alpha == (picture.alpha is not None)
+    assert head.alpha == (picture.alpha is not None)
 
 
 def profile_text(block: bytes, name: str) -> bytes:

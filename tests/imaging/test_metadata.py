@@ -109,6 +109,33 @@ def test_the_resolution_turns_with_the_picture(samples: Any, exif_block: Any, pi
     assert codec.decode(data).metadata.dpi == pytest.approx((150, 300), abs=0.02)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
+    turn: int, samples: Any, pillow_file: Make
+) -> None:
+    """ExifTool and Photoshop read it there, and the record of the file beside it says the same."""
+    block = Image.Exif()
+    block[exif.ORIENTATION], block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION] = turn, 300.0, 150.0
+    packet = '<x tiff:XResolution="300/1" tiff:YResolution="150/1"/>'
+    options = {"exif": block.tobytes(), "xmp": packet.encode()}
+    meta = codec.decode(
+        pillow_file(Image.fromarray(samples.smooth), "JPEG", dpi=(300, 150), **options)
+    ).metadata
+    upright = (150, 300) if turn >= 5 else (300, 150)
+    assert meta.dpi == upright
+    assert exif.resolution(meta.exif or b"") == upright
+    assert f'tiff:XResolution="{upright[0]}/1"' in (meta.get_text(XMP_KEY) or "")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_resolution_that_exif_alone_states_goes_on(kind: str, samples: Any, pillow_file: Make) -> None:
+    """ExifTool writes it there; a TIFF result has no other place for it than its own tags."""
+    block = Image.Exif()
+    block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION], block[exif.RESOLUTION_UNIT] = 240.0, 120.0, 2
+    picture = codec.decode(pillow_file(Image.fromarray(samples.smooth), kind, exif=block.tobytes()))
+    assert codec.decode(codec.encode(picture, "TIFF")).metadata.dpi == (240, 120)
+
+
 def test_an_upright_picture_does_not_keep_a_turned_copy_in_xmp(
     samples: Any, exif_block: Any, pillow_file: Make
 ) -> None:
@@ -124,7 +151,7 @@ def test_the_thumbnail_of_the_old_picture_is_unlinked(exif_block: Any) -> None:
     end = 8 + 2 + 12 * int.from_bytes(block[8:10], "big")
     linked = block[:end] + len(block).to_bytes(4, "big") + block[end + 4 :]
     linked += bytes([0, 1, 1, 3, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]) + bytes(4)
-    upright = exif.make_upright(linked)
+    upright = exif.make_upright(linked, 6)
     assert upright[end : end + 4] == bytes(4)
     assert exif.orientation(linked) == 6
     assert exif.orientation(upright) == 1
@@ -134,7 +161,7 @@ def test_the_thumbnail_of_the_old_picture_is_unlinked(exif_block: Any) -> None:
 def test_makers_notes_keep_their_place(exif_block: Any) -> None:
     # A maker's note may point to its own absolute position, so a carried block changes in place only.
     block = exif_block(6)
-    changed = exif.with_size(exif.make_upright(block), 400, 300)
+    changed = exif.with_size(exif.make_upright(block, 6), 400, 300)
     assert len(changed) == len(block)
     assert sum(a != b for a, b in zip(block, changed, strict=True)) <= 1 + 4
 
@@ -183,7 +210,7 @@ def test_random_exif_never_raises_anything_else() -> None:
         junk = junk[:4] + bytes([0, 0, 0, 8] if junk[:2] == b"MM" else [8, 0, 0, 0]) + junk[8:]
         exif.resolution(junk)
         with contextlib.suppress(ifd.DirectoryError):
-            assert len(exif.make_upright(junk)) == len(junk)
+            assert len(exif.make_upright(junk, 6)) == len(junk)
             assert 1 <= exif.orientation(junk) <= 8
 
 

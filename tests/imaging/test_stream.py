@@ -33,7 +33,7 @@ def pictures(samples: Any, kind: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("most", [2, 50, 100_000])
-@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PPM", "PNG", "JPEG", "BMP", "WEBP"])
 def test_concatenated_files_come_back_one_by_one(kind: str, most: int, samples: Any) -> None:
     files = pictures(samples, kind)
     assert list(stream.read_stream(Trickle(b"".join(files), most=most))) == files
@@ -49,6 +49,14 @@ def test_formats_may_change_on_the_way(samples: Any) -> None:
 def test_other_formats_are_read_to_the_end(kind: str, samples: Any) -> None:
     data = codec.encode(Picture(samples.rgb8), kind)
     assert list(stream.read_stream(Trickle(data))) == [data]
+
+
+@pytest.mark.parametrize("stated", [0, 20, 5000, 2**32 - 1])
+def test_a_bmp_that_states_a_wrong_length_is_read_to_the_end(stated: int, samples: Any) -> None:
+    data = codec.encode(Picture(samples.rgb8), "BMP")
+    wrong = data[:2] + stated.to_bytes(4, "little") + data[6:]
+    for behind in (b"", b"junk"):
+        assert list(stream.read_stream(Trickle(wrong + behind))) == [wrong + behind]
 
 
 def test_plain_text_pnm_is_read_to_the_end() -> None:
@@ -104,12 +112,9 @@ def iter_into(found: list[bytes], source: Iterator[bytes]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("junk", [b"junk that is no picture", b"\0" * 50, b"P9 1 1 255 "])
-def test_junk_is_refused(junk: bytes, samples: Any) -> None:
+def test_junk_is_refused(junk: bytes) -> None:
     with pytest.raises(DecodeError):
         list(stream.read_stream(Trickle(junk)))
-    data = codec.encode(Picture(samples.rgb8), "PPM")
-    with pytest.raises(DecodeError, match="picture 2 of the stream"):
-        list(stream.read_stream(Trickle(data + junk)))
 
 
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 9
@@ -117,7 +122,7 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 9
 
 @pytest.mark.parametrize("most", [3, 50, 100_000])
 @pytest.mark.parametrize("behind", [bytes(100), bytes(3), MP4, b"MotionPhoto_Data" + MP4, b"end"])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "PPM"])
 def test_what_is_behind_the_last_picture_is_told_once(
     kind: str, behind: bytes, most: int, samples: Any
 ) -> None:
@@ -135,9 +140,12 @@ def test_padding_between_pictures_is_passed_over(most: int, samples: Any) -> Non
     assert list(stream.read_stream(Trickle(padded, most=most), notice=told.append)) == files and not told
 
 
+@pytest.mark.parametrize("kind", ["PNG", "PPM"])
 @pytest.mark.parametrize("next_one", ["whole", "cut", "start", "behind a video", "HEIC"])
-def test_further_pictures_that_cannot_be_read_are_still_an_error(next_one: str, samples: Any) -> None:
-    data = codec.encode(Picture(samples.rgb8), "PNG")
+def test_further_pictures_that_cannot_be_read_are_still_an_error(
+    next_one: str, kind: str, samples: Any
+) -> None:
+    data = codec.encode(Picture(samples.rgb8), kind)
     more = {
         "whole": b"?" + data,
         "cut": data[:-9],
