@@ -173,7 +173,7 @@ def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
             yield f"{name}{_PIECE}{index}", tensor[start : start + rows]
 
 
-def _joined(pieces: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _assembled(pieces: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Inverse of `_pieces`, in any order."""
     tensors: dict[str, Tensor] = {}
     rows: dict[str, dict[int, Tensor]] = {}
@@ -210,7 +210,7 @@ def _read(folder: Path) -> Checkpoint | None:
             groups.setdefault(group, {}).update(load_tensors(data))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Checkpoint({group: _joined(pieces) for group, pieces in groups.items()}, content["state"])
+    return Checkpoint({group: _assembled(pieces) for group, pieces in groups.items()}, content["state"])
 
 
 def save_best(run: Path, saved: Checkpoint) -> None:

@@ -244,8 +244,7 @@ class Trainer:
             "seconds": self.seconds,
             "best": self.best,
             "recipe": self.recipe.to_dict(),
-            # What checkpoints have always called the form.
-            "way": {**self.form.to_dict(), "device": self.device.type},
+            "form": {**self.form.to_dict(), "device": self.device.type},
             "conditions": self.conditions,
         }
         checkpoint.save(self.run, self.step, Checkpoint(groups, state))

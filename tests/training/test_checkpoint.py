@@ -88,7 +88,9 @@ def test_a_tensor_larger_than_a_file_may_be_is_split_by_rows(tmp_path: Path) -> 
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
 
 
-def test_pieces_are_joined_by_number_and_not_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_are_put_together_by_number_and_not_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The names of files come back sorted: the tenth before the second."""
     monkeypatch.setattr(checkpoint, "MAX_BYTES", 100)
     tensor = torch.rand(12, 25)
