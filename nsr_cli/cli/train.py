@@ -171,7 +171,7 @@ def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
     """
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
-    from nsr_cli.training.checkpoint import is_part_of_run
+    from nsr_cli.training.storage import is_part_of_run
     from nsr_cli.weights.entry import MAX_BYTES
     from nsr_cli.weights.store import WeightStore
 
@@ -208,4 +208,4 @@ def _benchmark(
     pictures = load_registry().get(name)
     files = find_images(name, data, offline=offline, option="--validate-data")
     task, place = find_task(recipe.task), str(device)
-    return Benchmark(pictures.name, lambda network: set_psnr(network, task, pictures, files, place))
+    return Benchmark(pictures.name, set_psnr(task, pictures, files, place))

@@ -14,8 +14,9 @@ from nsr_cli.training.folder import leftovers
 from nsr_cli.training.forms import TrainingForm
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Notify
+from nsr_cli.training.storage import Checkpoint
 
-Saved = tuple[int, checkpoint.Checkpoint]
+Saved = tuple[int, Checkpoint]
 
 _OLD_FORMS = {"apart": "looped", "joined": "stacked"}  # by their names in older checkpoints
 

@@ -17,8 +17,10 @@ from nsr_cli.errors import TrainingError, UsageError, WeightsError
 from nsr_cli.model.description import trained_for
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, publish
+from nsr_cli.training.best import save_best
 from nsr_cli.training.publish import Trained, load_trained
 from nsr_cli.training.recipe import Recipe, make_recipe
+from nsr_cli.training.storage import Checkpoint
 from nsr_cli.weights.manifest import load_manifest
 from tests.training.helpers import tiny_recipe
 
@@ -31,7 +33,7 @@ def trained(recipe: Recipe, data: str = "pictures") -> Trained:
 def saved_run(run: Path, recipe: dict[str, Any], **more: Any) -> Path:
     """The folder of a run that was interrupted at step 10."""
     tensors = {"weights": Network(tiny_recipe().network).state_dict()}
-    checkpoint.save(run, 10, checkpoint.Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0, **more}))
+    checkpoint.save(run, 10, Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0, **more}))
     return run
 
 
@@ -39,7 +41,7 @@ def keep_best(run: Path) -> Path:
     """Best weights of step 4 in a run's folder."""
     tensors = {"weights": Network(tiny_recipe().network).state_dict()}
     state = {"step": 4, "seconds": 0.25, "psnr": 30.0}
-    checkpoint.save_best(run, checkpoint.Checkpoint(tensors, state))
+    save_best(run, Checkpoint(tensors, state))
     return run / "best"
 
 
