@@ -74,26 +74,36 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
 
 def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
     """A set by name; one whose files are known to be others is said to be so, and compared with nobody's figures."""
+    images, problem = published_pictures(store, one, console)
+    complete = max(one.images, len(images))
+    if problem is None:
+        return FoundSet(one, images[:limit], complete)
+    console.warning(f"{problem}, so that no figures of the paper stand beside; get them again")
+    return FoundSet(
+        replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
+    )
+
+
+def published_pictures(
+    store: "DataStore", one: "PictureSet", console: Console
+) -> tuple[list[Path], str | None]:
+    """The pictures of a set by name, and in which way its files are not as published, in words.
+
+    Files under other names are only said to be so: they may hold the same pictures. Errors as of `find_images`.
+    """
     with console.progress(1, one.name) as bar:
         images = store.find_images(one.name, bar.parts)
     finding = store.check_own(one.name)  # what comes from the cache was checked right now
-    complete = max(one.images, len(images))
     if finding is None or finding.state == "ok":
-        return FoundSet(one, images[:limit], complete)
+        return images, None
     where = f"{one.name}: the files in {safe_text(finding.folder or '')}"
     if finding.state == "unverified":
         console.note(
             f"{where} are not the published ones, so that nothing tells whether they are the same pictures"
         )
-        return FoundSet(one, images[:limit], complete)
+        return images, None
     more = f" and {len(finding.problems) - 1} more" if len(finding.problems) > 1 else ""
-    console.warning(
-        f"{where} are not as published ({finding.problems[0]}{more}), so that no figures of the paper stand beside; "
-        "get them again"
-    )
-    return FoundSet(
-        replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
-    )
+    return images, f"{where} are not as published ({finding.problems[0]}{more})"
 
 
 def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundSet:
