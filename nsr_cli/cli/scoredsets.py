@@ -45,7 +45,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
     Raises:
         UsageError: there is no set of a name.
-        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `shape_of`.
+        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
     from nsr_cli.datasets import DataStore
@@ -119,11 +119,19 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
 
 def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":
     """Read each picture once, so that one that cannot be used is found before others are scored for hours."""
-    from nsr_cli.evaluate import shape_of
+    from nsr_cli.cli.colorless import is_colorless
+    from nsr_cli.evaluate import decoded
 
-    shapes = {}
+    shapes, colorless = {}, 0
     with console.progress(len(images), f"checking {name}") as bar:
         for image in images:
-            shapes[image] = shape_of(image)
+            picture = decoded(image)
+            shapes[image] = (picture.height, picture.width, picture.channels)
+            colorless += is_colorless(picture)
             bar.finished()
+    if colorless:
+        console.note(
+            f"{name}: gray in three equal channels are {colorless} of {len(images)} pictures: they are scored as color "
+            "ones, as in the papers, while the restoring commands take them for gray"
+        )
     return shapes

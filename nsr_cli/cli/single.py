@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsr_cli.cli.console import Console, is_terminal
@@ -146,6 +146,15 @@ def read(image: str, max_pixels: int, console: Console) -> Source:
     for note in picture.remarks:
         console.warning(f"{label}: {note}")
     return Source(label, data, picture)
+
+
+def as_restored(source: Source) -> Source:
+    """With the picture as the restoring commands give it to a network: one channel of three equal ones."""
+    from nsr_cli.cli.colorless import in_gray, is_colorless
+
+    if not is_colorless(source.picture):
+        return source
+    return replace(source, picture=in_gray(source.picture))
 
 
 def write(target: Target, data: bytes) -> None:
