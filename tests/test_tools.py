@@ -193,7 +193,7 @@ def test_a_training_step_is_measured_against_the_same_arithmetic() -> None:
         before = [parameter.detach().clone() for parameter in trained.parameters()]
         arguments = argparse.Namespace(batch=4, windows=windows, precision=precision, form=None)
         form, device = measure.form_of(arguments, torch.device("cpu")), torch.device("cpu")
-        assert form.convolution == ("apart" if windows == 1 else "joined")
+        assert form.convolution == ("looped" if windows == 1 else "stacked")
         measure.make_step(trained, form, arguments, device)()
         assert not any(map(torch.equal, before, trained.parameters()))
 

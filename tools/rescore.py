@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nsr_cli.datasets import find_images, load_registry
+from nsr_cli.datasets import DataStore, load_registry
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import add_entry, load_manifest
@@ -30,12 +30,21 @@ def case_of(entry: Mapping[str, Any], name: str, level: str | None) -> Case:
     return Case(pictures, "dejpeg", quality=int(level), color=entry["color"])
 
 
+def pictures_of(name: str, data: Path | None) -> list[Path]:
+    """The pictures of a set; those that are known to be others end the program, as they do `nsr weights publish`."""
+    store = DataStore(data)
+    finding = store.check_own(name)
+    if finding is not None and finding.state not in ("ok", "unverified"):
+        raise SystemExit(f"{name}: {finding.problems[0]} in {finding.folder}; get the set again")
+    return store.find_images(name)
+
+
 def scored(entry: Mapping[str, Any], name: str, level: str | None, data: Path | None) -> dict[str, float]:
     """The figures of one set at one level, rounded as `nsr weights publish` does."""
     restorer = Restorer.load(
         entry["task"], scale=entry["scale"], model=entry["name"], device="cpu", precision="fp32"
     )
-    row = evaluate(case_of(entry, name, level), find_images(name, data), restorer)
+    row = evaluate(case_of(entry, name, level), pictures_of(name, data), restorer)
     figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
     if row.psnr_y is not None:
         figures["psnr_y"] = round(row.psnr_y, 3)

@@ -72,7 +72,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--form",
-        choices=("grouped", "mixed", "apart", "joined"),
+        choices=("grouped", "mixed", "looped", "stacked"),
         help="of the sparse network; default: what `nsr train` takes on a CPU, else grouped",
     )
     arguments = parser.parse_args()

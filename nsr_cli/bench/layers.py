@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nsr_cli.bench.figures import Figure, Place, channels_last
 from nsr_cli.engine.crew import Crew
-from nsr_cli.engine.executor import most_joined
+from nsr_cli.engine.executor import most_stacked
 from nsr_cli.engine.forward_pass import window_sums
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.winograd import Workspace
@@ -68,8 +68,10 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
         return folded.select(selector(pooled).transpose(1, 2))
 
     if place.device.type == "cpu":
-        joined = 1 if folded.by_winograd else most_joined(batch, 64, place.dtype)
-        sparse = partial(_by_piece, folded, _joined(x, joined), _joined(halo, joined), select, place.cores)
+        stacked = 1 if folded.by_winograd else most_stacked(batch, 64, place.dtype)
+        sparse = partial(
+            _by_piece, folded, _stacked(x, stacked), _stacked(halo, stacked), select, place.cores
+        )
     else:
         rows = math.isqrt(batch)
         sparse = partial(_together, folded, x, _mosaic(halo, rows, batch // rows), select, rows)
@@ -83,7 +85,7 @@ def _together(layer: SparseLayer, x: Tensor, mosaic: Tensor, select: Select, row
     layer.apply_many(mosaic, *select(_means(x)), rows, len(x) // rows)
 
 
-def _joined(x: Tensor, count: int) -> list[Tensor]:
+def _stacked(x: Tensor, count: int) -> list[Tensor]:
     """(B, C, H, W) -> pieces (1, ≤ count · C, H, W), as windows lie in the engine on a CPU."""
     return [
         part.permute(2, 3, 0, 1).flatten(2)[None].contiguous().permute(0, 3, 1, 2)

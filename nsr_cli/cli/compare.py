@@ -39,6 +39,7 @@ class _Shown:
     pair: tuple[int, int]
     difference: float  # of the pair in the region, mean, in 8-bit levels
     found: bool  # the region was looked for rather than given
+    notes: list[str]  # what was said about the picture and its results
 
 
 def parse_size(text: str) -> int:
@@ -136,6 +137,7 @@ def compare(
     """
     from nsr_cli.options.tasks import choose_task
     from nsr_cli.planning.single import place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
     console = console_of(ctx, json)
@@ -149,9 +151,15 @@ def compare(
     request = _request(chosen, shared.scale, models or [], strengths, options)
     source = read(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
+    source, notes = as_restored(source), [*source.picture.remarks, *level.notes]
+
+    def notice(text: str) -> None:
+        notes.append(text)
+        console.warning(text)
+
     start = time.perf_counter()
-    results = restored(request, source.picture, level, console)
-    shown = _choose_region(source, request, level, results, size, at, target.form)
+    results = restored(request, source.picture, level, console, notice)
+    shown = _choose_region(source, request, level, results, size, at, target.form, notes)
     _write(shown, target)
     if console.json:
         console.json_line(_as_json(shown, target))
@@ -173,6 +181,7 @@ def _choose_region(
     size: int | None,
     at: Point | None,
     form: str,
+    notes: list[str],
 ) -> _Shown:
     """The part of the results to show: around `at`, or where they differ most."""
     from nsr_cli.compare.results import around, difference, furthest, most_different
@@ -186,8 +195,8 @@ def _choose_region(
             raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
         region = around(at, side, width, height)
     pair = furthest(results, region)
-    apart = difference(results[pair[0]], results[pair[1]], region)
-    return _Shown(source, request, level, results, region, pair, apart, found=at is None)
+    distance = difference(results[pair[0]], results[pair[1]], region)
+    return _Shown(source, request, level, results, region, pair, distance, at is None, notes)
 
 
 def _write(shown: _Shown, target: "Target") -> None:
@@ -235,6 +244,7 @@ def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
         "schema": 1,
         "input": "-" if shown.source.label == "stdin" else shown.source.label,
         "output": str(target.path),
+        "notes": shown.notes,
         "task": shown.request.task,
         "scale": shown.request.scale if shown.request.task == "upscale" else None,
         "sigma": shown.level.sigma,

@@ -147,7 +147,8 @@ def evaluate(
     as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K on RGB), without
     a border as wide as the scale. Noise is added in float, with a seed from the file's name. JPEG
     is scored on the gray picture; with --color rgb on RGB and Y, its SSIM on Y. A gray network restores the Y
-    of a color JPEG, and each channel of a noisy color picture by itself.
+    of a color JPEG, and each channel of a noisy color picture by itself. Gray pictures stored in three equal
+    channels are scored as color ones, as in the papers; the restoring commands take them for gray.
 
     A folder of restored pictures has them under the names of the originals, 8-bit, of the size and color that are
     scored; for several levels in folders x2, sigma25, q10 or, in color, sigma25-rgb, q10-420. --save makes such

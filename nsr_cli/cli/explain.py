@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nsr_cli.steps.levels import Level
     from nsr_cli.weights.store import WeightStore
 
+_FIRST = "its choices for the first one are shown"
 _WHERE, _WHICH = "What and where", "Which choices"
 
 
@@ -44,6 +45,13 @@ class _Run:
     def is_of_one_channel(self) -> bool:
         """Whether restoring runs the network over each channel, of which this is the first."""
         return self.subject.runs_by_channel(self.source.picture)
+
+    @property
+    def about_channel(self) -> list[str]:
+        """What is to be known about choices for one channel, in words."""
+        if not self.is_of_one_channel:
+            return []
+        return [f"{self.subject.name} is for gray pictures and denoises each channel by itself; {_FIRST}"]
 
 
 @takes(ViewOptions)
@@ -107,6 +115,7 @@ def explain(
     from nsr_cli.cli.restore import check_chosen
     from nsr_cli.options.tasks import choose_task
     from nsr_cli.planning.single import read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
     console = console_of(ctx, json)
@@ -117,6 +126,7 @@ def explain(
     source = read(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     check_chosen(ctx, model, chosen)
+    source = as_restored(source)
     subject = _load(chosen, source, scale, model, _store(shared, console))
     _check_choice(subject, layer, cardinal)
     run = _observe(source, chosen, level, subject, shared.device, console)
@@ -213,6 +223,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
         "schema": 1,
         "input": "-" if run.source.label == "stdin" else run.source.label,
         "output": None if target is None else str(target.path),
+        "notes": [*picture.remarks, *run.level.notes, *run.about_channel],
         "task": run.task,
         "model": run.subject.name,
         "model_sha256": run.subject.sha256,
@@ -245,11 +256,8 @@ def _summarize(run: _Run, target: "Target | None", layer: int | None, console: C
         f"{float(surest.entropy.mean()):.3f}"
     )
     windows = counted(len(run.trace.grid), "window")
-    if run.is_of_one_channel:
-        console.note(
-            f"{run.source.label}: {run.subject.name} is for gray pictures and denoises each channel by itself; "
-            "its choices for the first one are shown"
-        )
+    for note in run.about_channel:
+        console.note(f"{run.source.label}: {note}")
     console.note(f"{run.source.label}{where}  {run.subject.name}, {windows}, {what}  {run.seconds:.2f} s")
 
 

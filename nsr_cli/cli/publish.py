@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nsr_cli.cli.commands import console_of
-from nsr_cli.errors import UsageError
+from nsr_cli.errors import DataError, UsageError
 from nsr_cli.options.common import Device, Offline
 from nsr_cli.options.files import PublishedExists
 from nsr_cli.scoreboard.asked import PAPER_LEVELS
@@ -15,6 +15,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
+    from nsr_cli.datasets import PictureSet
     from nsr_cli.training.publish import Trained
 
 
@@ -103,8 +104,6 @@ def _scores(
     trained: "Trained", sets: list[str], data: Path | None, device: str, offline: bool, console: Console
 ) -> dict[str, Any]:
     """Set -> {"psnr", "ssim"}, or for networks of every level set -> level -> the two."""
-    from nsr_cli.datasets.registry import load_registry
-    from nsr_cli.datasets.store import find_images
     from nsr_cli.evaluate import evaluate
     from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
@@ -115,8 +114,7 @@ def _scores(
     stored = load_network(save_network(trained.network))
     model = InTraining.of(stored, task, device)
     scores: dict[str, Any] = {}
-    found = [(load_registry().get(one), find_images(one, data, offline=offline)) for one in sets]
-    for pictures, files in found:
+    for pictures, files in _pictures(sets, data, offline, console):
         for level in levels:
             row = evaluate(case_of(task, pictures, level), files, model)
             figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
@@ -128,3 +126,23 @@ def _scores(
             else:
                 scores.setdefault(pictures.name, {})[str(level)] = figures
     return scores
+
+
+def _pictures(
+    sets: list[str], data: Path | None, offline: bool, console: Console
+) -> "list[tuple[PictureSet, list[Path]]]":
+    """The sets with their pictures, all found before the first is scored.
+
+    Raises:
+        DataError: pictures are absent, or are not those of the set: their scores would be listed as the set's.
+    """
+    from nsr_cli.datasets import DataStore
+    from nsr_cli.scoreboard.sets import published_pictures
+
+    store, found = DataStore(data, offline=offline), []
+    for one in (store.registry.get(name) for name in sets):
+        files, problem = published_pictures(store, one, console)
+        if problem is not None:
+            raise DataError(f"{problem}: the manifest would list scores on other pictures; get them again")
+        found.append((one, files))
+    return found

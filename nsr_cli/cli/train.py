@@ -93,15 +93,15 @@ def train(
     from nsr_cli.training.distributed import own_device
     from nsr_cli.training.session import RunOptions
 
-    place = own_device(choose_device(device))
+    place, console = own_device(choose_device(device)), console_of(ctx)
     options = RunOptions(
         place,
         autocast=_autocast(precision, place),
         resume=resume,
-        benchmark=_benchmark(recipe, validate, validate_data, place, offline) if validate else None,
+        benchmark=_benchmark(recipe, validate, validate_data, place, offline, console) if validate else None,
         init=(lambda: _load_init(init, mirror, offline)) if init else None,
     )
-    _run(console_of(ctx), recipe, data, out, options)
+    _run(console, recipe, data, out, options)
 
 
 def _autocast(precision: str, device: "torch.device") -> "torch.dtype | None":
@@ -172,7 +172,7 @@ def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
     """
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.reads import read_regular
-    from nsr_cli.training.checkpoint import is_part_of_run
+    from nsr_cli.training.storage import is_part_of_run
     from nsr_cli.weights.entry import MAX_BYTES
     from nsr_cli.weights.store import WeightStore
 
@@ -197,16 +197,20 @@ def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
 
 
 def _benchmark(
-    recipe: "Recipe", name: str, data: Path | None, device: "torch.device", offline: bool
+    recipe: "Recipe", name: str, data: Path | None, device: "torch.device", offline: bool, console: Console
 ) -> "Benchmark":
     """The set to validate on; it must be there before the run begins."""
-    from nsr_cli.datasets.registry import load_registry
-    from nsr_cli.datasets.store import find_images
+    from nsr_cli.datasets import DataStore
+    from nsr_cli.scoreboard.sets import published_pictures
+    from nsr_cli.training.distributed import is_leader
     from nsr_cli.training.recipe import find_task
     from nsr_cli.training.session import Benchmark
     from nsr_cli.training.validate import set_psnr
 
-    pictures = load_registry().get(name)
-    files = find_images(name, data, offline=offline, option="--validate-data")
+    store = DataStore(data, offline=offline, option="--validate-data")
+    pictures = store.registry.get(name)
+    files, problem = published_pictures(store, pictures, console if is_leader() else Console())
+    if problem is not None and is_leader():
+        console.warning(f"{problem}, so that validation is on other pictures; get them again")
     task, place = find_task(recipe.task), str(device)
-    return Benchmark(pictures.name, lambda network: set_psnr(network, task, pictures, files, place))
+    return Benchmark(pictures.name, set_psnr(task, pictures, files, place))

@@ -1,6 +1,6 @@
 """The ways to restore a picture that `nsr compare` shows: models times strengths, each network run once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,8 +55,18 @@ def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) 
     return tuple(Variant(name, () if name in BASELINES else levels) for name in dict.fromkeys(names))
 
 
-def restored(request: Request, picture: "Picture", level: "Level", console: Console) -> "list[Result]":
-    """Every result of the request, all of one size; errors as of `Restorer.load` and `Restorer.run`."""
+def restored(
+    request: Request, picture: "Picture", level: "Level", console: Console, notice: Callable[[str], None]
+) -> "list[Result]":
+    """Every result of the request, all of one size; errors as of `Restorer.load` and `Restorer.run`.
+
+    Args:
+        request: what to compare.
+        picture: the picture.
+        level: how strong its noise or compression is.
+        console: shows progress and downloads.
+        notice: told what was changed to get a result.
+    """
     from nsr_cli.imaging.alpha import bleed
     from nsr_cli.imaging.color import to_unit
 
@@ -70,7 +80,9 @@ def restored(request: Request, picture: "Picture", level: "Level", console: Cons
                 results.append(_baseline(str(variant.model), unit, request))
                 continue
             color = "gray" if picture.is_gray and request.task != "upscale" else "rgb"
-            restorer = load(variant.model, request.task, request.scale, color, request.options, console)
+            restorer = load(
+                variant.model, request.task, request.scale, color, request.options, console, notice
+            )
             bar.picture(restorer.name)
             out = restorer.run(unit, sigma=level.sigma, quality=level.quality, progress=bar.parts)
             bar.finished()

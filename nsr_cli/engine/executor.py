@@ -18,10 +18,10 @@ from nsr_cli.engine.grid import Grid, Layout
 from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
 from nsr_cli.engine.progress import Progress
 from nsr_cli.machine import usable_threads, window_threads
-from nsr_cli.model.footprint import MOST_JOINED, MOST_PLACE_BYTES
+from nsr_cli.model.footprint import MOST_PLACE_BYTES, MOST_STACKED
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
-_PIECES_PER_CORE = 2  # of work, at the least, before windows are joined
+_PIECES_PER_CORE = 2  # of work, at the least, before windows are stacked
 
 
 class Executor:
@@ -37,8 +37,8 @@ class Executor:
         threads: cores to use, each for windows of its own; None: all that this process may use.
         repeat: around the picture every layer sees the outermost pixels of its features again. Otherwise zeros, as
             around a patch in training: then this computes what the network itself does.
-        joined: up to so many whole windows of a row are one piece of work for a core of a CPU, side by side in the
-            channels. None: as many as `most_joined` says. Another number gives the same picture up to rounding.
+        stacked: up to so many whole windows of a row are one piece of work for a core of a CPU, side by side in the
+            channels. None: as many as `most_stacked` says. Another number gives the same picture up to rounding.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Executor:
         batched: bool | None = None,
         threads: int | None = None,
         repeat: bool = False,
-        joined: int | None = None,
+        stacked: int | None = None,
     ) -> None:
         self.config = network.config.inner
         self._unshuffle = network.config.unshuffle
@@ -61,8 +61,9 @@ class Executor:
             self._head = PlainLayer.of(network.head, device, dtype)
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
             self._tail = PlainLayer.of(network.tail, device, dtype)
-            apart = any(_is_apart(layer) for block in self._blocks for layer in (block.first, block.second))
-            self._joined = 1 if apart or self.batched else joined
+            layers = (layer for block in self._blocks for layer in (block.first, block.second))
+            single = self.batched or any(_takes_single_windows(layer) for layer in layers)
+            self._stacked = 1 if single else stacked
             skip = network.skip
             self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
@@ -74,8 +75,8 @@ class Executor:
 
     def _layout(self, batch: int, windows: int) -> Layout:
         width = self.config.width * (1 + self.config.expansion) // 2
-        joined = self._joined or most_joined(windows, width, self.dtype)
-        return Layout(self.device, self.dtype, batch if self.batched else None, joined, self.repeat)
+        stacked = self._stacked or most_stacked(windows, width, self.dtype)
+        return Layout(self.device, self.dtype, batch if self.batched else None, stacked, self.repeat)
 
     @torch.inference_mode()
     def __call__(
@@ -123,7 +124,7 @@ class Executor:
         return shuffled(out[None], self._unshuffle, height, width)[0] if self._unshuffle > 1 else out
 
 
-def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
+def most_stacked(windows: int, width: int, dtype: torch.dtype) -> int:
     """How many of a picture's windows a CPU computes together.
 
     Every call of PyTorch takes Python's global interpreter lock, for which threads wait, the more of them the longer,
@@ -137,10 +138,10 @@ def most_joined(windows: int, width: int, dtype: torch.dtype) -> int:
         dtype: of features.
     """
     enough = windows // (_PIECES_PER_CORE * usable_threads())
-    return max(1, min(enough, MOST_JOINED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
+    return max(1, min(enough, MOST_STACKED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
 
 
-def _is_apart(layer: Layer) -> bool:
+def _takes_single_windows(layer: Layer) -> bool:
     """Whether windows of a layer are convolved one at a time only."""
     return isinstance(layer, PlainLayer) or layer.by_winograd
 

@@ -59,13 +59,13 @@ class ForwardPass:
             to = self._features[index]
             seen = to.area.of(picture, _WIDE_RIM, halo=1, wide=True).to(self._layout.dtype)
             out = self._clear(layer.apply(seen, self._workspace), to.area)
-            _by_window(to.inside, to.area.joined).copy_(_cut(out, to.area.joined))
+            _by_window(to.inside, to.area.stacked).copy_(_cut(out, to.area.stacked))
             to.copy_halos()
             if self._selects:
                 rows[index].copy_(
                     _grid_sums(out, to.area.rows, to.area.cols)
                     if self._whole
-                    else window_sums(out, to.area.joined)
+                    else window_sums(out, to.area.stacked)
                 )
 
         self._share(work)
@@ -111,14 +111,14 @@ class ForwardPass:
         scale, channels = self._config.scale, self._config.channels
         shape = (channels, scale * self._grid.height, scale * self._grid.width)
         result = zeros(prod(shape), self._layout.device, torch.float32).view(shape)
-        layers = {count: layer.times(count) for count in {area.joined for area in self._areas}}
+        layers = {count: layer.times(count) for count in {area.stacked for area in self._areas}}
 
         def work(index: int) -> None:
             area = self._areas[index]
-            own = layers[area.joined].apply(self._features[index].around, self._workspace)
+            own = layers[area.stacked].apply(self._features[index].around, self._workspace)
             around = area.of(picture, _WIDE_RIM, halo=0 if skip is None else 2, wide=True)[:, :channels]
             out = around.clone() if skip is None else skip.apply(around, self._workspace)
-            _cut(out, area.joined).add_(_by_window(own, area.joined))
+            _cut(out, area.stacked).add_(_by_window(own, area.stacked))
             top, left = scale * area.top, scale * area.left
             place = result[:, top : top + scale * area.height, left : left + scale * out.shape[3]]
             shuffled = F.pixel_shuffle(out, scale)[0, :, : place.shape[1], : place.shape[2]]
@@ -150,7 +150,7 @@ class ForwardPass:
         """Sums over each window of an area's features: (len, C) float32."""
         if self._whole:
             return _grid_sums(out, area.rows, area.cols)
-        return window_sums(out).view(area.joined, -1)
+        return window_sums(out).view(area.stacked, -1)
 
     def _clear(self, out: Tensor, area: Area) -> Tensor:
         if self._whole:
@@ -202,10 +202,10 @@ def rectify_(out: Tensor) -> Tensor:
     return out.relu_()
 
 
-def _by_window(joined: Tensor, count: int) -> Tensor:
-    """Joined windows, (1, count · C, H, W) -> (1, count, C, H, W)."""
-    _, channels, height, width = joined.shape
-    return joined.view(1, count, channels // count, height, width)
+def _by_window(stacked: Tensor, count: int) -> Tensor:
+    """Stacked windows, (1, count · C, H, W) -> (1, count, C, H, W)."""
+    _, channels, height, width = stacked.shape
+    return stacked.view(1, count, channels // count, height, width)
 
 
 def _cut(wide: Tensor, count: int) -> Tensor:

@@ -8,8 +8,8 @@ window 2 ┌──────────┐┌─────┐ window 3     
          └──────────┘└─────┘                 training, or repeats the picture's outermost features.
          strip 0     strip 1
 
-Columns of whole windows may be joined: they share a strip, side by side in its channels, so that at each place within a
-window lie the features of all of them. A convolution of as many groups then computes a row of them at once.
+Columns of whole windows may be stacked: they share a strip, side by side in its channels, so that at each place within
+a window lie the features of all of them. A convolution of as many groups then computes a row of them at once.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from nsr_cli.engine.buffers import zeros
 _LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
 
 Strips = list[Tensor]
-"""Each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are joined."""
+"""Each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are stacked."""
 
 Border = tuple[Tensor, Tensor]
 """A part of a rim, and what of an area belongs there."""
@@ -39,7 +39,7 @@ class Layout:
     dtype: torch.dtype
     batch: int | None = None
     """So many whole windows at once; None: single ones, no more of them than lies in the picture."""
-    joined: int = 1
+    stacked: int = 1
     """Without a batch, up to so many whole windows of a row at once, side by side in the channels."""
     repeat: bool = False
     """Whether every layer sees the outermost pixels of its features repeated around the picture, not zeros."""
@@ -52,17 +52,17 @@ class Area:
     top: int
     left: int
     height: int
-    width: int  # of one window where some are joined
+    width: int  # of one window where some are stacked
     first: int  # its windows in row-major order are first … first + len − 1
     rows: int = 1
     cols: int = 1
     strip: int = 0
     inset: int = 0  # columns of its strip to the left of it
-    joined: int = 1  # windows beside each other that lie side by side in the channels
+    stacked: int = 1  # windows beside each other that lie side by side in the channels
 
     def __len__(self) -> int:
         """Number of its windows."""
-        return self.rows * self.cols * self.joined
+        return self.rows * self.cols * self.stacked
 
     @property
     def windows(self) -> slice:
@@ -71,7 +71,7 @@ class Area:
 
     def of(self, strips: Strips, rim: int, halo: int = 0, *, wide: bool = False) -> Tensor:
         """View of this area, and of `halo` ≤ `rim` pixels around it; `wide` as the strips were made."""
-        width = self.width * (self.joined if wide else 1)
+        width = self.width * (self.stacked if wide else 1)
         top, left = self.top + rim - halo, self.inset + rim - halo
         return strips[self.strip][:, :, top : top + self.height + 2 * halo, left : left + width + 2 * halo]
 
@@ -116,10 +116,10 @@ class Grid:
 
     def areas(self, layout: Layout) -> list[Area]:
         """What is computed together."""
-        return self.single(layout.joined) if layout.batch is None else self.batches(layout.batch)
+        return self.single(layout.stacked) if layout.batch is None else self.batches(layout.batch)
 
-    def single(self, joined: int = 1) -> list[Area]:
-        """Every window, or up to `joined` whole ones of a row together, no pixel of them outside the picture."""
+    def single(self, stacked: int = 1) -> list[Area]:
+        """Every window, or up to `stacked` whole ones of a row together, no pixel of them outside the picture."""
         side = self.window
         return [
             Area(
@@ -129,16 +129,16 @@ class Grid:
                 width,
                 top // side * self.cols + left // side,
                 strip=strip,
-                joined=count,
+                stacked=count,
             )
             for top in range(0, self.height, side)
-            for strip, (left, count, width) in enumerate(self._columns(joined))
+            for strip, (left, count, width) in enumerate(self._columns(stacked))
         ]
 
-    def _columns(self, joined: int) -> list[tuple[int, int, int]]:
+    def _columns(self, stacked: int) -> list[tuple[int, int, int]]:
         """Left border, number and width of the windows of each strip; a partial window is alone."""
         side, whole = self.window, self.width // self.window
-        strips = -(-whole // joined)
+        strips = -(-whole // stacked)
         borders = [whole * strip // strips for strip in range(strips)] + [whole]  # about as many in each
         found = [(side * first, last - first, side) for first, last in pairwise(borders)]
         return found + ([(side * whole, 1, self.width % side)] if self.width % side else [])
@@ -172,7 +172,7 @@ class Grid:
 
     def _repeated(self, own: Tensor, area: Area, rows: slice) -> list[Border]:
         """Where an area meets the border of the picture. Rows come first: the columns repeat their ends as corners."""
-        channels = own.shape[1] // area.joined
+        channels = own.shape[1] // area.stacked
         first, last = own[:, :channels], own[:, -channels:]
         left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
         borders = []
@@ -183,7 +183,7 @@ class Grid:
             borders.append((own[:, :, bottom, left:right], own[:, :, bottom - 1, left:right]))
         if area.left == 0:
             borders.append((first[:, :, rows, 0], first[:, :, rows, 1]))
-        if area.left + area.joined * area.width >= self.width:
+        if area.left + area.stacked * area.width >= self.width:
             borders.append((last[:, :, rows, right], last[:, :, rows, right - 1]))
         return borders
 
@@ -203,7 +203,7 @@ class Grid:
         """
         whole = layout.batch is not None
         high = self.rows * self.window if whole else self.height
-        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(layout.joined)
+        columns = [(0, 1, self.cols * self.window)] if whole else self._columns(layout.stacked)
         shapes = [
             (
                 1,
@@ -250,11 +250,11 @@ class Grid:
 
 
 def _shown(strips: Strips, area: Area, rows: slice) -> list[Border]:
-    """What the windows beside an area's see of them: those joined with them, and those in the strips beside theirs."""
+    """What the windows beside an area's see of them: those stacked with them, and those in the strips beside theirs."""
     own = strips[area.strip]
-    channels = own.shape[1] // area.joined
+    channels = own.shape[1] // area.stacked
     borders = []
-    if area.joined > 1:
+    if area.stacked > 1:
         borders.append((own[:, channels:, rows, 0], own[:, :-channels, rows, -2]))
         borders.append((own[:, :-channels, rows, -1], own[:, channels:, rows, 1]))
     if area.strip > 0:

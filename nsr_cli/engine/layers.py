@@ -19,7 +19,7 @@ class PlainLayer:
     weight: Tensor  # (O, C, K, K), channels last
     bias: Tensor  # (O,)
     transformed: Tensor | None  # (36, C, O), where `winograd.convolve` is the faster way
-    joined: int = 1  # windows side by side in the channels, each convolved with the same kernel
+    stacked: int = 1  # windows side by side in the channels, each convolved with the same kernel
 
     @classmethod
     def of(cls, layer: Convolution, device: torch.device, dtype: torch.dtype) -> "PlainLayer":
@@ -34,14 +34,14 @@ class PlainLayer:
         """(1, C, H + K − 1, W + K − 1) -> (1, O, H, W); the halo is consumed."""
         if self.transformed is not None and winograd.is_large(features):
             return winograd.convolve(features, self.transformed, self.bias, workspace)
-        return F.conv2d(features, self.weight, self.bias, groups=self.joined)
+        return F.conv2d(features, self.weight, self.bias, groups=self.stacked)
 
-    def times(self, joined: int) -> "PlainLayer":
-        """The same for joined windows: (1, joined · C, …) -> (1, joined · O, …)."""
-        if joined == 1:
+    def times(self, stacked: int) -> "PlainLayer":
+        """The same for stacked windows: (1, stacked · C, …) -> (1, stacked · O, …)."""
+        if stacked == 1:
             return self
-        weight = self.weight.repeat(joined, 1, 1, 1).contiguous(memory_format=torch.channels_last)
-        return PlainLayer(weight, self.bias.repeat(joined), None, joined)
+        weight = self.weight.repeat(stacked, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        return PlainLayer(weight, self.bias.repeat(stacked), None, stacked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class SparseLayer:
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
     def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, workspace: winograd.Workspace) -> Tensor:
-        """One window or J joined ones, each with its own kernel (Eq. 10). This is the path of the CPU.
+        """One window or J stacked ones, each with its own kernel (Eq. 10). This is the path of the CPU.
 
         Args:
             features: (1, J · C, H + 2, W + 2), theirs and a halo of one pixel.
@@ -88,18 +88,18 @@ class SparseLayer:
         Returns:
             (1, J · O, H, W)
         """
-        (out_channels, channels), joined = self.shape, gamma.shape[1]
+        (out_channels, channels), stacked = self.shape, gamma.shape[1]
         mixed = torch.bmm(gamma, self.kernels)
-        if joined == 1 and self.by_winograd and winograd.is_large(features):
+        if stacked == 1 and self.by_winograd and winograd.is_large(features):
             kernels = winograd.transformed(mixed.view(-1, 9, channels))
             return winograd.convolve(features, kernels, bias, workspace)
-        if joined > 1:
+        if stacked > 1:
             mixed = mixed.transpose(0, 1).to(self.dtype, memory_format=torch.contiguous_format).contiguous()
         else:
             mixed = mixed.to(self.dtype)
-        shape = (joined * out_channels, channels, 3, 3)
+        shape = (stacked * out_channels, channels, 3, 3)
         kernels = mixed.as_strided(shape, (9 * channels, 1, 3 * channels, channels))
-        return F.conv2d(features, kernels, bias, groups=joined)
+        return F.conv2d(features, kernels, bias, groups=stacked)
 
     def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
         """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.
@@ -117,8 +117,8 @@ class SparseLayer:
         kernels = mixed.reshape(-1, 3, 3, in_channels).permute(0, 3, 1, 2)  # (M · O, C, 3, 3), channels last
         side = (features.shape[-1] - 2) // cols
         cut = features[0].unfold(1, side + 2, side).unfold(2, side + 2, side)  # (C, rows, cols, P + 2, P + 2)
-        joined = cut.permute(1, 2, 0, 3, 4).reshape(1, count * in_channels, side + 2, side + 2)
-        out = F.conv2d(joined, kernels, bias.reshape(-1), groups=count)
+        flat = cut.permute(1, 2, 0, 3, 4).reshape(1, count * in_channels, side + 2, side + 2)
+        out = F.conv2d(flat, kernels, bias.reshape(-1), groups=count)
         windows = out.view(rows, cols, out_channels, side, side)
         return windows.permute(2, 0, 3, 1, 4).reshape(1, out_channels, rows * side, cols * side)
 

@@ -31,8 +31,8 @@ from nsr_cli.model.network import Network
 
 Notice = Callable[[str], None]
 
-# A GPU wants many windows to fill its multiprocessors. On a CPU it is always one at a time, which keeps the caches
-# warm and makes the result independent of `batch` to the last bit.
+# A GPU wants many windows to fill its multiprocessors. On a CPU the picture alone decides (`executor.most_stacked`), so
+# that the result does not depend on `batch`.
 BATCHES = {"cuda": 64, "mps": 16}
 # Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
 # (after an unshuffling). Zeros, as around a patch in training, are middle gray: flat colors would get a frame of a

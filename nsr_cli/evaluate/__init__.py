@@ -10,7 +10,8 @@
 | dejpeg       | libjpeg's standard tables                 | gray, which is Y rounded to 8 bit   | none          |
 | color dejpeg | the same, chroma at 4:2:0 or 4:4:4        | PSNR on RGB and on Y, SSIM on Y     | none          |
 
-Y is BT.601 studio range and not rounded after restoration; gray pictures are scored as they are stored. The
+Y is BT.601 studio range and not rounded after restoration; gray pictures are scored as they are stored. Those in
+three equal channels are color pictures here, as in the papers, though the restoring commands take them for gray. The
 mean over a set is the mean of its pictures' figures. What the papers score on gray pictures can be scored in
 color, and the other way round (`Case.color`); the paper's figures then do not stand beside.
 """
@@ -24,11 +25,11 @@ from nsr_cli.evaluate.protocol import (
     Shape,
     Task,
     check_size,
+    decoded,
     degraded,
     original,
     read,
     score,
-    shape_of,
 )
 from nsr_cli.evaluate.results import Results, find_results
 from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
@@ -36,6 +37,6 @@ from nsr_cli.evaluate.scoring import Job, Keep, Progress, Scored, evaluate, eval
 
 __all__ = [
     "Baseline", "Case", "Color", "Ensemble", "Job", "Keep", "Model", "PictureScore", "Progress", "Renamed", "Results",
-    "Row", "Score", "Scored", "Shape", "Task", "check_size", "degraded", "evaluate", "evaluate_set", "find_results",
-    "level_folder", "original", "paper_scores", "place", "read", "score", "shape_of",
+    "Row", "Score", "Scored", "Shape", "Task", "check_size", "decoded", "degraded", "evaluate", "evaluate_set",
+    "find_results", "level_folder", "original", "paper_scores", "place", "read", "score",
 ]  # fmt: skip

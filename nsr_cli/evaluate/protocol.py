@@ -122,12 +122,6 @@ def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:
     return crop_to_multiple(pixels, case.scale)
 
 
-def shape_of(path: Path) -> Shape:
-    """(H, W, C) of the picture in a file, for which all of it is read; errors as of `read`."""
-    height, width, channels = decoded(path).pixels.shape
-    return height, width, channels
-
-
 def check_size(height: int, width: int, path: Path, case: Case) -> None:
     """Raise `DataError` if a picture of that size, in pixels, has nothing to be scored in a case."""
     height, width = (side - side % case.scale for side in case.set.crop_size(height, width))

@@ -6,10 +6,10 @@ SHARE = 0.85
 """Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
 FLOAT_BYTES = 4
 """Of a sample in float32."""
-MOST_JOINED = 16
+MOST_STACKED = 16
 """Windows that a core of a CPU computes together, at the most."""
 MOST_PLACE_BYTES = 1 << 10
-"""Of the features of all joined windows at one place within a window, at the most."""
+"""Of the features of all stacked windows at one place within a window, at the most."""
 
 
 def bytes_per_pixel(
@@ -43,7 +43,7 @@ def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
     """What the cores of a CPU hold of the windows that they compute, beside the picture's features.
 
     Each has a piece of work: so many windows that their features take a kilobyte at each place within a window, two
-    bytes each (`engine.executor.most_joined`), and what comes out of a layer or, thrice, of the last one.
+    bytes each (`engine.executor.most_stacked`), and what comes out of a layer or, thrice, of the last one.
 
     Args:
         config: of the network.
@@ -52,6 +52,6 @@ def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
     """
     inner = config.inner
     width = inner.width * (1 + inner.expansion)
-    joined = max(1, min(MOST_JOINED, MOST_PLACE_BYTES // width))
-    places = min(joined * inner.window**2, pixels / config.unshuffle**2 / (2 * cores))
+    stacked = max(1, min(MOST_STACKED, MOST_PLACE_BYTES // width))
+    places = min(stacked * inner.window**2, pixels / config.unshuffle**2 / (2 * cores))
     return int(cores * places * FLOAT_BYTES * (width + 3 * inner.scale**2 * inner.channels))

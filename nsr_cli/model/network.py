@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from nsr_cli.model.config import NetworkConfig
-from nsr_cli.model.joined import fits, joined, parted
 from nsr_cli.model.sparse_conv import Convolution, Form, Kernels, Selector, SparseConvolution
+from nsr_cli.model.stacked import fits, stacked, unstacked
 
 
 class Block(nn.Module):
@@ -55,7 +55,7 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.joined = False  # whether windows lie side by side between head and tail, where all are whole
+        self.stacks_windows = False  # between head and tail, where all are whole
         channels = config.inner.channels
         out_channels = channels * config.scale**2
         self.head = Convolution(channels + config.levels, config.width, 3, gain=1.0)
@@ -94,13 +94,13 @@ class Network(nn.Module):
             maps = level[:, :, None, None].expand(-1, -1, *x.shape[2:])
             features = cat((centered, maps.to(x.dtype)), dim=1)
         features = self.head(features)
-        together = self.joined and fits(features, config.window)
-        if together:
-            features = joined(features, config.window)
+        stacks = self.stacks_windows and fits(features, config.window)
+        if stacks:
+            features = stacked(features, config.window)
         for block in self.blocks:
             features = block(features, config.window)
-        if together:
-            features = parted(features)
+        if stacks:
+            features = unstacked(features)
         out = self.tail(features)
         if self.skip is None:
             identity: Tensor = out + x
@@ -123,7 +123,7 @@ class Network(nn.Module):
 
     def use_form(self, form: Form) -> None:
         """Choose how sparse convolutions are computed; the result is the same linear map."""
-        self.joined = form == "joined" and self.config.selection != "none"
+        self.stacks_windows = form == "stacked" and self.config.selection != "none"
         for module in self.modules():
             if isinstance(module, SparseConvolution):
                 module.form = form

@@ -4,9 +4,9 @@
     weight (k·O, C, 3, 3) ──sum over k weighted by gamma──> one kernel (O, C, 3, 3) for each of the M windows
     every window, with a one-pixel halo of its neighbors' features, is convolved with its own kernel
 
-M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch (joined.py has an order of its own). The
-last window of a row or column is what is left of the features: its mean is that of the pixels it has, and beyond them
-every layer sees zeros.
+M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch (stacked.py has an order of its own).
+The last window of a row or column is what is left of the features: its mean is that of the pixels it has, and beyond
+them every layer sees zeros.
 """
 
 from typing import Literal
@@ -16,16 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsr_cli.model.config import Selection
-from nsr_cli.model.joined import convolve_joined, means_of
+from nsr_cli.model.stacked import convolve_stacked, means_of
 from nsr_cli.model.window_conv import convolve_windows, convolved_dtype
 
-Form = Literal["grouped", "mixed", "apart", "joined"]
+Form = Literal["grouped", "mixed", "looped", "stacked"]
 """How windows are convolved, with the same result up to rounding:
 
 - `grouped`: in one call, each window as a group of its own;
 - `mixed`: with each of the k groups of kernels, whose outputs are then mixed: k times the arithmetic;
-- `apart`: one after the other, in one operation of autograd (`window_conv`), as CPUs want it;
-- `joined`: side by side in the channels from head to tail (`joined`) where all are whole, else as `apart`.
+- `looped`: one after the other, in one operation of autograd (`window_conv`), as CPUs want it;
+- `stacked`: side by side in the channels from head to tail (`stacked.py`) where all are whole, else as `looped`.
 """
 
 
@@ -123,7 +123,7 @@ class SparseConvolution(Kernels):
         self.form: Form = "grouped"
 
     def select(self, x: Tensor, window: int) -> Tensor:
-        """Gamma (M, k, d) of every window of features (B, C, H, W), or of joined windows (R, S, B, C, P, P)."""
+        """Gamma (M, k, d) of every window of features (B, C, H, W), or of stacked windows (R, S, B, C, P, P)."""
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
         if x.dim() == 6:
@@ -156,28 +156,28 @@ class SparseConvolution(Kernels):
         return mixed, biases.reshape(-1, self.out_channels)
 
     def forward(self, x: Tensor, window: int, gamma: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, O, H, W), of any size; joined windows (R, S, B, C, P, P) -> (R, S, B, O, P, P).
+        """(B, C, H, W) -> (B, O, H, W), of any size; stacked windows (R, S, B, C, P, P) -> (R, S, B, O, P, P).
 
         `gamma` (M, k, d) overrides the selector.
         """
         if gamma is None:
             gamma = self.select(x, window)
         if x.dim() == 6:
-            return self._convolve_joined(x, gamma)
+            return self._convolve_stacked(x, gamma)
         if self.form == "mixed":
             return self._mix_outputs(x, window, gamma)
         kernels, biases = self.mix(gamma)
-        if self.form in ("apart", "joined"):
+        if self.form in ("looped", "stacked"):
             return convolve_windows(x, kernels, biases, window)
         batch, _, height, width = x.shape
         windows, padding = with_halo(x, window)
         return from_windows(_as_groups(windows, kernels, biases, padding), batch, height, width)
 
-    def _convolve_joined(self, x: Tensor, gamma: Tensor) -> Tensor:
+    def _convolve_stacked(self, x: Tensor, gamma: Tensor) -> Tensor:
         dtype = convolved_dtype(x)
         with torch.autocast(x.device.type, enabled=False):  # as in `select`
             kernels, biases = self.mix(gamma, dtype)
-        return convolve_joined(x, kernels, biases)
+        return convolve_stacked(x, kernels, biases)
 
     def _mix_outputs(self, x: Tensor, window: int, gamma: Tensor) -> Tensor:
         """The same linear map: convolve with all k groups, then weight the outputs. k times the arithmetic."""
@@ -196,10 +196,10 @@ class SparseConvolution(Kernels):
 def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
     """Convolve windows (M, C, H, W) with their kernels (M, O, C, 3, 3) and biases (M, O) in one call."""
     count, channels, *size = windows.shape
-    # Contiguous also where they could be joined as they are: see `as_picture`.
-    joined = windows.contiguous().view(1, count * channels, *size)
+    # Contiguous also where a view would do: see `as_picture`.
+    flat = windows.contiguous().view(1, count * channels, *size)
     weight = kernels.reshape(-1, channels, 3, 3)
-    out = F.conv2d(joined, weight, biases.reshape(-1), padding=padding, groups=count)
+    out = F.conv2d(flat, weight, biases.reshape(-1), padding=padding, groups=count)
     return out.view(count, -1, *out.shape[2:])
 
 
@@ -225,8 +225,8 @@ def from_windows(windows: Tensor, batch: int, height: int, width: int) -> Tensor
         return windows
     rows, cols = -(-height // side), -(-width // side)
     grid = windows.view(batch, rows, cols, channels, side, side)
-    joined = grid.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, rows * side, cols * side)
-    return _crop(joined, height, width)
+    whole = grid.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, rows * side, cols * side)
+    return _crop(whole, height, width)
 
 
 def _crop(x: Tensor, height: int, width: int) -> Tensor:

@@ -1,5 +1,6 @@
 """The models that `nsr eval` and `nsr compare` put beside each other: networks, and baselines without one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,23 @@ def check_name(name: str | None, task: str) -> None:
 
 
 def load(
-    model: str | None, task: str, scale: float, color: str, options: LoadOptions, console: Console
+    model: str | None,
+    task: str,
+    scale: float,
+    color: str,
+    options: LoadOptions,
+    console: Console,
+    notice: Callable[[str], None] | None = None,
 ) -> "Restorer":
-    """Load a network (None: the best there is); a download shows on `console`. Errors as of `Restorer.load`."""
+    """Load a network; errors as of `Restorer.load`.
+
+    Args:
+        model: as it was asked for; None: the best there is.
+        task, scale, color: as of `Restorer.load`; `scale` is of `upscale`.
+        options: where it runs, and where its weights come from.
+        console: shows a download.
+        notice: as of `Restorer.load`; default: a warning on the console.
+    """
     from nsr_cli.engine.runner import Limits
     from nsr_cli.restore import Restorer
     from nsr_cli.terminal.downloads import ShownStore  # only now: torch loads slowly
@@ -54,5 +69,5 @@ def load(
         precision=options.precision,
         limits=Limits(batch=options.batch),
         store=ShownStore(console, mirror=options.mirror, offline=options.offline),
-        notice=console.warning,
+        notice=notice or console.warning,
     )

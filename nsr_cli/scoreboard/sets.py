@@ -45,7 +45,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
     Raises:
         UsageError: there is no set of a name.
-        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `shape_of`.
+        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
     from nsr_cli.datasets import DataStore
@@ -74,26 +74,36 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
 
 def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
     """A set by name; one whose files are known to be others is said to be so, and compared with nobody's figures."""
+    images, problem = published_pictures(store, one, console)
+    complete = max(one.images, len(images))
+    if problem is None:
+        return FoundSet(one, images[:limit], complete)
+    console.warning(f"{problem}, so that no figures of the paper stand beside; get them again")
+    return FoundSet(
+        replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
+    )
+
+
+def published_pictures(
+    store: "DataStore", one: "PictureSet", console: Console
+) -> tuple[list[Path], str | None]:
+    """The pictures of a set by name, and in which way its files are not as published, in words.
+
+    Files under other names are only said to be so: they may hold the same pictures. Errors as of `find_images`.
+    """
     with console.progress(1, one.name) as bar:
         images = store.find_images(one.name, bar.parts)
     finding = store.check_own(one.name)  # what comes from the cache was checked right now
-    complete = max(one.images, len(images))
     if finding is None or finding.state == "ok":
-        return FoundSet(one, images[:limit], complete)
+        return images, None
     where = f"{one.name}: the files in {safe_text(finding.folder or '')}"
     if finding.state == "unverified":
         console.note(
             f"{where} are not the published ones, so that nothing tells whether they are the same pictures"
         )
-        return FoundSet(one, images[:limit], complete)
+        return images, None
     more = f" and {len(finding.problems) - 1} more" if len(finding.problems) > 1 else ""
-    console.warning(
-        f"{where} are not as published ({finding.problems[0]}{more}), so that no figures of the paper stand beside; "
-        "get them again"
-    )
-    return FoundSet(
-        replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
-    )
+    return images, f"{where} are not as published ({finding.problems[0]}{more})"
 
 
 def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundSet:
@@ -109,11 +119,19 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
 
 def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":
     """Read each picture once, so that one that cannot be used is found before others are scored for hours."""
-    from nsr_cli.evaluate import shape_of
+    from nsr_cli.evaluate import decoded
+    from nsr_cli.steps.colorless import is_colorless
 
-    shapes = {}
+    shapes, colorless = {}, 0
     with console.progress(len(images), f"checking {name}") as bar:
         for image in images:
-            shapes[image] = shape_of(image)
+            picture = decoded(image)
+            shapes[image] = (picture.height, picture.width, picture.channels)
+            colorless += is_colorless(picture)
             bar.finished()
+    if colorless:
+        console.note(
+            f"{name}: gray in three equal channels are {colorless} of {len(images)} pictures: they are scored as color "
+            "ones, as in the papers, while the restoring commands take them for gray"
+        )
     return shapes

@@ -6,7 +6,7 @@ A network for color would give them fringes, and they would come out otherwise t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.planning.single import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def are_colorless(bands: "Bands", check: Callable[[], None]) -> bool:
 def in_gray(picture: Picture) -> Picture:
     """A colorless picture with one of its channels."""
     return picture.with_pixels(picture.pixels[..., :1], picture.alpha)
+
+
+def as_restored(source: Source) -> Source:
+    """With the picture as the restoring commands give it to a network: one channel of three equal ones."""
+    return replace(source, picture=in_gray(source.picture)) if is_colorless(source.picture) else source
 
 
 @dataclass(frozen=True, slots=True)

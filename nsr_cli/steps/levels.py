@@ -31,6 +31,11 @@ class Level:
     skip_reason: str | None = None
     """Why the picture is better left alone; None if it is to be restored."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user is told, for a record."""
+        return [] if self.note is None else [self.note]
+
 
 def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
     """The level that was asked for, or the one found in the picture and its file; or why there is nothing to do."""

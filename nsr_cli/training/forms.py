@@ -28,16 +28,17 @@ class TrainingForm:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in a checkpoint."""
-        return {"form": self.convolution, "channels_last": self.layout == torch.channels_last}
+        return {"convolution": self.convolution, "channels_last": self.layout == torch.channels_last}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainingForm":
         """Inverse of `to_dict`. Raises `ValueError` for what it did not write."""
         layout = torch.channels_last if values.get("channels_last") else torch.contiguous_format
+        given = values.get("convolution")
         for convolution in get_args(Form):
-            if convolution == values.get("form"):
+            if convolution == given:
                 return cls(convolution, layout)
-        raise ValueError(f"no such form: {values.get('form')!r}")
+        raise ValueError(f"no such form: {given!r}")
 
     def prepare(self, network: Network) -> None:
         """Let a network convolve in this form, and bring its kernels into this order."""
@@ -51,7 +52,7 @@ SPARSE_FORMS = (TrainingForm(), TrainingForm("mixed"), TrainingForm("mixed", tor
 # Without a selection there is nothing to mix.
 PLAIN_FORMS = (TrainingForm(), TrainingForm(layout=torch.channels_last))
 # A CPU convolves windows one after the other, or side by side, and reorders nothing that has its channels last.
-CPU_FORMS = (TrainingForm("apart", torch.channels_last), TrainingForm("joined", torch.channels_last))
+CPU_FORMS = (TrainingForm("looped", torch.channels_last), TrainingForm("stacked", torch.channels_last))
 
 
 def cpu_form(windows: int, autocast: torch.dtype | None) -> TrainingForm:

@@ -55,3 +55,20 @@ def mean_color_error(restored: Tensor, target: Tensor) -> Tensor:
     """
     means = restored.clamp(0, 1).mean(dim=(2, 3)) - target.mean(dim=(2, 3))
     return means.abs().mean()
+
+
+class Losses:
+    """Losses of single steps that stay on the device until they are asked for: every transfer would hold it up."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+
+    def add(self, loss: Tensor) -> None:
+        """One more, of no dimensions."""
+        self._losses.append(loss)
+
+    def taken(self) -> float:
+        """Their mean; they are let go of."""
+        mean = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        return mean

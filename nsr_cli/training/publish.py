@@ -18,8 +18,10 @@ from nsr_cli.model.network import Network
 from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
+from nsr_cli.training.best import load_best
 from nsr_cli.training.recipe import Recipe, Task, find_task
 from nsr_cli.training.status import Notify, ignore
+from nsr_cli.training.storage import Checkpoint
 from nsr_cli.weights.entry import MAX_BYTES, MAX_TEXT, WeightEntry, check_file, check_new_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
@@ -72,13 +74,13 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
     return Trained(recipe, network, step, seconds, log.data_of(run))
 
 
-def _best(run: Path, step: int, last: checkpoint.Checkpoint, notify: Notify) -> checkpoint.Checkpoint | None:
+def _best(run: Path, step: int, last: Checkpoint, notify: Notify) -> Checkpoint | None:
     """The best weights, or None for a run without any validation.
 
     Raises:
         TrainingError: those that it once had are gone, or those that are there are of another run.
     """
-    best = checkpoint.load_best(run)
+    best = load_best(run)
     if best is None:
         if float(last.state.get("best", -math.inf)) > -math.inf:
             raise TrainingError(f"{safe_text(run)}: the best weights are missing; give --which last")

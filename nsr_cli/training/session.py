@@ -13,7 +13,8 @@ from nsr_cli.model.network import Network
 from nsr_cli.training import folder, log
 from nsr_cli.training.distributed import process_group
 from nsr_cli.training.forms import fastest_form
-from nsr_cli.training.loop import Trainer, Validate
+from nsr_cli.training.learner import Learner
+from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import Recipe, find_task
 from nsr_cli.training.resume import Saved, compare_data, conditions_of, continued, find_saved, saved_form
@@ -21,7 +22,7 @@ from nsr_cli.training.signals import deliver, noted_signals
 from nsr_cli.training.split import describe, load_and_split, report_split
 from nsr_cli.training.start import initial
 from nsr_cli.training.status import SILENT, Listeners, TrainingStatus
-from nsr_cli.training.validate import patch_psnr
+from nsr_cli.training.validate import Validate, patch_psnr
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def run_training(
 ) -> Trainer:
     """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
 
-    A signal that would end the program does so after the present step, when the run is saved.
+    A signal that would end the program does so after the present step, or between two pictures of a validation, when
+    the run is saved; such a validation is made up for when the run goes on.
 
     Args:
         recipe: task, network and schedule.
@@ -82,14 +84,11 @@ def run_training(
         )
         trainer = Trainer(
             recipe,
-            network,
+            Learner(recipe, network, options.device, processes, options.autocast, form),
             source,
             run,
             validate=validate,
             listeners=dataclasses.replace(listeners, report=lambda status: _record(run, status, listeners)),
-            processes=processes,
-            autocast=options.autocast,
-            form=form,
             conditions=conditions,
         )
         _start(trainer, saved, describe(folders, len(source)), listeners)
@@ -153,12 +152,11 @@ def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
 
 def _end(trainer: Trainer, signal: int, listeners: Listeners) -> None:
     """Finish a run that is saved, and act on a signal that came meanwhile."""
-    finished = trainer.progress >= 1.0
-    if finished:
+    if trainer.finished:
         _draw_curve(trainer.run, listeners)
     if signal:
         saved = f"saved at step {trainer.step}" if trainer.step else "before the first step"
-        deliver(signal, f"{saved}, its last" if finished else f"{saved}; go on with --resume")
+        deliver(signal, f"{saved}, its last" if trainer.finished else f"{saved}; go on with --resume")
 
 
 def _draw_curve(run: Path, listeners: Listeners) -> None:

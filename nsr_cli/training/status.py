@@ -17,6 +17,14 @@ class TrainingStatus:
     psnr: float | None = None  # dB by the run's validation, where just measured
 
 
+@dataclass(frozen=True, slots=True)
+class Unvalidated:
+    """What is to be reported of a step as soon as it is validated; units as of `TrainingStatus`."""
+
+    loss: float
+    learning_rate: float
+
+
 Report = Callable[[TrainingStatus], None]
 Notify = Callable[[str], None]  # gets one line for the user
 

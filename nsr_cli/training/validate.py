@@ -17,14 +17,18 @@ from nsr_cli.restore import Restorer
 from nsr_cli.training.patches import Batch, PatchSource, Pixels
 from nsr_cli.training.recipe import Task
 
+Between = Callable[[], None]
+"""Called before each picture or batch of a validation; what it raises ends that."""
+
+Validate = Callable[[Network, Between], float]
+"""PSNR in dB of a network."""
+
 # The level that stands for all while a network for every level trains.
 SIGMA, QUALITY = 25.0, 20
 _BATCHES, _BATCH, _SEED = 4, 16, 2026
 
 
-def patch_psnr(
-    task: Task, pictures: Sequence[Pixels], patch: int, device: torch.device
-) -> Callable[[Network], float]:
+def patch_psnr(task: Task, pictures: Sequence[Pixels], patch: int, device: torch.device) -> Validate:
     """A measure by `mean_psnr` on patches of `pictures`, the same in every run; the pictures are not kept.
 
     Args:
@@ -35,14 +39,15 @@ def patch_psnr(
     """
     source = PatchSource(task, pictures, patch, _SEED, device)
     batches = [source.batch(step, _BATCH) for step in range(_BATCHES)]
-    return lambda network: mean_psnr(network, batches)
+    return lambda network, between: mean_psnr(network, batches, between)
 
 
-def mean_psnr(network: Network, batches: Sequence[Batch]) -> float:
+def mean_psnr(network: Network, batches: Sequence[Batch], between: Between) -> float:
     """Mean PSNR in dB of fixed patches, all channels, clipped and not rounded: a yardstick, no benchmark."""
     scores = []
     with torch.inference_mode():
         for batch in batches:
+            between()
             error = network(batch.input, batch.level).clamp(0, 1) - batch.target
             scores.append(-10 * torch.log10(error.square().mean(dim=(1, 2, 3)).clamp_min(1e-10)))
     return float(torch.cat(scores).mean())
@@ -79,10 +84,18 @@ def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Cas
     return Case(pictures, task.kind, quality=QUALITY if level is None else int(level), color=task.color)
 
 
-def set_psnr(network: Network, task: Task, pictures: PictureSet, files: Sequence[Path], device: str) -> float:
-    """Mean PSNR in dB on a benchmark set by the protocol of `evaluate`.
+def set_psnr(task: Task, pictures: PictureSet, files: Sequence[Path], device: str) -> Validate:
+    """A measure by the mean PSNR in dB on a benchmark set, by the protocol of `evaluate`.
 
-    Raises:
-        DataError: a picture of the set cannot be read or does not fit the task.
+    It raises `DataError` where a picture of the set cannot be read or does not fit the task.
     """
-    return evaluate(case_of(task, pictures), files, InTraining.of(network, task, device)).psnr
+    case = case_of(task, pictures)
+
+    def measure(network: Network, between: Between) -> float:
+        def progress(done: int, total: int) -> None:
+            if done < total:  # at the end there is nothing left to save by stopping
+                between()
+
+        return evaluate(case, files, InTraining.of(network, task, device), progress=progress).psnr
+
+    return measure

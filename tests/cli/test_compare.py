@@ -114,6 +114,17 @@ def test_input_and_network_of_a_noisy_picture_to_stdout(nsr: Run, photo: Path, t
         assert sheet.format == "PNG"
 
 
+def test_what_is_said_of_a_picture_stands_in_the_record_too(nsr: Run, tmp_path: Path) -> None:
+    """The quality that was found in its tables, and that a color network is told of less noise than there is."""
+    Image.effect_noise((48, 40), 60).save(tmp_path / "gray.jpg", quality=30)
+    args = ("compare", "gray.jpg", "-m", "input", "--if-exists", "overwrite", "--json")
+    record = json.loads(nsr(*args, "--task", "dejpeg").stdout)
+    assert (record["quality"], record["notes"]) == (30, ["quality 30, gray"])
+    done = nsr(*args, "--sigma", "60", "-m", "denoise-rgb-lite")
+    (note,) = json.loads(done.stdout)["notes"]
+    assert note.startswith("sigma 60 in a gray picture: denoise-rgb-lite ") and note in done.stderr.decode()
+
+
 def test_the_color_profile_goes_with_the_pixels(
     nsr: Run, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

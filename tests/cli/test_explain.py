@@ -95,7 +95,9 @@ def test_a_noisy_gray_picture_by_its_estimated_level(nsr: Run, tmp_path: Path) -
     done = nsr("explain", "noisy.png", "--task", "denoise", "-m", model, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sigma"] == pytest.approx(20, abs=3)
-    assert b"noise level" in done.stderr and json.loads(done.stdout)["channel"] is None
+    record = json.loads(done.stdout)
+    assert record["notes"] == [f"noise level {record['sigma']:g}"] and record["channel"] is None
+    assert done.stderr.decode().startswith(f"noisy.png: {record['notes'][0]}\n")
 
 
 def test_of_a_color_picture_and_a_gray_denoiser_it_says_which_channel_is_shown(nsr: Run, photo: Path) -> None:
@@ -104,8 +106,11 @@ def test_of_a_color_picture_and_a_gray_denoiser_it_says_which_channel_is_shown(n
     model = tiny_weights(photo.parent / "gray.safetensors", scale=1, channels=1, levels=1)
     done = nsr("explain", "photo.png", "--sigma", "25", "-m", model, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["channel"] == 1
-    assert b"denoises each channel by itself; its choices for the first one are shown" in done.stderr
+    record = json.loads(done.stdout)
+    assert record["channel"] == 1 and record["notes"] == [
+        "gray is for gray pictures and denoises each channel by itself; its choices for the first one are shown"
+    ]
+    assert record["notes"][0] in done.stderr.decode()
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,18 @@ def test_wrong_calls_are_one_line_and_leave_nothing(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_benchmark_of_other_pictures_is_said_to_be_so(nsr: Run, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "Set5").mkdir(parents=True)
+    for number in range(1, 6):
+        Image.new("RGB", (48, 40), (number, 0, 0)).save(tmp_path / "data" / "Set5" / f"img_00{number}.png")
+    done = nsr("train", "upscale-x2", *SMALL, "--data", photos, "--out", "run", "--steps", "1", "--batch", "1",
+               "--validate", "Set5", "--validate-data", "data", "--quiet")  # fmt: skip
+    assert done.returncode == 0 and done.stderr.decode() == (
+        "Set5: the files in data/Set5 are not as published (img_001.png is damaged and 4 more), so that validation is "
+        "on other pictures; get them again\n"
+    )
+
+
 @pytest.mark.parametrize("part", ["run", "run/best/weights.safetensors", "run/best"])
 def test_a_run_is_no_start_of_another_but_what_is_published_of_it(
     nsr: Run, photos: Path, tmp_path: Path, part: str

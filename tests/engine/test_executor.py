@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nsr_cli.engine import executor as executor_module
-from nsr_cli.engine.executor import Executor, most_joined
+from nsr_cli.engine.executor import Executor, most_stacked
 from nsr_cli.engine.grid import Area, Grid, Layout
 from nsr_cli.engine.layers import SparseLayer
 from nsr_cli.engine.patches import overlapping_patches
@@ -52,15 +52,15 @@ def test_the_caller_s_default_type_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("size", [*SIZES, (50, 250), (1, 300)])
-@pytest.mark.parametrize("joined", [2, 3, 8])
+@pytest.mark.parametrize("stacked", [2, 3, 8])
 @pytest.mark.parametrize("unshuffle", [1, 2])
 def test_windows_side_by_side_equal_the_network_too(
-    size: tuple[int, int], joined: int, unshuffle: int
+    size: tuple[int, int], stacked: int, unshuffle: int
 ) -> None:
     network = tiny_network(scale=1, levels=1, unshuffle=unshuffle)
     x, level = torch.rand(3, *size), torch.tensor([0.3])
     for repeat in (False, True):
-        executor = Executor(network, CPU, torch.float32, joined=joined, repeat=repeat)
+        executor = Executor(network, CPU, torch.float32, stacked=stacked, repeat=repeat)
         with repeated_edges() if repeat else nullcontext():
             expected = by_the_network(network, x, level)
         torch.testing.assert_close(executor(x, level, 1), expected, atol=2e-6, rtol=1e-5)
@@ -69,21 +69,21 @@ def test_windows_side_by_side_equal_the_network_too(
 @pytest.mark.parametrize("scale", [1, 2, 3])
 def test_side_by_side_in_bfloat16_only_rounding_differs(scale: int) -> None:
     network, x = tiny_network(scale=scale), torch.rand(3, 60, 250)
-    joined, single, exact = (
-        Executor(network, CPU, dtype, joined=count, repeat=True)(x, None, 1)
+    stacked, single, exact = (
+        Executor(network, CPU, dtype, stacked=count, repeat=True)(x, None, 1)
         for count, dtype in ((4, torch.bfloat16), (1, torch.bfloat16), (1, torch.float32))
     )
     error = (single - exact).abs()
     assert 0 < float(error.max()) < 0.1
-    assert float((joined - exact).square().mean()) < 1.1 * float(error.square().mean())
+    assert float((stacked - exact).square().mean()) < 1.1 * float(error.square().mean())
 
 
-def test_so_many_windows_are_joined_that_every_core_has_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_many_windows_are_stacked_that_every_core_has_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor_module, "usable_threads", lambda: 4)
-    few = [most_joined(windows, 16, torch.bfloat16) for windows in (1, 8, 15, 16, 24, 63, 64, 5000)]
+    few = [most_stacked(windows, 16, torch.bfloat16) for windows in (1, 8, 15, 16, 24, 63, 64, 5000)]
     assert few == [1, 1, 1, 2, 3, 7, 8, 16]
     wide = [
-        most_joined(5000, width, dtype) for width in (64, 1000) for dtype in (torch.bfloat16, torch.float32)
+        most_stacked(5000, width, dtype) for width in (64, 1000) for dtype in (torch.bfloat16, torch.float32)
     ]
     assert wide == [8, 4, 1, 1]
 
@@ -100,7 +100,7 @@ def test_convolutions_of_many_windows_are_few(monkeypatch: pytest.MonkeyPatch) -
         return out
 
     monkeypatch.setattr(F, "conv2d", conv2d)
-    Executor(network, CPU, torch.bfloat16, joined=3, threads=1)(x, None, 1)
+    Executor(network, CPU, torch.bfloat16, stacked=3, threads=1)(x, None, 1)
     layers = 1 + 2 * len(network.blocks)  # with groups for each window: blocks and tail
     assert sorted(groups) == sorted(2 * (layers * [2, 3, 3, 1] + [1, 1, 1, 1]))
 
@@ -325,12 +325,12 @@ def test_in_narrow_numbers_the_picture_itself_stays_exact(scale: int) -> None:
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 7), (4, 3), (5, 15)])
 @pytest.mark.parametrize("mode", ["constant", "replicate"])
-@pytest.mark.parametrize(("batch", "joined"), [(None, 1), (None, 2), (None, 3), (1, 1), (2, 1), (100, 1)])
+@pytest.mark.parametrize(("batch", "stacked"), [(None, 1), (None, 2), (None, 3), (1, 1), (2, 1), (100, 1)])
 def test_strips_show_every_area_what_is_around_it(
-    size: tuple[int, int], mode: str, batch: int | None, joined: int
+    size: tuple[int, int], mode: str, batch: int | None, stacked: int
 ) -> None:
     grid, repeat = Grid(*size, 3), mode == "replicate"
-    layout = Layout(CPU, torch.float32, batch, joined, repeat)
+    layout = Layout(CPU, torch.float32, batch, stacked, repeat)
     areas = grid.areas(layout)
     picture, level = torch.rand(2, *size), torch.tensor([0.25])
     x = torch.cat((picture - 0.5, level[:, None, None].expand(1, *size)))
@@ -349,28 +349,30 @@ def test_strips_show_every_area_what_is_around_it(
             around = rows[:, :, left : left + area.width + 2]
             seen = grid.views(area, strips).around[0, window]
             assert torch.equal(seen[:, : around.shape[1], : around.shape[2]], around)
-        wide = rows[:, :, area.left : area.left + area.joined * area.width + 2]
+        wide = rows[:, :, area.left : area.left + area.stacked * area.width + 2]
         seen = area.of(filled, 1, halo=1, wide=True)[0]
         assert torch.equal(seen[:, : wide.shape[1], : wide.shape[2]], wide)
 
 
 def windows_of(area: Area) -> list[tuple[slice, int]]:
     """The channels (of three each) and the left border of each window of an area."""
-    return [(slice(3 * index, 3 * index + 3), area.left + index * area.width) for index in range(area.joined)]
+    return [
+        (slice(3 * index, 3 * index + 3), area.left + index * area.width) for index in range(area.stacked)
+    ]
 
 
 @pytest.mark.parametrize("size", [(6, 9), (7, 11), (2, 2), (1, 12)])
 def test_areas_cover_the_picture_once(size: tuple[int, int]) -> None:
     grid = Grid(*size, 3)
     seen = torch.zeros(size)
-    for joined in (1, 2, 3):
+    for stacked in (1, 2, 3):
         seen.zero_()
-        for area in grid.single(joined):
-            assert area.joined <= joined
-            right = area.left + area.joined * area.width
+        for area in grid.single(stacked):
+            assert area.stacked <= stacked
+            right = area.left + area.stacked * area.width
             seen[area.top : area.top + area.height, area.left : right] += 1
         assert torch.equal(seen, torch.ones(size))
-        windows = [index for area in grid.single(joined) for index in range(len(grid))[area.windows]]
+        windows = [index for area in grid.single(stacked) for index in range(len(grid))[area.windows]]
         assert windows == list(range(len(grid)))
     assert [float(area.height * area.width) for area in grid.single()] == grid.pixels(CPU).flatten().tolist()
     for limit in (1, 2, 3, 5, 50):

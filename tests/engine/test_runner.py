@@ -174,9 +174,9 @@ CALLS = WINDOWS * (1 + 2 * 2 + 2)  # head, two blocks of two, tail and skip
     "result within one level, which is said; where it never suffices, the picture fails",
     count=CALLS,
 )
-@pytest.mark.parametrize(("batched", "joined"), [(False, 1), (False, 2), (True, 1)])
+@pytest.mark.parametrize(("batched", "stacked"), [(False, 1), (False, 2), (True, 1)])
 def test_memory_may_run_out_at_any_convolution(
-    batched: bool, joined: int, monkeypatch: pytest.MonkeyPatch, reached: Reached
+    batched: bool, stacked: int, monkeypatch: pytest.MonkeyPatch, reached: Reached
 ) -> None:
     network, x = small_windows(), torch.rand(3, 60, 22)
     expected = levels(Runner(network, "cpu", "fp32").run(x))
@@ -185,7 +185,7 @@ def test_memory_may_run_out_at_any_convolution(
         said: list[str] = []
         runner = Runner(network, "cpu", "fp32", notice=said.append)
         runner._executor = Executor(
-            network, runner.device, torch.float32, batched=batched, threads=1, repeat=True, joined=joined
+            network, runner.device, torch.float32, batched=batched, threads=1, repeat=True, stacked=stacked
         )
         runner.batch = 4 if batched else 1
         faulty = Faulty(monkeypatch, first, times)
@@ -195,7 +195,7 @@ def test_memory_may_run_out_at_any_convolution(
             monkeypatch.undo()
 
     calls = run(1 << 30, 1)[2]
-    assert calls >= 7 and (batched or joined > 1 or calls == CALLS)
+    assert calls >= 7 and (batched or stacked > 1 or calls == CALLS)
     for first in range(calls):
         found, said, _ = run(first, 1)
         assert float((found - expected).abs().max()) <= 1, first

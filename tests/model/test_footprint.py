@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from nsr_cli.engine.executor import most_joined
+from nsr_cli.engine.executor import most_stacked
 from nsr_cli.machine import usable_threads
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.footprint import bytes_at_work
@@ -15,9 +15,9 @@ from nsr_cli.model.footprint import bytes_at_work
 def test_what_is_at_work_are_the_windows_that_the_engine_joins(name: str) -> None:
     config = dataclasses.replace(PRESETS[name], channels=1)
     inner, cores = config.inner, usable_threads()
-    joined = most_joined(10_000 * cores, inner.width * (1 + inner.expansion) // 2, torch.bfloat16)
+    stacked = most_stacked(10_000 * cores, inner.width * (1 + inner.expansion) // 2, torch.bfloat16)
     place = 4 * (inner.width * (1 + inner.expansion) + 3 * inner.scale**2 * inner.channels)
-    assert bytes_at_work(config, 1e12, cores) == cores * joined * inner.window**2 * place
+    assert bytes_at_work(config, 1e12, cores) == cores * stacked * inner.window**2 * place
 
 
 def test_of_a_small_picture_only_a_part_is_at_work() -> None:

@@ -65,6 +65,38 @@ def test_three_equal_channels_come_out_as_one_does(
     assert len(models) == 1
 
 
+@pytest.mark.parametrize(
+    "command", [("compare", "--models", "input,lite"), ("explain", "--model", "lite"), ("explain",)]
+)
+def test_what_is_shown_of_them_is_what_restoring_makes_of_them(
+    nsr: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    gray = drawn()
+    gray.save(tmp_path / "gray.png")
+    gray.convert("RGB").save(tmp_path / "three.png")
+    records = []
+    for name in ("gray", "three"):
+        done = nsr(command[0], f"{name}.png", "--sigma", "25", "--json", *command[1:])
+        assert done.returncode == 0, done.stderr
+        record = json.loads(done.stdout)
+        assert record.pop("input") == f"{name}.png"
+        records.append({**record, "output": None, "seconds": 0})
+    assert records[0] == records[1]
+    models = [one["model"] for one in records[0].get("results", [records[0]])]
+    assert models[-1] and models[-1].startswith("denoise-gray")
+
+
+def test_scoring_takes_them_for_color_pictures_and_says_so(nsr: Run, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    drawn().convert("RGB").save(tmp_path / "own" / "a.png")
+    drawn().save(tmp_path / "own" / "b.png")
+    done = nsr("eval", "--set", "own/", "-s", "2", "--model", "bicubic", "--json")
+    assert done.returncode == 0 and done.stderr.decode() == (
+        "own/: gray in three equal channels are 1 of 2 pictures: they are scored as color ones, as in the papers, "
+        "while the restoring commands take them for gray\n"
+    )
+
+
 def test_in_bands_too(
     inside: Callable[..., int], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

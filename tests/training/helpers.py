@@ -10,10 +10,11 @@ from PIL import Image
 
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint
-from nsr_cli.training.loop import Trainer, Validate
+from nsr_cli.training.loop import Trainer
 from nsr_cli.training.recipe import Recipe, make_recipe
 from nsr_cli.training.session import Benchmark, RunOptions, run_training
 from nsr_cli.training.status import Listeners, TrainingStatus
+from nsr_cli.training.validate import Validate
 
 ROOT = Path(__file__).parents[2]
 NETWORK = {"blocks": 1, "width": 8, "cardinality": 2, "window": 8}

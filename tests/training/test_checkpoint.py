@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from nsr_cli.errors import TrainingError, WriteError
-from nsr_cli.training import checkpoint
-from nsr_cli.training.checkpoint import Checkpoint
+from nsr_cli.training import checkpoint, storage
+from nsr_cli.training.best import load_best, save_best
+from nsr_cli.training.storage import Checkpoint
 
 
 def make(value: float, size: int = 10) -> Checkpoint:
@@ -88,9 +89,11 @@ def test_a_tensor_larger_than_a_file_may_be_is_split_by_rows(tmp_path: Path) -> 
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
 
 
-def test_pieces_are_joined_by_number_and_not_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_are_put_together_by_number_and_not_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The names of files come back sorted: the tenth before the second."""
-    monkeypatch.setattr(checkpoint, "MAX_BYTES", 100)
+    monkeypatch.setattr(storage, "MAX_BYTES", 100)
     tensor = torch.rand(12, 25)
     folder = checkpoint.save(tmp_path, 1, Checkpoint({"weights": {"large": tensor}}, {}))
     assert len(list(folder.glob("*.safetensors"))) == 12
@@ -103,7 +106,7 @@ def test_messages_about_a_folder_of_any_name_are_one_line(
 ) -> None:
     run = tmp_path / "a\nb"
     (checkpoint.save(run, 1, make(1)) / "state.json").unlink()
-    checkpoint.save_best(run, make(1))
+    save_best(run, make(1))
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -111,7 +114,7 @@ def test_messages_about_a_folder_of_any_name_are_one_line(
     monkeypatch.setattr(os, "fsync", full)
     for call in (
         lambda: checkpoint.save(run, 2, make(2)),
-        lambda: checkpoint.save_best(run, make(2)),
+        lambda: save_best(run, make(2)),
         lambda: checkpoint.load_latest(run),
     ):
         with pytest.raises((TrainingError, WriteError), match=r"a\\nb") as caught:
@@ -146,14 +149,14 @@ def test_what_a_killed_save_left_is_removed_by_the_next(tmp_path: Path) -> None:
 
 
 def test_the_best_is_kept_until_a_better_one_is_safe(tmp_path: Path) -> None:
-    assert checkpoint.load_best(tmp_path) is None
+    assert load_best(tmp_path) is None
     for value in (1.0, 2.0):
-        checkpoint.save_best(tmp_path, make(value))
-    best = checkpoint.load_best(tmp_path)
+        save_best(tmp_path, make(value))
+    best = load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
     assert [p.name for p in tmp_path.iterdir()] == ["best"]
     (tmp_path / "best").rename(tmp_path / ".best.old")  # killed between the two renames
-    best = checkpoint.load_best(tmp_path)
+    best = load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
 
 
@@ -161,30 +164,30 @@ def test_best_weights_that_do_not_fit_on_the_disk_leave_nothing_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of them would keep the next checkpoint from its place."""
-    checkpoint.save_best(tmp_path, make(1.0))
+    save_best(tmp_path, make(1.0))
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(WriteError, match="No space left"):
-        checkpoint.save_best(tmp_path, make(2.0))
+        save_best(tmp_path, make(2.0))
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
-    best = checkpoint.load_best(tmp_path)
+    best = load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 1.0
 
 
 def test_damaged_best_weights_are_not_taken_for_absent_ones(tmp_path: Path) -> None:
-    checkpoint.save_best(tmp_path, make(1.0))
+    save_best(tmp_path, make(1.0))
     (tmp_path / "best" / "state.json").write_bytes(b"{}")
     with pytest.raises(TrainingError, match="the best weights are damaged"):
-        checkpoint.load_best(tmp_path)
+        load_best(tmp_path)
 
 
 def test_what_a_kill_left_of_the_first_best_is_none(tmp_path: Path) -> None:
     (tmp_path / ".best.part").mkdir()
     (tmp_path / ".best.part" / "weights.safetensors").write_bytes(b"half")
-    assert checkpoint.load_best(tmp_path) is None
+    assert load_best(tmp_path) is None
 
 
 def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
@@ -192,7 +195,7 @@ def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
 ) -> None:
     """Killed between the two renames, resumed, and the next save fails: the newest whole one is still there."""
     for value in (1.0, 2.0):
-        checkpoint.save_best(tmp_path, make(value))
+        save_best(tmp_path, make(value))
     shutil.copytree(tmp_path / "best", tmp_path / ".best.part")
     (tmp_path / "best").rename(tmp_path / ".best.old")
 
@@ -202,10 +205,10 @@ def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(WriteError):
-            checkpoint.save_best(tmp_path, make(3.0))
-    best = checkpoint.load_best(tmp_path)
+            save_best(tmp_path, make(3.0))
+    best = load_best(tmp_path)
     assert best is not None and float(best.tensors["weights"]["b"]) == 2.0
-    checkpoint.save_best(tmp_path, make(4.0))
+    save_best(tmp_path, make(4.0))
     assert [p.name for p in tmp_path.iterdir()] == ["best"]
 
 

@@ -91,7 +91,7 @@ def test_a_form_that_the_device_has_no_memory_for_is_not_taken(monkeypatch: pyte
 def test_a_form_can_be_stored(form: TrainingForm) -> None:
     assert TrainingForm.from_dict(json.loads(json.dumps(form.to_dict()))) == form
     with pytest.raises(ValueError, match="no such form"):
-        TrainingForm.from_dict({"form": "other"})
+        TrainingForm.from_dict({"convolution": "other"})
 
 
 def test_on_a_cpu_nothing_is_measured() -> None:
@@ -102,7 +102,7 @@ def test_on_a_cpu_nothing_is_measured() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_on_a_cpu_windows_are_joined_but_for_single_ones_in_float32() -> None:
+def test_on_a_cpu_windows_are_stacked_but_for_single_ones_in_float32() -> None:
     narrow = torch.bfloat16
     forms = [cpu_form(*case).convolution for case in ((1, None), (2, None), (1, narrow), (2, narrow))]
-    assert forms == ["apart", "joined", "joined", "joined"]
+    assert forms == ["looped", "stacked", "stacked", "stacked"]

@@ -13,13 +13,14 @@ import torch
 
 from nsr_cli.errors import TrainingError, WriteError
 from nsr_cli.model.network import Network
-from nsr_cli.training import checkpoint, loop
+from nsr_cli.training import checkpoint, learner, storage
 from nsr_cli.training.distributed import Processes
 from nsr_cli.training.forms import TrainingForm
+from nsr_cli.training.learner import Learner
 from nsr_cli.training.loop import Trainer
 from nsr_cli.training.patches import PatchSource
 from nsr_cli.training.recipe import TASKS, Recipe
-from nsr_cli.training.status import SILENT
+from nsr_cli.training.storage import Checkpoint
 from tests.training.helpers import run_tiny, tiny_recipe
 
 CPU = torch.device("cpu")
@@ -27,27 +28,16 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("changes", [{}, {"selection": "none", "groups": 1, "cardinality": 1}])
 def test_only_selectors_learn_at_their_own_rate(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adam's first step moves every weight by the learning rate, whatever the gradient; here it is 1 everywhere."""
     recipe = tiny_recipe(changes=changes, selector_rate=8.0)
     source = PatchSource(TASKS[recipe.task], [np.zeros((16, 16, 3), np.uint8)], recipe.patch, 0, CPU)
     network = Network(recipe.network)
-    monkeypatch.setattr(loop, "batch_loss", lambda *_: sum(value.sum() for value in network.parameters()))
-    trainer = Trainer(
-        recipe,
-        network,
-        source,
-        tmp_path,
-        validate=lambda _: 0.0,
-        listeners=SILENT,
-        processes=Processes(),
-        autocast=None,
-        form=TrainingForm(),
-        conditions={},
-    )
+    monkeypatch.setattr(learner, "batch_loss", lambda *_: sum(value.sum() for value in network.parameters()))
+    learns = Learner(recipe, network, CPU, Processes(), None, TrainingForm())
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    trainer._step(source.batch(0, recipe.batch), 0.25)
+    learns.update(learns.loss(source.batch(0, recipe.batch), 0), 0.25, 0)
     moved = {name: (before[name] - value).unique() for name, value in network.state_dict().items()}
     for name, by in moved.items():
         expected = 2.0 if name.endswith("selector.linear.weight") else 0.25
@@ -81,21 +71,21 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
 def test_a_network_that_is_validated_as_nan_stops_the_run(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=4, validate_every=2)
     with pytest.raises(TrainingError, match="the validation became NaN or infinite before step 2"):
-        run_tiny(recipe, pictures, tmp_path / "run", validate=lambda network: math.nan)
+        run_tiny(recipe, pictures, tmp_path / "run", validate=lambda *_: math.nan)
 
 
 def test_networks_are_validated_as_they_will_be_used(pictures: Path, tmp_path: Path) -> None:
     """And go on training as before."""
     modes = []
 
-    def validate(network: Network) -> float:
+    def validate(network: Network, _: object) -> float:
         modes.append(network.training)
         return 30.0
 
     trainer, _ = run_tiny(
         tiny_recipe(steps=4, validate_every=2), pictures, tmp_path / "run", validate=validate
     )
-    assert modes == [False, False] and trainer.network.training
+    assert modes == [False, False] and trainer.learner.network.training
 
 
 @pytest.mark.parametrize(("steps", "every"), [(20, 10), (50, 1000), (7, 3), (60, 1000)])
@@ -113,14 +103,14 @@ def test_every_report_is_of_a_step_of_its_own_and_says_how_far_the_run_is(
 
 def fill_disk(patch: pytest.MonkeyPatch, first: int) -> None:
     """Let all checkpoints from step `first` on fail as on a full disk."""
-    real = checkpoint._write_files
+    real = storage.write
 
-    def write(folder: Path, saved: checkpoint.Checkpoint) -> None:
+    def write(folder: Path, saved: Checkpoint) -> None:
         if folder.name.startswith(".step-") and int(folder.name.split("-")[1][:8]) >= first:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(folder, saved)
 
-    patch.setattr(checkpoint, "_write_files", write)
+    patch.setattr(storage, "write", write)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from nsr_cli.cli import weights
-from nsr_cli.errors import TrainingError, UsageError, WeightsError
+from nsr_cli.errors import DataError, TrainingError, UsageError, WeightsError
 from nsr_cli.model.description import trained_for
 from nsr_cli.model.network import Network
 from nsr_cli.terminal.console import Console
 from nsr_cli.training import checkpoint, publish
+from nsr_cli.training.best import save_best
 from nsr_cli.training.publish import Trained, load_trained
 from nsr_cli.training.recipe import Recipe, make_recipe
+from nsr_cli.training.storage import Checkpoint
 from nsr_cli.weights.manifest import load_manifest
 from tests.training.helpers import tiny_recipe
 
@@ -31,7 +34,7 @@ def trained(recipe: Recipe, data: str = "pictures") -> Trained:
 def saved_run(run: Path, recipe: dict[str, Any], **more: Any) -> Path:
     """The folder of a run that was interrupted at step 10."""
     tensors = {"weights": Network(tiny_recipe().network).state_dict()}
-    checkpoint.save(run, 10, checkpoint.Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0, **more}))
+    checkpoint.save(run, 10, Checkpoint(tensors, {"recipe": recipe, "seconds": 1.0, **more}))
     return run
 
 
@@ -39,7 +42,7 @@ def keep_best(run: Path) -> Path:
     """Best weights of step 4 in a run's folder."""
     tensors = {"weights": Network(tiny_recipe().network).state_dict()}
     state = {"step": 4, "seconds": 0.25, "psnr": 30.0}
-    checkpoint.save_best(run, checkpoint.Checkpoint(tensors, state))
+    save_best(run, Checkpoint(tensors, state))
     return run / "best"
 
 
@@ -234,6 +237,22 @@ def test_the_command_refuses_before_it_scores(
     places = ("--folder", ".", "--manifest", "m.json")
     done = CliRunner().invoke(weights.app, ["publish", "run", *places, *arguments], obj=Console())
     assert isinstance(done.exception, UsageError) and said in str(done.exception)
+
+
+def test_scores_on_other_pictures_are_not_listed_as_those_of_a_set(
+    tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "data" / "Set5"
+    folder.mkdir(parents=True)
+    for number in range(1, 6):
+        Image.new("RGB", (48, 40), (number, 0, 0)).save(folder / f"img_00{number}.png")
+    refused = command(*call, "--set", "Set5", "--data", "data")
+    assert isinstance(refused.exception, DataError)
+    assert str(refused.exception) == (
+        "Set5: the files in data/Set5 are not as published (img_001.png is damaged and 4 more): the manifest would "
+        "list scores on other pictures; get them again"
+    )
+    assert not (tmp_path / "m.json").exists() and not (tmp_path / "own.safetensors").exists()
 
 
 def test_what_a_run_from_scratch_started_from_is_not_made_up(

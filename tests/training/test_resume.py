@@ -13,12 +13,15 @@ import torch
 from nsr_cli.errors import TrainingError, UsageError
 from nsr_cli.model.network import Network
 from nsr_cli.training import checkpoint, log, session
+from nsr_cli.training.best import load_best
 from nsr_cli.training.forms import TrainingForm
-from nsr_cli.training.loop import Trainer
+from nsr_cli.training.loop import Stop, Trainer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.publish import load_trained
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import SILENT
+from nsr_cli.training.storage import Checkpoint
+from nsr_cli.training.validate import Between
 from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
 
 
@@ -84,20 +87,73 @@ def test_an_interrupted_run_is_saved_after_its_step_and_goes_on_to_the_bit(
 ) -> None:
     recipe = tiny_recipe(ema=0.9)
     run_tiny(recipe, pictures, tmp_path / "whole")
-    ended = run_until_signal(recipe, pictures, tmp_path / "parts", 9)  # its last step before a validation
-    assert ended.value.__notes__ == ["saved at step 10; go on with --resume"]
+    ended = run_until_signal(recipe, pictures, tmp_path / "parts", 12)
+    assert ended.value.__notes__ == ["saved at step 13; go on with --resume"]
     saved = checkpoint.load_latest(tmp_path / "parts")
-    assert saved is not None and saved[0] == 10
+    assert saved is not None and saved[0] == 13
     trainer, told = run_tiny(recipe, pictures, tmp_path / "parts", resume=True)
     assert trainer.step == 20 and [status.step for status in told.statuses] == [20]
     assert_same_state(tmp_path / "whole", tmp_path / "parts")
     assert [row["step"] for row in log.read(tmp_path / "parts")] == [10, 20]
 
 
-def test_a_run_that_is_interrupted_in_its_last_step_is_finished(pictures: Path, tmp_path: Path) -> None:
-    ended = run_until_signal(tiny_recipe(), pictures, tmp_path / "run", 19)
-    assert ended.value.__notes__ == ["saved at step 20, its last"]
-    assert (tmp_path / "run" / "curve.png").exists()
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_validation_is_interrupted_between_pictures_and_made_up_for(
+    step: int, pictures: Path, tmp_path: Path
+) -> None:
+    """The last one too, without which a run is not finished. In the end all is as without the interruption."""
+    recipe, whole, parts = tiny_recipe(ema=0.9), tmp_path / "whole", tmp_path / "parts"
+    run_tiny(recipe, pictures, whole)
+    asked: list[int] = []
+
+    def between(trainer: Trainer, stop: Stop) -> int:
+        asked.append(trainer.step)
+        if asked.count(step) == 3:  # of four batches; it is asked before a step too, but not twice
+            signal.raise_signal(signal.SIGINT)
+        return original(trainer, stop)
+
+    original = Trainer._ask
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "_ask", between)
+            with pytest.raises(KeyboardInterrupt) as ended:
+                run_tiny(recipe, pictures, parts)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.__notes__ == [f"saved at step {step}; go on with --resume"]
+    assert asked.count(step) == (4 if step < 20 else 3), "it went on with the validation"
+    assert not (parts / "curve.png").exists()
+    _, told = run_tiny(recipe, pictures, parts, resume=True)
+    assert [status.step for status in told.statuses] == [each for each in (10, 20) if each >= step]
+    assert_same_state(whole, parts)
+    assert [{**row, "seconds": 0} for row in log.read(parts)] == [
+        {**row, "seconds": 0} for row in log.read(whole)
+    ]
+    best, same = load_best(whole), load_best(parts)
+    assert best is not None and same is not None and best.state["step"] == same.state["step"]
+    weights = best.tensors["weights"].items()
+    assert all(torch.equal(tensor, same.tensors["weights"][name]) for name, tensor in weights)
+
+
+def test_a_run_whose_last_step_is_done_when_it_is_interrupted_is_finished(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """Here validation is on a set, whose last picture is done too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def validate(network: Network, between: Between) -> float:
+        between()
+        signal.raise_signal(signal.SIGINT)
+        return 30.0
+
+    try:
+        with pytest.raises(KeyboardInterrupt) as ended:
+            run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", validate=validate)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.__notes__ == ["saved at step 2, its last"]
+    assert load_trained(tmp_path / "run").step == 2
 
 
 def test_an_interrupted_run_saves_nothing_that_is_ruined(
@@ -144,10 +200,10 @@ def test_a_run_goes_on_in_the_form_in_which_it_began(
     run_half(tiny_recipe(ema=0.9), pictures, parts)
     monkeypatch.setattr(session, "fastest_form", lambda *_: TrainingForm())
     trainer, _ = run_tiny(tiny_recipe(ema=0.9), pictures, parts, resume=True)
-    assert trainer.step == 20 and trainer.form == form
+    assert trainer.step == 20 and trainer.learner.form == form
     assert_same_state(whole, parts)
-    for parameter in trainer.network.parameters():
-        moments = trainer.optimizer.state[parameter]
+    for parameter in trainer.learner.network.parameters():
+        moments = trainer.learner.optimizer.state[parameter]
         assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
 
 
@@ -203,7 +259,7 @@ def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(
     recipe, run = tiny_recipe(steps=2), tmp_path / "run"
     run_tiny(recipe, pictures, run)
     with pytest.raises(UsageError, match=r"other settings \(validate the default, now Set5\)"):
-        run_tiny(recipe, pictures, run, resume=True, validate=lambda _: 1.0)
+        run_tiny(recipe, pictures, run, resume=True, validate=lambda *_: 1.0)
     with pytest.raises(UsageError, match=r"other settings \(precision fp32, now bf16\)"):
         run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)
     assert run_tiny(recipe, pictures, run, resume=True)[0].step == 2
@@ -216,7 +272,7 @@ def edit_state(run: Path, **changes: Any) -> None:
     step, saved = loaded
     shutil.rmtree(run / "checkpoints")
     state = {name: value for name, value in {**saved.state, **changes}.items() if value is not None}
-    checkpoint.save(run, step, checkpoint.Checkpoint(saved.tensors, state))
+    checkpoint.save(run, step, Checkpoint(saved.tensors, state))
 
 
 def test_a_run_of_before_there_was_such_a_check_can_go_on(pictures: Path, tmp_path: Path) -> None:
@@ -234,11 +290,25 @@ def test_another_kind_of_device_may_have_another_precision_and_it_is_said(
     run_tiny(recipe, pictures, run)
     edit_state(
         run,
-        way={**TrainingForm().to_dict(), "device": "cuda"},
+        form={**TrainingForm().to_dict(), "device": "cuda"},
         conditions={"validate": None, "precision": "bf16"},
     )
     _, told = run_tiny(recipe, pictures, run, resume=True)
     assert told.warnings == [f"{run} was begun in bf16 on cuda, and goes on in fp32 on cpu"]
+
+
+@pytest.mark.parametrize(("old", "new"), [("joined", "stacked"), ("apart", "looped"), ("mixed", "mixed")])
+def test_a_run_of_before_forms_had_these_names_goes_on_in_its_own(
+    old: str, new: str, pictures: Path, tmp_path: Path
+) -> None:
+    """And what it made can be published."""
+    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
+    run_tiny(recipe, pictures, run)
+    way = {"form": old, "channels_last": True, "device": "cpu"}
+    edit_state(run, form=None, way=way)
+    again, told = run_tiny(recipe, pictures, run, resume=True)
+    assert again.learner.form == TrainingForm(new, torch.channels_last)  # type: ignore[arg-type]
+    assert told.warnings == [] and load_trained(run).step == 2
 
 
 def test_resuming_what_is_not_there_is_said(pictures: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from nsr_cli.errors import DataError, TrainingError
 from nsr_cli.model.checkpoint import load_network
-from nsr_cli.model.network import Network
 from nsr_cli.training import session
 from nsr_cli.training.patches import PatchSource, Pixels
 from nsr_cli.training.publish import load_trained, publish
@@ -73,9 +72,9 @@ def test_published_weights_start_another_run_where_they_left_off(pictures: Path,
     assert entry.scale == 2 and entry.task == "upscale" and "30 steps" in entry.trained_on
     network = load_network((tmp_path / entry.file).read_bytes())
     x = torch.rand(1, 3, 8, 8)
-    torch.testing.assert_close(network(x), trainer.result(x), atol=3e-3, rtol=0)
+    torch.testing.assert_close(network(x), trainer.learner.result(x), atol=3e-3, rtol=0)
     again, _ = run_tiny(tiny_recipe(steps=1, learning_rate=1e-9), pictures, tmp_path / "next", init=network)
-    torch.testing.assert_close(again.network(x), network(x), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(again.learner.network(x), network(x), atol=1e-4, rtol=1e-3)
 
 
 def test_decoded_pictures_are_let_go_once_they_are_packed(
@@ -90,7 +89,7 @@ def test_decoded_pictures_are_let_go_once_they_are_packed(
         kept.extend(weakref.ref(picture) for part in loaded for picture in part)
         return loaded
 
-    def validate(_: Network) -> float:
+    def validate(*_: Any) -> float:
         gc.collect()
         left.append(sum(picture() is not None for picture in kept))
         return 1.0
@@ -112,7 +111,7 @@ def test_held_out_pictures_are_packed_only_where_validation_is_on_them(
         original(source, task, given, *more)
 
     monkeypatch.setattr(PatchSource, "__init__", count)
-    run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "set", validate=lambda _: 1.0)
+    run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "set", validate=lambda *_: 1.0)
     assert packed == [10]
     run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "held-out")
     assert packed == [10, 10, 2]

@@ -25,7 +25,7 @@ def test_validation_on_the_training_pictures_is_said(
         "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "
         "--holdout above 0 or --validate"
     )
-    _, told = run_tiny(recipe, folder, tmp_path / "set", validate=lambda _: 1.0)
+    _, told = run_tiny(recipe, folder, tmp_path / "set", validate=lambda *_: 1.0)
     assert told.warnings == []
 
 

@@ -206,7 +206,11 @@ def test_kernels_of_zeros_stay_zeros_and_learn(task: str, pictures: Path, tmp_pa
     for layer in (network.head, network.blocks[0].first, network.tail):
         assert float(layer.weight[0].detach().abs().max()) == 0
     trained, _ = run_tiny(recipe, pictures, tmp_path / "run", init=folded)
-    for layer in (trained.network.head, trained.network.blocks[0].first, trained.network.tail):
+    for layer in (
+        trained.learner.network.head,
+        trained.learner.network.blocks[0].first,
+        trained.learner.network.tail,
+    ):
         assert 0 < float(layer.weight[0].detach().abs().max()) < 1
 
 
@@ -228,10 +232,10 @@ def test_another_scale_starts_from_the_body(pictures: Path, tmp_path: Path) -> N
         tiny_recipe("upscale-x3", steps=1, learning_rate=1e-12),
         pictures,
         tmp_path / "three",
-        init=two.network,
+        init=two.learner.network,
     )
-    for name, tensor in two.network.state_dict().items():
-        other = three.network.state_dict()[name]
+    for name, tensor in two.learner.network.state_dict().items():
+        other = three.learner.network.state_dict()[name]
         if name.startswith(("body", "head")):
             torch.testing.assert_close(other, tensor, atol=1e-6, rtol=1e-5)
 

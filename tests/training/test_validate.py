@@ -24,6 +24,11 @@ from nsr_cli.training.validate import QUALITY, SIGMA, InTraining, case_of, mean_
 from tests.tiny import tiny_network
 from tests.training.helpers import tiny_recipe
 
+
+def ignore() -> None:
+    """Nobody asks to stop."""
+
+
 COLOR, GRAY = PictureSet("LIVE1", "benchmark", "rgb", 1), PictureSet("Classic5", "benchmark", "gray", 1)
 
 
@@ -40,7 +45,7 @@ def test_every_network_can_be_scored_on_every_set(name: str, pictures: PictureSe
     """With the very pixels that a user gets from a file of the same weights."""
     task = TASKS[name]
     network = tiny_network(task.scale, task.channels, 0 if task.kind == "upscale" else 1)
-    score = set_psnr(network, task, pictures, [file], "cpu")
+    score = set_psnr(task, pictures, [file], "cpu")(network, ignore)
     weights = file.with_name("weights.safetensors")
     weights.write_bytes(save_network(network, dtype=torch.float32))
     scale = task.scale if task.kind == "upscale" else None
@@ -55,8 +60,10 @@ def test_a_gumbel_network_is_validated_without_its_noise() -> None:
     network = Network(tiny_recipe(changes={"groups": 4, "cardinality": 4, "selection": "gumbel"}).network)
     x = torch.rand(4, 3, 8, 8)
     batch = Batch(x, torch.rand(4, 3, 16, 16), None)
-    assert mean_psnr(network, [batch]) != mean_psnr(network, [batch]), "there is no noise to leave out"
-    assert mean_psnr(network.eval(), [batch]) == mean_psnr(network, [batch])
+    assert mean_psnr(network, [batch], ignore) != mean_psnr(network, [batch], ignore), (
+        "there is no noise to leave out"
+    )
+    assert mean_psnr(network.eval(), [batch], ignore) == mean_psnr(network, [batch], ignore)
 
 
 def test_networks_for_color_are_scored_in_color_where_there_is_some() -> None:
@@ -69,6 +76,24 @@ def test_networks_for_color_are_scored_in_color_where_there_is_some() -> None:
     )
     assert case_of(TASKS["dejpeg-rgb"], COLOR, 35).quality == 35
     assert case_of(TASKS["denoise-rgb"], COLOR, 0.0).sigma == 0
+
+
+def test_whoever_validates_is_asked_before_each_picture_whether_to_go_on(file: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    asked: list[int] = []
+
+    def between() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise Enough
+
+    measure = set_psnr(TASKS["upscale-x2"], COLOR, [file] * 3, "cpu")
+    with pytest.raises(Enough):
+        measure(tiny_network(scale=2), between)
+    assert len(asked) == 2
+    assert math.isfinite(measure(tiny_network(scale=2), between)) and len(asked) == 5
 
 
 def test_a_network_in_training_is_scored_as_users_will_see_it() -> None:

@@ -1,4 +1,4 @@
-"""Windows side by side in the channels: one grouped convolution serves them all, for training on a CPU.
+"""Stacked windows, side by side in the channels: one grouped convolution serves them all, for training on a CPU.
 
 Features of whole windows lie in memory as (P, P, R, S, B, C): each place within a window holds the channels of every
 window of R rows, S columns and B pictures, which is what a convolution with R·S·B groups and channels last reads. They
@@ -23,21 +23,21 @@ def fits(x: Tensor, window: int) -> bool:
     return x.shape[2] % window == 0 and x.shape[3] % window == 0
 
 
-def joined(x: Tensor, window: int) -> Tensor:
+def stacked(x: Tensor, window: int) -> Tensor:
     """(B, C, R·P, S·P) -> (R, S, B, C, P, P)."""
     batch, channels, height, width = x.shape
     cut = x.view(batch, channels, height // window, window, width // window, window)
     return cut.permute(3, 5, 2, 4, 0, 1).contiguous().permute(2, 3, 4, 5, 0, 1)
 
 
-def parted(x: Tensor) -> Tensor:
-    """Inverse of `joined`, channels last."""
-    out: Tensor = _Parted.apply(x)  # type: ignore[no-untyped-call]
+def unstacked(x: Tensor) -> Tensor:
+    """Inverse of `stacked`, channels last."""
+    out: Tensor = _Unstacked.apply(x)  # type: ignore[no-untyped-call]
     return out
 
 
-class _Parted(torch.autograd.Function):
-    """Gradients get the order of joined windows at once: else each layer in turn would have to bring it about."""
+class _Unstacked(torch.autograd.Function):
+    """Gradients get the order of stacked windows at once: else each layer in turn would have to bring it about."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -48,16 +48,16 @@ class _Parted(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return joined(gradient, ctx.window)
+        return stacked(gradient, ctx.window)
 
 
 def means_of(x: Tensor) -> Tensor:
-    """Mean features (R · S · B, C) of joined windows, of at least single precision."""
+    """Mean features (R · S · B, C) of stacked windows, of at least single precision."""
     sums = x.sum(dim=(4, 5)).flatten(0, 2)
     return sums.to(torch.promote_types(x.dtype, torch.float32)) / (x.shape[4] * x.shape[5])
 
 
-def convolve_joined(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
+def convolve_stacked(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
     """A 3×3 convolution of every window, with a one-pixel halo and zeros outside the pictures.
 
     Args:

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nsr_cli.model import joined as module
+from nsr_cli.model import stacked as module
 from nsr_cli.model.config import PRESETS, NetworkConfig, Selection
-from nsr_cli.model.joined import convolve_joined, fits, joined, means_of, parted
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.model.stacked import convolve_stacked, fits, means_of, stacked, unstacked
 from tests.model.test_window_conv import plainly
 
 C, O, P = 3, 4, 5
@@ -27,35 +27,35 @@ def example(grid: tuple[int, int], dtype: torch.dtype = torch.float64) -> tuple[
 
 
 def together(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
-    """The kernels, given picture by picture, in the order of joined windows: pictures are the fastest index there."""
+    """The kernels, given picture by picture, in the order of stacked windows: pictures are the fastest index there."""
     pictures, windows = len(x), len(kernels) // len(x)
     kernels, biases = (
         one.view(pictures, windows, *one.shape[1:]).transpose(0, 1).flatten(0, 1) for one in (kernels, biases)
     )
-    return parted(convolve_joined(joined(x, P), kernels.contiguous(), biases.contiguous()))
+    return unstacked(convolve_stacked(stacked(x, P), kernels.contiguous(), biases.contiguous()))
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_joining_and_parting_move_features_only(grid: tuple[int, int]) -> None:
+def test_stacking_and_unstacking_move_features_only(grid: tuple[int, int]) -> None:
     x, *_ = example(grid)
-    windows = joined(x, P)
+    windows = stacked(x, P)
     assert windows.shape == (*grid, 2, C, P, P)
     assert windows.permute(4, 5, 0, 1, 2, 3).is_contiguous()
     for row in range(grid[0]):
         for column in range(grid[1]):
             own = x[:, :, row * P : (row + 1) * P, column * P : (column + 1) * P]
             assert torch.equal(windows[row, column], own)
-    assert torch.equal(parted(windows), x)
+    assert torch.equal(unstacked(windows), x)
     means = F.avg_pool2d(x, P).permute(2, 3, 0, 1).reshape(-1, C)
     torch.testing.assert_close(means_of(windows), means)
     assert means_of(windows.bfloat16()).dtype == torch.float32
 
 
-def test_gradients_of_parting_lie_as_joined_windows_do() -> None:
-    windows = joined(example((2, 3))[0], P).requires_grad_()
+def test_gradients_of_unstacking_lie_as_stacked_windows_do() -> None:
+    windows = stacked(example((2, 3))[0], P).requires_grad_()
     weights = torch.randn(2, C, 2 * P, 3 * P, dtype=torch.float64)
-    (gradient,) = torch.autograd.grad((parted(windows) * weights).sum(), windows)
-    assert torch.equal(gradient, joined(weights, P))
+    (gradient,) = torch.autograd.grad((unstacked(windows) * weights).sum(), windows)
+    assert torch.equal(gradient, stacked(weights, P))
     assert gradient.stride() == windows.stride()
 
 
@@ -78,8 +78,8 @@ def test_what_follows_may_overwrite_the_output() -> None:
     x, kernels, biases = example((2, 2))
     found = []
     for inplace in (False, True):
-        leaf = joined(x, P).requires_grad_()
-        out = F.relu(convolve_joined(leaf, kernels, biases), inplace=inplace)
+        leaf = stacked(x, P).requires_grad_()
+        out = F.relu(convolve_stacked(leaf, kernels, biases), inplace=inplace)
         found.append(torch.autograd.grad(out.square().sum(), leaf))
     torch.testing.assert_close(found[0], found[1])
 
@@ -100,34 +100,34 @@ def test_a_network_restores_and_learns_the_same(config: NetworkConfig, grid: tup
     x = torch.rand(2, config.channels, *(side * config.window for side in grid), dtype=torch.float64)
     level = torch.rand(2, config.levels, dtype=torch.float64) if config.levels else None
     found = []
-    for form in ("grouped", "joined"):
+    for form in ("grouped", "stacked"):
         network.use_form(form)
         network.zero_grad()
         out = network(x, level)
         out.square().sum().backward()
         found.append((out.detach(), [parameter.grad for parameter in network.parameters()]))
-    assert network.joined
+    assert network.stacks_windows
     torch.testing.assert_close(found[1], found[0])
 
 
-def test_partial_windows_and_plain_networks_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partial_windows_and_plain_networks_are_not_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.rand(1, 3, 12, 13)
     assert not fits(x, 6) and not fits(x.transpose(2, 3), 6) and fits(x[..., :12], 6)
     network = Network(CONFIGS[0])
     expected = network(x)
-    network.use_form("joined")
+    network.use_form("stacked")
     torch.testing.assert_close(network(x), expected)
     plain: Selection = "none"
     network = Network(
         dataclasses.replace(PRESETS["tiny"], selection=plain, groups=1, cardinality=1, window=6)
     )
-    network.use_form("joined")
-    assert not network.joined and network(x[..., :12]).shape == (1, 3, 12, 12)
+    network.use_form("stacked")
+    assert not network.stacks_windows and network(x[..., :12]).shape == (1, 3, 12, 12)
 
 
 def test_under_autocast_the_choice_stays_wide_and_the_convolutions_are_narrow() -> None:
     network = Network(CONFIGS[0])
-    network.use_form("joined")
+    network.use_form("stacked")
     x = torch.rand(2, 3, 12, 18)
     seen: list[torch.dtype] = []
     first = network.blocks[0].first
