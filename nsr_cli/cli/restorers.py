@@ -12,6 +12,7 @@ from nsr_cli.cli.remedy import Step
 from nsr_cli.cli.settings import Settings
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import NsrError
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class RestorerLike(Protocol):
         *,
         memory: int,
         clipped: bool,
+        white: White | None,
         progress: Progress | None,
     ) -> "Bands":
         """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
