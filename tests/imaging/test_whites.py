@@ -79,7 +79,11 @@ def test_what_the_file_states_counts_unless_a_sample_denies_it(
 
 
 def test_pages_of_one_file_have_the_white_of_the_brightest() -> None:
-    dim, bright, full = Picture(samples(200), white=White(255, FULL)), White(4095, 4095), Picture(samples(FULL))
+    dim, bright, full = (
+        Picture(samples(200), white=White(255, FULL)),
+        White(4095, 4095),
+        Picture(samples(FULL)),
+    )
     eight = Picture(np.zeros((9, 9, 1), np.uint8))
     pages = as_one([dim, eight, Picture(samples(4095), white=bright)])
     assert [page.white for page in pages] == [bright, None, bright]
@@ -129,7 +133,10 @@ OME = '<?xml version="1.0"?><OME><Image><Pixels ID="P:0" SignificantBits="{}" Si
     ("options", "white"),
     [
         ({"extratags": [(281, 3, 1, 4095, True)]}, White(4095, 4095)),
-        ({"extratags": [(281, 3, 1, 312, True)]}, White(1023, FULL)),  # the greatest of the samples, no maximum
+        (
+            {"extratags": [(281, 3, 1, 312, True)]},
+            White(1023, FULL),
+        ),  # the greatest of the samples, no maximum
         ({"extratags": [(281, 3, 1, 255, True)]}, White(1023, FULL)),  # which a sample exceeds
         ({"extratags": [(281, 3, 1, FULL, True)]}, White(1023, FULL)),  # what a file without it says too
         ({"description": OME.format(12)}, White(4095, 4095)),
