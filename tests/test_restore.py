@@ -12,7 +12,7 @@ from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.runner import Limits
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
+from nsr_cli.imaging.color import White, from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.resize import resize
 from nsr_cli.model.checkpoint import save_network
@@ -289,3 +289,44 @@ def test_a_gray_network_denoises_each_channel_by_itself(tmp_path: Path, store: W
         array, quality=20, clipped=False
     )
     np.testing.assert_allclose(rgb_to_ycc(luma)[..., 1:], rgb_to_ycc(array)[..., 1:], atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize("way", ["whole", "bands"])
+def test_eight_bits_in_sixteen_become_what_eight_bits_become(
+    way: str, strength: float, tmp_path: Path, store: WeightStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "bands":
+        monkeypatch.setattr(Restorer, "float_bytes", lambda *_: 1 << 60)
+    restorer, eight = load(tmp_path, store), noise(40, 50, 3)
+    expected = restorer(Picture(eight), strength=strength).pixels
+    found = restorer(Picture(eight.astype(np.uint16), white=White(255, 255)), strength=strength)
+    assert found.pixels.dtype == np.uint16 and found.white == White(255, 255)
+    assert np.array_equal(found.pixels, expected)
+
+
+@pytest.mark.parametrize("way", ["whole", "bands"])
+def test_a_dark_picture_keeps_its_scale_its_alpha_and_what_goes_beyond_white(
+    way: str, tmp_path: Path, store: WeightStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restorer = load(tmp_path, store)
+    pixels = (RANDOM.random((40, 50, 3)) ** 0.2 * 4000).astype(np.uint16)
+    alpha = np.full((40, 50), 65_535, np.uint16)
+    raw = restorer.run(pixels.astype(np.float32) / np.float32(4095), clipped=False)
+    spread_excess(raw, 65_535 / 4095)
+    assert raw.max() > 1, "nothing goes beyond"
+    if way == "bands":
+        monkeypatch.setattr(Restorer, "float_bytes", lambda *_: 1 << 60)
+    found = restorer(Picture(pixels, alpha, white=White(4095, 65_535)))
+    assert np.abs(found.pixels - (raw * 4095).clip(0, None)).max() < 2
+    assert found.alpha is not None and (found.alpha == 65_535).all()
+    ended = restorer(Picture(pixels, white=White(4095, 4095)))
+    assert ended.pixels.max() == 4095
+
+
+def test_what_is_black_stays_black(tmp_path: Path, store: WeightStore) -> None:
+    """Of an untrained network, a hundredth of white; of 65535 that is 655."""
+    black = np.zeros((30, 30, 3), np.uint16)
+    raw = load(tmp_path, store).run(black.astype(np.float32))
+    found = load(tmp_path, store)(Picture(black, white=White(255, 65_535)))
+    assert found.pixels.max() <= np.ceil(255 * max(0, raw.max()))

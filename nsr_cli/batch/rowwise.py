@@ -151,7 +151,9 @@ class RowWriter:
         options = options_of(self._settings, leaf.level, page)
         clipped = not page.is_float  # as for whole pictures, which stay floating point up to the file
         try:
-            return restorer.bands(color, dtype, options, memory=room, clipped=clipped, progress=progress)
+            return restorer.bands(
+                color, dtype, options, memory=room, clipped=clipped, white=page.white, progress=progress
+            )
         finally:
             if restorer.taken:  # which a chain found out only now
                 outcome.note_weights(restorer)

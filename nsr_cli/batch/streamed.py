@@ -136,15 +136,15 @@ class Streams:
         page, level = leaves[0].source.page, leaves[0].level
         outcome.size = (page.width, page.height)
         behind = stacks.slices_behind(file, pages[0].place) if len(pages) == 1 else 0
-        outcome.notes += (*page.notes, *stacks.note(behind))
+        outcome.notes += (*page.remarks, *stacks.note(behind))
         outcome.sigma, outcome.quality, outcome.found = level.sigma, level.quality, level.note
         return Streamed(leaves, form, route.room)
 
     def _leaves(self, pages: list[Parts], file: FileBytes) -> list[Leaf]:
         """The pages of a file. Raises as `open_source`."""
-        from nsr_cli.batch.tiffsource import Unsuitable, open_source
+        from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
 
-        leaves, profiles, taken = list[Leaf](), dict[bytes | None, bytes | None](), 0
+        sources, profiles, taken = list[TiffSource](), dict[bytes | None, bytes | None](), 0
         for parts in pages:
             source = open_source(parts, file, self._decoder, self._check, most_rows(self._settings))
             metadata = source.page.metadata
@@ -153,9 +153,8 @@ class Streams:
                 raise Unsuitable("more than its share of texts and profiles")
             # The pages of a scanner have one profile, which is in memory once then.
             metadata = replace(metadata, icc=profiles.setdefault(metadata.icc, metadata.icc))
-            source = replace(source, page=source.page.with_metadata(metadata))
-            leaves.append(Leaf(source, self._level(source, b"")))
-        return leaves
+            sources.append(replace(source, page=source.page.with_metadata(metadata)))
+        return [Leaf(source, self._level(source, b"")) for source in with_whites(sources)]
 
     def _level(self, source: "TiffSource | Held", data: bytes) -> Level:
         """The level that was asked for, or the one found in parts of the picture."""

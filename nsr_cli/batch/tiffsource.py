@@ -1,7 +1,7 @@
 """The rows of a large TIFF file: cut out, decoded where strangers' files are decoded, and brought to one range."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -14,7 +14,8 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast.rows import why_not
-from nsr_cli.imaging import tifftags
+from nsr_cli.imaging import tifftags, whites
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import upright_metadata
@@ -23,6 +24,7 @@ from nsr_cli.imaging.tiffparts import FileBytes, Parts
 from nsr_cli.sandbox.decoder import Decoder
 
 _WHITE_IS_ZERO = 0
+_WIDE = 16  # bits of a sample, of which fewer may be used
 _SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
 _SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
 
@@ -74,13 +76,20 @@ class Held:
         page, width = self.page, self.page.width
         shape = Shape(page.height, width, samples_of(page))
         return Bands(
-            shape, blocks(page.height, rows_at_a_time(width, 1)), lambda span: joined(_rows(page, span))
+            shape,
+            blocks(page.height, rows_at_a_time(width, 1)),
+            lambda span: joined(_rows(page, span)),
+            page.white,
         )
 
     def sample(self, most: int) -> NDArray[Any]:
-        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`, as of `whites.in_whole_range`.
+
+        All of it if it is small.
+        """
         spans = sample_spans(self.page, most)
-        return np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
+        found = np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
+        return whites.in_whole_range(found, self.page.white)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +123,12 @@ class TiffSource:
             later = blocks(page.height - rest, step)
             moved = (Span(span.start + rest, span.stop + rest) for span in later)
             spans = itertools.chain([Span(0, rest)], moved)
-        return Bands(shape, spans, self._made)
+        return Bands(shape, spans, self._made, page.white)
 
     def sample(self, most: int) -> NDArray[Any]:
-        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`; all of it if it is small."""
+        """As for `Held`."""
         parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page, most)]
-        return np.concatenate(parts)
+        return whites.in_whole_range(np.concatenate(parts), self.page.white)
 
     @property
     def _is_upside_down(self) -> bool:
@@ -192,6 +201,33 @@ def open_source(
     return replace(source, page=replace(page.with_notes(*extra), span=span))
 
 
+def with_whites(sources: Sequence[TiffSource]) -> list[TiffSource]:
+    """The pages of a file, those of 16 bits with one white, for which all of their samples are looked at.
+
+    Of most files few are: the first sample that is too great for fewer bits ends it.
+    """
+    found = list[White]()
+    for source in sources:
+        if source.page.bits == _WIDE:
+            if (white := _white(source)) is None:
+                return list(sources)
+            found.append(white)
+    pages = whites.as_one([replace(source.page, white=whites.united(found)) for source in sources])
+    return [replace(source, page=page) for source, page in zip(sources, pages, strict=True)]
+
+
+def _white(source: TiffSource) -> White | None:
+    parts, greatest = source.parts, 0
+    stated = whites.of_tiff(source.file, parts.place, parts.bits, parts.color)
+    if stated == whites.FULL:
+        return None
+    for rows in _all_rows(source):
+        greatest = max(greatest, int(rows[..., : source.page.channels].max()))
+        if greatest > whites.GREATEST and greatest > (stated or 0):
+            break
+    return whites.white_of(greatest, stated)
+
+
 def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
     """Of a palette's bands the first that is not gray; `first` if the whole picture is gray."""
     step = -(-rows_at_a_time(parts.width, 1) // parts.rows) * parts.rows
@@ -205,7 +241,7 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
 
 
 def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
-    """Every sample of a float picture, as it is stored: black and white are those of the whole."""
+    """Every sample, as it is stored: black and white are those of the whole."""
     tap = source.bands().tap()
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
         yield tap.read(span.start, span.stop)

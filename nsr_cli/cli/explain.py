@@ -207,12 +207,15 @@ def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) 
     from nsr_cli.explain.picture import draw, tiles
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
+    from nsr_cli.imaging.whites import in_whole_range
     from nsr_cli.planning.single import write
 
     heading = f"{Path(run.source.label).name} · {run.subject.name}"
     if run.is_of_one_channel:
         heading += " · first channel"
-    seen = np.pad(run.source.picture.pixels, ((run.trace.edge,) * 2, (run.trace.edge,) * 2, (0, 0)), "edge")
+    picture = run.source.picture
+    pixels = in_whole_range(picture.pixels, picture.white)
+    seen = np.pad(pixels, ((run.trace.edge,) * 2, (run.trace.edge,) * 2, (0, 0)), "edge")
     drawn = draw(seen, run.trace.grid, tiles(run.choices, layer, cardinal), heading)
     write(target, encode(Picture(drawn), "PNG"))
 

@@ -71,7 +71,7 @@ def restored(
     from nsr_cli.imaging.color import to_unit
 
     pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    unit = to_unit(pixels)
+    unit = to_unit(pixels, picture.white)
     networks = sum(variant.model not in BASELINES for variant in request.variants)
     results: list[Result] = []
     with console.progress(max(networks, 1), "comparing") as bar:

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from nsr_cli.engine.clipping import RADIUS, spread_excess
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging.alpha import bleed
-from nsr_cli.imaging.color import from_unit, to_unit
+from nsr_cli.imaging.color import White, from_unit, to_unit
 from nsr_cli.imaging.resize import BLOCK
 from nsr_cli.imaging.resizerows import resize_rows, support
 
@@ -43,10 +43,14 @@ class Bands:
         shape: of the whole picture.
         spans: the blocks in which rows are made, from the first row to the last, without gaps.
         make: makes one block, (rows, width, channels).
+        white: of stored samples, as for `to_unit`.
     """
 
-    def __init__(self, shape: Shape, spans: Iterator[Span], make: Callable[[Span], Rows]) -> None:
+    def __init__(
+        self, shape: Shape, spans: Iterator[Span], make: Callable[[Span], Rows], white: White | None = None
+    ) -> None:
         self.shape = shape
+        self.white = white
         self._spans = spans
         self._make = make
         self._blocks: deque[tuple[int, Rows]] = deque()
@@ -103,7 +107,7 @@ class Tap:
     def unit(self, top: int, bottom: int) -> NDArray[np.float32]:
         """Rows top…bottom in float32 with black 0 and white 1; `top` never decreases."""
         rows = self.read(top, bottom)
-        return rows if rows.dtype == np.float32 else to_unit(rows)
+        return rows if rows.dtype == np.float32 else to_unit(rows, self._bands.white)
 
 
 def blocks(height: int, rows: int) -> Iterator[Span]:
@@ -116,24 +120,24 @@ def rows_at_a_time(width: int, multiple: int = BLOCK) -> int:
     return max(1, _BLOCK_PIXELS // (width * multiple)) * multiple
 
 
-def spread_bands(source: Bands) -> Bands:
-    """A picture about to be clipped, in float, with what that will cut off spread over the pixels around."""
+def spread_bands(source: Bands, limit: float = 1.0) -> Bands:
+    """A picture about to be clipped to [0, limit], in float, with what that cuts off spread over the pixels around."""
     tap, shape = source.tap(), source.shape
 
     def make(span: Span) -> Rows:
         top = max(span.start - RADIUS, 0)
         rows = tap.unit(top, min(span.stop + RADIUS, shape.height)).copy()
-        spread_excess(rows)
+        spread_excess(rows, limit)
         return rows[span.start - top : span.stop - top]
 
     return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
 
 
-def picture_bands(pixels: Rows) -> Bands:
-    """The rows of an array (H, W, C)."""
+def picture_bands(pixels: Rows, white: White | None = None) -> Bands:
+    """The rows of an array (H, W, C); `white` as for `to_unit`."""
     height, width, channels = pixels.shape
     spans = blocks(height, rows_at_a_time(width))
-    return Bands(Shape(height, width, channels), spans, lambda span: pixels[span.start : span.stop])
+    return Bands(Shape(height, width, channels), spans, lambda span: pixels[span.start : span.stop], white)
 
 
 def collect(bands: Bands, dtype: DTypeLike) -> Rows:
@@ -191,11 +195,14 @@ def color_bands(source: Bands) -> Bands:
         return bleed(rows[..., :-1], rows[..., -1])[span.start - low : span.stop - low]
 
     shape = Shape(height, source.shape.width, source.shape.channels - 1)
-    return Bands(shape, blocks(height, _CLEAR), make)
+    return Bands(shape, blocks(height, _CLEAR), make, source.white)
 
 
 def alpha_bands(source: Bands, height: int, width: int) -> Bands:
-    """The alpha of rows that have it last, (N, W, 1) in their own type, at another size; see `resized_alpha`."""
+    """The alpha of rows that have it last, (N, W, 1) in their own type, at another size; see `resized_alpha`.
+
+    Opaque is the greatest number of the type, whatever is white.
+    """
     tap, shape = source.tap(), source.shape
     own = Bands(
         Shape(shape.height, shape.width, 1),

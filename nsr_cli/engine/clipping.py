@@ -1,4 +1,4 @@
-"""What clipping to [0, 1] cuts off is given to the pixels around it, so that mean colors stay.
+"""What clipping cuts off, to [0, 1] or a little above, is given to the pixels around it, so that mean colors stay.
 
 A network's result goes below black and above white by a little where a picture is black or white. Those pixels
 have the right mean with it, but not once it is cut off: a dark sky with values of 0 to 2 comes out brighter. So the
@@ -20,10 +20,10 @@ def is_clipped(dtype: DTypeLike) -> bool:
     return np.issubdtype(dtype, np.integer)
 
 
-def spread_excess(array: NDArray[np.float32]) -> None:
+def spread_excess(array: NDArray[np.float32], limit: float = 1.0) -> None:
     """Add to every sample of (H, W, C), in place, the mean of what clipping will cut off in the 5×5 around it.
 
-    Outside the array nothing is cut off. A result within [0, 1] stays as it is.
+    Outside the array nothing is cut off. A result within [0, limit] stays as it is.
     """
     planes = array.transpose(2, 0, 1)  # as networks make them, each channel in one piece
     channels, height, width = planes.shape
@@ -38,7 +38,7 @@ def spread_excess(array: NDArray[np.float32]) -> None:
         inside = excess[:, :, RADIUS:-RADIUS]
         inside[:, :RADIUS] = above
         read = planes[:, top : top + count + RADIUS]
-        np.subtract(read, read.clip(0, 1), out=inside[:, RADIUS : RADIUS + read.shape[1]])
+        np.subtract(read, read.clip(0, np.float32(limit)), out=inside[:, RADIUS : RADIUS + read.shape[1]])
         above = inside[:, count : count + RADIUS].copy()
         if excess.any():
             down = _sums([excess[:, start : start + count] for start in range(_SIDE)])

@@ -22,7 +22,7 @@ def finished(picture: Picture, plain: Unit, made: Unit, strength: float) -> Pict
         strength: as for `blended`.
     """
     if is_clipped(picture.pixels.dtype):
-        spread_excess(made)
+        spread_excess(made, 1.0 if picture.white is None else picture.white.limit)
     out = blended(plain, made, strength)
     alpha = resized_alpha(picture.alpha, *out.shape[:2])
-    return picture.with_pixels(from_unit(out, picture.pixels.dtype), alpha)
+    return picture.with_pixels(from_unit(out, picture.pixels.dtype, picture.white), alpha)

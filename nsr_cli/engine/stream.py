@@ -40,8 +40,8 @@ class Finish:
 
     convert: Callable[[NDArray[np.float32]], NDArray[Any]]
     """Makes the samples that are wanted of float ones."""
-    clipped: bool
-    """As for `Restorer.run`."""
+    limit: float | None
+    """The greatest value, 1 or more, to which the result is going to be clipped; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def network_bands(
     watch: OverallProgress,
     convert: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None,
     *,
-    clipped: bool = False,
+    limit: float | None = None,
 ) -> Bands:
     """The picture behind a network.
 
@@ -142,7 +142,7 @@ def network_bands(
         level: as for `Runner.run`.
         watch: told parts of tiles done and in all; what it raises ends the work.
         convert: makes the samples that are wanted of float ones, such as by rounding; None: they stay.
-        clipped: as for `Restorer.run`.
+        limit: as for `Finish`.
     """
     tap, scale = source.tap(), tile_plan.runner.network.config.scale
     shape = Shape(tile_plan.grid.height * scale, tile_plan.grid.width * scale, source.shape.channels)
@@ -157,7 +157,7 @@ def network_bands(
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
         for tile in tiles:
-            kept = _kept(tile_plan, part, tile, level, watch, clipped=clipped)
+            kept = _kept(tile_plan, part, tile, level, watch, limit)
             kept = kept if convert is None else convert(kept)
             if out is None:
                 out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
@@ -175,8 +175,7 @@ def _kept(
     tile: Tile,
     level: Tensor | None,
     watch: OverallProgress,
-    *,
-    clipped: bool,
+    limit: float | None,
 ) -> NDArray[np.float32]:
     """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
     scale = tile_plan.runner.network.config.scale
@@ -184,8 +183,8 @@ def _kept(
     restored = run_array(
         tile_plan.runner, part[:, columns.start : columns.stop], level, watch, by_channel=tile_plan.by_channel
     )
-    if clipped:
-        spread_excess(restored)
+    if limit is not None:
+        spread_excess(restored, limit)
     rows, cols = tile.kept
     return restored[rows.scaled(scale), cols.scaled(scale)]
 
@@ -219,14 +218,15 @@ def restored_bands(
     for index, tile_plan in enumerate(tile_plans):
         final = direct and index == len(tile_plans) - 1
         convert = finish.convert if final else None
-        bands = network_bands(bands, tile_plan, level, watch, convert, clipped=final and finish.clipped)
+        limit = finish.limit if final else None
+        bands = network_bands(bands, tile_plan, level, watch, convert, limit=limit)
     if direct:
         return bands
     for size in sizes:
         if (bands.shape.height, bands.shape.width) != size:
             bands = resized_bands(bands, *size)
-    if finish.clipped:
-        bands = spread_bands(bands)
+    if finish.limit is not None:
+        bands = spread_bands(bands, finish.limit)
     if strength != 1.0:
         return blended_bands(source, bands, strength, finish.convert)
     return mapped_bands(finish.convert, bands)

@@ -90,7 +90,9 @@ def observe(
     config = subject.network.config
     level = network_level(subject.task, config, sigma, quality, picture.channels)
     pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    seen = _first_seen(to_unit(pixels), config.channels, by_channel=subject.runs_by_channel(picture))
+    seen = _first_seen(
+        to_unit(pixels, picture.white), config.channels, by_channel=subject.runs_by_channel(picture)
+    )
     return trace(subject.network, seen, level, device, progress)
 
 

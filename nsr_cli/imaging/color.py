@@ -3,6 +3,7 @@
 Every function works elementwise on numpy arrays and never changes its argument.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,23 +21,38 @@ _BLOCK = 1 << 20  # samples that are rounded at a time
 FULL_LUMA_WEIGHTS = _KR, _KG, _KB = 0.299, 0.587, 0.114
 
 
-def to_unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+@dataclass(frozen=True, slots=True)
+class White:
+    """Of 16-bit samples whose white is not 65535: which stored value it is, and how far a result may go beyond."""
+
+    value: int
+    """1..65534."""
+    top: int
+    """The greatest that a result may have, `value`..65535."""
+
+    @property
+    def limit(self) -> float:
+        """The greatest value of a result in the unit range, 1 or more."""
+        return self.top / self.value
+
+
+def to_unit(pixels: NDArray[Any], white: White | None = None) -> NDArray[np.float32]:
     """Stored samples as float32, with black 0 and white 1.
 
-    uint8 is divided by 255, uint16 by 65535; floating point is taken to be in the unit range
+    uint8 is divided by 255, uint16 by 65535, or by what is `white`; floating point is taken to be in the unit range
     already (values outside it are kept). The shape is unchanged. TypeError for other types.
     """
     if pixels.dtype == np.uint8:
         return pixels.astype(np.float32) * np.float32(1 / 255)
     if pixels.dtype == np.uint16:
-        return pixels.astype(np.float32) * np.float32(1 / 65535)
+        return pixels.astype(np.float32) * np.float32(1 / (65535 if white is None else white.value))
     if np.issubdtype(pixels.dtype, np.floating):
         return pixels.astype(np.float32)
     raise TypeError(f"samples of type {pixels.dtype} have no unit range")
 
 
-def from_unit(array: FloatArray, dtype: DTypeLike) -> NDArray[Any]:
-    """Inverse of `to_unit`: uint8 and uint16 are rounded to the nearest level and clipped.
+def from_unit(array: FloatArray, dtype: DTypeLike, white: White | None = None) -> NDArray[Any]:
+    """Inverse of `to_unit`: uint8 and uint16 are rounded to the nearest level and clipped; `white` is for uint16.
 
     float32 is returned as it is, not clipped, so that a float picture keeps its highlights.
     TypeError for other types. Values must be finite: NaN has no level.
@@ -46,13 +62,14 @@ def from_unit(array: FloatArray, dtype: DTypeLike) -> NDArray[Any]:
         return array.astype(np.float32)
     if target not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise TypeError(f"samples of type {target} have no unit range")
-    peak, found = np.iinfo(target).max, np.empty(array.shape, target)
+    greatest, found = int(np.iinfo(target).max), np.empty(array.shape, target)
+    peak, most = (greatest, greatest) if white is None or target != np.uint16 else (white.value, white.top)
     # Some rows at a time: a large picture is not to be in memory once more.
     rows = max(1, _BLOCK * len(array) // max(1, array.size))
     for top in range(0, len(array), rows):
         scaled = array[top : top + rows] * array.dtype.type(peak)
         np.rint(scaled, out=scaled)
-        found[top : top + rows] = np.clip(scaled, 0, peak, out=scaled)
+        found[top : top + rows] = np.clip(scaled, 0, most, out=scaled)
     return found
 
 

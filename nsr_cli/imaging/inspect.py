@@ -10,6 +10,7 @@ from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise, picture_over_noise
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.upscaletraces import estimate_upscale
+from nsr_cli.imaging.whites import in_whole_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class Findings:
 
 def inspect(data: bytes, picture: Picture) -> Findings:
     """Look into a file's bytes and the picture that was decoded from them."""
-    jpeg = jpeg_tables(data)
-    earlier = None if jpeg else estimate_quality(picture.pixels)
-    noise = estimate_noise(picture.pixels)
-    over_noise = picture_over_noise(picture.pixels, noise)
-    return Findings(jpeg, earlier, noise, estimate_upscale(picture.pixels), over_noise)
+    jpeg, pixels = jpeg_tables(data), in_whole_range(picture.pixels, picture.white)
+    earlier = None if jpeg else estimate_quality(pixels)
+    noise = estimate_noise(pixels)
+    over_noise = picture_over_noise(pixels, noise)
+    return Findings(jpeg, earlier, noise, estimate_upscale(pixels), over_noise)
 
 
 def jpeg_tables(data: bytes) -> JpegTables | None:

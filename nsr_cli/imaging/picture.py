@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.imaging.color import White
+
 Pixels = NDArray[Any]
 """Stored samples: uint8, uint16 or float32."""
 
@@ -107,6 +109,9 @@ class Picture:
     first_of: int = 1
     """How many pages or frames the file has, where this is the first of them and the others are not read."""
 
+    white: White | None = None
+    """For 16 bits: what is white where that is not 65535; alpha ends at 65535 all the same. See `whites`."""
+
     is_apart: bool = False
     """Whether it is the still picture of an animated PNG that is none of its frames, for programs that show none."""
 
@@ -154,22 +159,27 @@ class Picture:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and of how many this is the first."""
+        """The notes, what is taken for white, and of how many this is the first."""
+        notes = self.notes
+        if self.white is not None:
+            told = f"its white is taken to be {self.white.value}, not 65535: no sample lies above"
+            notes = (*notes, f"{told}, and levels of noise count within")
         if self.first_of == 1:
-            return self.notes
+            return notes
         others = "pages" if self.source == "TIFF" else "frames"
         if self.is_apart:
             frames = self.first_of - 1
             others = f"pictures, the still one beside {frames} {'frame' if frames == 1 else 'frames'}"
-        return *self.notes, f"first of {self.first_of} {others}"
+        return *notes, f"first of {self.first_of} {others}"
 
     def result_bytes(self, width: int, height: int) -> int:
         """Bytes of the samples of a result of this size, which has the depth, colors and alpha of this picture."""
         return width * height * self.samples * self.bits // 8
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
-        """A copy with other samples and the same of everything else."""
-        return replace(self, pixels=pixels, alpha=alpha)
+        """A copy with other samples and the same of everything else; of another type they have a white of their own."""
+        white = self.white if pixels.dtype == self.pixels.dtype else None
+        return replace(self, pixels=pixels, alpha=alpha, white=white)
 
     def with_notes(self, *notes: str) -> Self:
         """A copy with more notes."""

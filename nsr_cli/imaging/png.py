@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import aspect, density, exif, iptc, limits, outline, pngcolor, rawprofile, sizes
+from nsr_cli.imaging import aspect, density, exif, iptc, limits, outline, pngcolor, rawprofile, sizes, whites
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -48,6 +48,11 @@ class Header:
     def is_palette(self) -> bool:
         """Whether pixels are indices."""
         return self.color == 3
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether pixels have one color sample."""
+        return self.color in (0, 4)
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
@@ -101,18 +106,20 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     """The still picture of a PNG file."""
     head = header(data)
     limits.check_size(head.width, head.height, max_pixels)
-    kept, stored = [data[: len(SIGNATURE)]], 0
+    kept, stored, white = [data[: len(SIGNATURE)]], 0, None
     for kind, content, end in chunks(data):
         if kind in _PIXEL_CHUNKS:
             kept.append(data[end - len(content) - 12 : end])
             stored += len(content) if kind == b"IDAT" else 0
+        if kind == b"sBIT":
+            white = whites.of_png(bytes(content[: 1 if head.is_gray else 3]))
     needed = head.height * (head.width * head.depth * SAMPLES[head.color] + 7) // 8
     limits.check_content(needed, stored, _DEFLATE_RATIO, "the PNG file")
     if stored > 2 * needed + (1 << 16):  # libpng would unpack all of it
         raise DecodeError("the PNG file holds more than its picture; it is damaged")
     pixels, alpha = _split(_libpng(b"".join(kept)))
     metadata, notes = read_metadata(data)
-    return finish(pixels, alpha, metadata, "PNG", notes, from_palette=head.is_palette)
+    return finish(pixels, alpha, metadata, "PNG", notes, from_palette=head.is_palette, stated=white)
 
 
 def _libpng(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits, profile
+from nsr_cli.imaging import limits, profile, whites
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 
@@ -114,12 +114,14 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     limits.check_size(head.width, head.height, max_pixels)
     samples = _text_samples(data, head) if head.is_text else _binary_samples(data, head)
     samples = _scaled(samples, head.maximum).reshape(head.height, head.width, head.channels)
+    # Of a maximum that programs write whatever the samples are, nothing follows; a smaller one was meant.
+    stated = None if head.maximum == whites.FULL and not head.is_cmyk else whites.FULL
     if head.is_cmyk:
         colors, notes = profile.cmyk_to_rgb(samples, None)
-        return finish(colors, None, Metadata(), "PPM", notes)
+        return finish(colors, None, Metadata(), "PPM", notes, stated=stated)
     if head.has_alpha:
-        return finish(samples[..., :-1], samples[..., -1], Metadata(), "PPM")
-    return finish(samples, None, Metadata(), "PPM")
+        return finish(samples[..., :-1], samples[..., -1], Metadata(), "PPM", stated=stated)
+    return finish(samples, None, Metadata(), "PPM", stated=stated)
 
 
 def _binary_samples(data: bytes, head: Header) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import exif, ifd, profile, regions, subjectarea, xmp
 from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
+from nsr_cli.imaging.whites import white_of
 
 _GREATEST = float(np.finfo(np.float32).max)
 
@@ -24,6 +25,7 @@ def finish(
     from_palette: bool = False,
     orientation: int | None = None,
     is_part: bool = False,
+    stated: int | None = None,
 ) -> Picture:
     """Turn the picture upright, drop what does not fit, and refuse what is not finite or too far apart.
 
@@ -33,6 +35,7 @@ def finish(
         from_palette: a palette of grays gives a gray picture, unless an RGB profile describes it.
         orientation: 1..8; takes precedence over the EXIF block's.
         is_part: float samples keep their stored values, since black and white are those of a larger picture.
+        stated: the white of 16-bit samples by their file, as for `whites.white_of`.
 
     Raises:
         DecodeError: float samples are NaN or infinite, or as for `floats.checked_span`.
@@ -47,7 +50,8 @@ def finish(
     metadata, turn, extra = upright_metadata(metadata, orientation)
     pixels = np.ascontiguousarray(oriented(pixels, turn))
     alpha = None if alpha is None else np.ascontiguousarray(oriented(alpha, turn))
-    return Picture(pixels, alpha, metadata, source, (*notes, *extra), span)
+    white = white_of(int(pixels.max()), stated) if pixels.dtype == np.uint16 and not is_part else None
+    return Picture(pixels, alpha, metadata, source, (*notes, *extra), span, white=white)
 
 
 def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:

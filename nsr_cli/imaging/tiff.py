@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import jpegtables, limits, profile, stacks, tiffkinds, tifftags
+from nsr_cli.imaging import jpegtables, limits, profile, stacks, tiffkinds, tifftags, whites
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
 from nsr_cli.imaging.tiffkinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPARATED, WHITE_IS_ZERO
@@ -93,6 +93,7 @@ def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> 
         from_palette=palette,
         orientation=orientation,
         is_part=is_part,
+        stated=whites.of_tiff(data, int(page.offset), int(page.bitspersample), int(page.photometric)),
     )
 
 

@@ -17,6 +17,7 @@ from nsr_cli.errors import DecodeError, NotReady
 from nsr_cli.imaging import codec, rasters
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.whites import as_one
 from nsr_cli.sandbox.process import Gone, Process
 from nsr_cli.sandbox.protocol import Extent, Limits, Order
 from nsr_cli.sandbox.worker import pages
@@ -68,11 +69,13 @@ class Decoder:
     def pages(self, data: bytes) -> list[Picture]:
         """The pictures of a file: every page of a TIFF, and one frame of an animation or all of them.
 
+        Pages of 16 bits have one white, as of `whites.united`.
+
         Raises:
             DecodeError: it cannot be read, for whatever reason.
             NotReady: no process could be started in time, nor could a second one. So it would be for the next file.
         """
-        return self._decoded(data, self._extent)
+        return as_one(self._decoded(data, self._extent))
 
     def first(self, data: bytes) -> Picture:
         """The first picture of a file, with a note if there are more. Raises as `pages`."""

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Literal, Self
 import numpy as np
 
 from nsr_cli.imaging import aspect, pngcolor
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 
 LONGEST = 1 << 28
@@ -121,6 +122,7 @@ def describe(picture: Picture) -> dict[str, Any]:
         "span": picture.span,
         "first_of": picture.first_of,
         "apart": picture.is_apart,
+        "white": None if picture.white is None else asdict(picture.white),
     }
 
 
@@ -146,6 +148,7 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
             tuple(str(note) for note in record["notes"]),
             _pair(record["span"]),
             int(record["first_of"]),
+            _white(record["white"]),
             bool(record["apart"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -174,6 +177,15 @@ def _color(name: str, text: str) -> tuple[str, bytes]:
     if len(content) != pngcolor.LENGTHS.get(name):
         raise ProtocolError("a color chunk that is none")
     return name, content
+
+
+def _white(record: Any) -> White | None:
+    if record is None:
+        return None
+    white = White(int(record["value"]), int(record["top"]))
+    if not 1 <= white.value <= white.top <= np.iinfo(np.uint16).max:
+        raise ProtocolError("a white that is none")
+    return white
 
 
 def _pair(values: Any) -> tuple[float, float]:

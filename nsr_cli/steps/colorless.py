@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.single import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
@@ -105,11 +106,13 @@ class ColorlessRestorer:
         *,
         memory: int,
         clipped: bool,
+        white: White | None,
         progress: Progress | None,
     ) -> "Bands":
         """Restore colorless rows to rows of three equal channels."""
         gray = _changed(source, 1, lambda rows: rows[..., :1])
-        made = self.restorer.bands(gray, dtype, options, memory=memory, clipped=clipped, progress=progress)
+        more: dict[str, Any] = {"memory": memory, "clipped": clipped, "white": white, "progress": progress}
+        made = self.restorer.bands(gray, dtype, options, **more)
         return _changed(made, 3, _thrice)
 
 
@@ -123,6 +126,7 @@ def _changed(source: "Bands", channels: int, change: Callable[[NDArray[Any]], ND
         Shape(shape.height, shape.width, channels),
         spans,
         lambda span: change(tap.read(span.start, span.stop)),
+        source.white,
     )
 
 

@@ -8,6 +8,7 @@ from nsr_cli.imaging.inspect import inspect, jpeg_tables
 from nsr_cli.imaging.jpegtraces import estimate_quality
 from nsr_cli.imaging.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.model.levels import MAX_SIGMA
 from nsr_cli.planning.settings import Settings
 from nsr_cli.planning.single import Source
@@ -42,7 +43,7 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
     if settings.task == "denoise":
         if settings.sigma is not None:
             return Level(sigma=settings.sigma)
-        sigma = round(min(max(estimate_noise(page.pixels)), MAX_SIGMA), 1)
+        sigma = round(min(max(estimate_noise(in_whole_range(page.pixels, page.white))), MAX_SIGMA), 1)
         return Level(sigma=sigma, note=f"noise level {sigma:g}")
     if settings.task == "dejpeg":
         if settings.jpeg_quality is not None:
@@ -87,7 +88,7 @@ def _jpeg_level(page: Picture, data: bytes) -> Level:
     if tables is not None:
         about = "" if tables.exact else "about "
         return Level(quality=tables.quality, note=f"quality {about}{tables.quality}, {tables.subsampling}")
-    earlier = estimate_quality(page.pixels)
+    earlier = estimate_quality(in_whole_range(page.pixels, page.white))
     if earlier is None:
         return Level(skip_reason=_NO_TRACES)
     return Level(quality=earlier, note=f"quality {earlier}, by its pixels")

@@ -12,6 +12,7 @@ from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.errors import NotReady, NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.limits import advised, most_bytes
+from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.machine import usable_threads
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
@@ -54,7 +55,8 @@ def load_pictures(
 
     def load(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
-            return _to_color(decoder.first(read_regular(path, most_bytes())).pixels, color)
+            picture = decoder.first(read_regular(path, most_bytes()))
+            return _to_color(in_whole_range(picture.pixels, picture.white), color)
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
         except NotReady:  # nor would there be a decoder for the next one

@@ -123,6 +123,28 @@ def test_floating_point_pages_keep_their_ranges(
     assert tops[0] <= 2 and 300 <= tops[1] <= 1400
 
 
+def test_pages_of_16_bits_have_one_white_in_bands_and_in_memory(
+    inside: Inside,
+    apart: list[int],
+    level_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A level means the same in all slices of a stack, however dim the first one is."""
+    pages = [Picture(drawn(60, channels=1).pixels.astype(np.uint16) * top // 255) for top in (200, 3000)]
+    save(tmp_path / "a.tif", pages)
+    options = ("denoise", "a.tif", "--sigma", "25", "--model", level_model, "--precision", "fp32")
+    assert inside(*options, "--max-memory", str(BUDGET)) == 0 and apart == [2]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert inside(*options, "-o", "whole.tif") == 0 and apart == [2]
+    found, expected = read(tmp_path / "a_denoised.tif"), read(tmp_path / "whole.tif")
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
+    assert capfd.readouterr().err.count("its white is taken to be 4095, not 65535") == 2
+
+
 def test_pages_without_need_are_taken_over_and_a_file_of_them_is_left_alone(
     inside: Inside,
     apart: list[int],

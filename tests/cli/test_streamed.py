@@ -615,6 +615,41 @@ def test_lamps_change_the_result_of_bands_no_more_than_that_of_the_whole(
     assert capfd.readouterr().err.count("taken to be 1; 12 samples lie far beyond") == 2
 
 
+@pytest.mark.parametrize("task", ["upscale", "denoise", "auto"])
+@pytest.mark.parametrize("greatest", [255, 4095, 12_000, 60_000])
+def test_of_16_bits_the_whole_decides_how_many_are_used(
+    greatest: int,
+    task: str,
+    inside: Inside,
+    tight: list[str],
+    tiny_model: Path,
+    level_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    array = (picture(np.float32) * 200).astype(np.uint16)
+    array[-1, -1] = greatest  # parts above have no such value
+    save(tmp_path / "a.tif", array)
+    save(tmp_path / "b.tif", array)
+    asked: dict[str, tuple[object, ...]] = {
+        "upscale": ("-s", "2", "--model", tiny_model),
+        "denoise": ("--model", level_model),
+        "auto": ("-s", "2", "--model", f"upscale={tiny_model}", "--model", f"denoise={level_model}"),
+    }
+    options = (task, *asked[task], "--precision", "fp32")
+    assert inside(*options, "a.tif", "-o", "in-bands.tif", "--max-memory", str(BUDGET)) == 0
+    assert tight == ["a.tif"]
+    monkeypatch.setattr(streamed.Streams, "open", lambda *_: None)
+    assert inside(*options, "b.tif", "-o", "whole.tif") == 0
+    found, expected = tifffile.imread("in-bands.tif"), tifffile.imread("whole.tif")
+    assert found.dtype == np.uint16
+    assert np.abs(found.astype(int) - expected).max() <= max(1, greatest // 2000)
+    white = {255: 255, 4095: 4095, 12_000: 16_383}.get(greatest)
+    said = capfd.readouterr().err
+    assert said.count(f"its white is taken to be {white}, not 65535") == (2 if white else 0)
+
+
 def test_slices_behind_a_page_are_said_to_be_left_out(
     inside: Inside, tight: list[str], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

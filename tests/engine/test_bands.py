@@ -20,6 +20,7 @@ from nsr_cli.engine.bands import (
 )
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging.alpha import bleed, resized_alpha
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.resize import resize
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (500, 20, 3), dtype=np.uint8)
@@ -133,3 +134,12 @@ def test_rows_that_nobody_can_read_any_more_are_let_go_of() -> None:
         assert made[0]() is None
     finally:
         gc.enable()
+
+
+def test_rows_of_fewer_bits_are_one_at_their_white_and_their_alpha_is_not() -> None:
+    stored, white = np.full((200, 9, 2), 4095, np.uint16), White(4095, 65_535)
+    source = picture_bands(stored, white)
+    color, alpha = color_bands(source), alpha_bands(source, 400, 18)
+    taps = color.tap(), alpha.tap()
+    np.testing.assert_allclose(taps[0].unit(0, 200), 1, atol=1e-6)
+    np.testing.assert_allclose(taps[1].unit(0, 400), 4095 / 65_535, atol=1e-6)

@@ -16,10 +16,10 @@ def result(height: int, width: int, channels: int = 3, spread: float = 0.4) -> A
     return planes.astype(np.float32).transpose(1, 2, 0)
 
 
-def expected(array: Array) -> Array:
+def expected(array: Array, limit: float = 1) -> Array:
     """The definition, pixel by pixel."""
     out = array.copy()
-    excess = array - array.clip(0, 1)
+    excess = array - array.clip(0, limit)
     for row, col in np.ndindex(array.shape[:2]):
         around = excess[max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3]
         out[row, col] += around.sum(axis=(0, 1)) / 25
@@ -61,3 +61,11 @@ def test_the_mean_of_a_dark_picture_stays(sign: int) -> None:
 
 def test_integers_are_clipped_and_highlights_in_floating_point_are_not() -> None:
     assert [is_clipped(kind) for kind in (np.uint8, np.uint16, np.float32)] == [True, True, False]
+
+
+def test_what_goes_no_further_than_the_limit_is_not_cut_off() -> None:
+    array = result(30, 30, spread=1.0)
+    assert ((array > 1) & (array < 2)).any() and (array > 2).any()
+    wanted = expected(array, 2)
+    spread_excess(array, 2.0)
+    np.testing.assert_allclose(array, wanted, atol=1e-6)

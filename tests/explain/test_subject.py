@@ -11,6 +11,7 @@ from nsr_cli.engine import trace as tracing
 from nsr_cli.engine.runner import Runner
 from nsr_cli.errors import UsageError
 from nsr_cli.explain import subject
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.choice import native_steps
@@ -127,3 +128,19 @@ def test_networks_that_choose_nothing_or_do_something_else_are_refused(tmp_path:
         subject.load("upscale", WeightStore(), model=str(plain))
     with pytest.raises(UsageError, match="network for upscaling by 2, not for denoise"):
         subject.load("denoise", WeightStore(), model=str(plain))
+
+
+def test_eight_bits_in_sixteen_are_shown_to_the_network_as_eight(tmp_path: Path) -> None:
+    loaded = subject.load("upscale", WeightStore(), model=str(tiny_weights(tmp_path / "own.safetensors")))
+    eight = picture()
+    stored = Picture(eight.pixels.astype(np.uint16), white=White(255, 255))
+    seen = []
+
+    def trace(network: Any, array: Any, *more: Any) -> None:
+        seen.append(array)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subject, "trace", trace)
+        for page in (eight, stored):
+            subject.observe(loaded, page)
+    assert np.array_equal(*seen)

@@ -63,3 +63,21 @@ def test_full_range_ycc_round_trip_and_known_values(peak: float) -> None:
     assert color.ycc_to_rgb(color.rgb_to_ycc(rgb, peak), peak) == pytest.approx(rgb, abs=1e-9 * peak)
     red = color.rgb_to_ycc(np.array([[[peak, 0, 0]]]), peak)[0, 0] / peak
     assert red == pytest.approx([0.299, 0.5 - 0.168736, 1.0], abs=1e-6)
+
+
+def test_a_white_of_fewer_bits_is_one_and_results_end_where_it_says() -> None:
+    stored = np.array([[[0], [1], [2000], [4095]]], np.uint16)
+    white = color.White(4095, 65_535)
+    unit = color.to_unit(stored, white)
+    assert unit.dtype == np.float32 and unit.max() == pytest.approx(1, abs=1e-6)
+    assert np.array_equal(color.from_unit(unit, np.uint16, white), stored)
+    beyond = np.array([[[-0.1], [1.2], [99.0]]], np.float32)
+    assert color.from_unit(beyond, np.uint16, white).ravel().tolist() == [0, 4914, 65_535]
+    assert color.from_unit(beyond, np.uint16, color.White(4095, 4095)).ravel().tolist() == [0, 4095, 4095]
+    assert color.from_unit(unit, np.uint8, white).max() == 255, "of 16 bits alone"
+
+
+@pytest.mark.parametrize("value", [255, 1023, 4095, 16_383])
+def test_every_sample_up_to_white_comes_back(value: int) -> None:
+    stored, white = np.arange(value + 1, dtype=np.uint16).reshape(1, -1, 1), color.White(value, value)
+    assert np.array_equal(color.from_unit(color.to_unit(stored, white), np.uint16, white), stored)

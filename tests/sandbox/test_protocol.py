@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox.protocol import ProtocolError, describe, rebuild
 
@@ -51,3 +52,18 @@ def test_no_chunks_come_over_but_those_of_colors(color: Any) -> None:
 def test_a_file_has_at_least_one_picture(count: object) -> None:
     with pytest.raises(ProtocolError):
         rebuild(record(first_of=count), 1 << 10)
+
+
+def test_what_is_white_comes_over() -> None:
+    white = White(4095, 65_535)
+    sent = json.loads(json.dumps(describe(Picture(np.zeros((2, 3, 1), np.uint16), white=white))))
+    assert rebuild(sent, 1 << 10).white == white
+    assert rebuild(record(), 1 << 10).white is None
+
+
+@pytest.mark.parametrize(
+    "white", [3, {}, {"value": 0, "top": 9}, {"value": 9, "top": 8}, {"value": 9, "top": 65_536}]
+)
+def test_no_white_comes_over_that_is_none(white: object) -> None:
+    with pytest.raises(ProtocolError):
+        rebuild(record(white=white), 1 << 10)

@@ -8,6 +8,7 @@ import pytest
 
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.options import RestoreOptions
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.inspect import Findings
 from nsr_cli.imaging.jpegtables import JpegTables
 from nsr_cli.imaging.picture import Picture
@@ -15,6 +16,7 @@ from nsr_cli.steps.chain import Chain
 from nsr_cli.steps.remedy import Step, remedies
 from nsr_cli.steps.restorers import Link
 
+WHITE = White(255, 255)
 CHAIN = (Step("dejpeg", quality=40), Step("denoise", sigma=20), Step("upscale"))
 
 
@@ -76,6 +78,7 @@ def test_in_bands_steps_are_decided_by_a_sample(chain: Any) -> None:
         RestoreOptions(size=(300, 200)),
         memory=3000,
         clipped=True,
+        white=WHITE,
         progress=lambda *now: parts.append(now),
     )
     assert [link.step.task for link in made.taken] == ["dejpeg", "denoise", "upscale"]
@@ -83,9 +86,9 @@ def test_in_bands_steps_are_decided_by_a_sample(chain: Any) -> None:
     assert fakes[0].calls == [RestoreOptions(quality=40)] * 2, "once for the sample"
     assert fakes[2].calls == [RestoreOptions(size=(300, 200))]
     assert [fake.told for fake in fakes] == [
-        {"dtype": np.float32, "memory": 1000, "clipped": False},
-        {"dtype": np.float32, "memory": 1000, "clipped": False},
-        {"dtype": np.uint8, "memory": 1000, "clipped": True},
+        {"dtype": np.float32, "memory": 1000, "clipped": False, "white": None},
+        {"dtype": np.float32, "memory": 1000, "clipped": False, "white": None},
+        {"dtype": np.uint8, "memory": 1000, "clipped": True, "white": WHITE},
     ]
     assert collect(bands, np.uint8).shape == (200, 300, 3)
     assert parts == [(1000, 3000), (2000, 3000), (3000, 3000)]

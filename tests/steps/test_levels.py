@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.levels import level_of
@@ -175,3 +176,24 @@ def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Callable[..., An
     assert done.returncode == 0 and f"{NO_TRACES}; passed on unchanged".encode() in done.stderr
     with Image.open("d/b.png") as before, Image.open(io.BytesIO(done.stdout)) as after:
         assert np.array_equal(np.array(before), np.array(after))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_noise_counts_within_the_bits_that_are_used(bits: int) -> None:
+    noisy = (
+        (ramp(192, 256) + np.random.default_rng(1).normal(0, 15, (192, 256, 3))).clip(0, 255).astype(np.uint8)
+    )
+    white = (1 << bits) - 1
+    stored = Picture(np.rint(noisy / 255 * white).astype(np.uint16), white=White(white, 65_535))
+    for page in (stored, Picture(noisy)):
+        assert level_of(Settings("denoise"), page, b"").sigma == pytest.approx(15, rel=0.05)
+
+
+def test_traces_of_jpeg_are_found_in_8_bits_of_16() -> None:
+    once = np.asarray(Image.open(io.BytesIO(jpeg(quality=37))))
+    once = np.tile(once, (2, 2, 1))
+    levels = [
+        level_of(Settings("dejpeg"), page, b"")
+        for page in (Picture(once), Picture(once.astype(np.uint16), white=White(255, 255)))
+    ]
+    assert levels[0] == levels[1]
