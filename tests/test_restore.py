@@ -312,7 +312,7 @@ def test_a_dark_picture_keeps_its_scale_its_alpha_and_what_goes_beyond_white(
     restorer = load(tmp_path, store)
     pixels = (RANDOM.random((40, 50, 3)) ** 0.2 * 4000).astype(np.uint16)
     alpha = np.full((40, 50), 65_535, np.uint16)
-    raw = restorer.run(pixels.astype(np.float32) / np.float32(4095), clipped=False)
+    raw = restorer.run(to_unit(pixels, White(4095, 65_535)), clipped=False)
     spread_excess(raw, 65_535 / 4095)
     assert raw.max() > 1, "nothing goes beyond"
     if way == "bands":

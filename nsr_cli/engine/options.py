@@ -8,7 +8,7 @@ class RestoreOptions:
     """How a picture is to be restored; whether a level is needed, the task decides."""
 
     sigma: float | None = None
-    """Noise level on the 0…255 scale; `denoise` needs it."""
+    """Noise level on the 0…255 scale, from black to the white of the picture; `denoise` needs it."""
     quality: float | None = None
     """JPEG quality 1…100; `dejpeg` needs it."""
     strength: float = 1.0

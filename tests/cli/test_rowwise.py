@@ -132,7 +132,8 @@ def test_pages_of_16_bits_have_one_white_in_bands_and_in_memory(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A level means the same in all slices of a stack, however dim the first one is."""
-    pages = [Picture(drawn(60, channels=1).pixels.astype(np.uint16) * top // 255) for top in (200, 3000)]
+    dim, bright = (drawn(60, channels=1).pixels / 255 * top for top in (200, 3000))
+    pages = [Picture(pixels.astype(np.uint16)) for pixels in (dim, bright)]
     save(tmp_path / "a.tif", pages)
     options = ("denoise", "a.tif", "--sigma", "25", "--model", level_model, "--precision", "fp32")
     assert inside(*options, "--max-memory", str(BUDGET)) == 0 and apart == [2]
