@@ -23,6 +23,7 @@ from nsr_cli.imaging import (
     iptc,
     jpegmarkers,
     limits,
+    motionphoto,
     outline,
     png,
     profile,
@@ -108,6 +109,7 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
         total = frames or int(getattr(image, "n_frames", 1))
         is_apart = kind == "PNG" and png.pictures(data)[1]
         notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
+        notes += (motionphoto.NOTE,) if kind == "JPEG" and motionphoto.has_video(data) else ()
         for index in range(total):
             try:
                 _seek(image, index, is_apart=is_apart)
@@ -213,7 +215,7 @@ def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
     if isinstance(comment, bytes):
         texts += (("Comment", _comment(comment)),)
     packet = xmp.decode(info["xmp"]) if isinstance(info.get("xmp"), bytes) else None
-    return texts + (xmp.unpack(packet) if packet else ())
+    return texts + (xmp.unpack(motionphoto.without_video(packet)) if packet else ())
 
 
 def _comment(raw: bytes) -> str:
