@@ -189,7 +189,7 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
-    return Metadata(block, icc, dpi, _texts(info), _seconds(info), aspect=ratio), notes
+    return Metadata(block, icc, dpi, _texts(image), _seconds(info), aspect=ratio), notes
 
 
 def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
@@ -209,11 +209,12 @@ def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: byte
     return replace(metadata, iptc=text or metadata.iptc, left_out=(*metadata.left_out, *left_out))
 
 
-def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
-    texts: tuple[tuple[str, str], ...] = ()
-    comment = info.get("comment")
-    if isinstance(comment, bytes):
-        texts += (("Comment", _comment(comment)),)
+def _texts(image: ImageFile.ImageFile) -> tuple[tuple[str, str], ...]:
+    info = image.info
+    comments = [part for name, part in getattr(image, "applist", ()) if name == "COM"]  # of a JPEG file all
+    if not comments and isinstance(info.get("comment"), bytes):
+        comments = [info["comment"]]
+    texts = tuple(("Comment", _comment(comment)) for comment in comments)
     packet = xmp.decode(info["xmp"]) if isinstance(info.get("xmp"), bytes) else None
     return texts + (xmp.unpack(motionphoto.without_video(packet)) if packet else ())
 

@@ -109,6 +109,17 @@ def test_the_resolution_turns_with_the_picture(samples: Any, exif_block: Any, pi
     assert codec.decode(data).metadata.dpi == pytest.approx((150, 300), abs=0.02)
 
 
+@pytest.mark.parametrize("target", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
+def test_every_comment_of_a_jpeg_file_is_kept(target: str, samples: Any, pillow_file: Make) -> None:
+    """Programs add theirs, such as how they compressed the picture, behind one that is there."""
+    plain = pillow_file(Image.fromarray(samples.gray8), "JPEG")
+    two = (b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text for text in ("ä".encode(), b"\xfc"))
+    picture = codec.decode(plain[:2] + b"".join(two) + plain[2:])
+    assert picture.metadata.text == (("Comment", "ä"), ("Comment", "ü"))
+    found = codec.decode(codec.encode(picture, target)).metadata.text
+    assert "\n".join(value for _, value in found) == "ä\nü"
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
     turn: int, samples: Any, pillow_file: Make
