@@ -108,7 +108,7 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
     if not start:
         return []
     try:
-        return [v for v in ifd.read_values(data, start, layout) if v.tag != _INTEROPERABILITY]
+        return [v for v in exif.read_directory(data, start, layout) if v.tag != _INTEROPERABILITY]
     except ifd.DirectoryError:
         return []
 
