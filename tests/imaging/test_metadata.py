@@ -313,6 +313,18 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
     assert again.metadata.text == ()
 
 
+def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:
+    stored = io.BytesIO()
+    with tifffile.TiffWriter(stored) as writer:
+        for number in range(2):
+            tags = [(297, 3, 2, (number, 2), True), (285, 2, 0, f"leaf {number}", True)]
+            writer.write(samples.gray8, photometric="minisblack", metadata=None, extratags=tags)
+    made = codec.encode_pages(list(codec.decode_all(stored.getvalue())), "TIFF")
+    with tifffile.TiffFile(io.BytesIO(made)) as file:
+        found = [(page.tags[297].value, page.tags[285].value) for page in file.pages]
+    assert found == [((0, 2), "leaf 0"), ((1, 2), "leaf 1")]
+
+
 def test_gif_keeps_a_comment_of_any_length_and_no_other_text(samples: Any) -> None:
     comment = ("Comment", "ü" * 300)
     picture = Picture(samples.gray8[..., np.newaxis], metadata=Metadata(text=(comment,), duration=0.1))
