@@ -108,8 +108,8 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
         is_apart = kind == "PNG" and png.pictures(data)[1]
-        notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
-        notes += (motionphoto.NOTE,) if kind == "JPEG" and motionphoto.has_video(data) else ()
+        notes = ["it holds further pictures (MPO): left out"] if "mp" in image.info else []
+        notes += [motionphoto.NOTE] if kind == "JPEG" and motionphoto.has_video(data) else []
         for index in range(total):
             try:
                 _seek(image, index, is_apart=is_apart)
