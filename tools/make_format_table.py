@@ -53,7 +53,8 @@ profiles of other names go into no result; a note says so. Of a PNG file the fir
 gAMA with cHRM says what its colors mean; other formats keep the ICC profile alone, and the note comes where another
 one counted and did not mean sRGB. White point and primaries of a TIFF file are kept with its EXIF data; its transfer
 function, and primaries and gammas in the header of a BMP file, go into no result, with a note. A profile within a BMP
-file is kept as above.
+file is kept as above. The video of a motion photo goes into no result, nor a resolution into one whose format cannot
+state it; a note says so.
 """
 SEVERAL = """
 ## Several pictures in one file

@@ -150,7 +150,10 @@ def _one_line(kind: str, error_type: type[PictureError] = DecodeError) -> Iterat
         if _is_ours(error):
             told = f"internal error with a {kind} picture: {reason}; run with --debug for the traceback"
             raise error_type(told) from error
-        verb = "read: it is damaged" if error_type is DecodeError else "made"
+        verb = "made"
+        if error_type is DecodeError:
+            sound = "Unsupported" in reason  # as Pillow says it
+            verb = "read: save it as PNG or TIFF" if sound else "read: it is damaged"
         raise error_type(f"the {kind} picture cannot be {verb} ({reason})") from error
 
 

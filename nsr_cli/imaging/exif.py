@@ -7,9 +7,19 @@ is rebuilt would lose it. Everything here works on untrusted bytes: each positio
 
 import struct
 from contextlib import suppress
+from dataclasses import replace
 
 from nsr_cli.imaging import aspect
-from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value, build_directory, entries, read_values
+from nsr_cli.imaging.ifd import (
+    DirectoryError,
+    Entry,
+    Layout,
+    Readable,
+    Value,
+    build_directory,
+    entries,
+    read_values,
+)
 
 ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
@@ -17,6 +27,8 @@ EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
 WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
+_CODED = (0x9286, 0x001B, 0x001C)  # texts that begin with the name of their code: a comment, and two of GPS
+_UTF16 = b"UNICODE\0"
 SIDEWAYS = range(5, 9)  # orientations that turn rows into columns
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
@@ -158,6 +170,21 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     return header + block[8:] + directory + struct.pack(order + "4I", *fractions)
 
 
+def read_directory(data: Readable, start: int, layout: Layout) -> list[Value]:
+    """`ifd.read_values`; texts in UTF-16, which have the byte order of the block, come in little-endian order too."""
+    found = read_values(data, start, layout)
+    return found if layout.order == "<" else [_little(value) for value in found]
+
+
+def _little(value: Value) -> Value:
+    if value.tag not in _CODED or not value.data.startswith(_UTF16):
+        return value
+    text = bytearray(value.data)
+    end = len(text) - len(text) % 2
+    text[8:end:2], text[9:end:2] = text[9:end:2], text[8:end:2]
+    return replace(value, data=bytes(text))
+
+
 def read_block(exif: bytes) -> tuple[list[Value], list[Value], list[Value]]:
     """The first, the EXIF and the GPS directory of a block, without the pointers between them."""
     layout = Layout.of(exif)
@@ -166,7 +193,7 @@ def read_block(exif: bytes) -> tuple[list[Value], list[Value], list[Value]]:
     for pointer in (EXIF_DIRECTORY, GPS_DIRECTORY):
         start = next((v for v in main if v.tag == pointer and v.kind in (4, 13)), None)
         place = int.from_bytes(start.data[:4], "little") if start else 0
-        children.append(read_values(exif, place, layout) if place else [])
+        children.append(read_directory(exif, place, layout) if place else [])
     main = [value for value in main if value.tag not in (EXIF_DIRECTORY, GPS_DIRECTORY)]
     return main, children[0], children[1]
 

@@ -23,6 +23,7 @@ from nsr_cli.imaging import (
     iptc,
     jpegmarkers,
     limits,
+    motionphoto,
     outline,
     png,
     profile,
@@ -107,7 +108,8 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
         is_apart = kind == "PNG" and png.pictures(data)[1]
-        notes = ("it holds further pictures (MPO): left out",) if "mp" in image.info else ()
+        notes = ["it holds further pictures (MPO): left out"] if "mp" in image.info else []
+        notes += [motionphoto.NOTE] if kind == "JPEG" and motionphoto.has_video(data) else []
         for index in range(total):
             try:
                 _seek(image, index, is_apart=is_apart)
@@ -187,7 +189,7 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
-    return Metadata(block, icc, dpi, _texts(info), _seconds(info), aspect=ratio), notes
+    return Metadata(block, icc, dpi, _texts(image), _seconds(info), aspect=ratio), notes
 
 
 def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
@@ -207,13 +209,14 @@ def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: byte
     return replace(metadata, iptc=text or metadata.iptc, left_out=(*metadata.left_out, *left_out))
 
 
-def _texts(info: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
-    texts: tuple[tuple[str, str], ...] = ()
-    comment = info.get("comment")
-    if isinstance(comment, bytes):
-        texts += (("Comment", _comment(comment)),)
+def _texts(image: ImageFile.ImageFile) -> tuple[tuple[str, str], ...]:
+    info = image.info
+    comments = [part for name, part in getattr(image, "applist", ()) if name == "COM"]  # of a JPEG file all
+    if not comments and isinstance(info.get("comment"), bytes):
+        comments = [info["comment"]]
+    texts = tuple(("Comment", _comment(comment)) for comment in comments)
     packet = xmp.decode(info["xmp"]) if isinstance(info.get("xmp"), bytes) else None
-    return texts + (xmp.unpack(packet) if packet else ())
+    return texts + (xmp.unpack(motionphoto.without_video(packet)) if packet else ())
 
 
 def _comment(raw: bytes) -> str:

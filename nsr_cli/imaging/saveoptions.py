@@ -13,8 +13,13 @@ _MOST_DENSITY = 65_535  # of JFIF
 
 def gif(meta: Metadata) -> dict[str, Any]:
     """Pillow's options for GIF: of all metadata it holds a comment alone."""
-    comment = meta.get_text("Comment")
-    return {} if comment is None else {"comment": comment.encode("utf-8", "replace")}
+    comment = _comment(meta)
+    return {"comment": comment} if comment else {}
+
+
+def _comment(meta: Metadata) -> bytes:
+    """All comments, as lines of the one that is written."""
+    return "\n".join(value for key, value in meta.text if key == "Comment").encode("utf-8", "replace")
 
 
 def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
@@ -28,9 +33,9 @@ def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
         options["dpi"] = tuple(map(round, dpi))
     elif meta.aspect is not None:
         options["dpi"] = aspect.whole(meta.aspect, _MOST_DENSITY)  # `aspect.into_jpeg` says what it is
-    comment = meta.get_text("Comment")
-    if comment is not None and len(comment.encode("utf-8", "replace")) <= _SEGMENT:
-        options["comment"] = comment.encode("utf-8", "replace")
+    comment = _comment(meta)
+    if comment and len(comment) <= _SEGMENT:
+        options["comment"] = comment
     packet = xmp.pack(tuple(pair for pair in meta.text if pair[0] != "Comment"))
     if packet is not None and fits_jpeg_xmp(packet):
         options["xmp"] = packet.encode("utf-8", "replace")

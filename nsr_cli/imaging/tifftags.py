@@ -24,7 +24,8 @@ _WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywor
 _COLORS = (318, 319)  # white point and primaries: samples keep their meaning
 _TRANSFER = 301  # as long as samples have values: too long for EXIF, and wrong for other samples
 _MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
-_KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, 269, 285, *_RATINGS, *_WINDOWS, *_COLORS)
+_SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
+_KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
@@ -108,7 +109,7 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
     if not start:
         return []
     try:
-        return [v for v in ifd.read_values(data, start, layout) if v.tag != _INTEROPERABILITY]
+        return [v for v in exif.read_directory(data, start, layout) if v.tag != _INTEROPERABILITY]
     except ifd.DirectoryError:
         return []
 

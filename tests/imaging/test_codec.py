@@ -408,3 +408,14 @@ def test_every_suffix_names_a_format_that_decodes() -> None:
     assert codec.LOSSLESS < codec.FORMATS
     with pytest.raises(TypeError):
         codec.SUFFIXES[".eps"] = "EPS"  # type: ignore[index]
+
+
+def test_a_bmp_file_of_a_rare_kind_is_not_called_damaged(samples: Any) -> None:
+    """ImageMagick writes 4 bits for each color and for alpha, which Pillow does not read."""
+    data = bytearray(codec.encode(Picture(samples.rgb8), "BMP"))
+    masks = struct.pack("<IHHIIIIII4I", 124, 1, 16, 3, 0, 0, 0, 0, 0, 0xF00, 0xF0, 0xF, 0xF000)
+    sides = bytes(data[18:26])
+    rare = bytes(data[:14]) + masks[:4] + sides + masks[4:] + bytes(124 - len(masks) - 8) + bytes(20_000)
+    with pytest.raises(DecodeError, match="cannot be read: save it as PNG or TIFF") as caught:
+        codec.decode(rare)
+    assert "damaged" not in str(caught.value)

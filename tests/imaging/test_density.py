@@ -32,6 +32,6 @@ def test_a_camera_s_senseless_resolution_stays_in_its_block_alone() -> None:
     values = struct.pack("<HHII", 0x011A, 5, 1, 38) + struct.pack("<HHII", 0x011B, 5, 1, 38)
     block = b"II*\0\x08\0\0\0\x02\0" + values + bytes(4) + struct.pack("<II", 2**32 - 1, 1)
     dpi = exif.resolution(block)
-    assert dpi == (2.0**32 - 1, 2.0**32 - 1)
-    found = codec.decode(codec.encode(picture_of(dpi, block), "PNG")).metadata
-    assert (found.dpi, found.exif) == (None, block)
+    assert dpi is not None and min(dpi) == 2**32 - 1
+    made = codec.encode(picture_of(dpi, block), "PNG")
+    assert b"pHYs" not in made and codec.decode(made).metadata.exif == block

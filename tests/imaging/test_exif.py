@@ -1,10 +1,12 @@
 """What EXIF says of where things are in the picture stays true when it is turned and enlarged."""
 
+import io
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from nsr_cli.imaging import exif
+from nsr_cli.imaging import codec, exif
 
 
 def entry(order: Any, tag: int, kind: int, value: int) -> bytes:
@@ -27,3 +29,16 @@ def test_an_orientation_of_any_type_that_is_applied_is_reset(kind: int, order: s
     assert exif.make_upright(block, 6) == block_of(
         order, entry(order, exif.ORIENTATION, kind, 1), entry(order, 0x0128, 3, 2)
     )
+
+
+def test_a_comment_in_utf_16_follows_the_byte_order_into_a_tiff_file() -> None:
+    """Else other programs read it as Chinese: the blocks of many cameras and phones are big-endian, results are not."""
+    said, stored = "Grüße ✓", io.BytesIO()
+    block = Image.Exif()  # big-endian, as Pillow writes it
+    block.get_ifd(exif.EXIF_DIRECTORY)[0x9286] = b"UNICODE\0" + said.encode("utf-16-be")
+    Image.new("RGB", (8, 8)).save(stored, "JPEG", exif=block)
+    for _ in range(2):  # the second time from little-endian
+        stored = io.BytesIO(codec.encode(codec.decode(stored.getvalue()), "TIFF"))
+        with Image.open(stored) as image:
+            comment = image.getexif().get_ifd(exif.EXIF_DIRECTORY)[0x9286]
+        assert comment == b"UNICODE\0" + said.encode("utf-16-le")

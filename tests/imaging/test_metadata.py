@@ -109,6 +109,17 @@ def test_the_resolution_turns_with_the_picture(samples: Any, exif_block: Any, pi
     assert codec.decode(data).metadata.dpi == pytest.approx((150, 300), abs=0.02)
 
 
+@pytest.mark.parametrize("target", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
+def test_every_comment_of_a_jpeg_file_is_kept(target: str, samples: Any, pillow_file: Make) -> None:
+    """Programs add theirs, such as how they compressed the picture, behind one that is there."""
+    plain = pillow_file(Image.fromarray(samples.gray8), "JPEG")
+    two = (b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text for text in ("ä".encode(), b"\xfc"))
+    picture = codec.decode(plain[:2] + b"".join(two) + plain[2:])
+    assert picture.metadata.text == (("Comment", "ä"), ("Comment", "ü"))
+    found = codec.decode(codec.encode(picture, target)).metadata.text
+    assert "\n".join(value for _, value in found) == "ä\nü"
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
     turn: int, samples: Any, pillow_file: Make
@@ -121,10 +132,10 @@ def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
     meta = codec.decode(
         pillow_file(Image.fromarray(samples.smooth), "JPEG", dpi=(300, 150), **options)
     ).metadata
-    upright = (150.0, 300.0) if turn >= 5 else (300.0, 150.0)
-    assert meta.dpi == upright
-    assert exif.resolution(meta.exif or b"") == upright
-    assert f'tiff:XResolution="{upright[0]:.0f}/1"' in (meta.get_text(XMP_KEY) or "")
+    upright = (150, 300) if turn >= 5 else (300, 150)
+    assert meta.dpi == pytest.approx(upright)
+    assert exif.resolution(meta.exif or b"") == pytest.approx(upright)
+    assert f'tiff:XResolution="{upright[0]}/1"' in (meta.get_text(XMP_KEY) or "")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -133,7 +144,7 @@ def test_a_resolution_that_exif_alone_states_goes_on(kind: str, samples: Any, pi
     block = Image.Exif()
     block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION], block[exif.RESOLUTION_UNIT] = 240.0, 120.0, 2
     picture = codec.decode(pillow_file(Image.fromarray(samples.smooth), kind, exif=block.tobytes()))
-    assert codec.decode(codec.encode(picture, "TIFF")).metadata.dpi == (240, 120)
+    assert codec.decode(codec.encode(picture, "TIFF")).metadata.dpi == pytest.approx((240, 120))
 
 
 def test_an_upright_picture_does_not_keep_a_turned_copy_in_xmp(
@@ -300,6 +311,19 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
     again = codec.decode(codec.encode(picture, "JPEG"))
     assert again.metadata.exif is None
     assert again.metadata.text == ()
+
+
+def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:
+    stored = io.BytesIO()
+    with tifffile.TiffWriter(stored) as writer:
+        for number in range(2):
+            tags = [(297, 3, 2, (number, 2), True), (285, 2, 0, f"leaf {number}", True)]
+            writer.write(samples.gray8, photometric="minisblack", metadata=None, extratags=tags)
+    made = codec.encode_pages(list(codec.decode_all(stored.getvalue())), "TIFF")
+    with tifffile.TiffFile(io.BytesIO(made)) as file:
+        pages: list[Any] = list(file.pages)
+        found = [(page.tags[297].value, page.tags[285].value) for page in pages]
+    assert found == [((0, 2), "leaf 0"), ((1, 2), "leaf 1")]
 
 
 def test_gif_keeps_a_comment_of_any_length_and_no_other_text(samples: Any) -> None:
