@@ -135,14 +135,19 @@ def compare(
 
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
-    from nsr_cli.cli.single import as_restored, place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.cli.single import (  # numpy and the codecs: not for --help
+        as_restored,
+        place,
+        read,
+        skips_sheet,
+    )
     from nsr_cli.cli.tasks import choose_task, find_level
 
     console = console_of(ctx, json)
     target = place(image, output, "_compare", _FORMS, shared.if_exists)
     if target.path is None and console.json:
         raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
-    if skips(target, image, console):
+    if skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
     options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
@@ -242,6 +247,7 @@ def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
         "schema": 1,
         "input": "-" if shown.source.label == "stdin" else shown.source.label,
         "output": str(target.path),
+        "status": "ok",
         "notes": shown.notes,
         "task": shown.request.task,
         "scale": shown.request.scale if shown.request.task == "upscale" else None,

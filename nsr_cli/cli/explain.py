@@ -113,12 +113,12 @@ def explain(
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
     from nsr_cli.cli.restore import check_chosen
-    from nsr_cli.cli.single import as_restored, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.cli.single import as_restored, read, skips_sheet  # numpy and the codecs: not for --help
     from nsr_cli.cli.tasks import choose_task, find_level
 
     console = console_of(ctx, json)
     target = _target(image, output, shared.if_exists, console)
-    if target is not None and skips(target, image, console):
+    if target is not None and skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
     source = read(image, shared.max_pixels, console)
@@ -221,6 +221,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
         "schema": 1,
         "input": "-" if run.source.label == "stdin" else run.source.label,
         "output": None if target is None else str(target.path),
+        "status": "ok",
         "notes": [*picture.remarks, *run.level.notes, *run.about_channel],
         "task": run.task,
         "model": run.subject.name,
