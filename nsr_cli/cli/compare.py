@@ -136,7 +136,7 @@ def compare(
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
     from nsr_cli.options.tasks import choose_task
-    from nsr_cli.planning.single import place, read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import place, read, skips_sheet  # numpy and the codecs: not for --help
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
@@ -144,7 +144,7 @@ def compare(
     target = place(image, output, "_compare", _FORMS, shared.if_exists)
     if target.path is None and console.json:
         raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
-    if skips(target, image, console):
+    if skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
     options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
@@ -244,6 +244,7 @@ def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
         "schema": 1,
         "input": "-" if shown.source.label == "stdin" else shown.source.label,
         "output": str(target.path),
+        "status": "ok",
         "notes": shown.notes,
         "task": shown.request.task,
         "scale": shown.request.scale if shown.request.task == "upscale" else None,

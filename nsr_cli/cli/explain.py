@@ -114,13 +114,13 @@ def explain(
     """
     from nsr_cli.cli.restore import check_chosen
     from nsr_cli.options.tasks import choose_task
-    from nsr_cli.planning.single import read, skips  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import read, skips_sheet  # numpy and the codecs: not for --help
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
     console = console_of(ctx, json)
     target = _target(image, output, shared.if_exists, console)
-    if target is not None and skips(target, image, console):
+    if target is not None and skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
     source = read(image, shared.max_pixels, console)
@@ -226,6 +226,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
         "schema": 1,
         "input": "-" if run.source.label == "stdin" else run.source.label,
         "output": None if target is None else str(target.path),
+        "status": "ok",
         "notes": [*picture.remarks, *run.level.notes, *run.about_channel],
         "task": run.task,
         "model": run.subject.name,

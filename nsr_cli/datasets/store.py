@@ -235,11 +235,9 @@ class DataStore:
             )
 
 
-def find_images(
-    name: str, data: Path | None = None, *, offline: bool = False, option: str = "--data"
-) -> list[Path]:
-    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network; `option` gives `data`."""
-    return DataStore(data, offline=offline, option=option).find_images(name)
+def find_images(name: str, data: Path | None = None) -> list[Path]:
+    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network."""
+    return DataStore(data).find_images(name)
 
 
 def _make(folder: Path) -> None:

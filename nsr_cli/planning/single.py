@@ -127,6 +127,22 @@ def skips(target: Target, image: str, console: Console) -> bool:
     return target.there
 
 
+def skips_sheet(target: Target, image: str, console: Console) -> bool:
+    """As `skips`, of a command whose JSON is about the result: whoever reads that is told so too."""
+    if target.there and console.json:
+        path = str(target.path)
+        console.json_line(
+            {
+                "schema": 1,
+                "input": image,
+                "output": path,
+                "status": "skipped",
+                "reason": f"{path} already exists",
+            }
+        )
+    return skips(target, image, console)
+
+
 def read(image: str, max_pixels: int, console: Console) -> Source:
     """Read and decode the picture; what is odd about it is said.
 

@@ -131,7 +131,7 @@ def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Pat
             bar.finished()
     if colorless:
         console.note(
-            f"{name}: gray in three equal channels are {colorless} of {len(images)} pictures: they are scored as color "
-            "ones, as in the papers, while the restoring commands take them for gray"
+            f"{name}: gray pictures in three equal channels, {colorless} of {len(images)}, are scored as color ones, "
+            "as in the papers; the restoring commands take them for gray"
         )
     return shapes

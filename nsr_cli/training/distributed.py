@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nsr_cli.errors import UsageError
+from nsr_cli.errors import TrainingError, UsageError
 
 Decision = TypeVar("Decision")
 
@@ -78,18 +78,40 @@ def _reduced(value: float, operation: dist.ReduceOp.RedOpType) -> float:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Processes]:
-    """Be in the group that torchrun describes in the environment; a single process where there is none."""
+    """Be in the group that torchrun describes in the environment; a single process where there is none.
+
+    Raises:
+        TrainingError: another process has ended or cannot be reached, then or until the end of the `with` block.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Processes()
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    with _lost_peers_told():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            yield Processes(dist.get_rank(), world)
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _lost_peers_told() -> Iterator[None]:
     try:
-        yield Processes(dist.get_rank(), world)
-    finally:
-        dist.destroy_process_group()
+        yield
+    except RuntimeError as error:
+        if not is_lost_peer(error):
+            raise
+        raise TrainingError(
+            "another process of this training has ended or cannot be reached; see what it said, and go on with --resume"
+        ) from error
+
+
+def is_lost_peer(error: RuntimeError) -> bool:
+    """Whether something failed since another process has ended or cannot be reached; of gloo only its text tells."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def is_leader() -> bool:

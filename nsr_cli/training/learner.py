@@ -49,6 +49,11 @@ class Learner:
         """The weights that are validated and published: the average where one is kept."""
         return self.average if self.average is not None else self.network
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether no weight is NaN or infinite."""
+        return all(bool(torch.isfinite(one).all()) for one in self.network.parameters())
+
     def loss(self, batch: Batch, step: int) -> Tensor:
         """What is to be minimized, of this process's part of the batch of a step."""
         # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.

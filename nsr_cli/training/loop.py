@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nsr_cli.errors import TrainingError, WriteError
+from nsr_cli.errors import WriteError
 from nsr_cli.training import checkpoint
 from nsr_cli.training.best import save_best
+from nsr_cli.training.distributed import is_lost_peer
 from nsr_cli.training.learner import Learner
-from nsr_cli.training.loss import Losses
+from nsr_cli.training.loss import Losses, check_sound
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
@@ -100,6 +101,14 @@ class Trainer:
             TrainingError: the loss is NaN or infinite; the last good checkpoint is kept.
             WriteError: the run cannot be saved at its end.
         """
+        try:
+            self._fit(stop)
+        except RuntimeError as error:
+            if is_lost_peer(error):
+                self._save_alone()
+            raise
+
+    def _fit(self, stop: Stop) -> None:
         started, losses = time.monotonic() - self.seconds, Losses()
         self._saved_at = time.monotonic()
         if not self._catch_up(stop) or self.progress >= 1.0:
@@ -113,11 +122,15 @@ class Trainer:
                 losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
-                if self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0:
-                    self.unvalidated = Unvalidated(self._mean(losses), rate)
-                    self._validate_and_report(stop)
-                elif self.step % 50 == 0:
-                    self._report(self._mean(losses), rate)
+                validates = self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0
+                if validates or self.step % 50 == 0:
+                    loss = self.processes.mean(losses.taken())
+                    check_sound(loss, self.step)
+                    if validates:
+                        self.unvalidated = Unvalidated(loss, rate)
+                        self._validate_and_report(stop)
+                    else:
+                        self._report(loss, rate)
         self._save_last()
 
     def _catch_up(self, stop: Stop) -> bool:
@@ -149,7 +162,7 @@ class Trainer:
         loss = self.learner.loss(batch, self.step)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
             # This loss is the first to tell whether the last update was a sound one.
-            self._check(float(loss.detach()))
+            check_sound(float(loss.detach()), self.step)
             self._save()
         self.learner.update(loss, rate, self.step)
         return loss.detach()
@@ -178,7 +191,7 @@ class Trainer:
             return None
         finally:
             network.train(training)
-        self._check(psnr, "validation")
+        check_sound(psnr, self.step, "validation")
         if psnr > self.best and self.processes.leads:
             self._keep_best(psnr)
         return psnr
@@ -191,23 +204,10 @@ class Trainer:
         except WriteError as error:
             self.listeners.warn(str(error))  # a full disk must not end days of work
 
-    def _mean(self, losses: Losses) -> float:
-        """The mean since the last report, over all processes."""
-        loss = self.processes.mean(losses.taken())
-        self._check(loss)
-        return loss
-
     def _report(self, loss: float, rate: float, psnr: float | None = None) -> None:
         if self.processes.leads:
             self.listeners.report(
                 TrainingStatus(self.step, self.steps, self.progress, loss, rate, self.seconds, psnr)
-            )
-
-    def _check(self, value: float, what: str = "loss") -> None:
-        if math.isnan(value) or (what == "loss" and math.isinf(value)):
-            raise TrainingError(
-                f"the {what} became NaN or infinite before step {self.step}; checkpoints from before are kept; "
-                "start again with a lower --learning-rate and another --out"
             )
 
     def _save(self) -> None:
@@ -221,7 +221,7 @@ class Trainer:
         """Save what there is before the step of a batch, if its loss tells that it is sound."""
         if self.step:
             with torch.no_grad():
-                self._check(float(self.learner.loss(batch, self.step)))
+                check_sound(float(self.learner.loss(batch, self.step)), self.step)
             self._save_last()
 
     def _save_last(self) -> None:
@@ -232,6 +232,12 @@ class Trainer:
             raise WriteError(f"{error}; give --resume once it can be written") from error
         finally:
             self.processes.wait()
+
+    def _save_alone(self) -> None:
+        """Save after another process was lost: between updates, all of them have the same weights."""
+        if self.step and self.processes.leads and self.learner.is_finite:
+            self._save()
+            self.listeners.notify(f"saved at step {self.step}")
 
     def _write_checkpoint(self) -> None:
         """Save on the leading process. Raises `WriteError`."""

@@ -1,8 +1,11 @@
 """What training minimizes: errors of restored patches that the clipping of results will not mend."""
 
+import math
+
 import torch
 from torch import Tensor
 
+from nsr_cli.errors import TrainingError
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.recipe import Loss
 
@@ -55,6 +58,15 @@ def mean_color_error(restored: Tensor, target: Tensor) -> Tensor:
     """
     means = restored.clamp(0, 1).mean(dim=(2, 3)) - target.mean(dim=(2, 3))
     return means.abs().mean()
+
+
+def check_sound(value: float, step: int, what: str = "loss") -> None:
+    """Raise `TrainingError` for a loss that is NaN or infinite, or a validation that is NaN, before a step."""
+    if math.isnan(value) or (what == "loss" and math.isinf(value)):
+        raise TrainingError(
+            f"the {what} became NaN or infinite before step {step}; checkpoints from before are kept; start again "
+            "with a lower --learning-rate and another --out"
+        )
 
 
 class Losses:

@@ -64,7 +64,7 @@ def run_training(
     Raises:
         DataError: a folder of pictures is missing or empty.
         NotReady: no process for decoding could be started in time.
-        TrainingError: no usable data, a damaged run, or a loss that is not finite.
+        TrainingError: no usable data, a damaged run, a loss that is not finite, or another process of it was lost.
         UsageError: another training is at work in `run`; it holds a run already, or one with other settings; weights
             that do not fit; a batch that the processes cannot share evenly.
         WriteError: the run folder cannot be written.

@@ -250,7 +250,7 @@ def test_wrong_names_and_folders(
     with pytest.raises(DataError, match=r"no folder .*nowhere; check --data"):
         make_store(tmp_path / "nowhere").find_images("Five")
     with pytest.raises(DataError, match=r"no folder .*nowhere; check --validate-data"):
-        find_images("Set5", tmp_path / "nowhere", option="--validate-data")
+        DataStore(tmp_path / "nowhere", option="--validate-data").find_images("Set5")
     monkeypatch.setenv("NSR_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="check NSR_DATA"):
         make_store().find_images("Five")

@@ -92,8 +92,8 @@ def test_scoring_takes_them_for_color_pictures_and_says_so(nsr: Run, tmp_path: P
     drawn().save(tmp_path / "own" / "b.png")
     done = nsr("eval", "--set", "own/", "-s", "2", "--model", "bicubic", "--json")
     assert done.returncode == 0 and done.stderr.decode() == (
-        "own/: gray in three equal channels are 1 of 2 pictures: they are scored as color ones, as in the papers, "
-        "while the restoring commands take them for gray\n"
+        "own/: gray pictures in three equal channels, 1 of 2, are scored as color ones, as in the papers; the "
+        "restoring commands take them for gray\n"
     )
 
 

@@ -52,13 +52,11 @@ def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tm
         assert step == same and two == pytest.approx(one, abs=1e-4)
 
 
-def test_a_signal_to_one_process_ends_all_after_a_checkpoint(tmp_path: Path) -> None:
-    """The leading one says so, with the signal's exit code; torchrun would end it early if the other one failed."""
+def signaled(number: signal.Signals, run: Path, data: Path) -> tuple[list[int], list[str]]:
+    """Let two processes train, the second of which gets a signal; the exit codes, and what they said."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    run = tmp_path / "run"
-    data = noise_pictures(tmp_path / "pictures")
     command = [*COMMAND, "--data", str(data), "--out", str(run), "--steps", "1000000", "--save-every", "1h"]
     group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     processes = [
@@ -69,12 +67,31 @@ def test_a_signal_to_one_process_ends_all_after_a_checkpoint(tmp_path: Path) -> 
     ]
     try:
         until((run / "metrics.csv").exists, 180)
-        processes[1].send_signal(signal.SIGTERM)
+        processes[1].send_signal(number)
         said = [process.communicate(timeout=120)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [143, 0], said
+    return [process.returncode for process in processes], said
+
+
+def test_a_process_that_dies_costs_no_step_and_is_said_in_one_line(tmp_path: Path) -> None:
+    """It was an internal error of gloo, and all since the last checkpoint was lost."""
+    run = tmp_path / "run"
+    codes, said = signaled(signal.SIGKILL, run, noise_pictures(tmp_path / "pictures"))
+    assert codes == [1, -signal.SIGKILL], said
+    saved = checkpoint.load_latest(run)
+    assert saved is not None and saved[0] >= 50
+    note, error = said[0].splitlines()[-2:]
+    assert note == f"saved at step {saved[0]}"
+    assert error.startswith("nsr: another process of this training has ended or cannot be reached; ")
+
+
+def test_a_signal_to_one_process_ends_all_after_a_checkpoint(tmp_path: Path) -> None:
+    """The leading one says so, with the signal's exit code; torchrun would end it early if the other one failed."""
+    run = tmp_path / "run"
+    codes, said = signaled(signal.SIGTERM, run, noise_pictures(tmp_path / "pictures"))
+    assert codes == [143, 0], said
     saved = checkpoint.load_latest(run)
     assert saved is not None
     assert f"nsr: interrupted: saved at step {saved[0]}; go on with --resume" in said[0]
