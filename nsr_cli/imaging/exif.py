@@ -58,18 +58,19 @@ def make_upright(exif: bytes, turn: int) -> bytes:
         if entry.tag == ORIENTATION and width:  # the same types that `orientation` reads
             block[entry.position : entry.position + width] = (1).to_bytes(width, layout.endian)
         dots += [entry] if entry.tag in (X_RESOLUTION, Y_RESOLUTION) else []
-    if turn in SIDEWAYS and len(dots) == 2 and dots[0].size == dots[1].size:
-        _swap(block, *dots)
+    if (
+        turn in SIDEWAYS
+        and len(dots) == 2
+        and dots[0].kind == dots[1].kind
+        and dots[0].count == dots[1].count
+    ):
+        # In the directory: where it says that the values are, a damaged block may have something else.
+        one, other = (slice(entry.slot, entry.slot + layout.sizes[2]) for entry in dots)
+        block[one], block[other] = block[other], block[one]
     after = layout.next_pointer(exif, start)
     if not layout.big and after + 4 <= len(block):
         struct.pack_into("4x", block, after)
     return bytes(block)
-
-
-def _swap(block: bytearray, one: Entry, other: Entry) -> None:
-    """Exchange the values of two entries of the same length."""
-    first, second = (slice(entry.position, entry.position + entry.size) for entry in (one, other))
-    block[first], block[second] = block[second], block[first]
 
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
