@@ -106,9 +106,9 @@ def test_held_out_pictures_are_packed_only_where_validation_is_on_them(
     packed: list[int] = []
     original = PatchSource.__init__
 
-    def count(source: PatchSource, task: Task, given: Sequence[Pixels], *more: Any, **named: Any) -> None:
+    def count(source: PatchSource, task: Task, given: Sequence[Pixels], *more: Any, **options: Any) -> None:
         packed.append(len(given))
-        original(source, task, given, *more, **named)
+        original(source, task, given, *more, **options)
 
     monkeypatch.setattr(PatchSource, "__init__", count)
     run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "set", validate=lambda *_: 1.0)
