@@ -18,8 +18,6 @@ from nsr_cli.training.storage import Checkpoint
 
 Saved = tuple[int, Checkpoint]
 
-_OLD_FORMS = {"apart": "looped", "joined": "stacked"}  # by their names in older checkpoints
-
 
 def conditions_of(validated_on: str | None, autocast: torch.dtype | None) -> dict[str, Any]:
     """What a run is measured with and computes in: not of its recipe, but another one would spoil its best weights."""
@@ -112,7 +110,7 @@ def _condition_differences(
     state = saved[1].state
     before = dict(state.get("conditions") or {})
     differing = [name for name in now if name in before and before[name] != now[name]]
-    kind = _form_of(state).get("device", device.type)
+    kind = state.get("form", {}).get("device", device.type)
     if "precision" in differing and kind != device.type:
         differing.remove("precision")
         notify(
@@ -124,20 +122,11 @@ def _condition_differences(
 
 def saved_form(saved: Saved | None, device: torch.device) -> TrainingForm | None:
     """The form in which a run has begun: in another it would not go on to the bit. None on another kind of device."""
-    values = _form_of(saved[1].state) if saved is not None else {}
+    values = saved[1].state.get("form", {}) if saved is not None else {}
     try:
         return TrainingForm.from_dict(values) if values.get("device") == device.type else None
     except ValueError:
         return None
-
-
-def _form_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The form in the state of a checkpoint, with the kind of device, in today's names; empty where there is none."""
-    if "form" in state:
-        return dict(state["form"])
-    old = dict(state.get("way") or {})  # of the days before the first release
-    name = str(old.get("form"))
-    return {**old, "convolution": _OLD_FORMS.get(name, name)} if old else {}
 
 
 def compare_data(run: Path, now: Sequence[str], notify: Notify) -> None:

@@ -297,20 +297,6 @@ def test_another_kind_of_device_may_have_another_precision_and_it_is_said(
     assert told.warnings == [f"{run} was begun in bf16 on cuda, and goes on in fp32 on cpu"]
 
 
-@pytest.mark.parametrize(("old", "new"), [("joined", "stacked"), ("apart", "looped"), ("mixed", "mixed")])
-def test_a_run_of_before_forms_had_these_names_goes_on_in_its_own(
-    old: str, new: str, pictures: Path, tmp_path: Path
-) -> None:
-    """And what it made can be published."""
-    recipe, run = tiny_recipe(steps=2), tmp_path / "run"
-    run_tiny(recipe, pictures, run)
-    way = {"form": old, "channels_last": True, "device": "cpu"}
-    edit_state(run, form=None, way=way)
-    again, told = run_tiny(recipe, pictures, run, resume=True)
-    assert again.learner.form == TrainingForm(new, torch.channels_last)  # type: ignore[arg-type]
-    assert told.warnings == [] and load_trained(run).step == 2
-
-
 def test_resuming_what_is_not_there_is_said(pictures: Path, tmp_path: Path) -> None:
     _, told = run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", resume=True)
     assert told.warnings[0] == f"nothing to resume in {tmp_path / 'run'}; starting anew"
