@@ -25,7 +25,7 @@ from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import resized_alpha
 from nsr_cli.imaging.color import White, from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.model.network import Network
 from nsr_cli.weights.entry import TASKS
 from nsr_cli.weights.store import WeightStore

@@ -14,7 +14,7 @@ from nsr_cli.engine.runner import Limits
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import White, from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.choice import compose

@@ -12,8 +12,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from nsr_cli.imaging import codec, geotiff  # noqa: E402 (the path comes first)
+from nsr_cli.imaging import codec  # noqa: E402 (the path comes first)
 from nsr_cli.imaging.ifd import Value  # noqa: E402
+from nsr_cli.imaging.metadata import geotiff  # noqa: E402
 from nsr_cli.imaging.picture import Metadata, Picture  # noqa: E402
 from tests.cli.kinds import FORMATS, KINDS, Case, cases, profile  # noqa: E402
 from tests.cli.restored import FRAMES, Harvest, described, harvest, pictures, read, warned  # noqa: E402

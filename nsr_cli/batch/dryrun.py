@@ -10,7 +10,7 @@ from nsr_cli.batch.streamed import Streams
 from nsr_cli.errors import DecodeError, NotReady, NsrError
 from nsr_cli.forecast.files import Forecast, forecast_open
 from nsr_cli.forecast.pace import estimate
-from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from nsr_cli.batch.packing import check_count
-from nsr_cli.imaging import codec, tiffkinds
-from nsr_cli.imaging.heads import Head
-from nsr_cli.imaging.ifd import Readable
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.heads.head import Head
+from nsr_cli.imaging.tiff import kinds
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.reading import check_bytes
 from nsr_cli.planning.settings import Settings
@@ -27,7 +28,7 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
         if kind != "TIFF":  # which may be read in parts
             check_bytes(len(data), settings.max_pixels)
     if kind == "TIFF":
-        tiffkinds.check_file(data)
+        kinds.check_file(data)
     if heads and job.format is not None:
         check_count(len(heads), kind, job.format)
     return kind

@@ -8,8 +8,9 @@ from typing import BinaryIO
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.signing import signed
 from nsr_cli.errors import EncodeError
-from nsr_cli.imaging import codec, tiffwrite
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.tiff import write as tiffwrite
 from nsr_cli.notes import metadatadigest, provenance
 from nsr_cli.notes.pixeldigest import PixelDigest
 from nsr_cli.planning.settings import Settings

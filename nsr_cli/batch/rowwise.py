@@ -18,8 +18,10 @@ from nsr_cli.batch.streamed import Leaf, Streamed
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
-from nsr_cli.imaging import codec, pngrows, tiffbands
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png import rows as pngrows
+from nsr_cli.imaging.tiff import bands as tiffbands
 from nsr_cli.notes import metadatadigest, provenance
 from nsr_cli.notes.pixeldigest import PixelDigest
 from nsr_cli.planning.job import Job

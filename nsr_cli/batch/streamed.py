@@ -12,9 +12,10 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends
 from nsr_cli.forecast.rows import can_write_rows, most_looked_at, most_rows, sizes_of
-from nsr_cli.imaging import stacks
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.metadata import stacks
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_pages
+from nsr_cli.imaging.tiff.parts import Parts, open_pages
 from nsr_cli.planning.inputs import unreadable
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings

@@ -14,13 +14,16 @@ from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast.rows import why_not
-from nsr_cli.imaging import tifftags, whites
+from nsr_cli.imaging import whites
 from nsr_cli.imaging.color import White
+from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import upright_metadata
-from nsr_cli.imaging.tiffbands import hollow
-from nsr_cli.imaging.tiffparts import FileBytes, Parts
+from nsr_cli.imaging.tiff import tags
+from nsr_cli.imaging.tiff.bands import hollow
+from nsr_cli.imaging.tiff.parts import Parts
+from nsr_cli.imaging.tiff.whites import stated_white
 from nsr_cli.sandbox.decoder import Decoder
 
 _WHITE_IS_ZERO = 0
@@ -174,7 +177,7 @@ def open_source(
     """
     if reason := why_not(parts, file, largest):
         raise Unsuitable(reason)
-    metadata, orientation = tifftags.read(file, parts.place)
+    metadata, orientation = tags.read(file, parts.place)
     first = _decoded(parts, decoder, *parts.whole(0, 1))
     if first.is_float and parts.color == _WHITE_IS_ZERO:
         raise Unsuitable("inverted float samples")
@@ -218,7 +221,7 @@ def with_whites(sources: Sequence[TiffSource]) -> list[TiffSource]:
 
 def _white(source: TiffSource) -> White | None:
     parts, greatest = source.parts, 0
-    stated = whites.of_tiff(source.file, parts.place, parts.bits, parts.color)
+    stated = stated_white(source.file, parts.place, parts.bits, parts.color)
     if stated == whites.FULL:
         return None
     for rows in _all_rows(source):

@@ -8,8 +8,8 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.chart import line_chart
 from nsr_cli.imaging.codec import encode
+from nsr_cli.imaging.drawing.chart import line_chart
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.options.common import Device, PrecisionChoice
 from nsr_cli.options.files import PlotExists

@@ -202,8 +202,8 @@ def _choose_region(
 def _write(shown: _Shown, target: "Target") -> None:
     from nsr_cli.compare import page, sheet
     from nsr_cli.imaging.codec import encode
+    from nsr_cli.imaging.metadata.profile import fitting
     from nsr_cli.imaging.picture import Metadata, Picture
-    from nsr_cli.imaging.profile import fitting
     from nsr_cli.planning.single import write
 
     icc, _ = fitting(shown.source.picture.metadata.icc, 3)

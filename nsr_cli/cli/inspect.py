@@ -15,7 +15,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
-    from nsr_cli.imaging.inspect import Findings
+    from nsr_cli.imaging.findings.inspect import Findings
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.sandbox.decoder import Decoder
 
@@ -99,7 +99,7 @@ def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Conso
 
 
 def _report(text: str, decoder: "Decoder", max_pixels: int, console: Console) -> None:
-    from nsr_cli.imaging.inspect import inspect as look
+    from nsr_cli.imaging.findings.inspect import inspect as look
     from nsr_cli.planning.reading import read_input
 
     data = read_input(text, max_pixels, console)

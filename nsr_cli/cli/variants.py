@@ -92,7 +92,7 @@ def restored(
 
 def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
     from nsr_cli.compare.results import Result, nearest, shown
-    from nsr_cli.imaging.resize import resize
+    from nsr_cli.imaging.resizing.resize import resize
 
     height, width = (round(side * request.scale) for side in unit.shape[:2])
     if (height, width) != unit.shape[:2]:
@@ -102,7 +102,7 @@ def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
 
 def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restorer") -> "Iterator[Result]":
     from nsr_cli.compare.results import Result, shown
-    from nsr_cli.imaging.resize import resize
+    from nsr_cli.imaging.resizing.resize import resize
 
     # What a strength blends with, as Restorer does: the plain resize or the input.
     plain = out

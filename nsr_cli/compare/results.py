@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging.color import from_unit
-from nsr_cli.imaging.drawing import rgb8
+from nsr_cli.imaging.drawing.sheet import rgb8
 
 Unit = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.compare.results import Region, Result
-from nsr_cli.imaging.drawing import ACCENT, FAINT, INK, Sheet, columns, fitted, view
+from nsr_cli.imaging.drawing.sheet import ACCENT, FAINT, INK, Sheet, columns, fitted, view
 
 _MARGIN, _GAP, _HEAD, _LABEL = 24, 16, 60, 28  # pixels around, between, above all and below each tile
 _TILE = 384  # the side that a region is enlarged to, about, by a whole factor

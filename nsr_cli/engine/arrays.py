@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nsr_cli.engine.beyond import add_beyond, limits_of, within
 from nsr_cli.engine.progress import OverallProgress
 from nsr_cli.imaging.color import rgb_to_ycc, ycc_to_rgb
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,8 +19,8 @@ from nsr_cli.engine.clipping import RADIUS, spread_excess
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import White, from_unit, to_unit
-from nsr_cli.imaging.resize import BLOCK
-from nsr_cli.imaging.resizerows import resize_rows, support
+from nsr_cli.imaging.resizing.resize import BLOCK
+from nsr_cli.imaging.resizing.rows import resize_rows, support
 
 Rows = NDArray[Any]
 _BLOCK_PIXELS = 1 << 20  # that are made at a time where nothing else decides
@@ -150,7 +150,7 @@ def collect(bands: Bands, dtype: DTypeLike) -> Rows:
 
 
 def resized_bands(source: Bands, height: int, width: int) -> Bands:
-    """Another size by bicubic resizing, equal to `imaging.resize.resize` of the whole."""
+    """Another size by bicubic resizing, equal to `imaging.resizing.resize` of the whole."""
     tap, size = source.tap(), (height, width)
 
     def make(span: Span) -> Rows:

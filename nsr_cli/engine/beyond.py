@@ -11,8 +11,8 @@ three pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.imaging.resize import BLOCK
-from nsr_cli.imaging.resizerows import resize_rows, support
+from nsr_cli.imaging.resizing.resize import BLOCK
+from nsr_cli.imaging.resizing.rows import resize_rows, support
 
 Limits = tuple[float, float]
 

@@ -16,7 +16,7 @@ from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.stages import Stage, bytes_in_one_piece
 from nsr_cli.engine.stream import TilePlan, plan
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 
 # Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
 # not matter much, and a single picture is not kept waiting for long.

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 
 Unit = NDArray[np.float32]
 

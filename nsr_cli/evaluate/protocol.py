@@ -14,7 +14,7 @@ from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
 from nsr_cli.imaging.degrade import Subsampling, add_noise, crop_to_multiple, jpeg
 from nsr_cli.imaging.limits import advised, most_bytes
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.resize import downscale8
+from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.metrics import WINDOW, psnr, shave, ssim
 from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nsr_cli.engine.grid import Grid
 from nsr_cli.explain.choices import Choice
 from nsr_cli.imaging.color import rgb_to_ycc
-from nsr_cli.imaging.drawing import FAINT, Box, Color, Sheet, columns, fitted, rgb8, view
+from nsr_cli.imaging.drawing.sheet import FAINT, Box, Color, Sheet, columns, fitted, rgb8, view
 
 # Okabe and Ito's colors, which people with any color vision can tell apart.
 _PALETTE: tuple[Color, ...] = (

@@ -8,12 +8,13 @@ from nsr_cli.errors import DecodeError, PictureError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends, Sizes
 from nsr_cli.forecast.rows import can_write_rows, most_rows, why_not
-from nsr_cli.imaging import cameraraw
-from nsr_cli.imaging.heads import Head
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.heads.head import Head
+from nsr_cli.imaging.heads.pages import read_heads
 from nsr_cli.imaging.ifd import DirectoryError
 from nsr_cli.imaging.limits import check_size
-from nsr_cli.imaging.pageheads import read_heads
-from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.imaging.tiff import cameraraw
+from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import LargeEnough, Settings
 

@@ -2,9 +2,10 @@
 
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Sizes
-from nsr_cli.imaging import tifftags
+from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, Parts
+from nsr_cli.imaging.tiff import tags
+from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 
@@ -56,7 +57,7 @@ def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
         file: the file.
         largest: bytes of rows that may be decoded at once.
     """
-    if tifftags.read(file, parts.place)[1] >= _SIDEWAYS:
+    if tags.read(file, parts.place)[1] >= _SIDEWAYS:
         return "a picture on its side"
     step = 1 if parts.is_plain else parts.rows
     unpacked = parts.row_bytes * (_COLORS if parts.is_palette else 1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging.color import from_unit, to_unit
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 
 _RINGS = 4  # pixels from the edge that are filled smoothly; a bicubic kernel at ×1/2 reaches that far
 

@@ -1,7 +1,7 @@
 """Bytes to `Picture` and back: the one door to all formats.
 
     decode     sniff ─ png | rasters (JPEG, WebP, BMP, GIF) | tiff | pnm ─ rebuild.finish ─ Picture
-    encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiffwrite | pnm ─ bytes
+    encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiff | pnm ─ bytes
 
 Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError. So does a mistake of this
 program, but it is called that and not damage.
@@ -15,22 +15,20 @@ from typing import BinaryIO
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import (
-    animation,
-    cameraraw,
-    color,
-    outline,
-    png,
-    pnm,
-    rasters,
-    strangers,
-    tiff,
-    tiffwrite,
-)
+from nsr_cli.imaging import color, outline, pnm, strangers
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png import chunks as pngchunks
+from nsr_cli.imaging.png import read as pngread
+from nsr_cli.imaging.png import write as pngwrite
+from nsr_cli.imaging.rasters import animation
+from nsr_cli.imaging.rasters import read as rasterread
+from nsr_cli.imaging.rasters import write as rasterwrite
+from nsr_cli.imaging.tiff import cameraraw
+from nsr_cli.imaging.tiff import read as tiffread
+from nsr_cli.imaging.tiff import write as tiffwrite
 
 __all__ = [
     "FORMATS",
@@ -59,7 +57,7 @@ _LONGEST_SIDE = {
     "BMP": 2**31 - 1,
 }
 _MAGIC = (
-    (png.SIGNATURE, "PNG"),
+    (pngchunks.SIGNATURE, "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
@@ -99,22 +97,22 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     kind = sniff(data)
     with _one_line(kind):
         if kind == "PNG":
-            total, is_apart = png.pictures(data)  # before anything is unpacked: too many are refused
-            return replace(png.decode(data, max_pixels), first_of=total, is_apart=is_apart)
+            total, is_apart = pngchunks.pictures(data)  # before anything is unpacked: too many are refused
+            return replace(pngread.decode(data, max_pixels), first_of=total, is_apart=is_apart)
         if kind == "TIFF":
             outline.check_tiff(data)
             cameraraw.refuse(data)
-            return tiff.decode(data, max_pixels)
+            return tiffread.decode(data, max_pixels)
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
-        return rasters.decode(data, kind, max_pixels)
+        return rasterread.decode(data, kind, max_pixels)
 
 
 def decode_part(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """Some rows of a TIFF file, made a file of their own, like `decode`; float samples as they are stored."""
     with _one_line("TIFF"):
         outline.check_tiff(data)
-        return tiff.decode(data, max_pixels, is_part=True)
+        return tiffread.decode(data, max_pixels, is_part=True)
 
 
 def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Picture]:
@@ -127,9 +125,9 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
         if kind == "TIFF":
             outline.check_tiff(data)
             cameraraw.refuse(data)
-            found = tiff.decode_pages(data, max_pixels)
-        elif kind in ("GIF", "WEBP") or (kind == "PNG" and png.pictures(data)[0] > 1):
-            found = rasters.decode_frames(data, kind, max_pixels)
+            found = tiffread.decode_pages(data, max_pixels)
+        elif kind in ("GIF", "WEBP") or (kind == "PNG" and pngchunks.pictures(data)[0] > 1):
+            found = rasterread.decode_frames(data, kind, max_pixels)
         else:
             found = iter((decode(data, max_pixels=max_pixels),))
         yield from found
@@ -200,8 +198,8 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
             return tiffwrite.encode([picture])
         fitted = at_most(picture, BITS[kind])
         if kind == "PNG":
-            return png.encode(fitted)
-        return pnm.encode(fitted) if kind == "PPM" else rasters.encode(fitted, kind, quality)
+            return pngwrite.encode(fitted)
+        return pnm.encode(fitted) if kind == "PPM" else rasterwrite.encode(fitted, kind, quality)
 
 
 def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None = None) -> bytes:

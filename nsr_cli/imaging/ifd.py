@@ -6,10 +6,11 @@ Every position is checked before it is used; what cannot be read is a `Directory
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.limits import MOST_METADATA
 
 _TYPE_BYTES = {
@@ -33,16 +34,6 @@ _TYPE_BYTES = {
 _SWAP_BYTES = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # unit of byte order, if above 1
 _LAST_OLD_TYPE = 13  # those above are BigTIFF's
 _MOST_ENTRIES = 4096
-
-
-class Readable(Protocol):
-    """The bytes of a file or block: `bytes` themselves, or a file that is read where it is looked at."""
-
-    def __len__(self) -> int:
-        """Bytes in all."""
-
-    def __getitem__(self, part: slice, /) -> bytes:
-        """Some of them."""
 
 
 class DirectoryError(ValueError):

@@ -2,19 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging import (
-    animation,
-    aspect,
-    density,
-    geotiff,
-    iptc,
-    pngcolor,
-    profile,
-    saveoptions,
-    sizes,
-    xmp,
-)
+from nsr_cli.imaging.metadata import aspect, density, geotiff, iptc, profile, sizes, xmp
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png import color as pngcolor
+from nsr_cli.imaging.rasters import animation, saveoptions
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
 """Bits of a sample that each format holds at most."""

@@ -11,9 +11,10 @@ import struct
 from collections.abc import Sequence
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, jpegmarkers
 from nsr_cli.imaging.ifd import CircleError, DirectoryError, Layout, directories
+from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
+from nsr_cli.imaging.metadata import exif
 
 _MOST_PARTS = 1 << 16
 _PART = 1024  # bytes of one part, on average, in files that have more parts than that
@@ -123,18 +124,18 @@ def jpeg(data: bytes) -> Cut:
             continue
         count += 1
         check_parts(count, len(data), "JPEG", "segments")
-        if marker in jpegmarkers.BARE:
+        if marker in markers.BARE:
             place += 2
             continue
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        if marker == jpegmarkers.APP1 and data.startswith(exif.PREFIX, place + 4):
+        if marker == markers.APP1 and data.startswith(exif.PREFIX, place + 4):
             blocks.append((place, end))
-        tables += (end - place) * (marker == jpegmarkers.TABLES)
+        tables += (end - place) * (marker == markers.TABLES)
         if tables > _MOST_TABLES:
             raise DecodeError("the JPEG file has far too many quantization tables; it is damaged")
-        if marker == jpegmarkers.END or end < place + 4:
+        if marker == markers.END or end < place + 4:
             break
-        if marker == jpegmarkers.SCAN:
+        if marker == markers.SCAN:
             _check_scans(data, end)
             break
         place = end
@@ -148,14 +149,14 @@ def _check_scans(data: bytes, place: int) -> None:
     if data.count(b"\xff\xda", place) < _MOST_SCANS:  # bytes in other segments look like it, or after the end
         return
     scans = 1
-    while found := jpegmarkers.IN_SCAN.search(data, place):
+    while found := markers.IN_SCAN.search(data, place):
         marker, place = data[found.start() + 1], found.end()
-        if marker == jpegmarkers.END:
+        if marker == markers.END:
             return
-        scans += marker == jpegmarkers.SCAN
+        scans += marker == markers.SCAN
         if scans > _MOST_SCANS:
             raise DecodeError(f"the JPEG file has more than {_MOST_SCANS} scans; save it again without them")
-        if marker not in jpegmarkers.BARE:
+        if marker not in markers.BARE:
             place += int.from_bytes(data[place : place + 2], "big")
 
 

@@ -45,7 +45,7 @@ class Metadata:
     """How often an animation is shown, 0 for ever; None for what is none, or does not say."""
 
     color: tuple[tuple[str, bytes], ...] = ()
-    """PNG's chunks that say which colors the samples mean: name and content; see `pngcolor`."""
+    """PNG's chunks that say which colors the samples mean: name and content; see `png.color`."""
 
     iptc: bytes | None = None
     """IPTC data (IIM): captions, keywords and credits, as JPEG, TIFF and PNG have them in blocks of their own."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits, profile, whites
+from nsr_cli.imaging import limits, whites
+from nsr_cli.imaging.metadata import profile
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.rebuild import finish
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import exif, ifd, profile, regions, subjectarea, xmp
+from nsr_cli.imaging import ifd
 from nsr_cli.imaging.floats import Tally, checked_span
+from nsr_cli.imaging.metadata import exif, profile, regions, subjectarea, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.whites import white_of
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, jpegmarkers, limits, png, pnm, strangers
+from nsr_cli.imaging import codec, limits, pnm, strangers
+from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.imaging.png.chunks import SIGNATURE
 
 _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
@@ -21,7 +23,7 @@ _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an end
 _SPARE = 1 << 26
 _STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and what that does not count
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
-_STARTS = (png.SIGNATURE, b"\xff\xd8\xff")
+_STARTS = (SIGNATURE, b"\xff\xd8\xff")
 _HEAD = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif)\0|P[1-6]\s\d{1,9}\s\d{1,9}\s|P7\nWIDTH",
     re.DOTALL,
@@ -178,7 +180,7 @@ def _rest(source: _Source) -> int:
 
 
 def _png_length(source: _Source) -> int:
-    place = len(png.SIGNATURE)
+    place = len(SIGNATURE)
     while True:
         source.need(place + 12, "PNG")
         length = int.from_bytes(source.held[place : place + 4], "big")
@@ -198,27 +200,27 @@ def _jpeg_length(source: _Source) -> int:
         marker = source.held[place + 1]
         if source.held[place] != 0xFF:
             raise DecodeError("the JPEG picture is damaged")
-        if marker == jpegmarkers.END:
+        if marker == markers.END:
             return place + 2
         if marker == 0xFF:
             place += 1
-        elif marker in jpegmarkers.BARE:
+        elif marker in markers.BARE:
             place += 2
         else:
             source.need(place + 4, "JPEG")
             length = int.from_bytes(source.held[place + 2 : place + 4], "big")
             source.need(place + 2 + length, "JPEG")
-            if marker == jpegmarkers.APP2 and source.held[place + 4 : place + 8] == b"MPF\0":
+            if marker == markers.APP2 and source.held[place + 4 : place + 8] == b"MPF\0":
                 return _rest(source)  # a camera's file with further pictures, not a stream
             place += 2 + length
-            if marker == jpegmarkers.SCAN:
+            if marker == markers.SCAN:
                 place = _scan_end(source, place)
 
 
 def _scan_end(source: _Source, place: int) -> int:
     """Where the next marker after entropy-coded data begins."""
     while True:
-        found = jpegmarkers.IN_SCAN.search(source.held, place)
+        found = markers.IN_SCAN.search(source.held, place)
         if found:
             return found.end() - 2
         # A marker may straddle two blocks.

@@ -10,18 +10,13 @@ Samples keep their values: only what networks and estimates see is scaled, and i
 not: opaque stays 65535.
 """
 
-import re
-import struct
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from nsr_cli.imaging.color import White, to_unit
-from nsr_cli.imaging.ifd import DirectoryError, Layout, Readable, entries
 from nsr_cli.imaging.picture import Picture, Pixels
-from nsr_cli.imaging.tiffkinds import PALETTE, SEPARATED
 
 FULL = 65_535
 GREATEST = 16_383
@@ -29,9 +24,6 @@ GREATEST = 16_383
 
 _WHITES = (255, 1023, 4095, GREATEST)  # of 8, 10, 12 and 14 bits
 _LEAST_BITS, _MOST_BITS = 8, 15  # that a file may state, for it to count
-_MAX_SAMPLE, _DESCRIPTION = 281, 270
-_HEAD = 4096  # bytes of a description in which OME-XML says what its pixels are like
-_SIGNIFICANT = re.compile(rb"""<(?:\w+:)?Pixels\s[^>]*?\sSignificantBits=["'](\d{1,2})["']""")
 
 
 def white_of(greatest: int, stated: int | None = None) -> White | None:
@@ -43,7 +35,7 @@ def white_of(greatest: int, stated: int | None = None) -> White | None:
 
     Args:
         greatest: of all samples, alpha left out.
-        stated: what the file says, as `of_png` and `of_tiff` return it; `FULL` where samples were scaled to 16 bits.
+        stated: what the file says, as `of_bits` returns it; `FULL` where samples were scaled to 16 bits.
     """
     if stated is not None and greatest <= stated:
         return None if stated == FULL else White(stated, stated)
@@ -76,42 +68,6 @@ def in_whole_range(pixels: Pixels, white: White | None) -> Pixels:
     return np.minimum(pixels, 255).astype(np.uint8) if white.value == 255 else to_unit(pixels, white)
 
 
-def of_png(content: bytes) -> int | None:
-    """White by the content of a chunk sBIT of a file of 16 bits; None if it tells none.
-
-    A writer that keeps to the specification scales samples to all 16 bits: then they exceed this, and it counts for
-    nothing.
-    """
-    return _of_bits(max(content, default=0))
-
-
-def of_tiff(data: Readable, place: int, bits: int, color: int) -> int | None:
-    """White that the directory at `place` states: its MaxSampleValue, or OME-XML's SignificantBits.
-
-    MaxSampleValue may also be the greatest of the samples: it counts where it is that of so many bits.
-
-    Args:
-        data: the file.
-        place: where the directory is.
-        bits: of a sample; fewer than 16 were scaled to all of them.
-        color: TIFF's number of the color space; palettes and inks have all 16 bits too.
-    """
-    if bits != 16 or color in (PALETTE, SEPARATED):
-        return FULL
-    with suppress(DirectoryError, struct.error):
-        layout = Layout.of(data)
-        found = {entry.tag: entry for entry in entries(data, place, layout)}
-        if _MAX_SAMPLE in found:
-            greatest = found[_MAX_SAMPLE].integer(data, layout) or 0
-            stated = _of_bits(greatest.bit_length())
-            if stated == greatest:
-                return stated
-        if _DESCRIPTION in found:
-            told = found[_DESCRIPTION]
-            pixels = _SIGNIFICANT.search(data[told.position : told.position + min(told.size, _HEAD)])
-            return None if pixels is None else _of_bits(int(pixels[1]))
-    return None
-
-
-def _of_bits(bits: int) -> int | None:
+def of_bits(bits: int) -> int | None:
+    """White of samples of so many bits, which a file states; None if these are too few or too many to count."""
     return (1 << bits) - 1 if _LEAST_BITS <= bits <= _MOST_BITS else None

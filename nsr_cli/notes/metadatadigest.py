@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, exif, ifd, jpegmarkers, png, tifftags, xmp
-from nsr_cli.imaging.chunks import png_chunks, webp_chunks
-from nsr_cli.imaging.ifd import Layout, Readable
+from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
+from nsr_cli.imaging.ifd import Layout
+from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
+from nsr_cli.imaging.metadata import exif, xmp
+from nsr_cli.imaging.png import read as pngread
+from nsr_cli.imaging.tiff import tags
 
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 """What goes wrong with a file that cannot be read."""
@@ -123,7 +128,7 @@ def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
 
 def _text_of_png(part: Part) -> tuple[tuple[str, str], ...] | None:
     try:
-        return (png.read_text(part.name.encode(), part.content, MOST_METADATA),)
+        return (pngread.read_text(part.name.encode(), part.content, MOST_METADATA),)
     except (ValueError, IndexError, zlib.error):
         return None
 
@@ -140,9 +145,9 @@ def _of_png(data: Readable) -> Iterator[Part]:
 
 
 def _of_jpeg(data: Readable) -> Iterator[Part]:
-    for marker, place, length in jpegmarkers.walk(data, _MOST_PARTS):
+    for marker, place, length in markers.walk(data, _MOST_PARTS):
         content = data[place : place + length]
-        if content.startswith(_JPEG_XMP) and marker == jpegmarkers.APP1:
+        if content.startswith(_JPEG_XMP) and marker == markers.APP1:
             start = len(_JPEG_XMP)
             yield Part("XMP", content[start:], place + start, holds_texts=True)
         elif marker in _JPEG_METADATA:
@@ -167,7 +172,7 @@ def _of_tiff(data: Readable) -> Iterator[Part]:
                 values = ifd.read_values(data, inner, layout) if inner else []
                 yield from (Part(f"{name} {value.tag}", value.data, entry.position) for value in values)
             elif entry.tag not in _TIFF_PIXELS and entry.size <= MOST_METADATA:
-                yield Part(name, entry.raw(data), entry.position, holds_texts=entry.tag == tifftags.XMP)
+                yield Part(name, entry.raw(data), entry.position, holds_texts=entry.tag == tags.XMP)
 
 
 _PARTS = {"PNG": _of_png, "JPEG": _of_jpeg, "WEBP": _of_webp, "TIFF": _of_tiff}

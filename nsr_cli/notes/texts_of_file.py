@@ -8,10 +8,15 @@ import struct
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd, jpegmarkers, png, tifftags, xmp
-from nsr_cli.imaging.chunks import png_chunks, webp_chunks
-from nsr_cli.imaging.ifd import Layout, Readable
-from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging.filebytes import FileBytes, Readable
+from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
+from nsr_cli.imaging.ifd import Layout
+from nsr_cli.imaging.jpeg import markers
+from nsr_cli.imaging.metadata import xmp
+from nsr_cli.imaging.png import read as pngread
+from nsr_cli.imaging.png.chunks import SIGNATURE
+from nsr_cli.imaging.tiff import tags
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MOST = 1 << 24  # bytes of texts that are read of one file
@@ -51,7 +56,7 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
 
     A file of these chunks alone goes to the ordinary reader.
     """
-    kept, room, found = [png.SIGNATURE], _MOST, False
+    kept, room, found = [SIGNATURE], _MOST, False
     for name, place, length in png_chunks(data, _MOST_PARTS):
         if name == b"IDAT" and found:
             break
@@ -60,14 +65,14 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
             kept.append(data[place - 8 : place + length + 4])
             found = found or kept[-1].startswith(start, 8)
     end = struct.pack(">I4sI", 0, b"IEND", 0xAE426082)
-    return png.read_metadata(b"".join(kept) + end)[0].text
+    return pngread.read_metadata(b"".join(kept) + end)[0].text
 
 
 def _of_jpeg(data: Readable) -> bytes | None:
     """The XMP packet, of several the last; an extended one has another head."""
     packet = None
-    for marker, place, length in jpegmarkers.walk(data, _MOST_PARTS):
-        if marker == jpegmarkers.APP1:
+    for marker, place, length in markers.walk(data, _MOST_PARTS):
+        if marker == markers.APP1:
             content = data[place : place + length]
             packet = content.removeprefix(_JPEG_XMP) if content.startswith(_JPEG_XMP) else packet
     return packet
@@ -85,7 +90,7 @@ def _of_tiff(data: Readable) -> bytes | None:
     """The XMP packet of the first page."""
     layout = Layout.of(data)
     for entry in ifd.entries(data, layout.first_directory(data), layout):
-        if entry.tag == tifftags.XMP:
+        if entry.tag == tags.XMP:
             return entry.raw(data) if entry.size <= _MOST else None
     return None
 

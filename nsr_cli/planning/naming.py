@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import LOSSLESS, OPAQUE, SUFFIXES
-from nsr_cli.imaging.heads import read_head
-from nsr_cli.imaging.tiffparts import FileBytes
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.heads.head import read_head
 from nsr_cli.shown import did_you_mean, safe_text
 
 FIELDS = ("stem", "ext", "scale", "task", "model", "sigma", "quality", "index")

@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import Self
 
 from nsr_cli.errors import DecodeError, NotReady
-from nsr_cli.imaging import codec, rasters
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.rasters import read as rasterread
 from nsr_cli.imaging.whites import as_one
 from nsr_cli.sandbox.process import Gone, Process
 from nsr_cli.sandbox.protocol import Extent, Limits, Order
@@ -184,7 +185,7 @@ def _most_pixels(data: bytes) -> int:
     with suppress(DecodeError):
         kind = codec.sniff(data)
         if kind == "WEBP":  # has no bound, but says its size plainly
-            width, height = rasters.webp_size(data)
+            width, height = rasterread.webp_size(data)
             return width * height
         return len(data) * _PIXELS_PER_BYTE[kind]
     return 0

@@ -20,9 +20,10 @@ from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 
-from nsr_cli.imaging import aspect, pngcolor
 from nsr_cli.imaging.color import White
+from nsr_cli.imaging.metadata import aspect
 from nsr_cli.imaging.picture import Metadata, Picture, Pixels
+from nsr_cli.imaging.png import color as pngcolor
 
 LONGEST = 1 << 28
 """Bytes of one line; the texts of a picture are the only thing that makes it long."""

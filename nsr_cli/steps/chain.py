@@ -17,7 +17,7 @@ from nsr_cli.engine.finish import finished, visible_color
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress, of_part
 from nsr_cli.imaging.color import White, from_unit, to_unit
-from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.findings.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.steps.remedy import Step, level_of_noise
 from nsr_cli.steps.restorers import Link, Weights

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import PictureError
-from nsr_cli.imaging.inspect import inspect, jpeg_tables
-from nsr_cli.imaging.jpegtraces import estimate_quality
-from nsr_cli.imaging.noise import estimate_noise
+from nsr_cli.imaging.findings.inspect import inspect, jpeg_tables
+from nsr_cli.imaging.findings.jpegtraces import estimate_quality
+from nsr_cli.imaging.findings.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.model.levels import MAX_SIGMA

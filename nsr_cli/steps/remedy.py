@@ -1,4 +1,4 @@
-"""What would help a picture: from the findings of `imaging.inspect` to the steps of a chain.
+"""What would help a picture: from the findings of `imaging.findings` to the steps of a chain.
 
 Compression comes first: a network against noise would take blocks for detail. Only what was found for sure counts;
 a picture that is left alone loses nothing, one that is smoothed without need does.
@@ -6,7 +6,7 @@ a picture that is left alone loses nothing, one that is smoothed without need do
 
 from dataclasses import dataclass
 
-from nsr_cli.imaging.inspect import Findings
+from nsr_cli.imaging.findings.inspect import Findings
 from nsr_cli.model.levels import MAX_SIGMA
 
 # Up to these a picture is better left alone: a JPEG of this quality and noise of this level hardly show. Of

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nsr_cli.imaging.jpegtables import standard_table
+from nsr_cli.imaging.jpeg.tables import standard_table
 
 _BLOCK = 8
 _DCT_BITS = 13  # after the point, of the cosines

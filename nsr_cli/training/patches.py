@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nsr_cli.errors import TrainingError
 from nsr_cli.imaging import degrade
-from nsr_cli.imaging.resize import downscale8
+from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.training.jpegcoder import JpegCoder
 from nsr_cli.training.recipe import Task

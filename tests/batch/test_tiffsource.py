@@ -11,7 +11,8 @@ import tifffile
 from nsr_cli.batch.tiffsource import TiffSource, open_source
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.sandbox.decoder import Decoder
 
 OLD, NEW = (np.full((60, 20, 3), level, np.uint8) for level in (10, 200))

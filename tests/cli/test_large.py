@@ -10,9 +10,11 @@ import pytest
 import tifffile
 
 from nsr_cli.forecast.files import forecast
-from nsr_cli.imaging import codec, tiff
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.imaging.tiff import read as tiffread
+from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
@@ -52,7 +54,7 @@ def rows(path: Path, top: int, bottom: int) -> np.ndarray:
     with FileBytes(path) as file:
         [parts] = open_pages(file, 1 << 40)
         first, last = parts.whole(top, bottom)
-        return tiff.decode(parts.cut(first, last), 1 << 40).pixels[top - first : bottom - first]
+        return tiffread.decode(parts.cut(first, last), 1 << 40).pixels[top - first : bottom - first]
 
 
 def test_100_megapixels_become_400_in_a_gigabyte(

@@ -19,8 +19,9 @@ from nsr_cli.batch import journey, rowwise, streamed
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.forecast import memory
-from nsr_cli.imaging import codec, tiffbands
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.tiff import bands
 from nsr_cli.notes import metadatadigest, provenance
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.redo import is_untouched
@@ -375,13 +376,13 @@ def test_what_appears_meanwhile_is_not_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     save(tmp_path / "a.tif", picture())
-    true = tiffbands.replace_text
+    true = bands.replace_text
 
     def late(file: BinaryIO, old: bytes, new: bytes) -> int:
         Path("a_x2.tif").write_bytes(b"somebody else's")
         return true(file, old, new)
 
-    monkeypatch.setattr(tiffbands, "replace_text", late)
+    monkeypatch.setattr(bands, "replace_text", late)
     options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--max-memory", str(BUDGET))
     assert inside(*options, "--if-exists", rule) == code
     assert Path("a_x2.tif").read_bytes() == b"somebody else's"

@@ -4,7 +4,7 @@ import numpy as np
 
 from nsr_cli.compare.results import Region, Result
 from nsr_cli.compare.sheet import Caption, draw, overview
-from nsr_cli.imaging.drawing import ACCENT
+from nsr_cli.imaging.drawing.sheet import ACCENT
 
 CAPTION = Caption("photo.png", "somewhere")
 

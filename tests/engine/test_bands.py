@@ -21,7 +21,7 @@ from nsr_cli.engine.bands import (
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging.alpha import bleed, resized_alpha
 from nsr_cli.imaging.color import White
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (500, 20, 3), dtype=np.uint8)
 

@@ -6,7 +6,7 @@ import pytest
 from nsr_cli.engine.beyond import ENLARGING, NOISY, add_beyond, limits_of, within
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.restore import Restorer
 
 PIXELS = np.random.default_rng(5).random((60, 70, 3)).astype(np.float32)

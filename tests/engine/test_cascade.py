@@ -7,7 +7,7 @@ from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, Weights
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.resize import resize
+from nsr_cli.imaging.resizing.resize import resize
 from tests.tiny import tiny_network
 
 

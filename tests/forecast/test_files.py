@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from nsr_cli.forecast.files import forecast
-from nsr_cli.imaging.heads import Head
-from nsr_cli.imaging.pageheads import read_heads
+from nsr_cli.imaging.heads.head import Head
+from nsr_cli.imaging.heads.pages import read_heads
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 

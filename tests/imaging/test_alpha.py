@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.imaging import alpha, resize
+from nsr_cli.imaging import alpha
+from nsr_cli.imaging.resizing import resize
 
 
 def disc(size: int = 64) -> tuple[Any, Any]:

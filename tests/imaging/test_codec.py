@@ -281,17 +281,17 @@ def test_what_a_library_raises_is_damage_and_what_our_code_does_is_not(
 
     picture = Picture(samples.rgb8)
     stored = {kind: codec.encode(picture, kind) for kind in ("PNG", "JPEG")}
-    monkeypatch.setattr("nsr_cli.imaging.rasters.decode", odd)  # not from a module of this program
+    monkeypatch.setattr("nsr_cli.imaging.rasters.read.decode", odd)  # not from a module of this program
     with pytest.raises(
         DecodeError, match=r"^the JPEG picture cannot be read: it is damaged \(AttributeError"
     ):
         codec.decode(stored["JPEG"])
-    monkeypatch.setattr("nsr_cli.imaging.png.header", None)
+    monkeypatch.setattr("nsr_cli.imaging.png.read.header", None)
     ours = "^internal error with a PNG picture: TypeError: .*; run with --debug for the traceback$"
     with pytest.raises(DecodeError, match=ours) as caught:
         codec.decode(stored["PNG"])
     assert isinstance(caught.value.__cause__, TypeError)
-    monkeypatch.setattr("nsr_cli.imaging.png.encode", odd)
+    monkeypatch.setattr("nsr_cli.imaging.png.write.encode", odd)
     with pytest.raises(EncodeError, match=r"^the PNG picture cannot be made \(AttributeError"):
         codec.encode(picture, "PNG")
 

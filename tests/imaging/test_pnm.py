@@ -7,7 +7,7 @@ import pytest
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, pnm
-from nsr_cli.imaging.heads import read_head
+from nsr_cli.imaging.heads.head import read_head
 from nsr_cli.imaging.picture import Picture
 
 

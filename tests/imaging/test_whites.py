@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from nsr_cli.imaging import codec, png
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.color import White
-from nsr_cli.imaging.inspect import inspect
+from nsr_cli.imaging.findings.inspect import inspect
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.imaging.whites import FULL, as_one, in_whole_range, united, white_of
 
 RANDOM = np.random.default_rng(7)
@@ -36,7 +37,7 @@ def tiff(pixels: np.ndarray[Any, Any], **options: Any) -> bytes:
 def with_bits(file: bytes, *bits: int) -> bytes:
     """A PNG file with a chunk sBIT."""
     chunk = b"sBIT" + bytes(bits)
-    place = len(png.SIGNATURE) + png.HEADER
+    place = len(SIGNATURE) + HEADER
     packed = struct.pack(">I", len(bits)) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return file[:place] + packed + file[place:]
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from nsr_cli.imaging import codec, exif, png
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.ifd import Value
+from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
+from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.notes import metadatadigest, provenance
 from nsr_cli.notes.metadatadigest import digest, seal, seal_file
 from tests.cli.kinds import profile
@@ -116,7 +118,7 @@ def test_how_texts_are_packed_and_what_the_pixels_are_does_not_count() -> None:
     page = noted(meta=Metadata(text=(("Author", "Anna"), ("Title", "Sea"))))
     data = codec.encode(page, "PNG")
     dark = codec.encode(page.with_pixels(page.pixels // 2, None), "PNG")
-    end = len(png.SIGNATURE) + png.HEADER
+    end = len(SIGNATURE) + HEADER
     place = data.find(b"IDAT") - 4
     with Image.open(io.BytesIO(data)) as image:
         packed = io.BytesIO()

@@ -14,8 +14,9 @@ from PIL import Image, PngImagePlugin
 from nsr_cli.batch import signing
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.placing import ResultWriter
-from nsr_cli.imaging import codec, png
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
 from nsr_cli.notes.provenance import digest
@@ -108,7 +109,7 @@ def described(path: Path) -> None:
     assert picture.metadata.get_text("nsr") is not None
     data, form = path.read_bytes(), picture.source
     if form == "PNG":
-        caption = png.chunk(b"iTXt", b"Description\0\0\0\0\0by the sea")
+        caption = pngchunks.chunk(b"iTXt", b"Description\0\0\0\0\0by the sea")
         path.write_bytes(data[:-12] + caption + data[-12:])
     elif form == "JPEG":
         path.write_bytes(data[:2] + b"\xff\xfe\x00\x0cby the sea" + data[2:])

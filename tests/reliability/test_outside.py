@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, tifftags, xmp
-from nsr_cli.imaging.heads import read_head
-from nsr_cli.imaging.inspect import jpeg_tables
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.findings.inspect import jpeg_tables
+from nsr_cli.imaging.heads.head import read_head
+from nsr_cli.imaging.metadata import xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.rebuild import upright_metadata
-from nsr_cli.imaging.tiffparts import FileBytes, open_pages
+from nsr_cli.imaging.tiff import tags as tifftags
+from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.notes import provenance, texts_of_file
 from tests.promises import Reached
 from tests.reliability import headers, mutants

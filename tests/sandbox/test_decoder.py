@@ -18,8 +18,9 @@ import tifffile
 from PIL import Image
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, geotiff
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.ifd import Value
+from nsr_cli.imaging.metadata import geotiff
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox import decoder as room
 from nsr_cli.sandbox.decoder import Decoder

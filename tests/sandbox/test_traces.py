@@ -20,7 +20,7 @@ def test_what_a_library_raised_comes_with_its_place() -> None:
     with Decoder() as decoder, pytest.raises(DecodeError, match="it is damaged") as caught:
         decoder.pages(b"\xff\xd8\xff\xe0 no JPEG")
     (note,) = caught.value.__notes__
-    assert "nsr_cli/imaging/rasters.py" in note
+    assert "nsr_cli/imaging/rasters/read.py" in note
 
 
 def test_a_place_from_a_process_that_was_taken_over_is_short_and_cannot_move_the_cursor() -> None:

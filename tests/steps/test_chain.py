@@ -9,8 +9,8 @@ import pytest
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.imaging.color import White
-from nsr_cli.imaging.inspect import Findings
-from nsr_cli.imaging.jpegtables import JpegTables
+from nsr_cli.imaging.findings.inspect import Findings
+from nsr_cli.imaging.jpeg.tables import JpegTables
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.steps.chain import Chain
 from nsr_cli.steps.remedy import Step, remedies

@@ -8,7 +8,7 @@ import torch
 
 from nsr_cli.errors import TrainingError
 from nsr_cli.imaging.degrade import jpeg
-from nsr_cli.imaging.resize import downscale8
+from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.training.patches import Batch, PatchSource, require_size
 from nsr_cli.training.recipe import TASKS

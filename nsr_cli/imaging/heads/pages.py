@@ -1,0 +1,101 @@
+"""The sizes of all pictures of a file, pages or frames, from its directories or the heads of its chunks alone."""
+
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from itertools import takewhile
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec, ifd, outline
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.heads.head import Head, read_head, tiff_alpha, tiff_page
+from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
+from nsr_cli.imaging.ifd import Layout
+from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
+from nsr_cli.imaging.metadata import exif
+from nsr_cli.imaging.png.chunks import header
+from nsr_cli.imaging.tiff import kinds
+
+_START = 4096
+_COLOR = 262
+_COLORS = 3  # bytes of a pixel of a palette
+_MOST_CHUNKS = 3 * MOST_PICTURES
+_SEE_THROUGH = re.compile(
+    rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]"
+)  # a frame of a GIF with clear pixels
+_ANIMATED = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # bytes of a pixel of a frame, by PNG's color type
+
+
+def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
+    """The head of each picture that is read of a file, in order; empty if it does not say enough.
+
+    What it says need not be true. Damage in a later page ends the list: the decoder says what is wrong.
+
+    Args:
+        data: the file.
+        every_frame: all frames of an animation are read, not only the first. Pages of a TIFF always are.
+    """
+    first = read_head(data)
+    if first is None:
+        return []
+    kind = codec.sniff(data[:_START])
+    if kind == "TIFF":
+        return list(_pages(data)) or [first]
+    if not every_frame or kind not in ("GIF", "WEBP", "PNG"):
+        return [first]
+    try:
+        count, depth = {"GIF": _gif, "WEBP": _webp, "PNG": _png}[kind](data)
+    except (DecodeError, struct.error):
+        return [first]
+    if count <= 1:
+        return [first]
+    return [Head(first.width, first.height, depth or first.depth, first.alpha)] * count
+
+
+def _pages(data: Readable) -> Iterator[Head]:
+    """The pages of a TIFF file; thumbnails and masks are passed over, and at most as many looked at as are read."""
+    try:
+        layout = Layout.of(data)
+        for place in kinds.pictures(kinds.subfiles(data, layout)):
+            head = _page(data, layout, place)
+            if head is not None:
+                yield head
+    except (ifd.DirectoryError, struct.error):
+        return
+
+
+def _page(data: Readable, layout: Layout, place: int) -> Head | None:
+    color = next((entry for entry in ifd.entries(data, place, layout) if entry.tag == _COLOR), None)
+    width, height, depth, orientation = tiff_page(data, layout, place)
+    if color is not None and color.integer(data, layout) == kinds.PALETTE:
+        depth *= _COLORS
+    if min(width, height, depth) < 1:
+        return None
+    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
+    return Head(*sides, depth, tiff_alpha(data, layout, place))
+
+
+def _gif(data: Readable) -> tuple[int, int]:
+    """Frames, and bytes of a pixel of one, which is put together in color whatever its palette."""
+    if len(data) > most_bytes():
+        return 1, 0  # is not read
+    whole = data[: len(data)]
+    return outline.gif(whole)[1], 4 if _SEE_THROUGH.search(whole) else 3
+
+
+def _webp(data: Readable) -> tuple[int, int]:
+    names = Counter(name for name, *_ in webp_chunks(data, _MOST_CHUNKS))
+    return min(names[b"ANMF"], MOST_PICTURES), 0
+
+
+def _png(data: Readable) -> tuple[int, int]:
+    """Pictures, which are read with 8 bits, and bytes of a pixel."""
+    count, shown, clear, color = 0, False, False, header(data[:_START]).color
+    for name, place, length in takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_CHUNKS)):
+        if name == b"acTL" and length >= 8:
+            count = count or int.from_bytes(data[place : place + 4], "big")
+        shown |= name == b"fcTL"
+        clear |= name == b"tRNS"
+    count += count > 0 and not shown  # the still picture beside the frames is read too
+    return min(count, MOST_PICTURES), 4 if clear else _ANIMATED[color]

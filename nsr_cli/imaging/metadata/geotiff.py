@@ -1,0 +1,38 @@
+"""GeoTIFF tags: where on the map a picture lies, and how large its pixels are there.
+
+They hold for one grid of pixels. A result of the same size has that grid, one of another size has not.
+"""
+
+from nsr_cli.imaging.ifd import DirectoryError, Value
+from nsr_cli.imaging.metadata import exif
+
+TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
+"""Pixel scale, tie points, transformation, the keys and their values; GDAL's notes, and its value for no data."""
+
+NAME = "the place on the map (GeoTIFF)"
+_WIDTH, _HEIGHT = 256, 257
+
+
+def pack(values: list[Value], width: int, height: int) -> bytes | None:
+    """The GeoTIFF tags among the values of a page, with its size; None if there are none."""
+    found = [value for value in values if value.tag in TAGS]
+    if not found:
+        return None
+    size = ((_WIDTH, width), (_HEIGHT, height))
+    return exif.build_block(
+        [*(Value(tag, 4, 1, side.to_bytes(4, "little")) for tag, side in size), *found], [], []
+    )
+
+
+def unpack(block: bytes | None, width: int, height: int) -> list[Value]:
+    """The tags for a result of this size; empty if they are for another one."""
+    if block is None:
+        return []
+    try:
+        values = exif.read_block(block)[0]
+    except DirectoryError:
+        return []
+    size = {value.tag: int.from_bytes(value.data, "little") for value in values if value.tag not in TAGS}
+    if size != {_WIDTH: width, _HEIGHT: height}:
+        return []
+    return [value for value in values if value.tag in TAGS]

@@ -1,0 +1,92 @@
+"""Where EXIF says that the subject is, in pixels of the picture: it moves as the picture is turned and enlarged.
+
+Values are changed where they stand, for the reason that `exif` gives; what cannot be said any more is taken out of
+its directory, and nothing else moves.
+"""
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, entries
+from nsr_cli.imaging.metadata import exif
+
+NAME = "its EXIF subject area"
+
+_AREA, _LOCATION = 0x9214, 0xA214
+_SHORT, _LONG = 3, 4
+_GREATEST = 0xFFFF  # of a 16-bit integer
+_CIRCLE = 3  # values: a center and a diameter; two are a point, four a center, a width and a height
+
+Move = Callable[[tuple[int, ...], tuple[int, int]], tuple[int, ...]]
+"""New values of old ones, given the width and the height that they refer to."""
+
+
+def turned(block: bytes, orientation: int) -> tuple[bytes, bool]:
+    """The block of a picture that was turned upright from EXIF orientation 2…8, and whether the area had to go."""
+
+    def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
+        (x, y), extent, (width, height) = values[:2], values[2:], size
+        if orientation in exif.SIDEWAYS:
+            (x, y), extent, (width, height) = (y, x), extent[::-1], (height, width)
+        if orientation in (3, 4, 7, 8):
+            y = height - 1 - y
+        if orientation in (2, 3, 6, 7):
+            x = width - 1 - x
+        return x, y, *extent
+
+    found, size, is_lost = _moved(block, move)
+    if size is not None and orientation in exif.SIDEWAYS:
+        found = exif.with_size(found, size[1], size[0])
+    return found, is_lost
+
+
+def scaled(block: bytes, width: int, height: int) -> tuple[bytes, bool]:
+    """The block of a picture that has another size than it states, and whether the area had to go."""
+
+    def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
+        across, down = width / size[0], height / size[1]
+        factors = (across, down, min(across, down) if len(values) == _CIRCLE else across, down)
+        return tuple(round(value * factor) for value, factor in zip(values, factors, strict=False))
+
+    found, _, is_lost = _moved(block, move)
+    return found, is_lost
+
+
+def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, bool]:
+    """The block with moved values, the size that the old ones refer to if there are any, and whether any had to go."""
+    found, is_lost, size = bytearray(block), False, None
+    with suppress(DirectoryError):
+        layout = Layout.of(block)
+        start, own = exif.subdirectory(block, layout, exif.EXIF_DIRECTORY)
+        subjects = [entry for entry in own if entry.tag in (_AREA, _LOCATION)]
+        if not subjects or layout.big:
+            return block, None, False
+        size = _size(block, layout, own)
+        for entry in reversed(subjects):  # one that is taken out moves those behind it
+            if not _put(found, entry, layout, size, move):
+                exif.take_out(found, layout, start, entry)
+                is_lost = True
+    return bytes(found), size, is_lost
+
+
+def _size(block: bytes, layout: Layout, own: list[Entry]) -> tuple[int, int] | None:
+    """Width and height that the block states."""
+    main = list(entries(block, layout.first_directory(block), layout))
+    stated = {entry.tag: entry.integer(block, layout) for entry in (*main, *own)}
+    for width, height in zip(exif.WIDTHS[::-1], exif.HEIGHTS[::-1], strict=True):
+        if stated.get(width) and stated.get(height):
+            return int(stated[width] or 0), int(stated[height] or 0)
+    return None
+
+
+def _put(block: bytearray, entry: Entry, layout: Layout, size: tuple[int, int] | None, move: Move) -> bool:
+    """Move the values of an entry; False if that cannot be done."""
+    if size is None or entry.kind not in (_SHORT, _LONG) or not 2 <= entry.count <= 4:
+        return False
+    form = f"{layout.order}{entry.count}{'H' if entry.kind == _SHORT else 'I'}"
+    values = move(struct.unpack_from(form, block, entry.position), size)
+    if min(values) < 0 or max(values) > _GREATEST:
+        return False
+    struct.pack_into(form, block, entry.position, *values)
+    return True

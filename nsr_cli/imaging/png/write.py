@@ -1,0 +1,55 @@
+"""Write PNG: 8 and 16 bits, with all metadata that chunks can hold; libpng (through imagecodecs) does the pixels."""
+
+import struct
+import zlib
+
+import numpy as np
+
+from nsr_cli.imaging.metadata import aspect, density, iptc, rawprofile, sizes
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png.chunks import HEADER, METER, SIGNATURE, chunk
+
+LEVEL = 5  # zlib's; 6 takes a third longer for 3 % less on photographs
+_MOST_DENSITY = 2**31 - 1
+
+
+def encode(picture: Picture) -> bytes:
+    """A PNG file of an 8- or 16-bit picture (convert float pictures first)."""
+    import imagecodecs
+
+    parts = [picture.pixels] + ([] if picture.alpha is None else [picture.alpha[..., np.newaxis]])
+    samples = np.concatenate(parts, axis=2) if len(parts) > 1 else picture.pixels
+    plain = memoryview(
+        imagecodecs.png_encode(
+            np.ascontiguousarray(samples.squeeze(2) if samples.shape[2] == 1 else samples), level=LEVEL
+        )
+    )
+    begin = len(SIGNATURE) + HEADER
+    return b"".join([plain[:begin], write_metadata(picture), plain[begin:]])
+
+
+def write_metadata(picture: Picture) -> bytes:
+    """The chunks that hold the picture's metadata; they stand between IHDR and the pixels."""
+    meta = sizes.stated(picture)
+    found = [chunk(name.encode("ascii"), content) for name, content in meta.color]
+    if meta.icc is not None:
+        found.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(meta.icc)))
+    if (dpi := density.stated(meta.dpi, "PNG")) is not None:
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / METER) for d in dpi), 1)))
+    elif meta.aspect is not None:
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *aspect.whole(meta.aspect, _MOST_DENSITY), 0)))
+    if meta.exif is not None:
+        found.append(chunk(b"eXIf", meta.exif))
+    if meta.iptc is not None:
+        keyword = rawprofile.IPTC_KEYWORD.encode("ascii")
+        found.append(chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(iptc.to_text(meta.iptc))))
+    found += [_text_chunk(key, value) for key, value in meta.text]
+    return b"".join(found)
+
+
+def _text_chunk(key: str, value: str) -> bytes:
+    """An iTXt chunk, uncompressed; the keyword is cut to what PNG allows."""
+    keyword = " ".join("".join(c if c.isprintable() else " " for c in key).split())
+    name = keyword.encode("latin-1", "replace")[:79] or b"Comment"
+    body = value.replace("\0", "").encode("utf-8", "replace")
+    return chunk(b"iTXt", name + b"\0\0\0\0\0" + body)

@@ -1,0 +1,71 @@
+"""Write several pictures as one animated GIF, WebP or PNG, through Pillow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nsr_cli.imaging.metadata import sizes
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.png import write as pngwrite
+from nsr_cli.imaging.png.chunks import SIGNATURE
+from nsr_cli.imaging.rasters import saveoptions, write
+
+FORMATS = frozenset({"GIF", "WEBP", "PNG"})
+_FRAMES_ALONE = FORMATS - {"PNG"}
+_FRAME_SECONDS = 0.1  # where a frame does not say
+_MOST_PLAYS = 65_535  # that GIF and WebP can count
+
+
+def shown(pictures: Sequence[Picture], kind: str) -> Sequence[Picture]:
+    """The pictures without the still one beside the frames, where a format has no place for it but among the frames."""
+    return pictures[1:] if kind in _FRAMES_ALONE and len(pictures) > 1 and pictures[0].is_apart else pictures
+
+
+def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
+    """An animation of 8-bit frames of one size; the metadata is that of the first frame, without `plays` for ever.
+
+    Of a PNG the first may stand apart from the frames.
+    """
+    first, lasting = frames[0], frames[1:] if frames[0].is_apart else frames
+    images = [write.image_of(frame) for frame in _alike(frames)]
+    options: dict[str, Any] = {
+        "save_all": True,
+        "append_images": images[1:],
+        "duration": [round(1000 * (frame.metadata.duration or _FRAME_SECONDS)) for frame in lasting],
+        **_loop(min(first.metadata.plays or 0, _MOST_PLAYS), kind),
+    }
+    if kind == "GIF":
+        options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
+        options |= saveoptions.gif(first.metadata)
+    if kind == "WEBP":
+        options |= saveoptions.webp(sizes.stated(first), quality)
+    if kind == "PNG":
+        options["default_image"] = first.is_apart
+    stored = write.save(images[0], kind, **options)
+    if kind == "PNG":
+        end_of_header = len(SIGNATURE) + 25
+        return stored[:end_of_header] + pngwrite.write_metadata(first) + stored[end_of_header:]
+    return stored
+
+
+def _loop(plays: int, kind: str) -> dict[str, int]:
+    """How Pillow is told how often an animation is shown: a GIF says how often it is repeated, or nothing for once."""
+    if kind != "GIF" or plays == 0:
+        return {"loop": plays}
+    return {"loop": plays - 1} if plays > 1 else {}
+
+
+def _alike(frames: Sequence[Picture]) -> list[Picture]:
+    """The frames with the same number of channels and all with alpha or none."""
+    color = any(not frame.is_gray for frame in frames)
+    clear = any(frame.alpha is not None for frame in frames)
+    found = []
+    for frame in frames:
+        pixels = np.repeat(frame.pixels, 3, axis=2) if color and frame.is_gray else frame.pixels
+        alpha = frame.alpha
+        if clear and alpha is None:
+            alpha = np.full(pixels.shape[:2], 255, dtype=np.uint8)
+        found.append(replace(frame, pixels=pixels, alpha=alpha))
+    return found

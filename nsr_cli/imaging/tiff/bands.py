@@ -1,0 +1,86 @@
+"""Write a TIFF file of any size and number of pages in tiles, from rows that come a few at a time."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.tiff import tags as tifftags
+from nsr_cli.imaging.tiff import write as tiffwrite
+
+TILE = 256
+"""Pixels of a side of a tile, and rows that are asked for at a time."""
+
+_BUFFER = 1 << 24  # bytes of tiles that are packed at the same time
+
+Rows = Callable[[int, int], NDArray[Any]]
+
+
+def hollow(
+    width: int, height: int, channels: int, dtype: Any, *, alpha: bool = False, **about: Any
+) -> Picture:
+    """A `Picture` that takes no memory, to say what one is like whose rows are elsewhere; `about` as for Picture."""
+    black = np.zeros((1, 1, 1), dtype)
+    cover = np.broadcast_to(black[0], (height, width)) if alpha else None
+    return Picture(np.broadcast_to(black, (height, width, channels)), cover, **about)
+
+
+def write(file: BinaryIO, pages: Iterable[tuple[Picture, Rows]], samples_bytes: int) -> None:
+    """Write pages into the empty `file`, one after the other.
+
+    Args:
+        file: open for reading and writing.
+        pages: of each the size, type and metadata, in a picture whose pixels are not looked at; and its rows: given
+            top and bottom, these rows as they are to be stored, (rows, width, samples) with alpha last, asked for
+            from top to bottom. A page is asked for when those before it are written.
+        samples_bytes: of all pages together, which decides about BigTIFF.
+    """
+    import tifffile
+
+    named = tifffile.FileHandle(file, name="result.tif")  # asks for the name of one that has none otherwise
+    children = []
+    with tifffile.TiffWriter(named, bigtiff=samples_bytes > tiffwrite.CLASSIC_LIMIT, byteorder="<") as writer:
+        for page, rows in pages:
+            tags, directories = tifftags.write(page)
+            children.append(directories)
+            writer.write(
+                _tiles(page, rows),
+                shape=tiffwrite.stored_shape(page),
+                dtype=page.pixels.dtype,
+                tile=(TILE, TILE),
+                extratags=tags,
+                buffersize=_BUFFER,
+                **tiffwrite.options(page),
+            )
+    tifftags.attach(file, children)
+
+
+def _tiles(page: Picture, rows: Rows) -> Iterator[NDArray[Any]]:
+    for top in range(0, page.height, TILE):
+        band = rows(top, min(top + TILE, page.height))
+        for left in range(0, page.width, TILE):
+            tile = band[:, left : left + TILE]
+            missing = ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1]), (0, 0))
+            # Repeating the edge packs better than a step to zero.
+            yield tile if tile.shape[:2] == (TILE, TILE) else np.pad(tile, missing, mode="edge")
+
+
+def replace_text(file: BinaryIO, old: bytes, new: bytes) -> int:
+    """Put `new` in the place of every `old`, which is as long; returns how many there were."""
+    if len(old) != len(new):
+        raise ValueError("a text in a file can only be replaced by one of its length")
+    start, kept, count = 0, b"", 0
+    file.seek(0)
+    while block := file.read(1 << 20):
+        seen, first = kept + block, start - len(kept)
+        place = seen.find(old)
+        while place >= 0:
+            file.seek(first + place)
+            file.write(new)
+            count += 1
+            place = seen.find(old, place + len(old))
+        start = file.seek(first + len(seen))
+        kept = seen[max(0, len(seen) - len(old) + 1) :]  # too short to be found again
+    return count

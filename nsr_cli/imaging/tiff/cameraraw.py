@@ -1,0 +1,52 @@
+"""Camera raw files: most are TIFF files whose pages are previews, and not the picture that was taken."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import DirectoryError, Layout, directories, entries
+
+_COLOR, _SUBDIRECTORIES = 262, 330
+_AS_MEASURED = (
+    32803,
+    34892,
+)  # one color a pixel through a filter, and linear: only raw files have them (DNG 1.7)
+_CANON = slice(8, 10)  # of a CR2 file; its raw page says nothing of colors
+_MOST_PAGES, _MOST_BELOW = (
+    4,
+    8,
+)  # that are looked at; real files have no more, and each may have thousands of tags
+
+
+def refuse(data: Readable) -> None:
+    """DecodeError for a TIFF file that holds what a camera measured. Previews restored in its place would look done."""
+    if _is_raw(data):
+        raise DecodeError(
+            "it is a camera raw file, of which only previews can be read here; develop it to TIFF first"
+        )
+
+
+def _is_raw(data: Readable) -> bool:
+    try:
+        layout = Layout.of(data)
+    except DirectoryError:  # no TIFF file
+        return False
+    return data[_CANON] == b"CR" or any(color in _AS_MEASURED for color in _colors(data, layout))
+
+
+def _colors(data: Readable, layout: Layout) -> Iterator[int | None]:
+    """The color kind of every page and of the pages below it; ends where the file is damaged, as others will say."""
+    with suppress(DirectoryError):
+        for place in islice(directories(data, layout), _MOST_PAGES):
+            below: list[int] = []
+            for entry in entries(data, place, layout):
+                if entry.tag == _COLOR:
+                    yield entry.integer(data, layout)
+                elif entry.tag == _SUBDIRECTORIES and entry.kind in (4, 13, 16, 18):
+                    size = entry.size // entry.count
+                    count = min(entry.count, _MOST_BELOW)
+                    below = [layout.number(data, entry.position + i * size, size) for i in range(count)]
+            for start in below:
+                yield from (e.integer(data, layout) for e in entries(data, start, layout) if e.tag == _COLOR)

@@ -1,0 +1,153 @@
+"""Which pages of a TIFF file are pictures, and which kinds of them are read.
+
+The reader asks this of the pages that tifffile has found, and a plan of the directories alone, so both refuse a file in
+the same words.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import ifd
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import Entry, Layout
+from nsr_cli.imaging.limits import MOST_PICTURES
+
+# Greatest ratio of unpacked to stored bytes of each compression that is read.
+RATIOS = {1: 1.0, 5: 2731.0, 8: 1032.0, 32946: 1032.0, 32773: 64.0, 50000: 1e6, 7: 3072.0}
+FAX = {2: 1e6, 3: 1e6, 4: 1e6}  # one bit a pixel, lines can repeat at no cost
+JPEG = 7
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
+COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3}
+"""Color spaces that are read, and the samples of a pixel that each one takes."""
+
+_NAMES = {
+    6: "old-style JPEG",
+    34712: "JPEG 2000",
+    50001: "WebP",
+    34887: "LERC",
+    34925: "LZMA",
+    52546: "JPEG XL",
+}
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_SUBFILE, _BITS, _COMPRESSION, _COLOR, _SAMPLES, _FORMAT = 254, 258, 259, 262, 277, 339
+# NumPy's letter for each SampleFormat (what is not said counts as whole numbers), and the bits that it may have.
+_LETTERS = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
+_WIDTHS = {
+    "u": (*range(1, 33), 64),
+    "i": (8, 16, 32, 64),
+    "f": (16, 24, 32, 64),
+    "c": (64, 128),
+}
+_MOST_SAMPLES = 32  # of a pixel
+
+_Page = TypeVar("_Page")
+Bits = int | tuple[int, ...]
+"""Bits of a sample, or of each of them where they differ."""
+
+
+def pictures(pages: Iterable[tuple[_Page, int]]) -> Iterator[_Page]:
+    """Of pages and their NewSubfileType those that are pictures of their own; thumbnails and masks are passed over.
+
+    Where there is nothing else, the first that calls itself a smaller copy is one: other programs show it too.
+    """
+    smaller: list[_Page] = []
+    found = False
+    for page, kind in pages:
+        if not kind & (_REDUCED | _MASK):
+            found = True
+            yield page
+        elif not found and not smaller and not kind & _MASK:
+            smaller.append(page)
+    if not found:
+        yield from smaller
+
+
+def check(
+    compression: int, color: int, samples: int, bits: Bits, dtype: "np.dtype[np.generic] | None"
+) -> None:
+    """DecodeError for a page whose kind is not read; `dtype` is that of its samples, None if there is none."""
+    if compression not in RATIOS and compression not in FAX:
+        name = _NAMES.get(compression, f"number {compression}")
+        raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
+    if color not in COLORS or samples < COLORS[color]:
+        what = f"TIFF color kind {color} with {samples} samples a pixel"
+        raise DecodeError(f"{what} is not supported; save it as gray or RGB")
+    if color == YCBCR and compression != JPEG:
+        raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")
+    kind = None if dtype is None else dtype.kind
+    good = kind in ("u", "b") if isinstance(bits, int) and bits <= 16 else kind == "f"
+    if not isinstance(bits, int) or not (good or (kind == "f" and bits == 16)):
+        what = f"TIFF with samples of {bits} bits, type {dtype},"
+        raise DecodeError(f"{what} is not supported; save it with 8 or 16 bits, unsigned, or floating point")
+    if compression == JPEG and bits != 8:
+        what = f"TIFF with {bits}-bit JPEG compression"
+        raise DecodeError(f"{what} is not supported; save it without compression or as LZW")
+
+
+def check_file(data: Readable) -> None:
+    """DecodeError for a TIFF file that has no picture, or one whose kind is not read, as far as directories tell.
+
+    Of damage nothing is said: the decoder does that.
+    """
+    try:
+        layout = Layout.of(data)
+        places = list(pictures(subfiles(data, layout)))
+        if not places:
+            raise DecodeError("the TIFF file has no picture")
+        for place in places:
+            _check_directory(data, layout, place)
+    except ifd.DirectoryError:
+        return
+
+
+def subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
+    """Where the directories of a file are, as many as are read, and the NewSubfileType of each."""
+    for place in islice(ifd.directories(data, layout), MOST_PICTURES):
+        found = (entry for entry in ifd.entries(data, place, layout) if entry.tag == _SUBFILE)
+        entry = next(found, None)
+        yield place, (entry.integer(data, layout) or 0) if entry is not None else 0
+
+
+def _check_directory(data: Readable, layout: Layout, place: int) -> None:
+    tags = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
+    samples = _first(data, layout, tags.get(_SAMPLES), 1)
+    numbers = [
+        _first(data, layout, tags.get(tag), default) for tag, default in ((_COMPRESSION, 1), (_COLOR, 0))
+    ]
+    bits, forms = (_alike(data, layout, tags.get(tag), samples) for tag in (_BITS, _FORMAT))
+    if None in (samples, *numbers) or bits is None or not isinstance(forms, int):
+        return
+    compression, color = (number or 0 for number in numbers)
+    check(compression, color, samples or 1, bits, _dtype(forms, bits))
+
+
+def _first(data: Readable, layout: Layout, entry: Entry | None, default: int) -> int | None:
+    """The number of a tag; None if it is none."""
+    return default if entry is None else entry.integer(data, layout)
+
+
+def _alike(data: Readable, layout: Layout, entry: Entry | None, samples: int | None) -> Bits | None:
+    """The number that a tag has for every sample, or all of them where they differ; 1 without the tag."""
+    if entry is None:
+        return 1
+    if entry.kind != 3 or samples is None:
+        return None
+    count = min(entry.count, max(1, samples), _MOST_SAMPLES)
+    raw = data[entry.position : entry.position + 2 * count]
+    found = tuple(int(value) for value in np.frombuffer(raw, layout.order + "u2"))
+    return found[0] if len(set(found)) == 1 else found
+
+
+def _dtype(form: int, bits: Bits) -> "np.dtype[np.generic] | None":
+    """What NumPy holds samples of a SampleFormat in, as tifffile reads them."""
+    letter = _LETTERS.get(form, "")
+    if not isinstance(bits, int) or bits not in _WIDTHS.get(letter, ()):
+        return None
+    if letter == "u" and bits == 1:
+        return np.dtype(bool)
+    whole = next(size for size in (1, 2, 4, 8, 16) if 8 * size >= bits)
+    return np.dtype(f"{letter}{whole}")

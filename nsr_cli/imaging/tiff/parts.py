@@ -1,0 +1,258 @@
+"""Bands of a TIFF file that is too large to be decoded at once: each becomes a small TIFF file of its own.
+
+    large file ── directories, read here byte by byte ──▶ Parts of each page
+    Parts.cut(rows) ── the strips or tiles of these rows, as they are stored ──▶ small file ──▶ `read.decode`
+
+Nothing is unpacked here. The small file goes the way of any stranger's file, with all its checks and wherever
+that is done, and gives the very samples that the large one would.
+"""
+
+import itertools
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import limits
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
+from nsr_cli.imaging.tiff import cameraraw, kinds
+
+_PALETTE = 3  # a color space
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
+_STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
+_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
+# What the decoder has to know besides places and sizes: fill order, fax options, predictor, palette, extra
+# samples, sample format, JPEG tables, YCbCr, and the profile, by which CMYK becomes RGB.
+_KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
+_MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
+_MOST_PARTS = 1 << 22  # of all pages: many may point to the same table
+_MOST_VALUE = 1 << 26  # bytes of a tag that goes into every small file
+_MOST_SAMPLES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the rows of a page of a TIFF file are."""
+
+    data: Readable
+    layout: Layout
+    place: int
+    """Where the directory is."""
+    width: int
+    height: int
+    samples: int
+    """Values for a pixel."""
+    bits: int
+    compression: int
+    color: int
+    """TIFF's number of the color space."""
+    rows: int
+    """Rows of pixels in a strip or tile; any number can be cut from strips without compression."""
+    tile: tuple[int, int] | None
+    """Width and height of a tile; None for strips."""
+    planes: int
+    offsets: NDArray[np.uint64]
+    counts: NDArray[np.uint64]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the samples are stored row by row."""
+        return self.tile is None and self.compression == 1
+
+    @property
+    def is_palette(self) -> bool:
+        """Whether samples are places in a table of colors."""
+        return self.color == _PALETTE
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row of the picture once unpacked."""
+        return self.planes * self._plane_row
+
+    @property
+    def _plane_row(self) -> int:
+        return -(-self.width * (self.samples // self.planes) * self.bits // 8)
+
+    def whole(self, top: int, bottom: int) -> tuple[int, int]:
+        """The rows that have to be read to get rows top…bottom."""
+        if self.is_plain:
+            return top, bottom
+        return top // self.rows * self.rows, min(-(-bottom // self.rows) * self.rows, self.height)
+
+    def cut(self, top: int, bottom: int) -> bytes:
+        """A TIFF file of rows top…bottom, which are as `whole` gives them."""
+        parts = self._rows_of_strips(top, bottom) if self.is_plain else self._segments(top, bottom)
+        numbers = {_WIDTH: [self.width], _HEIGHT: [bottom - top], _KIND: [0]}
+        if self.tile is None:
+            numbers[_STRIP_ROWS] = [bottom - top if self.is_plain else self.rows]
+        else:
+            numbers |= {_TILE_WIDTH: [self.tile[0]], _TILE_HEIGHT: [self.tile[1]]}
+        return _file(self._kept(), numbers, parts, self.layout.order, tiled=self.tile is not None)
+
+    def _kept(self) -> Iterator[tuple[int, int, int, bytes]]:
+        for entry in entries(self.data, self.place, self.layout):
+            if entry.tag in _KEPT:
+                raw = entry.raw(self.data) if entry.count < _MOST_VALUE else b""
+                if entry.kind <= 13 and 0 < len(raw) <= _MOST_VALUE:
+                    yield entry.tag, entry.kind, entry.count, raw
+
+    def _segments(self, top: int, bottom: int) -> list[bytes]:
+        """Strips or tiles as they are stored, plane by plane."""
+        across = 1 if self.tile is None else -(-self.width // self.tile[0])
+        down = -(-self.height // self.rows)
+        first, last = top // self.rows * across, -(-bottom // self.rows) * across
+        places = [plane * across * down + i for plane in range(self.planes) for i in range(first, last)]
+        return [self._read(int(self.offsets[i]), int(self.counts[i])) for i in places]
+
+    def _rows_of_strips(self, top: int, bottom: int) -> list[bytes]:
+        """The rows of each plane in one piece."""
+        down, found = -(-self.height // self.rows), []
+        for plane in range(self.planes):
+            pieces = []
+            for strip in range(top // self.rows, -(-bottom // self.rows)):
+                start = strip * self.rows
+                low, high = max(top, start), min(bottom, start + self.rows)
+                offset = int(self.offsets[plane * down + strip]) + (low - start) * self._plane_row
+                pieces.append(self._read(offset, (high - low) * self._plane_row))
+            found.append(b"".join(pieces))
+        return found
+
+    def _read(self, offset: int, count: int) -> bytes:
+        found = self.data[offset : offset + count]
+        if len(found) != count:
+            raise DecodeError("the TIFF file has become shorter while it was read")
+        return found
+
+
+def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
+    """The parts of every page of a TIFF file; empty if there is one that is built in some other way.
+
+    Raises:
+        DecodeError: it is damaged, a camera raw file, or one of its pictures is too large.
+    """
+    cameraraw.refuse(data)
+    found, count = [], 0
+    try:
+        layout = Layout.of(data)
+        places = kinds.pictures(_subfiles(data, layout))
+        for place in itertools.islice(places, limits.MOST_PICTURES + 1):
+            parts = _parts(data, place, layout, max_pixels)
+            count += 0 if parts is None else len(parts.offsets)
+            if parts is None or count > _MOST_PARTS:
+                return []
+            found.append(parts)
+    except (DirectoryError, struct.error) as error:
+        raise DecodeError(f"the TIFF file is damaged: {error}") from error
+    return found if len(found) <= limits.MOST_PICTURES else []
+
+
+def _subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
+    """Where the directories are, and what each page calls itself."""
+    for count, place in enumerate(directories(data, layout), 1):
+        kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
+        yield place, 0 if count > _MOST_SMALLER else kind or 0
+
+
+def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts | None:
+    tags = {entry.tag: entry for entry in entries(data, place, layout)}
+
+    def number(tag: int, default: int) -> int:
+        found = _number(data, tags[tag], layout) if tag in tags else None
+        return default if found is None else found
+
+    width, height, samples = number(_WIDTH, 0), number(_HEIGHT, 0), number(_SAMPLES, 1)
+    limits.check_size(width, height, max_pixels)
+    tiled = _TILES in tags
+    tile = (number(_TILE_WIDTH, 0), number(_TILE_HEIGHT, 0)) if tiled else None
+    rows = tile[1] if tile else min(number(_STRIP_ROWS, height), height)
+    if rows < 1 or (tile and tile[0] < 1) or not 1 <= samples <= _MOST_SAMPLES:
+        return None
+    places = tags.get(_TILES if tiled else _STRIPS), tags.get(_TILE_BYTES if tiled else _STRIP_BYTES)
+    if places[0] is None or places[1] is None or max(p.count for p in places if p) > _MOST_PARTS:
+        return None
+    offsets, counts = (_numbers(data, entry, layout) for entry in places if entry is not None)
+    planes = samples if number(_PLANAR, 1) == 2 else 1
+    depth, packing, color = number(_BITS, 1), number(_COMPRESSION, 1), number(_COLOR, -1)
+    found = Parts(
+        data,
+        layout,
+        place,
+        width,
+        height,
+        samples,
+        depth,
+        packing,
+        color,
+        rows,
+        tile,
+        planes,
+        offsets,
+        counts,
+    )
+    return found if _is_whole(found) else None
+
+
+def _is_whole(parts: Parts) -> bool:
+    """Whether every part is there. What is not goes to the ordinary reader, which says what is wrong."""
+    across = 1 if parts.tile is None else -(-parts.width // parts.tile[0])
+    needed = across * -(-parts.height // parts.rows) * parts.planes
+    if len(parts.offsets) < needed or len(parts.offsets) != len(parts.counts) or not parts.bits:
+        return False
+    offsets, counts, size = parts.offsets, parts.counts, np.uint64(len(parts.data))
+    if not bool(((offsets > 0) & (counts > 0) & (offsets < size) & (counts <= size)).all()):
+        return False
+    if bool((offsets + counts > size).any()):
+        return False
+    if not parts.is_plain:
+        return True
+    last = parts.height - (-(-parts.height // parts.rows) - 1) * parts.rows
+    rows = np.full(needed // parts.planes, parts.rows, np.uint64)
+    rows[-1] = last
+    full = np.tile(rows * np.uint64(parts.row_bytes // parts.planes), parts.planes)
+    return bool((counts[:needed] >= full).all())
+
+
+def _number(data: Readable, entry: Entry, layout: Layout) -> int | None:
+    """The first of the unsigned integers of a tag, alone: a tag may claim most of the file."""
+    found = _numbers(data, replace(entry, count=min(entry.count, 1)), layout)
+    return int(found[0]) if len(found) else None
+
+
+def _numbers(data: Readable, entry: Entry, layout: Layout) -> NDArray[np.uint64]:
+    """Unsigned integers of a tag; empty for other types."""
+    size = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}.get(entry.kind)
+    if size is None:
+        return np.empty(0, np.uint64)
+    return np.frombuffer(entry.raw(data), f"{layout.order}u{size}").astype(np.uint64)
+
+
+def _file(
+    kept: Iterator[tuple[int, int, int, bytes]],
+    numbers: dict[int, list[int]],
+    parts: list[bytes],
+    order: str,
+    *,
+    tiled: bool,
+) -> bytes:
+    """A TIFF file of these tags and parts: header, directory, long values, parts."""
+    places, sizes = (_TILES, _TILE_BYTES) if tiled else (_STRIPS, _STRIP_BYTES)
+    counted = numbers | {places: [0] * len(parts), sizes: [len(part) for part in parts]}
+    rows = {tag: (kind, count, raw) for tag, kind, count, raw in kept}
+    rows |= {tag: (4, len(v), struct.pack(f"{order}{len(v)}I", *v)) for tag, v in counted.items()}
+    start = 8 + 2 + 12 * len(rows) + 4
+    tail = sum(-(-len(raw) // 2) * 2 for _, _, raw in rows.values() if len(raw) > 4)
+    ends = np.cumsum([start + tail, *(len(part) for part in parts)])[:-1]
+    rows[places] = (4, len(parts), struct.pack(f"{order}{len(parts)}I", *ends.tolist()))
+    directory, values = [struct.pack(order + "H", len(rows))], b""
+    for tag, (kind, count, raw) in sorted(rows.items()):
+        slot = raw.ljust(4, b"\0")
+        if len(raw) > 4:
+            slot = struct.pack(order + "I", start + len(values))
+            values += raw + b"\0" * (len(raw) % 2)
+        directory.append(struct.pack(order + "HHI", tag, kind, count) + slot)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    return b"".join([head, *directory, bytes(4), values, *parts])

@@ -1,0 +1,192 @@
+"""TIFF tags that hold metadata: to and from `Metadata`.
+
+The EXIF and GPS directories of a picture become directories of the TIFF file, and the reverse. tifffile
+does not write them, so it writes private tags in their place, and `attach` appends the directories and
+turns those tags into pointers to them.
+"""
+
+import io
+import struct
+from dataclasses import replace
+from typing import BinaryIO
+
+from nsr_cli.imaging import ifd
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import Layout, Value
+from nsr_cli.imaging.limits import MOST_METADATA
+from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, xmp
+from nsr_cli.imaging.picture import Metadata, Picture
+
+ICC, XMP, ORIENTATION = 34675, 700, 274
+IPTC, PHOTOSHOP, LAYERS = 33723, 34377, 37724
+DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT = 270, 271, 272, 305, 306, 315, 316, 33432
+_RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
+_RATINGS = (18246, 18249)
+_WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywords, subject
+_COLORS = (318, 319)  # white point and primaries: samples keep their meaning
+_TRANSFER = 301  # as long as samples have values: too long for EXIF, and wrong for other samples
+_MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
+_SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
+_KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
+_PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
+_INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
+_NAMES = {ICC: "color profile", XMP: "XMP packet"}
+_SIDES = (256, 257)  # width and height
+_LAYERS_NAME = "its Photoshop layers"
+_BYTES = 7
+_LONG, _LONG8 = 4, 16
+_RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
+
+_Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
+
+
+def read(data: Readable, place: int) -> tuple[Metadata, int]:
+    """Metadata of the page of the file `data` whose directory is at `place`, and its orientation 1..8."""
+    layout = Layout.of(data)
+    found = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
+    kept = (tag for tag in (ICC, XMP) if tag in found and found[tag].size <= MOST_METADATA)
+    raw = {tag: found[tag].raw(data) for tag in kept}
+    orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
+    values = ifd.read_values(data, place, layout)
+    main = [value for value in values if _is_kept(value)]
+    children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
+    dots = [value for value in values if value.tag in _RESOLUTION_TAGS]
+    stated = exif.build_block(dots, [], []) if dots else b""
+    dpi, ratio = exif.resolution(stated), exif.ratio(stated)
+    block = exif.build_block(main + dots, *children) if main or any(children) else None
+    packet = xmp.decode(raw[XMP]) if XMP in raw else None
+    metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
+    turn = orientation if orientation is not None and 1 <= orientation <= 8 else 1
+    text, left_out = _iptc(data, found)
+    geo, more = _geo(data, found, values, turn)
+    if XMP in raw and packet is None:
+        more += (xmp.NOT_UTF8,)
+    if any(value.tag == DESCRIPTION and stacks.is_imagej(value.data) for value in values):
+        more += (stacks.IMAGEJ_NAME,)
+    if _TRANSFER in found and metadata.icc is None:
+        more += ("its transfer function",)
+    return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
+
+
+def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
+    """The IPTC data of a page, and what is left out of its Photoshop tags."""
+    own, block = (
+        found[tag].raw(data) if tag in found and found[tag].size <= MOST_METADATA else b""
+        for tag in (IPTC, PHOTOSHOP)
+    )
+    inner, left_out = iptc.from_photoshop(block)
+    text = own if iptc.is_data(own) else inner
+    if text is None and IPTC in found:
+        left_out += (iptc.NAME,)
+    if PHOTOSHOP in found and not block:
+        left_out += (iptc.REST,)
+    return text, left_out + ((_LAYERS_NAME,) if LAYERS in found else ())
+
+
+def _geo(
+    data: Readable, found: dict[int, ifd.Entry], values: list[Value], turn: int
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """The GeoTIFF tags of a page, which do not hold once it is turned, and what is left out of them."""
+    sides = (found[tag].integer(data, Layout.of(data)) if tag in found else None for tag in _SIDES)
+    geo = geotiff.pack(values, *(side or 0 for side in sides))
+    return (None, (geotiff.NAME,)) if geo is not None and turn != 1 else (geo, ())
+
+
+def too_long(data: Readable, place: int) -> tuple[str, ...]:
+    """A note for each text or profile of the page's directory that `read` leaves out for its length."""
+    found = ifd.entries(data, place, Layout.of(data))
+    tags = [entry.tag for entry in found if entry.tag in (ICC, XMP, *_KEPT) and entry.size > MOST_METADATA]
+    return tuple(f"its {_NAMES.get(tag, f'tag {tag}')} is too long: left out" for tag in tags)
+
+
+def _is_kept(value: Value) -> bool:
+    """Whether a tag goes on to the output. tifffile and ImageJ describe the array they wrote, which no result is."""
+    of_array = value.data.startswith(b'{"shape":') or stacks.is_imagej(value.data)
+    return value.tag in _KEPT and not (value.tag == DESCRIPTION and of_array)
+
+
+def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
+    """A sub-directory; empty if there is none or it is damaged."""
+    start = pointer.integer(data, layout) if pointer else None
+    if not start:
+        return []
+    try:
+        return [v for v in exif.read_directory(data, start, layout) if v.tag != _INTEROPERABILITY]
+    except ifd.DirectoryError:
+        return []
+
+
+def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
+    """tifffile's `extratags` for a picture, and the directories to `attach` for its pointers."""
+    meta = sizes.stated(picture)
+    main, *children = _directories(meta.exif)
+    tags = [_extra(v) for v in main if v.tag in _KEPT]
+    packet = xmp.pack(meta.text)
+    if packet is not None:
+        content = packet.encode("utf-8", "replace")
+        tags.append((XMP, 1, len(content), content, True))
+    if meta.iptc is not None:
+        tags.append((IPTC, _BYTES, len(meta.iptc), meta.iptc, True))
+    tags += map(_extra, geotiff.unpack(meta.geo, picture.width, picture.height))
+    tags.append((ORIENTATION, 3, 1, b"\1\0", True))
+    present = [(tag, child) for tag, child in zip(_PLACEHOLDERS, children, strict=True) if child]
+    tags += [(tag, _LONG, 1, b"\0\0\0\0", True) for tag, _ in present]
+    return tags, [child for _, child in present]
+
+
+def _extra(value: Value) -> _Extra:
+    """A tag as tifffile wants it, which counts rational numbers in packed data twice."""
+    data: bytes | tuple[int, ...] = value.data
+    if value.kind in _RATIONALS:
+        data = struct.unpack(f"<{2 * value.count}{_RATIONALS[value.kind]}", value.data)
+    return value.tag, value.kind, value.count, data, True
+
+
+def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Value]]:
+    if block is None:
+        return [], [], []
+    try:
+        main, inner, gps = exif.read_block(block)
+    except ifd.DirectoryError:
+        return [], [], []
+    return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps
+
+
+def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
+    """Append the directories of each page to the little-endian TIFF file that `file` holds, and point to them.
+
+    Both kinds of TIFF file are known; `file` is open for reading and writing.
+    """
+    file.seek(0)
+    layout = Layout.of(start := file.read(16))
+    place = layout.first_directory(start)
+    head, row, wide = layout.sizes
+    for children in pages if any(pages) else []:
+        file.seek(place)
+        total = int.from_bytes(file.read(head), "little")
+        rows = [file.read(row) for _ in range(total)]
+        after = int.from_bytes(file.read(wide), "little")
+        for child, (placeholder, tag) in zip(children, _present(rows), strict=True):
+            position = file.seek(0, io.SEEK_END)
+            position += file.write(b"\0" * (position % 2))
+            file.write(ifd.build_directory(child, position, big=layout.big))
+            index = next(i for i, found in enumerate(rows) if found[:2] == struct.pack("<H", placeholder))
+            pointer = struct.pack(
+                "<HHQQ" if layout.big else "<HHII", tag, _LONG8 if layout.big else _LONG, 1, position
+            )
+            rows[index] = pointer
+        rows.sort(key=lambda found: found[1] << 8 | found[0])
+        file.seek(place + head)
+        file.write(b"".join(rows))
+        place = after
+
+
+def _present(rows: list[bytes]) -> list[tuple[int, int]]:
+    """The placeholders among the rows of a directory, with the tags they stand for."""
+    tags = {int.from_bytes(row[:2], "little") for row in rows}
+    return [(placeholder, tag) for placeholder, tag in _PLACEHOLDERS.items() if placeholder in tags]
+
+
+def without_icc(metadata: Metadata) -> Metadata:
+    """The metadata without its profile."""
+    return replace(metadata, icc=None)

@@ -1,0 +1,42 @@
+"""Which stored value a TIFF file says is white."""
+
+import re
+import struct
+from contextlib import suppress
+
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import DirectoryError, Layout, entries
+from nsr_cli.imaging.tiff.kinds import PALETTE, SEPARATED
+from nsr_cli.imaging.whites import FULL, of_bits
+
+_MAX_SAMPLE, _DESCRIPTION = 281, 270
+_HEAD = 4096  # bytes of a description in which OME-XML says what its pixels are like
+_SIGNIFICANT = re.compile(rb"""<(?:\w+:)?Pixels\s[^>]*?\sSignificantBits=["'](\d{1,2})["']""")
+
+
+def stated_white(data: Readable, place: int, bits: int, color: int) -> int | None:
+    """White that the directory at `place` states: its MaxSampleValue, or OME-XML's SignificantBits.
+
+    MaxSampleValue may also be the greatest of the samples: it counts where it is that of so many bits.
+
+    Args:
+        data: the file.
+        place: where the directory is.
+        bits: of a sample; fewer than 16 were scaled to all of them.
+        color: TIFF's number of the color space; palettes and inks have all 16 bits too.
+    """
+    if bits != 16 or color in (PALETTE, SEPARATED):
+        return FULL
+    with suppress(DirectoryError, struct.error):
+        layout = Layout.of(data)
+        found = {entry.tag: entry for entry in entries(data, place, layout)}
+        if _MAX_SAMPLE in found:
+            greatest = found[_MAX_SAMPLE].integer(data, layout) or 0
+            stated = of_bits(greatest.bit_length())
+            if stated == greatest:
+                return stated
+        if _DESCRIPTION in found:
+            told = found[_DESCRIPTION]
+            pixels = _SIGNIFICANT.search(data[told.position : told.position + min(told.size, _HEAD)])
+            return None if pixels is None else of_bits(int(pixels[1]))
+    return None
