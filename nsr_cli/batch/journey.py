@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages, own_format, packer_of
@@ -27,14 +26,12 @@ from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
+from nsr_cli.steps.chain import Chain, Sample
 from nsr_cli.steps.colorless import ColorlessRestorer, are_colorless, in_gray, is_colorless
 from nsr_cli.steps.levels import Level, level_of, options_of
 from nsr_cli.steps.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from nsr_cli.steps.chain import Sample
 
 
 class Journey:
@@ -250,12 +247,10 @@ class Journey:
             return ColorlessRestorer(self._restorer(in_gray(page), level))
         return self._restorer(page, level)
 
-    def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
+    def _restorer(self, page: Picture, level: Level, sample: Sample | None = None) -> RestorerLike:
         """The task's restorer, or those of the steps that were found for a page."""
         if self._settings.task != "auto":
             return self._restorers.get(page, self._settings.task)
-        from nsr_cli.steps.chain import Chain  # and torch with it
-
         return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
 
     def _watch(self, done: int, total: int) -> None:

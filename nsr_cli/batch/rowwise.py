@@ -7,7 +7,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.signing import signed
 from nsr_cli.batch.streamed import Leaf, Streamed
+from nsr_cli.engine.bands import Bands, alpha_bands, color_bands, with_alpha
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
@@ -26,9 +27,6 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.levels import options_of
 from nsr_cli.steps.restorers import RestorerLike
-
-if TYPE_CHECKING:
-    from nsr_cli.engine.bands import Bands
 
 Rows = Callable[[int, int], NDArray[Any]]
 
@@ -116,10 +114,8 @@ class RowWriter:
         restorer: RestorerLike | None,
         outcome: Outcome,
         progress: Progress,
-    ) -> tuple["Bands", Picture]:
+    ) -> tuple[Bands, Picture]:
         """The rows of a page's result, alpha last, and what they make, without its pixels."""
-        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
-
         form, page, rows = streamed.format, leaf.source.page, leaf.source.bands()
         if self._settings.strip:
             page = page.with_metadata(page.metadata.stripped())
@@ -140,12 +136,12 @@ class RowWriter:
         self,
         leaf: Leaf,
         room: int,
-        color: "Bands",
+        color: Bands,
         dtype: "np.dtype[Any]",
         outcome: Outcome,
         restorer: RestorerLike,
         progress: Progress,
-    ) -> "Bands":
+    ) -> Bands:
         """The rows as the network gives them, or the chain of steps that were found for the page."""
         page = leaf.source.page
         options = options_of(self._settings, leaf.level, page)
@@ -198,12 +194,18 @@ def _of_page(progress: Progress, number: int, count: int) -> Progress:
     return lambda done, total: progress(number * _PARTS + done * _PARTS // total, count * _PARTS)
 
 
-def _result_page(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
+def _result_page(bands: Bands, page: Picture, dtype: "np.dtype[Any]") -> Picture:
     """What a result is like, without its pixels."""
-    about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
-    span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
-    size = (bands.shape.width, bands.shape.height)
-    return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
+    return tiffbands.hollow(
+        bands.shape.width,
+        bands.shape.height,
+        page.channels,
+        dtype,
+        alpha=page.alpha is not None,
+        span=page.span if dtype == page.pixels.dtype else (0.0, 1.0),
+        metadata=page.metadata,
+        source=page.source,
+    )
 
 
 def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:

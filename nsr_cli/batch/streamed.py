@@ -3,11 +3,11 @@
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages
 from nsr_cli.batch.pipeline import Cancelled
+from nsr_cli.batch.tiffsource import Held, TiffSource, Unsuitable, open_source, with_whites
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends
@@ -21,9 +21,6 @@ from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of
 
-if TYPE_CHECKING:
-    from nsr_cli.batch.tiffsource import Held, TiffSource
-
 _MOST_METADATA = 64 << 20  # bytes, of all pages of a file
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -32,7 +29,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 class Leaf:
     """A page: where its rows come from, and what is to be done with them."""
 
-    source: "TiffSource | Held"
+    source: TiffSource | Held
     level: Level
 
 
@@ -107,8 +104,6 @@ class Streams:
             MemoryExhausted: it does not fit, whatever is done, or the several pictures do not.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
-        from nsr_cli.batch.tiffsource import Held
-
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
         sizes = [sizes_of(page, self._settings) for page in pages]
         ends = Ends(False, rows, tiff=pages[0].source == "TIFF")
@@ -119,8 +114,6 @@ class Streams:
         return Streamed([Leaf(source, self._level(source, data))], form, route.room)
 
     def _opened(self, file: FileBytes, outcome: Outcome) -> Streamed | None:
-        from nsr_cli.batch.tiffsource import Unsuitable
-
         settings, form = self._settings, outcome.job.format or "TIFF"
         pages = open_pages(file, settings.max_pixels)
         sizes = [sizes_of(parts, settings) for parts in pages]
@@ -142,8 +135,6 @@ class Streams:
 
     def _leaves(self, pages: list[Parts], file: FileBytes) -> list[Leaf]:
         """The pages of a file. Raises as `open_source`."""
-        from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
-
         sources, profiles, taken = list[TiffSource](), dict[bytes | None, bytes | None](), 0
         for parts in pages:
             source = open_source(parts, file, self._decoder, self._check, most_rows(self._settings))
@@ -156,7 +147,7 @@ class Streams:
             sources.append(replace(source, page=source.page.with_metadata(metadata)))
         return [Leaf(source, self._level(source, b"")) for source in with_whites(sources)]
 
-    def _level(self, source: "TiffSource | Held", data: bytes) -> Level:
+    def _level(self, source: TiffSource | Held, data: bytes) -> Level:
         """The level that was asked for, or the one found in parts of the picture."""
         settings = self._settings
         asked = settings.sigma if settings.task == "denoise" else settings.jpeg_quality

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from numpy.typing import DTypeLike
 
+from nsr_cli.engine.bands import Bands
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import NsrError
@@ -15,9 +16,6 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.remedy import Step
 from nsr_cli.terminal.console import Console
-
-if TYPE_CHECKING:
-    from nsr_cli.engine.bands import Bands
 
 
 class Weights(Protocol):
@@ -61,7 +59,7 @@ class RestorerLike(Protocol):
 
     def bands(
         self,
-        source: "Bands",
+        source: Bands,
         dtype: DTypeLike,
         options: RestoreOptions,
         *,
@@ -69,7 +67,7 @@ class RestorerLike(Protocol):
         clipped: bool,
         white: White | None,
         progress: Progress | None,
-    ) -> "Bands":
+    ) -> Bands:
         """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
 
 
