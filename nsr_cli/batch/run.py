@@ -51,15 +51,7 @@ class Tally:
         return self.done + self.skipped + self.failed
 
 
-def run(
-    plan: Plan,
-    settings: Settings,
-    load: Loader,
-    console: Console,
-    *,
-    replaces: bool,
-    pace: Pace | None = None,
-) -> int:
+def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pace | None = None) -> int:
     """Restore every picture of `plan` and return the exit code.
 
     Results for stdout are written in order; `load` is called in another thread when the first picture is
@@ -75,7 +67,7 @@ def run(
     _report_decided(plan, reporter, console)
     try:
         if plan.jobs:
-            _restore_all(plan, settings, load, reporter, console, replaces)
+            _restore_all(plan, settings, load, reporter, console)
     except Unstartable as failure:
         raise failure.args[0] from None
     except NotReady as failure:
@@ -96,15 +88,14 @@ def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None
 
 
 def _restore_all(
-    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console, replaces: bool
+    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console
 ) -> None:
     total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
     stop = threading.Event()
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
         turns = Turns(total, stop)
-        rule = "overwrite" if replaces else plan.rule
-        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
+        journey = Journey(settings, load, console, progress, stop, plan.rule, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
@@ -124,7 +115,7 @@ def _restore_all(
 class _Reporter:
     """Tells how each picture fared, and counts."""
 
-    def __init__(self, console: Console, task: str, pace: Pace | None = None) -> None:
+    def __init__(self, console: Console, task: str, pace: Pace | None) -> None:
         self._console = console
         self._task = task
         self._pace = pace

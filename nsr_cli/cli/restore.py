@@ -138,14 +138,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
         return exit_code(failures, plan.inputs)
     from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
 
-    return carry_out(
-        plan,
-        settings,
-        console,
-        replaces=shared.if_exists == "overwrite",
-        mirror=shared.mirror,
-        offline=shared.offline,
-    )
+    return carry_out(plan, settings, console, mirror=shared.mirror, offline=shared.offline)
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
