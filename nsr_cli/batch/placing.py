@@ -10,8 +10,8 @@ from nsr_cli.batch.work import Work
 from nsr_cli.errors import WriteError
 from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.modes import make_folder
-from nsr_cli.planning.inputs import is_special
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import is_special
 from nsr_cli.planning.redo import Earlier, Overtaken, is_untouched, stamp_of
 from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import safe_text

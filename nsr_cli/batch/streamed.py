@@ -15,8 +15,8 @@ from nsr_cli.forecast.rows import can_write_rows, most_looked_at, most_rows, siz
 from nsr_cli.imaging import stacks
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiffparts import FileBytes, Parts, open_pages
-from nsr_cli.planning.inputs import unreadable
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unreadable
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of

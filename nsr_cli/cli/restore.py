@@ -142,7 +142,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
-    from nsr_cli.planning.inputs import is_folder
+    from nsr_cli.planning.kinds import is_folder
     from nsr_cli.planning.listed import listed_paths
     from nsr_cli.planning.naming import Namer, check_template, format_of, template_format
     from nsr_cli.planning.places import Request

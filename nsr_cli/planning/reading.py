@@ -6,7 +6,8 @@ from pathlib import Path
 from nsr_cli.errors import DecodeError, UsageError
 from nsr_cli.imaging.limits import most_bytes
 from nsr_cli.imaging.stream import read_stream
-from nsr_cli.planning.inputs import STDIN, unreadable
+from nsr_cli.planning.inputs import STDIN
+from nsr_cli.planning.kinds import unreadable
 from nsr_cli.reads import read_regular
 from nsr_cli.terminal.console import Console, is_terminal
 

@@ -4,21 +4,20 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsr_cli.errors import NotReady, PictureError, UsageError
 from nsr_cli.files import write_atomic, write_error
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.planning.inputs import STDIN, is_folder, mode_of
-from nsr_cli.planning.places import checked_output
+from nsr_cli.planning.inputs import STDIN
+from nsr_cli.planning.kinds import is_folder, mode_of
+from nsr_cli.planning.places import STDOUT, checked_output
 from nsr_cli.planning.reading import read_input
 from nsr_cli.planning.refusals import check_folder
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console, is_terminal
-
-STDOUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
                 "--if-exists skip leaves it"
             )
         if rule == "skip":
-            return Target(path, target.form, there=True)
+            return replace(target, there=True)
     check_folder(path.parent, option)
     return target
 

@@ -370,7 +370,7 @@ def resumed(done: int, targets: list[str | None], rule: str = "skip", source: st
         )
         for i, target in enumerate(targets)
     )
-    return _how_to_resume(Plan(jobs, (), (), (), 0, rule=rule), Tally(done=done))
+    return _how_to_resume(Plan(jobs, (), (), (), rule=rule), Tally(done=done))
 
 
 def test_what_is_said_of_an_interrupted_run_holds_for_one_picture_for_pipes_and_in_place() -> None:
