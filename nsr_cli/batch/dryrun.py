@@ -12,6 +12,7 @@ from nsr_cli.forecast.files import Forecast, forecast_open
 from nsr_cli.forecast.pace import estimate
 from nsr_cli.imaging.tiffparts import FileBytes
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
@@ -86,7 +87,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
             heads = found.heads if found is not None else ()
             kind = refuse_file(data, heads, job, settings)
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
     if found is not None:
         outcome.size, outcome.out_size = found.size, found.out_size
         outcome.scale = settings.ratio(*found.size)

@@ -18,6 +18,7 @@ from nsr_cli.forecast.pace import Pace
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
@@ -178,7 +179,7 @@ def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator
         except DecodeError as error:
             yield Item(job, problem=error)
         except OSError as error:
-            yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
+            yield Item(job, problem=DecodeError(unread(error)))
 
 
 def _warning(console: Console, label: str) -> Callable[[str], None]:

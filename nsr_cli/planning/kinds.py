@@ -52,12 +52,12 @@ def kind_of(path: Path) -> str:
     return "folder" if stat.S_ISDIR(mode) else _special(mode)
 
 
+def unread(error: OSError) -> str:
+    """Why something cannot be read, in the system's words."""
+    return f"cannot be read: {error.strerror or error}"
+
+
 def _special(mode: int) -> str:
     if stat.S_ISFIFO(mode):
         return "a pipe, not a file; feed it to stdin and give -"
     return "a socket, not a file" if stat.S_ISSOCK(mode) else "a device, not a file"
-
-
-def unread(error: OSError) -> str:
-    """Why something cannot be read, in the system's words."""
-    return f"cannot be read: {error.strerror}"

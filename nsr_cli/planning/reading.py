@@ -7,7 +7,7 @@ from nsr_cli.errors import DecodeError, UsageError
 from nsr_cli.imaging.limits import most_bytes
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.planning.inputs import STDIN
-from nsr_cli.planning.kinds import unreadable
+from nsr_cli.planning.kinds import unread, unreadable
 from nsr_cli.reads import read_regular
 from nsr_cli.terminal.console import Console, is_terminal
 
@@ -38,7 +38,7 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
         check_bytes(path.stat().st_size, max_pixels)
         return read_regular(path, most_bytes(max_pixels))
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
 
 
 def check_bytes(stored: int, max_pixels: int) -> None:
@@ -58,7 +58,7 @@ def _read_stdin(max_pixels: int, console: Console) -> bytes:
     try:
         data = next(pictures)
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
     try:
         more = next(pictures, None) is not None
     except (DecodeError, OSError):  # whatever it is, it was not asked for
