@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
 from nsr_cli.options.common import Batch, PrecisionChoice
 from nsr_cli.options.groups import ViewOptions, takes
-from nsr_cli.options.tasks import Image
+from nsr_cli.options.tasks import Image, choose_task
 from nsr_cli.options.values import parse_strength
 from nsr_cli.scoreboard.models import LoadOptions
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from nsr_cli.planning.single import Source, Target
     from nsr_cli.steps.levels import Level
 
-DEFAULT_SCALE = 4.0
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
 _SIZES = {"PNG": 128, "HTML": 600}  # sides of the region where none is asked for
 _WHERE, _WHAT = "What and where", "What to compare"
@@ -135,7 +135,6 @@ def compare(
 
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
-    from nsr_cli.options.tasks import choose_task
     from nsr_cli.planning.single import place, read, skips_sheet  # numpy and the codecs: not for --help
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level

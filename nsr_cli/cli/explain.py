@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.restore import check_chosen
 from nsr_cli.errors import UsageError
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.picture import Model, ScaleOfNetwork
-from nsr_cli.options.tasks import Image
+from nsr_cli.options.tasks import Image, choose_task
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.texts import counted
 
@@ -112,8 +113,6 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.cli.restore import check_chosen
-    from nsr_cli.options.tasks import choose_task
     from nsr_cli.planning.single import read, skips_sheet  # numpy and the codecs: not for --help
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level

@@ -1,7 +1,7 @@
 """The ways to restore a picture that `nsr compare` shows: models times strengths, each network run once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,8 +116,6 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
 
 def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
     """The results with distinct labels, where files in several folders have the same name."""
-    from dataclasses import replace
-
     labels = [result.label for result in results]
     if len(set(labels)) == len(labels):
         return results

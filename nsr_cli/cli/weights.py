@@ -12,7 +12,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.publish import publish
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.files import write_atomic
-from nsr_cli.options.common import Mirror, Offline
+from nsr_cli.options.common import JsonLines, Mirror, Offline
 from nsr_cli.options.files import WeightsExists
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.texts import aligned, human_bytes
@@ -27,7 +27,6 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help="Names of weights.  [default: all]", show_default=False),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
 
 @app.callback()
@@ -43,7 +42,7 @@ def weights() -> None:
 
 
 @app.command("list")
-def list_(ctx: typer.Context, json: Json = False) -> None:
+def list_(ctx: typer.Context, json: JsonLines = False) -> None:
     """Show all weights in the manifest and where each is.
 
     \b
@@ -102,7 +101,7 @@ def pull(
 
 
 @app.command()
-def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
+def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> None:
     """Check the files on this machine against their sha256.
 
     \b
