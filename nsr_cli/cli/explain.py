@@ -160,9 +160,9 @@ def _load(
     task: str, source: "Source", scale: float | None, model: str | None, store: "WeightStore"
 ) -> "Subject":
     from nsr_cli.explain.subject import load
+    from nsr_cli.steps.restorers import color_of
 
-    color = "gray" if source.picture.is_gray and task != "upscale" else "rgb"
-    return load(task, store, scale, color, model)
+    return load(task, store, scale, color_of(source.picture, task), model)
 
 
 def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:

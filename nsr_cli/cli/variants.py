@@ -67,11 +67,12 @@ def restored(
         console: shows progress and downloads.
         notice: told what was changed to get a result.
     """
-    from nsr_cli.imaging.alpha import bleed
+    from nsr_cli.engine.finish import visible_color
     from nsr_cli.imaging.color import to_unit
+    from nsr_cli.steps.restorers import color_of
 
-    pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    unit = to_unit(pixels, picture.white)
+    unit = to_unit(visible_color(picture), picture.white)
+    color = color_of(picture, request.task)
     networks = sum(variant.model not in BASELINES for variant in request.variants)
     results: list[Result] = []
     with console.progress(max(networks, 1), "comparing") as bar:
@@ -79,7 +80,6 @@ def restored(
             if variant.model in BASELINES:
                 results.append(_baseline(str(variant.model), unit, request))
                 continue
-            color = "gray" if picture.is_gray and request.task != "upscale" else "rgb"
             restorer = load(
                 variant.model, request.task, request.scale, color, request.options, console, notice
             )

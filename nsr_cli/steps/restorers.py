@@ -89,6 +89,11 @@ class Unstartable(Exception):
     """No restorer can be loaded at all; `args[0]` is the NsrError that says why."""
 
 
+def color_of(picture: Picture, task: str) -> str:
+    """Which networks a picture wants, `rgb` or `gray`: all that enlarge are for color."""
+    return "gray" if picture.is_gray and task != "upscale" else "rgb"
+
+
 class Restorers:
     """Loads restorers through `load` and keeps them, one for each kind of picture."""
 
@@ -107,9 +112,8 @@ class Restorers:
             Unstartable: it cannot be loaded, nor could any other.
             NsrError: it cannot be loaded, but others could.
         """
-        upscale = task == "upscale"
-        color = "gray" if page.is_gray and not upscale else "rgb"
-        key = (color, self._settings.factor(page.width, page.height) if upscale else None, task)
+        factor = self._settings.factor(page.width, page.height) if task == "upscale" else None
+        key = (color_of(page, task), factor, task)
         if key not in self._known:
             started = time.perf_counter()
             self._known[key] = self._loaded(key)
