@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from nsr_cli.batch.headchecks import refuse_file, refuse_result
-from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, step_record
+from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, facts, step_record
 from nsr_cli.batch.streamed import Streams
 from nsr_cli.errors import DecodeError, NotReady, NsrError
 from nsr_cli.forecast.files import Forecast, forecast_open
@@ -127,13 +127,10 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     if outcome.error is not None:
         console.error(f"{outcome.label}: {outcome.error}")
         return
-    sizes = ""
-    if outcome.size and outcome.out_size:
-        sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
-    there = f"  (skipped: {outcome.reason or 'already exists'})" if outcome.status == "skipped" else ""
-    there = (
-        "  (made with other settings: made again, unless it was edited)" if outcome.job.outdated else there
-    )
-    steps = f"  {outcome.found}" if outcome.found else ""
+    there = ""
+    if outcome.job.outdated:
+        there = "  (made with other settings: made again, unless it was edited)"
+    elif outcome.status == "skipped":
+        there = f"  (skipped: {outcome.reason or 'already exists'})"
     arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
-    console.data(f"{outcome.label}{arrow}{sizes}{steps}{there}")
+    console.data(f"{outcome.label}{arrow}{facts(outcome)}{there}")

@@ -175,13 +175,15 @@ def skipped_line(outcome: Outcome) -> str:
 
 def as_line(outcome: Outcome) -> str:
     """One line about a finished picture."""
+    return f"{outcome.label} -> {outcome.job.target_label}{facts(outcome)}  {sum(outcome.seconds.values()):.2f} s"
+
+
+def facts(outcome: Outcome) -> str:
+    """What a line tells of a picture behind its name: both sizes and what was found, as far as they are known."""
     sizes = ""
     if outcome.size and outcome.out_size:
         sizes = f"  {_size(outcome.size)} -> {_size(outcome.out_size)}"
-    found = f"  {outcome.found}" if outcome.found else ""
-    return (
-        f"{outcome.label} -> {outcome.job.target_label}{sizes}{found}  {sum(outcome.seconds.values()):.2f} s"
-    )
+    return sizes + (f"  {outcome.found}" if outcome.found else "")
 
 
 def timings(outcome: Outcome) -> str:
