@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages, own_format, packer_of
-from nsr_cli.batch.pipeline import Budget, Cancelled, GoOn
+from nsr_cli.batch.pipeline import Budget, GoOn, raise_if
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.batch.rowwise import RowWriter
 from nsr_cli.batch.streamed import Leaf, Streamed, Streams
@@ -55,12 +56,12 @@ class Journey:
         self._restorers = Restorers(settings, load, console)
         self._console = console
         self._progress = progress
-        self._stop = stop
+        self._check = partial(raise_if, stop)
         self._writer = ResultWriter(settings, stop, rule)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
-        self._rows = RowWriter(settings, self._go_on, self._writer.make_room)
+        self._rows = RowWriter(settings, self._check, self._writer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -134,10 +135,6 @@ class Journey:
         self._budget.give(work.held)
         return outcome
 
-    def _go_on(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
-
     @contextmanager
     def _step(self, outcome: Outcome, name: str) -> Iterator[None]:
         """Time a step and turn what goes wrong in it into the picture's failure."""
@@ -193,7 +190,7 @@ class Journey:
             work.pages[index] = self._finished(self._restored(work.pages[index], level, work, go_on), work)
 
     def _finished(self, page: Picture, work: Work) -> Picture:
-        self._go_on()
+        self._check()
         return page if work.packer is None else work.packer.packed(page)
 
     def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
@@ -234,7 +231,7 @@ class Journey:
         with suppress(
             DecodeError
         ):  # which is found again, and told with its page, when the rows are restored
-            if not source.page.is_gray and are_colorless(source.bands(), self._go_on):
+            if not source.page.is_gray and are_colorless(source.bands(), self._check):
                 gray = in_gray(source.page)
                 return ColorlessRestorer(
                     self._restorer(gray, leaf.level, lambda: source.sample(most)[..., :1])
@@ -254,5 +251,5 @@ class Journey:
         return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
 
     def _watch(self, done: int, total: int) -> None:
-        self._go_on()
+        self._check()
         self._progress.parts(done, total)

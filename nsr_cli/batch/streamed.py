@@ -2,11 +2,12 @@
 
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages
-from nsr_cli.batch.pipeline import Cancelled
+from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.tiffsource import Held, TiffSource, Unsuitable, open_source, with_whites
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
@@ -70,7 +71,7 @@ class Streams:
     def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event) -> None:
         self._settings = settings
         self._decoder = decoder
-        self._stop = stop
+        self._check = partial(raise_if, stop)
 
     def open(self, job: Job, outcome: Outcome) -> Streamed | None:
         """The pages of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
@@ -154,10 +155,6 @@ class Streams:
         if settings.task == "upscale" or asked is not None:
             return level_of(settings, source.page, data)
         return level_of(settings, Picture(source.sample(most_looked_at(settings))), data)
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
 
 
 def _is_tiff(path: Path) -> bool:
