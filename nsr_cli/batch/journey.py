@@ -61,7 +61,6 @@ class Journey:
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
-        self._rows = RowWriter(settings, self._check, self._writer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -176,9 +175,10 @@ class Journey:
             outcome.scale = settings.ratio(page.width, page.height)
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
+            writer = RowWriter(settings, streamed, outcome, self._watch, self._check)
             with self._turn(work, self._turns.cores):
                 try:
-                    self._rows.restore(streamed, restorers, outcome, self._watch)
+                    writer.write(restorers, self._writer.make_room)
                 finally:
                     outcome.note_weights(used)  # before another picture can begin with the same restorer
 

@@ -37,13 +37,13 @@ BUDGET = 12 << 20
 def tight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """So little memory that pictures of 300×80 go in bands; the list gets the names of those that do."""
     gone: list[str] = []
-    true = rowwise.RowWriter.restore
+    true = rowwise.RowWriter.write
 
-    def restore(self: Any, found: Any, restorers: Any, outcome: Any, *more: Any) -> None:
-        gone.append(outcome.label)
-        true(self, found, restorers, outcome, *more)
+    def write(self: rowwise.RowWriter, *more: Any) -> None:
+        gone.append(self.outcome.label)
+        true(self, *more)
 
-    monkeypatch.setattr(rowwise.RowWriter, "restore", restore)
+    monkeypatch.setattr(rowwise.RowWriter, "write", write)
     monkeypatch.setattr(memory, "_WRITING", 0)
     monkeypatch.setattr(memory, "in_one_piece", lambda sizes: 1 << 40)
     return gone
