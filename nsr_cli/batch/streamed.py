@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from nsr_cli.batch.heldsource import Held
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages
 from nsr_cli.batch.pipeline import raise_if
-from nsr_cli.batch.tiffsource import Held, TiffSource, Unsuitable, open_source, with_whites
+from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends

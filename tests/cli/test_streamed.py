@@ -129,7 +129,7 @@ def test_levels_are_found_in_parts_of_the_picture(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 80 * 130)
+    monkeypatch.setattr("nsr_cli.batch.heldsource._SAMPLE_PIXELS", 80 * 130)
     flat = np.clip(128 + 20 * RANDOM.standard_normal((300, 80, 3)), 0, 255).astype(np.uint8)
     save(tmp_path / "a.tif", flat)
     assert inside("denoise", "a.tif", "--model", level_model, "--max-memory", str(BUDGET)) == 0
@@ -492,7 +492,7 @@ def test_a_dry_run_of_auto_looks_at_parts_of_a_large_file(
         return true(decoder, data)
 
     monkeypatch.setattr(Decoder, "pages", pages)
-    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 96 * 128)
+    monkeypatch.setattr("nsr_cli.batch.heldsource._SAMPLE_PIXELS", 96 * 128)
     assert inside("auto", "a.tif", "--dry-run", "--max-memory", "80M") == 0
     assert "a.tif -> a_auto.tif  96x288 -> 96x288  dejpeg (quality 85)" in capfd.readouterr().out
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]
