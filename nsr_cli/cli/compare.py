@@ -135,7 +135,8 @@ def compare(
 
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
-    from nsr_cli.planning.single import place, read, skips_sheet  # numpy and the codecs: not for --help
+    from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import place, read, skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
@@ -158,7 +159,10 @@ def compare(
 
     start = time.perf_counter()
     results = restored(request, source.picture, level, console, notice)
-    shown = _choose_region(source, request, level, results, size, at, target.form, notes)
+    region = _region(results, _SIZES[target.form] if size is None else size or None, at)
+    pair = furthest(results, region)
+    distance = difference(results[pair[0]], results[pair[1]], region)
+    shown = _Shown(source, request, level, results, region, pair, distance, at is None, notes)
     _write(shown, target)
     if console.json:
         console.json_line(_as_json(shown, target))
@@ -172,30 +176,16 @@ def _request(
     return Request(task, (scale or DEFAULT_SCALE) if task == "upscale" else 1.0, variants, options)
 
 
-def _choose_region(
-    source: "Source",
-    request: Request,
-    level: "Level",
-    results: "list[Result]",
-    size: int | None,
-    at: Point | None,
-    form: str,
-    notes: list[str],
-) -> _Shown:
-    """The part of the results to show: around `at`, or where they differ most."""
-    from nsr_cli.compare.results import around, difference, furthest, most_different
+def _region(results: "list[Result]", side: int | None, at: Point | None) -> "Region":
+    """The part of the results to show, of such a side (None: all): around `at`, or where they differ most."""
+    from nsr_cli.compare.results import around, most_different
 
-    side = _SIZES[form] if size is None else size or None
     if at is None:
-        region = most_different(results, side)
-    else:
-        height, width = results[0].pixels.shape[:2]
-        if at.x >= width or at.y >= height:
-            raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
-        region = around(at, side, width, height)
-    pair = furthest(results, region)
-    distance = difference(results[pair[0]], results[pair[1]], region)
-    return _Shown(source, request, level, results, region, pair, distance, at is None, notes)
+        return most_different(results, side)
+    height, width = results[0].pixels.shape[:2]
+    if at.x >= width or at.y >= height:
+        raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
+    return around(at, side, width, height)
 
 
 def _write(shown: _Shown, target: "Target") -> None:
