@@ -140,9 +140,8 @@ class _Reporter:
         for note in outcome.notes:
             hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
             self._console.warning(f"{outcome.label}: {note}{hint}")
-        say = (
-            self._console.note if outcome.number == 1 else self._console.detail
-        )  # a film has too many frames
+        # A film has too many frames.
+        say = self._console.note if outcome.number == 1 else self._console.detail
         say(as_line(outcome))
         self._console.detail(timings(outcome))
 
