@@ -19,7 +19,8 @@ from nsr_cli.scoreboard.models import LoadOptions
 
 if TYPE_CHECKING:
     from nsr_cli.compare.results import Region, Result
-    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.planning.reading import Source
+    from nsr_cli.planning.single import Target
     from nsr_cli.steps.levels import Level
 
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
@@ -136,7 +137,8 @@ def compare(
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
     from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
-    from nsr_cli.planning.single import place, read, skips_sheet
+    from nsr_cli.planning.reading import read_picture
+    from nsr_cli.planning.single import place, skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
@@ -149,7 +151,7 @@ def compare(
     chosen = choose_task(ctx, shared.task)
     options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
     request = _request(chosen, shared.scale, models or [], strengths, options)
-    source = read(image, shared.max_pixels, console)
+    source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     source, notes = as_restored(source), [*source.picture.remarks, *level.notes]
 

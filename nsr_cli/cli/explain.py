@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nsr_cli.engine.trace import Trace
     from nsr_cli.explain.choices import Choice
     from nsr_cli.explain.subject import Subject
-    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.planning.reading import Source
+    from nsr_cli.planning.single import Target
     from nsr_cli.steps.levels import Level
     from nsr_cli.weights.store import WeightStore
 
@@ -113,7 +114,8 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.planning.single import read, skips_sheet  # numpy and the codecs: not for --help
+    from nsr_cli.planning.reading import read_picture  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
@@ -122,7 +124,7 @@ def explain(
     if target is not None and skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
-    source = read(image, shared.max_pixels, console)
+    source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     check_chosen(ctx, model, chosen)
     source = as_restored(source)

@@ -17,7 +17,7 @@ from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.planning.single import Source
+from nsr_cli.planning.reading import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
 
 _ROWS = 256  # that are compared at a time: most color pictures are known by their first ones
