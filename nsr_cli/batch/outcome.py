@@ -70,7 +70,7 @@ class Outcome:
             self.status, self.error, self.size = "skipped", None, error.size
             self.reason = f"it has {_size(error.size)} pixels already"
 
-    def leave_alone(self, why: str | None, *, large: bool = False) -> None:
+    def leave_alone(self, why: str | None, *, large: bool) -> None:
         """Note why the picture needs nothing, and decide whether there is a result all the same.
 
         A stream must not lose one of its pictures, and whoever names a result will look for it; but nothing is put in

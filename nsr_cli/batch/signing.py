@@ -12,8 +12,8 @@ def signed(
     outcome: Outcome,
     form: str,
     pixels: str | None,
-    count: int = 1,
-    seal: str | None = None,
+    count: int,
+    seal: str | None,
 ) -> Picture:
     """A copy of a result's page with the note of how it was made; the page as it is where `--strip` leaves it out.
 
