@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nsr_cli.planning.reading import Source
     from nsr_cli.planning.single import Target
     from nsr_cli.steps.levels import Level
-    from nsr_cli.weights.store import WeightStore
 
 _FIRST = "its choices for the first one are shown"
 _WHERE, _WHICH = "What and where", "Which choices"
@@ -114,10 +113,13 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.planning.reading import read_picture  # numpy and the codecs: not for --help
+    from nsr_cli.explain.subject import load  # torch: not for --help
+    from nsr_cli.planning.reading import read_picture
     from nsr_cli.planning.single import skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
+    from nsr_cli.steps.restorers import color_of
+    from nsr_cli.terminal.downloads import ShownStore
 
     console = console_of(ctx, json)
     target = _target(image, output, shared.if_exists, console)
@@ -128,7 +130,8 @@ def explain(
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     check_chosen(ctx, model, chosen)
     source = as_restored(source)
-    subject = _load(chosen, source, scale, model, _store(shared, console))
+    store = ShownStore(console, mirror=shared.mirror, offline=shared.offline)
+    subject = load(chosen, store, scale, color_of(source.picture, chosen), model)
     _check_choice(subject, layer, cardinal)
     run = _observe(source, chosen, level, subject, shared.device, console)
     if target is not None:
@@ -150,21 +153,6 @@ def _target(image: str, output: str | None, if_exists: str | None, console: Cons
             "--json and the picture would both go to stdout: write the picture to a file with -o"
         )
     return target
-
-
-def _store(shared: ViewOptions, console: Console) -> "WeightStore":
-    from nsr_cli.terminal.downloads import ShownStore
-
-    return ShownStore(console, mirror=shared.mirror, offline=shared.offline)
-
-
-def _load(
-    task: str, source: "Source", scale: float | None, model: str | None, store: "WeightStore"
-) -> "Subject":
-    from nsr_cli.explain.subject import load
-    from nsr_cli.steps.restorers import color_of
-
-    return load(task, store, scale, color_of(source.picture, task), model)
 
 
 def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:
