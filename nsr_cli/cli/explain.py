@@ -113,8 +113,7 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.explain.subject import load  # torch: not for --help
-    from nsr_cli.planning.reading import read_picture
+    from nsr_cli.planning.reading import read_picture  # numpy and the codecs: not for --help
     from nsr_cli.planning.single import skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
@@ -130,6 +129,8 @@ def explain(
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     check_chosen(ctx, model, chosen)
     source = as_restored(source)
+    from nsr_cli.explain.subject import load  # only now: torch loads slowly
+
     store = ShownStore(console, mirror=shared.mirror, offline=shared.offline)
     subject = load(chosen, store, scale, color_of(source.picture, chosen), model)
     _check_choice(subject, layer, cardinal)
