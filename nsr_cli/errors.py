@@ -15,7 +15,8 @@
     ├── MemoryExhausted         5  out of memory after every fallback
     └── TrainingError           1  a run cannot start or go on (NaN loss, unusable data)
 
-A message is one line: what failed, why, and what to do. Only `cli` prints them and knows exit codes.
+A message is one line: what failed, why, and what to do. `cli.app` prints the one that ends a run, `batch` and commands
+over several files those of single ones.
 """
 
 from typing import ClassVar

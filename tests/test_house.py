@@ -109,7 +109,7 @@ def test_the_manifest_describes_the_bundled_files_exactly() -> None:
 
 
 def test_the_readme_names_only_make_targets_and_commands_that_exist() -> None:
-    from nsr_cli.cli.app import COMMANDS
+    from nsr_cli.cli.table import COMMANDS
 
     text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
     targets = set(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsr_cli.datasets import find_images
+from nsr_cli.datasets import DataStore
 from nsr_cli.datasets.registry import PictureSet, load_registry
 from nsr_cli.evaluate import Case, evaluate_set
 from nsr_cli.evaluate.models import Unit
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20, help="pictures, the first of the set (20)")
     options = parser.parse_args()
     pictures = load_registry().get("BSD100")
-    images = find_images("BSD100", options.data)[: options.limit]
+    images = DataStore(options.data).find_images("BSD100")[: options.limit]
     table: dict[str, Any] = {
         "title": f"The first {len(images)} pictures of BSD100",
         "header": ["weights", "PSNR clipped", "PSNR spread", "gain dB", "SSIM clipped", "SSIM spread"],

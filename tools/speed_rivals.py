@@ -26,7 +26,7 @@ from speed_report import Measured, report  # type: ignore[import-not-found, unus
 
 from nsr_cli.bench.figures import Figure
 from nsr_cli.datasets.registry import load_registry
-from nsr_cli.datasets.store import find_images
+from nsr_cli.datasets.store import DataStore
 from nsr_cli.evaluate import Case, degraded, original, score
 from nsr_cli.imaging.color import from_unit
 
@@ -142,7 +142,8 @@ def measure(arguments: argparse.Namespace) -> Measured:
     name = "Set12" if denoise else "Set5"
     pictures = load_registry().get(name)
     case = Case(pictures, "denoise", sigma=SIGMA) if denoise else Case(pictures, "upscale", scale=2)
-    paths = find_images(name, Path(arguments.data) if arguments.data else None)[: arguments.pictures]
+    store = DataStore(Path(arguments.data) if arguments.data else None)
+    paths = store.find_images(name)[: arguments.pictures]
     label, restore = ours(arguments.task, arguments.model, "gray" if denoise else "rgb")
     program = "bm3d" if denoise else "waifu2x"
     with Rival(arguments.rival, program, whole_levels=not denoise) as rival:

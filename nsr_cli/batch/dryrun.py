@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from nsr_cli.batch.headchecks import refuse_file, refuse_result
-from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, step_record
+from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, facts, step_record
 from nsr_cli.batch.streamed import Streams
 from nsr_cli.errors import DecodeError, NotReady, NsrError
 from nsr_cli.forecast.files import Forecast, forecast_open
 from nsr_cli.forecast.pace import estimate
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
@@ -86,7 +87,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
             heads = found.heads if found is not None else ()
             kind = refuse_file(data, heads, job, settings)
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
     if found is not None:
         outcome.size, outcome.out_size = found.size, found.out_size
         outcome.scale = settings.ratio(*found.size)
@@ -126,13 +127,10 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
     if outcome.error is not None:
         console.error(f"{outcome.label}: {outcome.error}")
         return
-    sizes = ""
-    if outcome.size and outcome.out_size:
-        sizes = "  {}x{} -> {}x{}".format(*outcome.size, *outcome.out_size)
-    there = f"  (skipped: {outcome.reason or 'already exists'})" if outcome.status == "skipped" else ""
-    there = (
-        "  (made with other settings: made again, unless it was edited)" if outcome.job.outdated else there
-    )
-    steps = f"  {outcome.found}" if outcome.found else ""
+    there = ""
+    if outcome.job.outdated:
+        there = "  (made with other settings: made again, unless it was edited)"
+    elif outcome.status == "skipped":
+        there = f"  (skipped: {outcome.reason or 'already exists'})"
     arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
-    console.data(f"{outcome.label}{arrow}{sizes}{steps}{there}")
+    console.data(f"{outcome.label}{arrow}{facts(outcome)}{there}")

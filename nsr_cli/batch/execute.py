@@ -18,13 +18,11 @@ from nsr_cli.terminal.console import Console
 _LARGE = 1 << 20  # bytes of a file that may hold a large picture
 
 
-def carry_out(
-    plan: Plan, settings: Settings, console: Console, *, replaces: bool, mirror: str | None, offline: bool
-) -> int:
+def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str | None, offline: bool) -> int:
     """Restore the pictures of a plan and return the exit code, as `run` does, which says what it raises.
 
     Args:
-        plan, settings, console, replaces: as for `run`.
+        plan, settings, console: as for `run`.
         mirror, offline: as for `WeightStore`.
     """
     if plan.jobs:
@@ -32,7 +30,7 @@ def carry_out(
             one_heap()
         threading.Thread(target=_load_torch, daemon=True).start()
     pace, load = Pace(settings), _loader(settings, console, mirror, offline)
-    code = run(plan, settings, load, console, replaces=replaces, pace=pace)
+    code = run(plan, settings, load, console, pace)
     pace.remember()
     return code
 
@@ -69,7 +67,6 @@ def _loader(settings: Settings, console: Console, mirror: str | None, offline: b
         from nsr_cli.engine.runner import Limits
         from nsr_cli.restore import Restorer
         from nsr_cli.terminal.downloads import ShownStore
-        from nsr_cli.weights.manifest import load_manifest
 
         try:
             return Restorer.load(
@@ -80,7 +77,7 @@ def _loader(settings: Settings, console: Console, mirror: str | None, offline: b
                 device=settings.device,
                 precision=settings.precision,
                 limits=Limits(settings.batch, settings.tile, settings.max_memory),
-                store=ShownStore(console, load_manifest(), mirror=mirror, offline=offline),
+                store=ShownStore(console, mirror=mirror, offline=offline),
                 notice=console.warning,
             )
         except WeightsError as error:

@@ -8,33 +8,29 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
 
+from nsr_cli.batch.choice import Choice
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages, own_format, packer_of
-from nsr_cli.batch.pipeline import Budget, Cancelled, GoOn
+from nsr_cli.batch.pipeline import Budget, GoOn, raise_if
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.batch.rowwise import RowWriter
-from nsr_cli.batch.streamed import Leaf, Streamed, Streams
+from nsr_cli.batch.streamed import Streamed, Streams
 from nsr_cli.batch.turns import Turns
 from nsr_cli.batch.work import Item, Work
-from nsr_cli.errors import DecodeError, MemoryExhausted, NotReady, NsrError
+from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
 from nsr_cli.forecast.files import forecast as check_fits
-from nsr_cli.forecast.rows import most_restored
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
-from nsr_cli.steps.colorless import ColorlessRestorer, are_colorless, in_gray, is_colorless
 from nsr_cli.steps.levels import Level, level_of, options_of
-from nsr_cli.steps.restorers import Link, Loader, RestorerLike, Restorers, Unstartable
+from nsr_cli.steps.restorers import Loader, RestorerLike, Restorers, Unstartable
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from nsr_cli.steps.chain import Sample
 
 
 class Journey:
@@ -58,12 +54,12 @@ class Journey:
         self._restorers = Restorers(settings, load, console)
         self._console = console
         self._progress = progress
-        self._stop = stop
+        self._check = partial(raise_if, stop)
+        self._choice = Choice(settings, self._restorers, self._check)
         self._writer = ResultWriter(settings, stop, rule)
         self._decoder = decoder
         self._budget = Budget(settings.bytes_in_flight, stop)
         self._streams = Streams(settings, decoder, stop)
-        self._rows = RowWriter(settings, self._go_on, self._writer.make_room)
         self._turns = turns
 
     def decode(self, item: Item) -> Work:
@@ -137,10 +133,6 @@ class Journey:
         self._budget.give(work.held)
         return outcome
 
-    def _go_on(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
-
     @contextmanager
     def _step(self, outcome: Outcome, name: str) -> Iterator[None]:
         """Time a step and turn what goes wrong in it into the picture's failure."""
@@ -177,14 +169,15 @@ class Journey:
         settings, outcome, page = self._settings, work.outcome, streamed.first.source.page
         with closing(streamed):
             restorers = [
-                None if leaf.level.skip_reason else self._leaf_restorer(leaf) for leaf in streamed.leaves
+                None if leaf.level.skip_reason else self._choice.for_leaf(leaf) for leaf in streamed.leaves
             ]
             outcome.scale = settings.ratio(page.width, page.height)
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
+            writer = RowWriter(settings, streamed, outcome, self._watch, self._check)
             with self._turn(work, self._turns.cores):
                 try:
-                    self._rows.restore(streamed, restorers, outcome, self._watch)
+                    writer.write(restorers, self._writer.make_room)
                 finally:
                     outcome.note_weights(used)  # before another picture can begin with the same restorer
 
@@ -196,7 +189,7 @@ class Journey:
             work.pages[index] = self._finished(self._restored(work.pages[index], level, work, go_on), work)
 
     def _finished(self, page: Picture, work: Work) -> Picture:
-        self._go_on()
+        self._check()
         return page if work.packer is None else work.packer.packed(page)
 
     def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
@@ -205,7 +198,7 @@ class Journey:
         codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
         if level.skip_reason:
             return page
-        restorer = self._page_restorer(page, level)
+        restorer = self._choice.for_page(page, level)
         outcome.scale = settings.ratio(page.width, page.height)
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
@@ -231,33 +224,6 @@ class Journey:
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
         return result
 
-    def _leaf_restorer(self, leaf: Leaf) -> RestorerLike:
-        """What restores a page that is never in memory as a whole."""
-        source, most = leaf.source, most_restored(self._settings)
-        with suppress(
-            DecodeError
-        ):  # which is found again, and told with its page, when the rows are restored
-            if not source.page.is_gray and are_colorless(source.bands(), self._go_on):
-                gray = in_gray(source.page)
-                return ColorlessRestorer(
-                    self._restorer(gray, leaf.level, lambda: source.sample(most)[..., :1])
-                )
-        return self._restorer(source.page, leaf.level, lambda: source.sample(most))
-
-    def _page_restorer(self, page: Picture, level: Level) -> RestorerLike:
-        """What restores a page that is in memory."""
-        if is_colorless(page):
-            return ColorlessRestorer(self._restorer(in_gray(page), level))
-        return self._restorer(page, level)
-
-    def _restorer(self, page: Picture, level: Level, sample: "Sample | None" = None) -> RestorerLike:
-        """The task's restorer, or those of the steps that were found for a page."""
-        if self._settings.task != "auto":
-            return self._restorers.get(page, self._settings.task)
-        from nsr_cli.steps.chain import Chain  # and torch with it
-
-        return Chain([Link(step, self._restorers.get(page, step.task)) for step in level.steps], sample)
-
     def _watch(self, done: int, total: int) -> None:
-        self._go_on()
+        self._check()
         self._progress.parts(done, total)

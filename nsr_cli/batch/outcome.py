@@ -70,7 +70,7 @@ class Outcome:
             self.status, self.error, self.size = "skipped", None, error.size
             self.reason = f"it has {_size(error.size)} pixels already"
 
-    def leave_alone(self, why: str | None, *, large: bool = False) -> None:
+    def leave_alone(self, why: str | None, *, large: bool) -> None:
         """Note why the picture needs nothing, and decide whether there is a result all the same.
 
         A stream must not lose one of its pictures, and whoever names a result will look for it; but nothing is put in
@@ -175,13 +175,15 @@ def skipped_line(outcome: Outcome) -> str:
 
 def as_line(outcome: Outcome) -> str:
     """One line about a finished picture."""
+    return f"{outcome.label} -> {outcome.job.target_label}{facts(outcome)}  {sum(outcome.seconds.values()):.2f} s"
+
+
+def facts(outcome: Outcome) -> str:
+    """What a line tells of a picture behind its name: both sizes and what was found, as far as they are known."""
     sizes = ""
     if outcome.size and outcome.out_size:
         sizes = f"  {_size(outcome.size)} -> {_size(outcome.out_size)}"
-    found = f"  {outcome.found}" if outcome.found else ""
-    return (
-        f"{outcome.label} -> {outcome.job.target_label}{sizes}{found}  {sum(outcome.seconds.values()):.2f} s"
-    )
+    return sizes + (f"  {outcome.found}" if outcome.found else "")
 
 
 def timings(outcome: Outcome) -> str:

@@ -100,24 +100,18 @@ def pack_into(
 def _finished(
     pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
 ) -> list[Picture]:
-    """The pages as they are written but for `token`, as of `_signed`; what the format cannot hold is noted."""
+    """The pages as they are written: with the note of how they were made, unless `--strip` drops all metadata.
+
+    `token` stands in it for the digest of the metadata, which is known when the file is written. What the format
+    cannot hold is noted.
+    """
+    quality = settings.write_quality
     if settings.strip:
         pages = [page.with_metadata(page.metadata.stripped()) for page in pages]
-    lost = codec.losses_of_pages(pages, form, settings.write_quality)
+    lost = codec.losses_of_pages(pages, form, quality)
     outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-    return _signed(pages, form, settings, outcome, packer, token)
-
-
-def _signed(
-    pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None, token: str
-) -> list[Picture]:
-    """The pages with the note of how they were made, unless `--strip` drops it: then no digests are needed.
-
-    `token` stands in it for the digest of the metadata, which is known when the file is written.
-    """
-    if settings.strip:
+    if settings.strip:  # then no digests are needed
         return pages
-    quality = settings.write_quality
     if packer is not None:
         pixels: str | None = packer.digest()
     else:

@@ -33,6 +33,12 @@ class Cancelled(BaseException):
     """The run is being stopped; no `Exception`, so that nothing takes it for a picture's failure."""
 
 
+def raise_if(stop: threading.Event) -> None:
+    """`Cancelled` if the run is being stopped."""
+    if stop.is_set():
+        raise Cancelled
+
+
 @dataclass(slots=True)
 class _Slot(Generic[J, D, C, R]):
     """One job on its way."""
@@ -61,8 +67,7 @@ class Budget:
         with self._changed:
             while self._used and self._used + amount > self._limit:
                 self._changed.wait(_TICK)
-                if self._stop.is_set():
-                    raise Cancelled
+                raise_if(self._stop)
             self._used += amount
 
     def give(self, amount: int) -> None:
@@ -167,8 +172,7 @@ class Pipeline(Generic[J, D, C, R]):
     def _compute_next(self) -> bool:
         """Compute the next picture when it is its turn; False at the end, where the turn is kept."""
         while not self._turn.acquire(timeout=_TICK):
-            if self._stop.is_set():
-                raise Cancelled
+            raise_if(self._stop)
         slot = None if self._ended else self._get(self._to_compute)
         if slot is None:
             self._ended = True

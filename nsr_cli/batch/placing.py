@@ -5,13 +5,13 @@ from pathlib import Path
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import pack, pack_into
-from nsr_cli.batch.pipeline import Cancelled
+from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.work import Work
 from nsr_cli.errors import WriteError
 from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.modes import make_folder
-from nsr_cli.planning.inputs import is_special
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import is_special
 from nsr_cli.planning.redo import Earlier, Overtaken, is_untouched, stamp_of
 from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import safe_text
@@ -64,11 +64,11 @@ class ResultWriter:
             self.make_room(job)
             with atomic_stream(job.target, job.source) as file:
                 pack_into(file, work.pages, self._settings, outcome, work.packer)
-                self._go_on()
+                raise_if(self._stop)
                 self.make_room(job)
             return
         data = work.unchanged or pack(work.pages, work.format, self._settings, outcome, work.packer)
-        self._go_on()
+        raise_if(self._stop)
         if job.target is None:
             outcome.data = data
         else:
@@ -103,7 +103,3 @@ class ResultWriter:
         """Whether the target says that it was made as this run would make it."""
         earlier, target = Earlier(self._settings), job.target or Path()
         return earlier.knows(target) and not earlier.differs(target, job.format)
-
-    def _go_on(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled

@@ -6,8 +6,9 @@ Leaf ── rows ──▶ Restorer.bands ── rows ──▶ tiffbands | pngr
 import itertools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.signing import signed
 from nsr_cli.batch.streamed import Leaf, Streamed
+from nsr_cli.engine.bands import Bands, alpha_bands, color_bands, with_alpha
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
@@ -29,158 +31,128 @@ from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.levels import options_of
 from nsr_cli.steps.restorers import RestorerLike
 
-if TYPE_CHECKING:
-    from nsr_cli.engine.bands import Bands
-
 Rows = Callable[[int, int], NDArray[Any]]
 
 _PARTS = 1000  # of a page, by which progress is told
 
 
+@dataclass(frozen=True, slots=True)
 class RowWriter:
-    """Takes pictures along this way.
+    """Takes one file along this way; whatever goes wrong, there is no result then.
 
     Args:
         settings: of the run.
+        streamed: the file's pages.
+        outcome: is told the size and what the format cannot hold.
+        progress: told the parts that are done and their number.
         check: called again and again; what it raises ends the work.
-        make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
     """
 
-    def __init__(
-        self, settings: Settings, check: Callable[[], None], make_room: Callable[[Job], None]
-    ) -> None:
-        self._settings = settings
-        self._check = check
-        self._make_room = make_room
+    settings: Settings
+    streamed: Streamed
+    outcome: Outcome
+    progress: Progress
+    check: Callable[[], None]
 
-    def restore(
-        self,
-        streamed: Streamed,
-        restorers: Sequence[RestorerLike | None],
-        outcome: Outcome,
-        progress: Progress,
-    ) -> None:
-        """Restore and write one file; whatever goes wrong, there is no result then.
+    def write(self, restorers: Sequence[RestorerLike | None], make_room: Callable[[Job], None]) -> None:
+        """Restore and write the file.
 
         Args:
-            streamed: its pages.
-            restorers: what restores each of them; None for one that is taken over as it is.
-            outcome: is told the size and what the format cannot hold.
-            progress: told the parts that are done and their number.
+            restorers: what restores each page; None for one that is taken over as it is.
+            make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
         """
         # The pages of a file have one digest, in the note of each: a token stands for it until all are written, and
         # another one for that of the metadata.
-        form, digest = streamed.format, PixelDigest()
+        job, digest = self.outcome.job, PixelDigest()
         token, seal = secrets.token_hex(32), secrets.token_hex(32)
-        pages = self._pages(streamed, restorers, outcome, progress)
+        pages = self._pages(restorers)
         pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
-        self._make_room(outcome.job)
-        with atomic_stream(outcome.job.target or Path(), outcome.job.source) as file:
+        make_room(job)
+        with atomic_stream(job.target or Path(), job.source) as file:
             written = (
-                (self._signed(page, streamed, outcome, token, seal), self._told(rows, page, digest))
-                for page, rows in pages
+                (self._signed(page, token, seal), self._told(rows, page, digest)) for page, rows in pages
             )
-            if form == "TIFF":
-                tiffbands.write(file, written, self._samples_bytes(streamed))
+            if self.streamed.format == "TIFF":
+                tiffbands.write(file, written, self._samples_bytes())
                 tiffbands.replace_text(file, token.encode(), digest.hexdigest().encode())
             else:
                 page, rows = next(written)
                 pngrows.write(file, page, rows)
-                pngrows.replace_metadata(
-                    file, self._signed(page, streamed, outcome, digest.hexdigest(), seal)
-                )
+                pngrows.replace_metadata(file, self._signed(page, digest.hexdigest(), seal))
             metadatadigest.seal_file(file, provenance.KEYWORD, seal)
-            self._check()
-            self._make_room(outcome.job)
+            self.check()
+            make_room(job)
 
-    def _pages(
-        self,
-        streamed: Streamed,
-        restorers: Sequence[RestorerLike | None],
-        outcome: Outcome,
-        progress: Progress,
-    ) -> Iterator[tuple[Picture, Rows]]:
+    def _pages(self, restorers: Sequence[RestorerLike | None]) -> Iterator[tuple[Picture, Rows]]:
         """What each page of the result is like, and its rows."""
-        count = len(streamed.leaves)
-        for number, (leaf, restorer) in enumerate(zip(streamed.leaves, restorers, strict=True)):
-            watch = _of_page(progress, number, count)
-            bands, page = self._bands(leaf, streamed, restorer, outcome, watch)
+        leaves = self.streamed.leaves
+        for number, (leaf, restorer) in enumerate(zip(leaves, restorers, strict=True)):
+            bands, page = self._bands(leaf, restorer, _of_page(self.progress, number, len(leaves)))
             if number == 0:
-                outcome.out_size = (page.width, page.height)
-            codec.check_encodable(streamed.format, page.width, page.height, page.bits, page.alpha is not None)
+                self.outcome.out_size = (page.width, page.height)
+            form = self.streamed.format
+            codec.check_encodable(form, page.width, page.height, page.bits, page.alpha is not None)
             read = bands.tap().read
-            yield page, read if count == 1 else _named(read, number + 1)
+            yield page, read if len(leaves) == 1 else _named(read, number + 1)
 
-    def _bands(
-        self,
-        leaf: Leaf,
-        streamed: Streamed,
-        restorer: RestorerLike | None,
-        outcome: Outcome,
-        progress: Progress,
-    ) -> tuple["Bands", Picture]:
+    def _bands(self, leaf: Leaf, restorer: RestorerLike | None, progress: Progress) -> tuple[Bands, Picture]:
         """The rows of a page's result, alpha last, and what they make, without its pixels."""
-        from nsr_cli.engine.bands import alpha_bands, color_bands, with_alpha
-
-        form, page, rows = streamed.format, leaf.source.page, leaf.source.bands()
-        if self._settings.strip:
+        form, page, rows = self.streamed.format, leaf.source.page, leaf.source.bands()
+        if self.settings.strip:
             page = page.with_metadata(page.metadata.stripped())
         dtype = np.dtype(np.uint16) if form == "PNG" and page.is_float else page.pixels.dtype
         bands = rows
         if restorer is not None:
             color = rows if page.alpha is None else color_bands(rows)
-            bands = self._restored(leaf, streamed.room, color, dtype, outcome, restorer, progress)
+            bands = self._restored(leaf, color, dtype, restorer, progress)
             if page.alpha is not None:
                 bands = with_alpha(bands, alpha_bands(rows, bands.shape.height, bands.shape.width))
         losses = (
             f"{form}: {loss}" for loss in codec.losses(_result_page(bands, page, page.pixels.dtype), form)
         )
-        outcome.notes += [loss for loss in losses if loss not in outcome.notes]
+        self.outcome.notes += [loss for loss in losses if loss not in self.outcome.notes]
         return bands, _result_page(bands, page, dtype)
 
     def _restored(
-        self,
-        leaf: Leaf,
-        room: int,
-        color: "Bands",
-        dtype: "np.dtype[Any]",
-        outcome: Outcome,
-        restorer: RestorerLike,
-        progress: Progress,
-    ) -> "Bands":
+        self, leaf: Leaf, color: Bands, dtype: "np.dtype[Any]", restorer: RestorerLike, progress: Progress
+    ) -> Bands:
         """The rows as the network gives them, or the chain of steps that were found for the page."""
         page = leaf.source.page
-        options = options_of(self._settings, leaf.level, page)
-        clipped = not page.is_float  # as for whole pictures, which stay floating point up to the file
         try:
             return restorer.bands(
-                color, dtype, options, memory=room, clipped=clipped, white=page.white, progress=progress
+                color,
+                dtype,
+                options_of(self.settings, leaf.level, page),
+                memory=self.streamed.room,
+                clipped=not page.is_float,  # as for whole pictures, which stay floating point up to the file
+                white=page.white,
+                progress=progress,
             )
         finally:
             if restorer.taken:  # which a chain found out only now
-                outcome.note_weights(restorer)
+                self.outcome.note_weights(restorer)
 
     def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
         """The rows of a page as they are stored, of each of which the digest is told."""
         digest.begin(page)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:
-            self._check()
+            self.check()
             made = read(top, bottom)
             digest.add(made[..., : page.channels], None if page.alpha is None else made[..., -1])
             return _as_stored(made, page)
 
         return rows
 
-    def _samples_bytes(self, streamed: Streamed) -> int:
-        pages = [leaf.source.page for leaf in streamed.leaves]
-        return sum(page.result_bytes(*self._settings.result_size(page.width, page.height)) for page in pages)
+    def _samples_bytes(self) -> int:
+        pages = [leaf.source.page for leaf in self.streamed.leaves]
+        return sum(page.result_bytes(*self.settings.result_size(page.width, page.height)) for page in pages)
 
-    def _signed(self, page: Picture, streamed: Streamed, outcome: Outcome, token: str, seal: str) -> Picture:
+    def _signed(self, page: Picture, token: str, seal: str) -> Picture:
         """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        pixels, count = None if page.is_float else token, len(streamed.leaves)
-        return signed(page, self._settings, outcome, streamed.format, pixels, count, seal)
+        pixels, count = None if page.is_float else token, len(self.streamed.leaves)
+        return signed(page, self.settings, self.outcome, self.streamed.format, pixels, count, seal)
 
 
 def _named(read: Rows, number: int) -> Rows:
@@ -200,12 +172,18 @@ def _of_page(progress: Progress, number: int, count: int) -> Progress:
     return lambda done, total: progress(number * _PARTS + done * _PARTS // total, count * _PARTS)
 
 
-def _result_page(bands: "Bands", page: Picture, dtype: "np.dtype[Any]") -> Picture:
+def _result_page(bands: Bands, page: Picture, dtype: "np.dtype[Any]") -> Picture:
     """What a result is like, without its pixels."""
-    about: dict[str, Any] = {"metadata": page.metadata, "source": page.source}
-    span = page.span if dtype == page.pixels.dtype else (0.0, 1.0)
-    size = (bands.shape.width, bands.shape.height)
-    return tiffbands.hollow(*size, page.channels, dtype, alpha=page.alpha is not None, span=span, **about)
+    return tiffbands.hollow(
+        bands.shape.width,
+        bands.shape.height,
+        page.channels,
+        dtype,
+        alpha=page.alpha is not None,
+        span=page.span if dtype == page.pixels.dtype else (0.0, 1.0),
+        metadata=page.metadata,
+        source=page.source,
+    )
 
 
 def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from nsr_cli.forecast.pace import Pace
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.machine import usable_threads
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
@@ -51,15 +52,7 @@ class Tally:
         return self.done + self.skipped + self.failed
 
 
-def run(
-    plan: Plan,
-    settings: Settings,
-    load: Loader,
-    console: Console,
-    *,
-    replaces: bool,
-    pace: Pace | None = None,
-) -> int:
+def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pace | None = None) -> int:
     """Restore every picture of `plan` and return the exit code.
 
     Results for stdout are written in order; `load` is called in another thread when the first picture is
@@ -75,7 +68,7 @@ def run(
     _report_decided(plan, reporter, console)
     try:
         if plan.jobs:
-            _restore_all(plan, settings, load, reporter, console, replaces)
+            _restore_all(plan, settings, load, reporter, console)
     except Unstartable as failure:
         raise failure.args[0] from None
     except NotReady as failure:
@@ -96,15 +89,14 @@ def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None
 
 
 def _restore_all(
-    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console, replaces: bool
+    plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console
 ) -> None:
     total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
     stop = threading.Event()
     decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
     with decoder, console.progress(total, settings.task) as progress:
         turns = Turns(total, stop)
-        rule = "overwrite" if replaces else plan.rule
-        journey = Journey(settings, load, console, progress, stop, rule, decoder, turns)
+        journey = Journey(settings, load, console, progress, stop, plan.rule, decoder, turns)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
@@ -124,7 +116,7 @@ def _restore_all(
 class _Reporter:
     """Tells how each picture fared, and counts."""
 
-    def __init__(self, console: Console, task: str, pace: Pace | None = None) -> None:
+    def __init__(self, console: Console, task: str, pace: Pace | None) -> None:
         self._console = console
         self._task = task
         self._pace = pace
@@ -148,9 +140,8 @@ class _Reporter:
         for note in outcome.notes:
             hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
             self._console.warning(f"{outcome.label}: {note}{hint}")
-        say = (
-            self._console.note if outcome.number == 1 else self._console.detail
-        )  # a film has too many frames
+        # A film has too many frames.
+        say = self._console.note if outcome.number == 1 else self._console.detail
         say(as_line(outcome))
         self._console.detail(timings(outcome))
 
@@ -187,7 +178,7 @@ def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator
         except DecodeError as error:
             yield Item(job, problem=error)
         except OSError as error:
-            yield Item(job, problem=DecodeError(f"cannot be read: {error.strerror or error}"))
+            yield Item(job, problem=DecodeError(unread(error)))
 
 
 def _warning(console: Console, label: str) -> Callable[[str], None]:

@@ -3,7 +3,7 @@
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.notes.provenance import Frames, mark
-from nsr_cli.planning.settings import Settings, arguments_of
+from nsr_cli.planning.settings import Settings
 
 
 def signed(
@@ -12,8 +12,8 @@ def signed(
     outcome: Outcome,
     form: str,
     pixels: str | None,
-    count: int = 1,
-    seal: str | None = None,
+    count: int,
+    seal: str | None,
 ) -> Picture:
     """A copy of a result's page with the note of how it was made; the page as it is where `--strip` leaves it out.
 
@@ -29,7 +29,7 @@ def signed(
     if settings.strip:
         return page
     frames = _frames(page, outcome, count)
-    arguments = arguments_of(settings, form, animated=frames is not None)
+    arguments = settings.arguments(form, animated=frames is not None)
     steps = outcome.found if settings.task == "auto" else None
     made_by = (outcome.model or "", outcome.model_sha256 or "")
     return mark(page, arguments, *made_by, pixels, steps, frames, seal)

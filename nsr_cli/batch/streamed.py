@@ -2,12 +2,14 @@
 
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nsr_cli.batch.heldsource import Held
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import check_pages
-from nsr_cli.batch.pipeline import Cancelled
+from nsr_cli.batch.pipeline import raise_if
+from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
 from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends
@@ -16,14 +18,11 @@ from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.metadata import stacks
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiff.parts import Parts, open_pages
-from nsr_cli.planning.inputs import unreadable
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import unreadable
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of
-
-if TYPE_CHECKING:
-    from nsr_cli.batch.tiffsource import Held, TiffSource
 
 _MOST_METADATA = 64 << 20  # bytes, of all pages of a file
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -33,7 +32,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 class Leaf:
     """A page: where its rows come from, and what is to be done with them."""
 
-    source: "TiffSource | Held"
+    source: TiffSource | Held
     level: Level
 
 
@@ -74,7 +73,7 @@ class Streams:
     def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event) -> None:
         self._settings = settings
         self._decoder = decoder
-        self._stop = stop
+        self._check = partial(raise_if, stop)
 
     def open(self, job: Job, outcome: Outcome) -> Streamed | None:
         """The pages of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
@@ -108,8 +107,6 @@ class Streams:
             MemoryExhausted: it does not fit, whatever is done, or the several pictures do not.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
-        from nsr_cli.batch.tiffsource import Held
-
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
         sizes = [sizes_of(page, self._settings) for page in pages]
         ends = Ends(False, rows, tiff=pages[0].source == "TIFF")
@@ -120,8 +117,6 @@ class Streams:
         return Streamed([Leaf(source, self._level(source, data))], form, route.room)
 
     def _opened(self, file: FileBytes, outcome: Outcome) -> Streamed | None:
-        from nsr_cli.batch.tiffsource import Unsuitable
-
         settings, form = self._settings, outcome.job.format or "TIFF"
         pages = open_pages(file, settings.max_pixels)
         sizes = [sizes_of(parts, settings) for parts in pages]
@@ -143,8 +138,6 @@ class Streams:
 
     def _leaves(self, pages: list[Parts], file: FileBytes) -> list[Leaf]:
         """The pages of a file. Raises as `open_source`."""
-        from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
-
         sources, profiles, taken = list[TiffSource](), dict[bytes | None, bytes | None](), 0
         for parts in pages:
             source = open_source(parts, file, self._decoder, self._check, most_rows(self._settings))
@@ -157,17 +150,13 @@ class Streams:
             sources.append(replace(source, page=source.page.with_metadata(metadata)))
         return [Leaf(source, self._level(source, b"")) for source in with_whites(sources)]
 
-    def _level(self, source: "TiffSource | Held", data: bytes) -> Level:
+    def _level(self, source: TiffSource | Held, data: bytes) -> Level:
         """The level that was asked for, or the one found in parts of the picture."""
         settings = self._settings
         asked = settings.sigma if settings.task == "denoise" else settings.jpeg_quality
         if settings.task == "upscale" or asked is not None:
             return level_of(settings, source.page, data)
         return level_of(settings, Picture(source.sample(most_looked_at(settings))), data)
-
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
 
 
 def _is_tiff(path: Path) -> bool:

@@ -16,12 +16,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import MemoryExhausted, NsrError
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.standard import prepare_streams
-
-__all__ = ["COMMANDS", "Stopped", "main"]
 
 _BROKEN_PIPE, _SIGNALED = 141, 128
 _STDOUT = "cannot write to stdout"

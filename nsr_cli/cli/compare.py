@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
 from nsr_cli.options.common import Batch, PrecisionChoice
 from nsr_cli.options.groups import ViewOptions, takes
-from nsr_cli.options.tasks import Image
+from nsr_cli.options.tasks import Image, choose_task
 from nsr_cli.options.values import parse_strength
 from nsr_cli.scoreboard.models import LoadOptions
 
 if TYPE_CHECKING:
     from nsr_cli.compare.results import Region, Result
-    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.planning.reading import Source
+    from nsr_cli.planning.single import Target
     from nsr_cli.steps.levels import Level
 
-DEFAULT_SCALE = 4.0
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
 _SIZES = {"PNG": 128, "HTML": 600}  # sides of the region where none is asked for
 _WHERE, _WHAT = "What and where", "What to compare"
@@ -135,8 +136,9 @@ def compare(
 
     The page is one file that needs no network: a slider between any two results, and all of them below.
     """
-    from nsr_cli.options.tasks import choose_task
-    from nsr_cli.planning.single import place, read, skips_sheet  # numpy and the codecs: not for --help
+    from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
+    from nsr_cli.planning.reading import read_picture
+    from nsr_cli.planning.single import place, skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
 
@@ -149,7 +151,7 @@ def compare(
     chosen = choose_task(ctx, shared.task)
     options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
     request = _request(chosen, shared.scale, models or [], strengths, options)
-    source = read(image, shared.max_pixels, console)
+    source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     source, notes = as_restored(source), [*source.picture.remarks, *level.notes]
 
@@ -159,7 +161,10 @@ def compare(
 
     start = time.perf_counter()
     results = restored(request, source.picture, level, console, notice)
-    shown = _choose_region(source, request, level, results, size, at, target.form, notes)
+    region = _region(results, _SIZES[target.form] if size is None else size or None, at)
+    pair = furthest(results, region)
+    distance = difference(results[pair[0]], results[pair[1]], region)
+    shown = _Shown(source, request, level, results, region, pair, distance, at is None, notes)
     _write(shown, target)
     if console.json:
         console.json_line(_as_json(shown, target))
@@ -173,30 +178,16 @@ def _request(
     return Request(task, (scale or DEFAULT_SCALE) if task == "upscale" else 1.0, variants, options)
 
 
-def _choose_region(
-    source: "Source",
-    request: Request,
-    level: "Level",
-    results: "list[Result]",
-    size: int | None,
-    at: Point | None,
-    form: str,
-    notes: list[str],
-) -> _Shown:
-    """The part of the results to show: around `at`, or where they differ most."""
-    from nsr_cli.compare.results import around, difference, furthest, most_different
+def _region(results: "list[Result]", side: int | None, at: Point | None) -> "Region":
+    """The part of the results to show, of such a side (None: all): around `at`, or where they differ most."""
+    from nsr_cli.compare.results import around, most_different
 
-    side = _SIZES[form] if size is None else size or None
     if at is None:
-        region = most_different(results, side)
-    else:
-        height, width = results[0].pixels.shape[:2]
-        if at.x >= width or at.y >= height:
-            raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
-        region = around(at, side, width, height)
-    pair = furthest(results, region)
-    distance = difference(results[pair[0]], results[pair[1]], region)
-    return _Shown(source, request, level, results, region, pair, distance, at is None, notes)
+        return most_different(results, side)
+    height, width = results[0].pixels.shape[:2]
+    if at.x >= width or at.y >= height:
+        raise UsageError(f"--at {at.x},{at.y} is outside the result of {width}x{height} pixels")
+    return around(at, side, width, height)
 
 
 def _write(shown: _Shown, target: "Target") -> None:

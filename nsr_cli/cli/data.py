@@ -8,7 +8,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError
-from nsr_cli.options.common import Offline
+from nsr_cli.options.common import JsonLines, Offline
 from nsr_cli.terminal.texts import aligned, human_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
 
 @app.callback()
@@ -37,7 +36,7 @@ def data() -> None:
 
 
 @app.command("list")
-def list_(ctx: typer.Context, folder: Data = None, json: Json = False) -> None:
+def list_(ctx: typer.Context, folder: Data = None, json: JsonLines = False) -> None:
     """Show all sets that nsr knows by name, and where each is.
 
     \b
@@ -109,7 +108,7 @@ def verify(
         ),
     ] = None,
     folder: Data = None,
-    json: Json = False,
+    json: JsonLines = False,
 ) -> None:
     """Check the sets on this machine against their sha256.
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.restore import check_chosen
 from nsr_cli.errors import UsageError
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.picture import Model, ScaleOfNetwork
-from nsr_cli.options.tasks import Image
+from nsr_cli.options.tasks import Image, choose_task
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.texts import counted
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from nsr_cli.engine.trace import Trace
     from nsr_cli.explain.choices import Choice
     from nsr_cli.explain.subject import Subject
-    from nsr_cli.planning.single import Source, Target
+    from nsr_cli.planning.reading import Source
+    from nsr_cli.planning.single import Target
     from nsr_cli.steps.levels import Level
-    from nsr_cli.weights.store import WeightStore
 
 _FIRST = "its choices for the first one are shown"
 _WHERE, _WHICH = "What and where", "Which choices"
@@ -112,22 +113,26 @@ def explain(
     are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
     of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
     """
-    from nsr_cli.cli.restore import check_chosen
-    from nsr_cli.options.tasks import choose_task
-    from nsr_cli.planning.single import read, skips_sheet  # numpy and the codecs: not for --help
+    from nsr_cli.planning.reading import read_picture  # numpy and the codecs: not for --help
+    from nsr_cli.planning.single import skips_sheet
     from nsr_cli.steps.colorless import as_restored
     from nsr_cli.steps.levels import find_level
+    from nsr_cli.steps.restorers import color_of
+    from nsr_cli.terminal.downloads import ShownStore
 
     console = console_of(ctx, json)
     target = _target(image, output, shared.if_exists, console)
     if target is not None and skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
-    source = read(image, shared.max_pixels, console)
+    source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     check_chosen(ctx, model, chosen)
     source = as_restored(source)
-    subject = _load(chosen, source, scale, model, _store(shared, console))
+    from nsr_cli.explain.subject import load  # only now: torch loads slowly
+
+    store = ShownStore(console, mirror=shared.mirror, offline=shared.offline)
+    subject = load(chosen, store, scale, color_of(source.picture, chosen), model)
     _check_choice(subject, layer, cardinal)
     run = _observe(source, chosen, level, subject, shared.device, console)
     if target is not None:
@@ -149,21 +154,6 @@ def _target(image: str, output: str | None, if_exists: str | None, console: Cons
             "--json and the picture would both go to stdout: write the picture to a file with -o"
         )
     return target
-
-
-def _store(shared: ViewOptions, console: Console) -> "WeightStore":
-    from nsr_cli.terminal.downloads import ShownStore
-
-    return ShownStore(console, mirror=shared.mirror, offline=shared.offline)
-
-
-def _load(
-    task: str, source: "Source", scale: float | None, model: str | None, store: "WeightStore"
-) -> "Subject":
-    from nsr_cli.explain.subject import load
-
-    color = "gray" if source.picture.is_gray and task != "upscale" else "rgb"
-    return load(task, store, scale, color, model)
 
 
 def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -> None:

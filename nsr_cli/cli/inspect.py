@@ -1,5 +1,6 @@
 """`nsr inspect`: what ails a picture, and the command that would help."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,10 @@ def inspect(
     The quality of a JPEG is read from its tables, that of a re-saved picture estimated from its pixels. Noise is the
     standard deviation of white noise in levels of 0…255, the greatest of the channels.
     """
-    console = console_of(ctx)
-    console.json |= json
     from nsr_cli.imaging.formats import SUFFIXES  # numpy and the codecs: not for --help
     from nsr_cli.planning.listed import listed_paths
 
+    console = console_of(ctx, json)
     gathered = gather(inputs, recursive, SUFFIXES, listed_paths(inputs, files_from, null))
     total = len(gathered.found) + len(gathered.failed)
     if not total:
@@ -202,7 +202,5 @@ def _label(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A path as a shell reads it back, `--` before a leading dash."""
-    import shlex
-
     quoted = shlex.quote(text)
     return f"-- {quoted}" if quoted.startswith("-") and text != STDIN else quoted

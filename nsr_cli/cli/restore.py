@@ -9,7 +9,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
-from nsr_cli.options.config import origin
+from nsr_cli.options.config import is_typed, origin
 from nsr_cli.options.files import Inputs
 from nsr_cli.options.groups import RestoreFlags, takes
 from nsr_cli.options.picture import FitChoice, Height, JpegQuality, Scale, Sigma, Width
@@ -87,18 +87,13 @@ def factor_of(ctx: typer.Context, scale: float | None, width: int | None, height
     Raises:
         UsageError: both a factor and a size were typed, or a way to fill a box without the box.
     """
-    if _is_typed(ctx, "fit") and not (width and height):
+    if is_typed(ctx, "fit") and not (width and height):
         raise UsageError("--fit says how a box is filled: give both --width and --height, or leave it out")
     if not (width or height):
         return scale
-    if scale is not None and _is_typed(ctx, "scale"):
+    if scale is not None and is_typed(ctx, "scale"):
         raise UsageError("--scale and --width/--height exclude each other: give the factor or the size")
     return None
-
-
-def _is_typed(ctx: typer.Context, key: str) -> bool:
-    """Whether an option stands on the command line, and not only in the environment or a settings file."""
-    return getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
 def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Settings) -> int:
@@ -124,8 +119,7 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
         tile=shared.tile,
         max_memory=shared.max_memory,
     )
-    console = console_of(ctx)
-    console.json |= shared.json
+    console = console_of(ctx, shared.json)
     plan = make_plan(_request(ctx, settings, shared, inputs))
     if plan.warning:
         console.warning(plan.warning)
@@ -138,18 +132,11 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
         return exit_code(failures, plan.inputs)
     from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
 
-    return carry_out(
-        plan,
-        settings,
-        console,
-        replaces=shared.if_exists == "overwrite",
-        mirror=shared.mirror,
-        offline=shared.offline,
-    )
+    return carry_out(plan, settings, console, mirror=shared.mirror, offline=shared.offline)
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":
-    from nsr_cli.planning.inputs import is_folder
+    from nsr_cli.planning.kinds import is_folder
     from nsr_cli.planning.listed import listed_paths
     from nsr_cli.planning.naming import Namer, check_template, format_of, template_format
     from nsr_cli.planning.places import Request
@@ -158,11 +145,11 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, input
     if shared.name is not None:
         check_template(shared.name)
     output = Path(shared.output or "")
-    name_is_typed = _is_typed(ctx, "name")
+    name_is_typed = is_typed(ctx, "name")
     if format_of(output.suffix) and not is_folder(output):  # then the name that was typed says enough
         shared = replace(
             shared,
-            format=shared.format if _is_typed(ctx, "format") else None,
+            format=shared.format if is_typed(ctx, "format") else None,
             name=shared.name if name_is_typed else None,
         )
     namer = Namer(
@@ -189,14 +176,14 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
     forms = {job.format for job in plan.jobs}
     if shared.quality is None or not forms or None in forms or forms & LOSSY:
         return
-    shown, chosen = " and ".join(sorted(filter(None, forms))), _is_typed(ctx, "format")
-    names = (shared.output, shared.name if _is_typed(ctx, "name") else None)
+    shown, chosen = " and ".join(sorted(filter(None, forms))), is_typed(ctx, "format")
+    names = (shared.output, shared.name if is_typed(ctx, "name") else None)
     chosen |= any(format_of(Path(name or "").suffix) is not None for name in names)
-    if _is_typed(ctx, "quality") and chosen:
+    if is_typed(ctx, "quality") and chosen:
         raise UsageError(
             f"--quality is for JPEG and WebP, but the result is {shown}: leave it out, or choose --format jpeg"
         )
-    if _is_typed(ctx, "quality") or chosen or shared.format is not None:
+    if is_typed(ctx, "quality") or chosen or shared.format is not None:
         console.note(f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}")
 
 

@@ -33,6 +33,6 @@ COMMANDS: Mapping[str, Lazy] = {
         "nsr_cli.cli.compare:compare", "Show models and strengths side by side where they differ."
     ),
     "explain": Lazy("nsr_cli.cli.explain:explain", "Show which kernels a network chooses for each window."),
-    "config": Lazy("nsr_cli.cli.config_command:app", "Show the settings and where each comes from."),
+    "config": Lazy("nsr_cli.cli.config:app", "Show the settings and where each comes from."),
     "info": Lazy("nsr_cli.cli.info:info", "Show version, devices and caches, or how a picture was made."),
 }

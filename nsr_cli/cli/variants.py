@@ -1,7 +1,7 @@
 """The ways to restore a picture that `nsr compare` shows: models times strengths, each network run once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,11 +67,12 @@ def restored(
         console: shows progress and downloads.
         notice: told what was changed to get a result.
     """
-    from nsr_cli.imaging.alpha import bleed
+    from nsr_cli.engine.finish import visible_color
     from nsr_cli.imaging.color import to_unit
+    from nsr_cli.steps.restorers import color_of
 
-    pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    unit = to_unit(pixels, picture.white)
+    unit = to_unit(visible_color(picture), picture.white)
+    color = color_of(picture, request.task)
     networks = sum(variant.model not in BASELINES for variant in request.variants)
     results: list[Result] = []
     with console.progress(max(networks, 1), "comparing") as bar:
@@ -79,7 +80,6 @@ def restored(
             if variant.model in BASELINES:
                 results.append(_baseline(str(variant.model), unit, request))
                 continue
-            color = "gray" if picture.is_gray and request.task != "upscale" else "rgb"
             restorer = load(
                 variant.model, request.task, request.scale, color, request.options, console, notice
             )
@@ -116,8 +116,6 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
 
 def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
     """The results with distinct labels, where files in several folders have the same name."""
-    from dataclasses import replace
-
     labels = [result.label for result in results]
     if len(set(labels)) == len(labels):
         return results

@@ -1,20 +1,15 @@
 """`nsr weights`: which networks there are, where their files are, and whether they are intact."""
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.import_pth import import_pth
 from nsr_cli.cli.publish import publish
 from nsr_cli.errors import UsageError, WeightsError
-from nsr_cli.files import write_atomic
-from nsr_cli.options.common import Mirror, Offline
-from nsr_cli.options.files import WeightsExists
-from nsr_cli.shown import safe_text
+from nsr_cli.options.common import JsonLines, Mirror, Offline
 from nsr_cli.terminal.texts import aligned, human_bytes
 
 if TYPE_CHECKING:
@@ -27,7 +22,6 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help="Names of weights.  [default: all]", show_default=False),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 
 
 @app.callback()
@@ -43,7 +37,7 @@ def weights() -> None:
 
 
 @app.command("list")
-def list_(ctx: typer.Context, json: Json = False) -> None:
+def list_(ctx: typer.Context, json: JsonLines = False) -> None:
     """Show all weights in the manifest and where each is.
 
     \b
@@ -102,7 +96,7 @@ def pull(
 
 
 @app.command()
-def verify(ctx: typer.Context, names: Names = None, json: Json = False) -> None:
+def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> None:
     """Check the files on this machine against their sha256.
 
     \b
@@ -171,86 +165,8 @@ def prune(ctx: typer.Context) -> None:
         console.note("nothing to remove")
 
 
-@app.command("import")
-def import_(
-    ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A checkpoint in the authors' layout.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            readable=False,
-            help="File to write.  [default: FILE.safetensors]",
-        ),
-    ] = None,
-    if_exists: WeightsExists = None,
-) -> None:
-    """Convert a PyTorch checkpoint of the paper's authors to safetensors.
-
-    \b
-    Examples:
-      nsr weights import nsr_x2.pth -o nsr_x2.safetensors
-      nsr upscale photo.png -s 2 --model ./nsr_x2.safetensors
-
-    Only tensors are read from it, never code. The result is used by its path with --model.
-    """
-    from nsr_cli.planning.single import Target, checked, skips
-
-    console = console_of(ctx)
-    if not source.is_file():
-        raise UsageError(f"there is no file {safe_text(source)}")
-    if _is_safetensors(source):
-        _require_own(source)
-        said = safe_text(source)
-        raise UsageError(
-            f"{said} is safetensors already: use it with --model {said}; import reads .pth files"
-        )
-    path = output or source.with_suffix(".safetensors")
-    target = checked(Target(path, "safetensors"), if_exists or "error", str(source))
-    if skips(target, safe_text(source), console):
-        return
-    import torch
-
-    from nsr_cli.model.checkpoint import save_network
-    from nsr_cli.model.convert import import_pth
-    from nsr_cli.reads import read_regular
-    from nsr_cli.weights.entry import MAX_BYTES
-
-    try:
-        data = read_regular(source, MAX_BYTES)
-    except OSError as error:
-        why = error.strerror or error
-        raise UsageError(f"cannot read {safe_text(source)}: {why}; check the file") from error
-    network = import_pth(data, safe_text(source))
-    about = {"imported_from": source.name, "sha256": hashlib.sha256(data).hexdigest()}
-    write_atomic(path, save_network(network, dtype=torch.float32, about=about))
-    console.note(f"wrote {path}; use it with --model {path}")
-
-
+app.command("import")(import_pth)
 app.command("publish")(publish)
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors do: with the length of a header that is JSON."""
-    from nsr_cli.reads import open_regular
-
-    try:
-        with open_regular(path) as file:
-            start = file.read(9)
-    except OSError:
-        return False
-    return start[8:] == b"{" and 0 < int.from_bytes(start[:8], "little") < path.stat().st_size
-
-
-def _require_own(path: Path) -> None:
-    """Raise `WeightsError` if a safetensors file is not one of nsr's: `--model` would refuse it."""
-    from nsr_cli.model.description import read_start
-    from nsr_cli.weights.entry import MAX_BYTES
-
-    with suppress(OSError):  # too large or just gone: what is said next holds all the same
-        read_start(path, MAX_BYTES)
 
 
 def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":

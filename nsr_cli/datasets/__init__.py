@@ -2,6 +2,6 @@
 
 from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.datasets.registry import PictureSet, Registry, load_registry
-from nsr_cli.datasets.store import DataStore, Finding, find_images
+from nsr_cli.datasets.store import DataStore, Finding
 
-__all__ = ["DataStore", "Finding", "PictureSet", "Registry", "find_images", "list_pictures", "load_registry"]
+__all__ = ["DataStore", "Finding", "PictureSet", "Registry", "list_pictures", "load_registry"]

@@ -160,9 +160,9 @@ class Registry:
         raise UsageError(f"there is no picture set {safe_text(name)}{hint}")
 
 
-def load_registry(path: Path | None = None) -> Registry:
-    """Read the registry of the package, or another one of the same form."""
-    catalogue = json.loads((path or Path(__file__).with_name("registry.json")).read_text(encoding="utf-8"))
+def load_registry() -> Registry:
+    """Read the registry of the package."""
+    catalogue = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
     there = {name: _files(catalogue["template"], facts) for name, facts in catalogue["sets"].items()}
     archives = catalogue["archives"]
     known = {**_KNOWN, **{name: {} for name in (*there, *archives) if name not in _KNOWN}}

@@ -235,11 +235,6 @@ class DataStore:
             )
 
 
-def find_images(name: str, data: Path | None = None) -> list[Path]:
-    """Return the pictures of a set: from `data`/SET, `NSR_DATA`, the cache or the network."""
-    return DataStore(data).find_images(name)
-
-
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

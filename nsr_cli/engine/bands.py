@@ -120,7 +120,7 @@ def rows_at_a_time(width: int, multiple: int = BLOCK) -> int:
     return max(1, _BLOCK_PIXELS // (width * multiple)) * multiple
 
 
-def spread_bands(source: Bands, limit: float = 1.0) -> Bands:
+def spread_bands(source: Bands, limit: float) -> Bands:
     """A picture about to be clipped to [0, limit], in float, with what that cuts off spread over the pixels around."""
     tap, shape = source.tap(), source.shape
 

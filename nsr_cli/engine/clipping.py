@@ -28,9 +28,7 @@ def spread_excess(array: NDArray[np.float32], limit: float = 1.0) -> None:
     planes = array.transpose(2, 0, 1)  # as networks make them, each channel in one piece
     channels, height, width = planes.shape
     rows = max(1, _BLOCK // (channels * width))
-    above = np.zeros(
-        (channels, RADIUS, width), np.float32
-    )  # what was cut off in the last rows of the strip before
+    above = np.zeros((channels, RADIUS, width), np.float32)  # cut off in the last rows of the strip before
     for top in range(0, height, rows):
         strip = planes[:, top : top + rows]
         count = strip.shape[1]

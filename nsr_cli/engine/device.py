@@ -22,7 +22,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Inv
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str) -> torch.device:
     """`auto` is CUDA, else MPS, else the CPU; otherwise `cpu`, `cuda`, `cuda:N` or `mps`, which must exist.
 
     Raises:

@@ -74,8 +74,8 @@ class Runner:
     def __init__(
         self,
         network: Network,
-        device: str = "auto",
-        precision: str = "auto",
+        device: str,
+        precision: str,
         limits: Limits | None = None,
         notice: Notice | None = None,
     ) -> None:

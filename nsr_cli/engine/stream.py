@@ -130,9 +130,7 @@ def network_bands(
     tile_plan: TilePlan,
     level: Tensor | None,
     watch: OverallProgress,
-    convert: Callable[[NDArray[np.float32]], NDArray[Any]] | None = None,
-    *,
-    limit: float | None = None,
+    finish: Finish | None = None,
 ) -> Bands:
     """The picture behind a network.
 
@@ -141,8 +139,7 @@ def network_bands(
         tile_plan: how it is cut.
         level: as for `Runner.run`.
         watch: told parts of tiles done and in all; what it raises ends the work.
-        convert: makes the samples that are wanted of float ones, such as by rounding; None: they stay.
-        limit: as for `Finish`.
+        finish: what becomes of its result; None: it stays float, and is not going to be clipped.
     """
     tap, scale = source.tap(), tile_plan.runner.network.config.scale
     shape = Shape(tile_plan.grid.height * scale, tile_plan.grid.width * scale, source.shape.channels)
@@ -157,8 +154,7 @@ def network_bands(
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
         for tile in tiles:
-            kept = _kept(tile_plan, part, tile, level, watch, limit)
-            kept = kept if convert is None else convert(kept)
+            kept = _kept(tile_plan, part, tile, level, watch, finish)
             if out is None:
                 out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
             out[:, tile.own[1].scaled(scale)] = kept
@@ -175,18 +171,19 @@ def _kept(
     tile: Tile,
     level: Tensor | None,
     watch: OverallProgress,
-    limit: float | None,
-) -> NDArray[np.float32]:
+    finish: Finish | None,
+) -> NDArray[Any]:
     """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
     scale = tile_plan.runner.network.config.scale
     columns = tile.outer[1]
     restored = run_array(
         tile_plan.runner, part[:, columns.start : columns.stop], level, watch, by_channel=tile_plan.by_channel
     )
-    if limit is not None:
-        spread_excess(restored, limit)
+    if finish is not None and finish.limit is not None:
+        spread_excess(restored, finish.limit)
     rows, cols = tile.kept
-    return restored[rows.scaled(scale), cols.scaled(scale)]
+    kept = restored[rows.scaled(scale), cols.scaled(scale)]
+    return kept if finish is None else finish.convert(kept)
 
 
 def restored_bands(
@@ -210,16 +207,13 @@ def restored_bands(
         progress: told parts done and in all.
     """
     watch = OverallProgress(progress, sum(tile_plan.runs for tile_plan in tile_plans))
-    bands, direct = source, strength == 1.0
-    last = (tile_plans[-1].grid.height, tile_plans[-1].grid.width)
-    scale = tile_plans[-1].runner.network.config.scale
-    natural = (last[0] * scale, last[1] * scale)
-    direct = direct and all(size == natural for size in sizes)
+    grid, scale = tile_plans[-1].grid, tile_plans[-1].runner.network.config.scale
+    natural = (grid.height * scale, grid.width * scale)
+    direct = strength == 1.0 and all(size == natural for size in sizes)
+    bands = source
     for index, tile_plan in enumerate(tile_plans):
         final = direct and index == len(tile_plans) - 1
-        convert = finish.convert if final else None
-        limit = finish.limit if final else None
-        bands = network_bands(bands, tile_plan, level, watch, convert, limit=limit)
+        bands = network_bands(bands, tile_plan, level, watch, finish if final else None)
     if direct:
         return bands
     for size in sizes:

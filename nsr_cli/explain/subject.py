@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.engine.finish import visible_color
 from nsr_cli.engine.levels import network_level, runs_by_channel
 from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.stages import load_fitting, read_weights
 from nsr_cli.engine.trace import Trace, trace
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.alpha import bleed
 from nsr_cli.imaging.color import rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.model.network import Network
@@ -89,10 +89,8 @@ def observe(
     """
     config = subject.network.config
     level = network_level(subject.task, config, sigma, quality, picture.channels)
-    pixels = picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
-    seen = _first_seen(
-        to_unit(pixels, picture.white), config.channels, by_channel=subject.runs_by_channel(picture)
-    )
+    unit = to_unit(visible_color(picture), picture.white)
+    seen = _first_seen(unit, config.channels, by_channel=subject.runs_by_channel(picture))
     return trace(subject.network, seen, level, device, progress)
 
 

@@ -20,7 +20,7 @@ from urllib.request import url2pathname
 import requests  # noqa: TID253 - imported by the first download, not before
 from urllib3.exceptions import HTTPError
 
-from nsr_cli.fetch.failure import BrokenError, RefusedError, translated
+from nsr_cli.fetch.failure import LATE, BrokenError, RefusedError, translated
 from nsr_cli.fetch.watch import Watchdog
 from nsr_cli.shown import safe_text
 
@@ -33,7 +33,6 @@ STALL_BYTES = 20 * 1024  # fewer in that time is as good as nothing
 MAX_REDIRECTS = 10
 MAX_WAIT_SECONDS = 30.0  # of what a server asks for with Retry-After
 
-_LATE = "no answer for too long"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -104,11 +103,11 @@ class Client:
                 response = self._follow(request)
         except BrokenError as error:
             if time.monotonic() >= until:
-                raise BrokenError(_LATE) from error
+                raise BrokenError(LATE) from error
             raise
         if time.monotonic() >= until:  # what was cut in the middle of its head can look like an answer
             response.close()
-            raise BrokenError(_LATE)
+            raise BrokenError(LATE)
         return response
 
     def _follow(self, request: Request) -> requests.Response:

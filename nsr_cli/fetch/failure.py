@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import requests  # noqa: TID253 - imported by the first download, not before
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
+LATE = "no answer for too long"
+
 
 class RefusedError(Exception):
     """This address will not deliver the file, however often it is asked; the text says why."""
@@ -39,7 +41,7 @@ def translated() -> Iterator[None]:
             raise RefusedError("its TLS certificate cannot be verified") from error
         raise BrokenError("the secure connection failed") from error
     except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
-        raise BrokenError("no answer for too long") from error
+        raise BrokenError(LATE) from error
     except requests.exceptions.ProxyError as error:
         raise BrokenError("the proxy refuses or does not answer") from error
     except requests.ConnectionError as error:

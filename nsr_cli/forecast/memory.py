@@ -52,6 +52,11 @@ class Sizes:
     """Bytes of the picture's file."""
 
     @property
+    def colors(self) -> int:
+        """Channels of a pixel, without alpha."""
+        return 1 if self.samples < 3 else 3
+
+    @property
     def stored(self) -> int:
         """Bytes of the picture as it is decoded."""
         return self._count(self.size) * self.depth
@@ -121,8 +126,7 @@ def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
     computing = sizes.stored + sizes.result + tiles
     if settings.tta or settings.task == "auto":
         computing = sizes.stored + sizes.floats
-    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
-    needed = max(_decoding(sizes), computing, packing)
+    needed = max(_decoding(sizes), computing, _packing(sizes, form))
     _check_one(needed, sizes, form, settings, ends)
     return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
 
@@ -139,7 +143,7 @@ def _in_bands(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
 
 def _tiles(sizes: Sizes, settings: Settings) -> int:
     """The least bytes that the network's features take."""
-    return features.least(settings, sizes.size, 1 if sizes.samples < 3 else 3, sizes.depth)
+    return features.least(settings, sizes.size, sizes.colors, sizes.depth)
 
 
 def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
@@ -200,6 +204,10 @@ def _decoding(sizes: Sizes) -> int:
     return _DECODED * sizes.stored + _FILES * sizes.file
 
 
+def _packing(sizes: Sizes, form: str) -> int:
+    return sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
+
+
 def _clearing(sizes: Sizes) -> int:
     """Bytes for finding the color under transparency, rows together."""
     if sizes.samples not in (2, 4):
@@ -209,14 +217,13 @@ def _clearing(sizes: Sizes) -> int:
 
 def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
     """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
-    packing = sizes.result + int(_FILE.get(form, _PACKED_FILE) * sizes.result)
-    return max(_computing(sizes, settings, budget), packing)
+    return max(_computing(sizes, settings, budget), _packing(sizes, form))
 
 
 def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
     """Bytes while a picture whose result is in memory is computed: at the most `budget`, if tiles can be made."""
     samples = sizes.result // sizes.depth
-    inside = features.computing(settings, sizes.size, 1 if sizes.samples < 3 else 3)
+    inside = features.computing(settings, sizes.size, sizes.colors)
     computing = sizes.stored + max(inside, samples * FLOAT_BYTES + sizes.result)
     return computing if settings.tta else min(computing, budget)
 

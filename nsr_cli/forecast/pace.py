@@ -29,7 +29,7 @@ Size = tuple[int, int]
 
 
 class Pace:
-    """Counts the pixels and seconds of a run, to be remembered."""
+    """Counts the pixels and seconds of a run, to be remembered or foretold."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class Pace:
         if self._seconds < _LEAST:
             return
         with suppress(OSError, NsrError, ValueError):
-            work = _work(self._pixels, self._settings)
+            work = self.work()
             if work is None:
                 return
             known = {**_read(), _key(self._settings): round(work / self._seconds)}
@@ -57,18 +57,26 @@ class Pace:
             text = json.dumps({"schema": SCHEMA, "multiplications_per_second": latest}, indent=1)
             write_atomic(path, text.encode(), devices=False)
 
+    def work(self) -> float | None:
+        """Multiplications for all pixels so far; None if the networks are not known. Raises as `networks_of`."""
+        if self._settings.task == "auto":  # which steps a picture takes is known only when it is looked at
+            return None
+        total = sum(
+            count * _multiplications(factor, self._settings) for factor, count in self._pixels.items()
+        )
+        return float(total * (_ENSEMBLE if self._settings.tta else 1))
+
 
 def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
     """Seconds of computing for pictures of these widths and heights; None if nothing is remembered."""
     pace = _read().get(_key(settings))
     if pace is None:
         return None
-    pixels: dict[float, int] = {}
+    run = Pace(settings)
     for size in sizes:
-        factor = settings.factor(*size) if settings.task == "upscale" else 1.0
-        pixels[factor] = pixels.get(factor, 0) + math.prod(size)
+        run.add(size, 0.0)
     with suppress(OSError, NsrError, ValueError):
-        work = _work(pixels, settings)
+        work = run.work()
         return None if work is None else work / pace
     return None
 
@@ -90,25 +98,11 @@ def _read() -> dict[str, float]:
     return {key: float(value) for key, value in pairs if type(value) in (int, float) and 0 < value < 1e30}
 
 
-def _work(pixels: dict[float, int], settings: Settings) -> float | None:
-    """Multiplications for so many pixels of inputs at each factor; None if the networks are not known."""
-    total = 0.0
-    for factor, count in pixels.items():
-        each = _multiplications(factor, settings)
-        if each is None:
-            return None
-        total += each * count
-    return total * (_ENSEMBLE if settings.tta else 1)
-
-
-def _multiplications(factor: float, settings: Settings) -> int | None:
+def _multiplications(factor: float, settings: Settings) -> int:
     """Multiplications for each pixel of the input, through all networks on its way. Raises as `networks_of`."""
-    if settings.task == "auto":  # which steps a picture takes is known only when it is looked at
-        return None
     total, pixels = 0, 1
-    for config in networks_of(
-        settings, settings.task, factor, "rgb"
-    ):  # gray ones differ by one part in a hundred
+    # Networks for gray pictures differ by one part in a hundred.
+    for config in networks_of(settings, settings.task, factor, "rgb"):
         total += pixels * config.macs_per_pixel
         pixels *= config.scale**2
     return total

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
@@ -23,15 +22,10 @@ from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, xmp
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-
-DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
-"""What goes wrong with a file that cannot be read."""
+from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
-_HEAD = 64
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 # Programs that pack a file anew also write the time.
 _PNG_PIXELS = frozenset((b"IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT tIME").split())
 _WEBP_PIXELS = frozenset((b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"))
@@ -74,9 +68,9 @@ def digest(data: Readable, keyword: str) -> str | None:
     """sha256 of all metadata of a file but the text under `keyword`; None for formats that hold no such text.
 
     Raises:
-        DecodeError, ValueError, IndexError, struct.error: the file is damaged; `DAMAGE` names them.
+        DecodeError, ValueError, IndexError, struct.error: the file is damaged; `texts_of_file.DAMAGE` names them.
     """
-    kind = codec.sniff(data[:_HEAD])
+    kind = codec.sniff(data[:HEAD])
     if kind not in _PARTS:
         return None
     pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind, keyword))
@@ -102,7 +96,7 @@ def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
 
 def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
     """Where to write what, in the order of the file, so that the digest takes the token's place."""
-    kind = codec.sniff(data[:_HEAD])
+    kind = codec.sniff(data[:HEAD])
     found = digest(data, keyword)
     if found is None:
         return []
@@ -141,14 +135,14 @@ def _texts_of_packet(part: Part) -> tuple[tuple[str, str], ...] | None:
 def _of_png(data: Readable) -> Iterator[Part]:
     for name, place, length in png_chunks(data, _MOST_PARTS):
         if name not in _PNG_PIXELS:
-            yield Part(name.decode("latin-1"), data[place : place + length], place, name in _TEXTS)
+            yield Part(name.decode("latin-1"), data[place : place + length], place, name in pngread.TEXTS)
 
 
 def _of_jpeg(data: Readable) -> Iterator[Part]:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         content = data[place : place + length]
-        if content.startswith(_JPEG_XMP) and marker == markers.APP1:
-            start = len(_JPEG_XMP)
+        if content.startswith(JPEG_XMP) and marker == markers.APP1:
+            start = len(JPEG_XMP)
             yield Part("XMP", content[start:], place + start, holds_texts=True)
         elif marker in _JPEG_METADATA:
             yield Part(str(marker), content, place)

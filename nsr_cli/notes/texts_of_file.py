@@ -18,11 +18,17 @@ from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.png.chunks import SIGNATURE
 from nsr_cli.imaging.tiff import tags
 
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
+"""What goes wrong with a file that cannot be read."""
+
+JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+"""What a packet of XMP in JPEG begins with."""
+
+HEAD = 64
+"""Bytes that tell a file's format."""
+
 _MOST = 1 << 24  # bytes of texts that are read of one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_HEAD = 64
 
 
 def find(path: Path, keyword: str) -> str | None:
@@ -33,10 +39,10 @@ def find(path: Path, keyword: str) -> str | None:
         DecodeError: it is not a picture.
     """
     with FileBytes(path) as data:
-        kind = codec.sniff(data[:_HEAD])
+        kind = codec.sniff(data[:HEAD])
         try:
             texts = _texts(data, kind, keyword)
-        except (DecodeError, ValueError, IndexError, struct.error) as error:
+        except DAMAGE as error:
             raise DecodeError(f"the {kind} file is damaged") from error
     return next((value for key, value in texts if key == keyword), None)
 
@@ -60,7 +66,7 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
     for name, place, length in png_chunks(data, _MOST_PARTS):
         if name == b"IDAT" and found:
             break
-        if name in (*_TEXTS, b"IHDR") and length <= room:
+        if name in (*pngread.TEXTS, b"IHDR") and length <= room:
             room -= length
             kept.append(data[place - 8 : place + length + 4])
             found = found or kept[-1].startswith(start, 8)
@@ -74,7 +80,7 @@ def _of_jpeg(data: Readable) -> bytes | None:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         if marker == markers.APP1:
             content = data[place : place + length]
-            packet = content.removeprefix(_JPEG_XMP) if content.startswith(_JPEG_XMP) else packet
+            packet = content.removeprefix(JPEG_XMP) if content.startswith(JPEG_XMP) else packet
     return packet
 
 

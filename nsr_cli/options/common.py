@@ -111,3 +111,4 @@ Mirror = Annotated[
         help="Address to try first for weights.",
     ),
 ]
+JsonLines = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]

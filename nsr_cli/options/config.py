@@ -168,7 +168,7 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
 
 def origin(context: Any, key: str) -> str:
     """' (from nsr.toml)' and the like for a value that was not given as a flag, else ''."""
-    command = _typed(context)
+    command = _command(context)
     ours = (setting for setting in SETTINGS if setting.parameter == key and command in setting.commands)
     setting, source = next(ours, None), context.get_parameter_source(key)
     if setting is None or source is None:
@@ -179,7 +179,12 @@ def origin(context: Any, key: str) -> str:
     return f" (from {safe_text(found[1])})" if found is not None else ""
 
 
-def _typed(context: Any) -> str:
+def is_typed(context: Any, key: str) -> bool:
+    """Whether an option stands on the command line, and not only in the environment or a settings file."""
+    return getattr(context.get_parameter_source(key), "name", "") == "COMMANDLINE"
+
+
+def _command(context: Any) -> str:
     """The command of a context as it is typed, without `nsr`."""
     names: list[str] = []
     while context.parent is not None:

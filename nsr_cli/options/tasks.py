@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nsr_cli.options.config import is_typed
 from nsr_cli.planning.tasks import task_of
 
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or - for stdin.", show_default=False)]
@@ -24,7 +25,4 @@ _PARAMETERS: Mapping[str, str] = {"upscale": "scale", "denoise": "sigma", "dejpe
 
 def choose_task(ctx: Any, task: str | None) -> str:
     """The task that was named, or the one whose option stands on the command line. Raises as `task_of`."""
-    sources = {one: ctx.get_parameter_source(name) for one, name in _PARAMETERS.items()}
-    return task_of(
-        task, [one for one, found in sources.items() if getattr(found, "name", "") == "COMMANDLINE"]
-    )
+    return task_of(task, [one for one, name in _PARAMETERS.items() if is_typed(ctx, name)])

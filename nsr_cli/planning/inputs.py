@@ -4,23 +4,22 @@ Nothing is opened here but folders. Every path is met once, in a fixed order; pi
 lead back into a folder being read are left out with a reason.
 """
 
-import errno
 import glob
 import os
-import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
+from nsr_cli.planning.kinds import is_folder, kind_of, unread, unreadable
 from nsr_cli.planning.whereabouts import Whereabouts
 from nsr_cli.shown import safe_text
+from nsr_cli.terminal.texts import counted
 
 STDIN = "-"
 
 _SHOWN = 6  # suffixes of files that are not pictures
 
-_LEADS_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
@@ -67,8 +66,16 @@ class Gathered:
 
     @property
     def ignored(self) -> str:
-        """What was not looked at, as `ignored` says it."""
-        return ignored(self.others, self.other_suffixes, self.unvisited)
+        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
+        parts = []
+        if self.others:
+            more = ["..."] if len(self.other_suffixes) > _SHOWN else []
+            shown = ", ".join([*sorted(self.other_suffixes)[:_SHOWN], *more])
+            parts.append(f"{counted(self.others, 'other file')} ignored" + (f" ({shown})" if shown else ""))
+        if self.unvisited:
+            them = "it" if self.unvisited == 1 else "them"
+            parts.append(f"{counted(self.unvisited, 'subfolder')} not looked into (-r takes {them})")
+        return ", ".join(parts)
 
 
 def gather(
@@ -99,62 +106,11 @@ def gather(
     return gathered
 
 
-def ignored(others: int, suffixes: Collection[str], unvisited: int) -> str:
-    """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing.
-
-    Args:
-        others: files in folders that are not named like pictures.
-        suffixes: theirs.
-        unvisited: subfolders that were not looked into.
-    """
-    parts = []
-    if others:
-        shown = ", ".join([*sorted(suffixes)[:_SHOWN], *(["..."] if len(suffixes) > _SHOWN else [])])
-        parts.append(f"{others} other file{'s' * (others > 1)} ignored" + (f" ({shown})" if shown else ""))
-    if unvisited:
-        one = unvisited == 1
-        parts.append(
-            f"{unvisited} subfolder{'s' * (not one)} not looked into (-r takes {'it' if one else 'them'})"
-        )
-    return ", ".join(parts)
-
-
 def nothing_found(gathered: Gathered) -> str:
     """Why nothing is left to do where no input led to a picture, and none failed."""
     where = ", ".join(safe_text(folder) for folder in gathered.folders)
     hint = "; -r looks into its subfolders" if gathered.unvisited else ""
     return f"no pictures in {where}{hint}"
-
-
-def mode_of(path: Path) -> int:
-    """What `path` leads to, as `os.stat` says it; 0 if that cannot be found out, for whatever reason."""
-    try:
-        return path.stat().st_mode
-    except (OSError, ValueError):
-        return 0
-
-
-def is_folder(path: Path) -> bool:
-    """Whether `path` leads to a folder."""
-    return stat.S_ISDIR(mode_of(path))
-
-
-def is_special(path: Path) -> bool:
-    """Whether `path` leads to a device, a pipe or a socket."""
-    mode = mode_of(path)
-    return bool(mode) and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def unreadable(text: str) -> str:
-    """Why a path that was named is not a readable file; empty if it is one."""
-    try:
-        os.lstat(text)  # a folder on the way that may not be entered is another matter than a missing file
-        kind = _kind(Path(text))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return "no such file"
-    except OSError as error:
-        return _unread(error)
-    return {"file": "", "folder": "a folder, not a file"}.get(kind, kind)
 
 
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
@@ -211,9 +167,9 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
                 continue
             path = folder / entry.name
             try:
-                kind = _kind(path)
+                kind = kind_of(path)
             except OSError as error:  # the names of a folder may be read without a right to what they name
-                gathered.failed.append(Remark(str(path), _unread(error)))
+                gathered.failed.append(Remark(str(path), unread(error)))
                 continue
             if kind == "folder":
                 below.append(path)
@@ -235,7 +191,7 @@ def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: G
         try:
             identity = _identity(path)
         except OSError as error:
-            gathered.failed.append(Remark(str(path), _unread(error)))
+            gathered.failed.append(Remark(str(path), unread(error)))
             continue
         if identity in visited:
             gathered.skipped.append(Remark(str(path), "leads to a folder that is already being read"))
@@ -250,31 +206,8 @@ def _entries(folder: Path, gathered: Gathered) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        gathered.failed.append(Remark(str(folder), _unread(error)))
+        gathered.failed.append(Remark(str(folder), unread(error)))
         return []
-
-
-def _kind(path: Path) -> str:
-    """'file', 'folder', or the reason why it is neither. OSError if that cannot be found out."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if error.errno in _LEADS_NOWHERE and os.path.islink(path):  # noqa: PTH114 (Path's may raise)
-            return "a broken link"
-        raise
-    if stat.S_ISREG(mode):
-        return "file"
-    return "folder" if stat.S_ISDIR(mode) else _special(mode)
-
-
-def _special(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a pipe, not a file; feed it to stdin and give -"
-    return "a socket, not a file" if stat.S_ISSOCK(mode) else "a device, not a file"
-
-
-def _unread(error: OSError) -> str:
-    return f"cannot be read: {error.strerror}"
 
 
 def _identity(folder: Path) -> tuple[int, int]:

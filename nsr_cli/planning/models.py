@@ -7,14 +7,13 @@ from nsr_cli.errors import UsageError
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
 
-PICKLES = frozenset({".pth", ".pt", ".ckpt", ".bin", ".pkl"})
-"""Suffixes of files that may run code when they are loaded."""
-
 
 def check_model(model: str | None, task: str) -> None:
     """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
     if model is None:
         return
+    from nsr_cli.weights.entry import PICKLES, TIERS
+
     path = Path(model)
     if path.suffix.lower() in PICKLES:
         raise UsageError(
@@ -27,7 +26,6 @@ def check_model(model: str | None, task: str) -> None:
                 f"{safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
             )
         return
-    from nsr_cli.weights.entry import TIERS
     from nsr_cli.weights.manifest import load_manifest
 
     if model not in TIERS:

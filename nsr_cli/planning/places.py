@@ -6,7 +6,8 @@ from pathlib import Path
 
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import SUFFIXES
-from nsr_cli.planning.inputs import Found, Gathered, is_folder, mode_of
+from nsr_cli.planning.inputs import Found, Gathered
+from nsr_cli.planning.kinds import is_folder, mode_of
 from nsr_cli.planning.naming import Namer, format_of
 from nsr_cli.planning.redo import Earlier
 from nsr_cli.shown import safe_text

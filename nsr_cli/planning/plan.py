@@ -14,17 +14,9 @@ from pathlib import Path
 
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
-from nsr_cli.planning.inputs import (
-    Gathered,
-    Remark,
-    gather,
-    ignored,
-    is_folder,
-    is_special,
-    mode_of,
-    nothing_found,
-)
+from nsr_cli.planning.inputs import Gathered, Remark, gather, nothing_found
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import is_folder, is_special, mode_of
 from nsr_cli.planning.naming import format_of, name_too_long
 from nsr_cli.planning.places import Request, TargetChooser
 from nsr_cli.planning.redo import stamp_of
@@ -44,23 +36,14 @@ class Plan:
     """Inputs that were named and cannot be restored."""
     skipped: tuple[Remark, ...]
     """Entries of folders that are not files to read."""
-    others: int
-    """Files in folders that are not pictures."""
-    other_suffixes: tuple[str, ...] = ()
-    """Theirs, sorted."""
-    unvisited: int = 0
-    """Subfolders that were not looked into."""
+    ignored: str = ""
+    """As of `Gathered`."""
     results: tuple[Remark, ...] = ()
     """Inputs that are left out since an earlier run made them of other inputs."""
     again: tuple[str, ...] = ()
     """Inputs that an earlier run made of other inputs under names of its own: they are restored all the same."""
     rule: str = "skip"
     """What is done about results that are there: `skip`, `overwrite` or `error`."""
-
-    @property
-    def ignored(self) -> str:
-        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
-        return ignored(self.others, self.other_suffixes, self.unvisited)
 
     @property
     def warning(self) -> str:
@@ -124,9 +107,7 @@ def make_plan(request: Request) -> Plan:
         existing=tuple(existing),
         failed=(*gathered.failed, *too_long),
         skipped=tuple(gathered.skipped),
-        others=gathered.others,
-        other_suffixes=tuple(sorted(gathered.other_suffixes)),
-        unvisited=gathered.unvisited,
+        ignored=gathered.ignored,
         results=tuple(results.values()),
         again=_results_again(left, gathered, request),
         rule=rule,

@@ -1,14 +1,49 @@
 """Reading a file, or stdin, that ought to be a picture: never more of it than a picture can have."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from nsr_cli.errors import DecodeError, UsageError
+from nsr_cli.errors import DecodeError, NotReady, PictureError, UsageError
 from nsr_cli.imaging.limits import most_bytes
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.stream import read_stream
-from nsr_cli.planning.inputs import STDIN, unreadable
+from nsr_cli.planning.inputs import STDIN
+from nsr_cli.planning.kinds import is_folder, unread, unreadable
 from nsr_cli.reads import read_regular
+from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console, is_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The picture of a command, with the bytes of its file; `label` is how messages call it."""
+
+    label: str
+    data: bytes
+    picture: Picture
+
+
+def read_picture(image: str, max_pixels: int, console: Console) -> Source:
+    """Read and decode the picture; what is odd about it is said.
+
+    Raises:
+        UsageError: it is a folder, or stdin is a terminal.
+        PictureError, NotReady: it cannot be read or decoded.
+    """
+    label = "stdin" if image == STDIN else image or "''"
+    if image not in ("", STDIN) and is_folder(Path(image)):
+        raise UsageError(f"{safe_text(image)} is a folder: give one picture")
+    try:
+        data = read_input(image, max_pixels, console)
+        with Decoder(max_pixels, notice=console.warning) as decoder:
+            picture = decoder.first(data)
+    except (PictureError, NotReady) as error:
+        raise type(error)(f"{safe_text(label)}: {error}") from error
+    for note in picture.remarks:
+        console.warning(f"{label}: {note}")
+    return Source(label, data, picture)
 
 
 def read_input(text: str, max_pixels: int, console: Console) -> bytes:
@@ -37,7 +72,7 @@ def read_file(path: Path | None, max_pixels: int) -> bytes:
         check_bytes(path.stat().st_size, max_pixels)
         return read_regular(path, most_bytes(max_pixels))
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
 
 
 def check_bytes(stored: int, max_pixels: int) -> None:
@@ -57,7 +92,7 @@ def _read_stdin(max_pixels: int, console: Console) -> bytes:
     try:
         data = next(pictures)
     except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+        raise DecodeError(unread(error)) from error
     try:
         more = next(pictures, None) is not None
     except (DecodeError, OSError):  # whatever it is, it was not asked for

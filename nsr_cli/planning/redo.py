@@ -13,7 +13,8 @@ from pathlib import Path
 
 from nsr_cli.errors import NsrError, WriteError
 from nsr_cli.notes import metadatadigest, provenance
-from nsr_cli.planning.settings import Settings, arguments_of
+from nsr_cli.notes.texts_of_file import DAMAGE
+from nsr_cli.planning.settings import Settings
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.weights.entry import COLORS, TASKS
@@ -46,7 +47,7 @@ def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
             return False
         with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
             return provenance.digest(decoder.pages(data)) == record["pixels"]
-    except (OSError, *metadatadigest.DAMAGE):
+    except (OSError, *DAMAGE):
         return False
 
 
@@ -70,7 +71,7 @@ class Earlier:
             return False
         if self._settings.strip:  # a result of this run would have no note, nor what else was to be dropped
             return True
-        arguments = arguments_of(self._settings, form, animated="frames" in record)
+        arguments = self._settings.arguments(form, animated="frames" in record)
         if record["command"] != provenance.command_of(arguments):
             return True
         used = set(record["model_sha256"].split("+"))

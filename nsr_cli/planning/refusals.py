@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.files import write_error
-from nsr_cli.planning.inputs import is_folder, is_special
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.kinds import is_folder, is_special
 from nsr_cli.planning.whereabouts import Whereabouts, nearest_existing
 from nsr_cli.shown import safe_text
 
@@ -36,7 +36,7 @@ def distinct(jobs: Iterable[Job], where: Whereabouts) -> list[Job]:
     return left
 
 
-def check_inputs_kept(jobs: "Sequence[Job]", if_exists: str | None) -> None:
+def check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
     """UsageError if a result would replace an input, under whatever name or link, that was not given up."""
     sources: dict[tuple[int, int], Job] = {}
     for job in jobs:
@@ -57,7 +57,7 @@ def check_inputs_kept(jobs: "Sequence[Job]", if_exists: str | None) -> None:
         )
 
 
-def check_folders(jobs: "Iterable[Job]") -> None:
+def check_folders(jobs: Iterable[Job]) -> None:
     """WriteError unless every folder for results exists or can be made, and can be written."""
     # What is sent to a device or a pipe is not put beside it.
     targets = [job.target for job in jobs if job.target is not None and not is_special(job.target)]

@@ -139,8 +139,13 @@ class Settings:
             return None
         return self.scale or round(self.result_size(width, height)[0] / width, 4)
 
-    def arguments(self) -> list[str]:
-        """The arguments that decide the pixels, as for a shell; `nsr` and the inputs are left out."""
+    def arguments(self, form: str | None = None, *, animated: bool = False) -> list[str]:
+        """The arguments that decide the pixels of a result, as for a shell; `nsr` and the inputs are left out.
+
+        Args:
+            form: the result's format.
+            animated: whether the input was an animation.
+        """
         parts: list[str] = [self.task]
         numbers: dict[str, float | None] = {
             "--scale": self.scale,
@@ -160,7 +165,10 @@ class Settings:
             parts += ["--model", Path(self.model).name]
         for task, model in self.models:
             parts += ["--model", f"{task}={Path(model).name}"]
-        return parts + (["--tta"] if self.tta else [])
+        parts += ["--tta"] if self.tta else []
+        if form in LOSSY and self.write_quality is not None:
+            parts += ["--quality", str(self.write_quality)]
+        return parts + (["--all-frames"] if animated and self.all_frames else [])
 
     def _fitted(self, width: int, height: int) -> tuple[int, int]:
         across = self.width / width if self.width else math.nan
@@ -172,13 +180,6 @@ class Settings:
         else:
             factor = across if self.width else down
         return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def arguments_of(settings: Settings, form: str | None, *, animated: bool = False) -> list[str]:
-    """All arguments that decide the pixels of a result in a format, where the input was an animation or was not."""
-    quality = settings.write_quality if form in LOSSY else None
-    arguments = settings.arguments() + ([] if quality is None else ["--quality", str(quality)])
-    return arguments + (["--all-frames"] if animated and settings.all_frames else [])
 
 
 def _exact(value: float) -> str:

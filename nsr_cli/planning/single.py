@@ -1,24 +1,20 @@
-"""One picture in, one sheet or page out: for the commands that show rather than restore."""
+"""Where the one file goes that a command makes, such as a sheet or a page, and whether it may go there."""
 
 import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nsr_cli.errors import NotReady, PictureError, UsageError
+from nsr_cli.errors import UsageError
 from nsr_cli.files import write_atomic, write_error
-from nsr_cli.imaging.picture import Picture
-from nsr_cli.planning.inputs import STDIN, is_folder, mode_of
-from nsr_cli.planning.places import checked_output
-from nsr_cli.planning.reading import read_input
+from nsr_cli.planning.inputs import STDIN
+from nsr_cli.planning.kinds import is_folder, mode_of
+from nsr_cli.planning.places import STDOUT, checked_output
 from nsr_cli.planning.refusals import check_folder
-from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console, is_terminal
-
-STDOUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +32,6 @@ class Target:
     def label(self) -> str:
         """How messages call it."""
         return "stdout" if self.path is None else safe_text(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The picture of a command, with the bytes of its file; `label` is how messages call it."""
-
-    label: str
-    data: bytes
-    picture: Picture
 
 
 def place(
@@ -115,7 +102,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
                 "--if-exists skip leaves it"
             )
         if rule == "skip":
-            return Target(path, target.form, there=True)
+            return replace(target, there=True)
     check_folder(path.parent, option)
     return target
 
@@ -141,27 +128,6 @@ def skips_sheet(target: Target, image: str, console: Console) -> bool:
             }
         )
     return skips(target, image, console)
-
-
-def read(image: str, max_pixels: int, console: Console) -> Source:
-    """Read and decode the picture; what is odd about it is said.
-
-    Raises:
-        UsageError: it is a folder, or stdin is a terminal.
-        PictureError, NotReady: it cannot be read or decoded.
-    """
-    label = "stdin" if image == STDIN else image or "''"
-    if image not in ("", STDIN) and is_folder(Path(image)):
-        raise UsageError(f"{safe_text(image)} is a folder: give one picture")
-    try:
-        data = read_input(image, max_pixels, console)
-        with Decoder(max_pixels, notice=console.warning) as decoder:
-            picture = decoder.first(data)
-    except (PictureError, NotReady) as error:
-        raise type(error)(f"{safe_text(label)}: {error}") from error
-    for note in picture.remarks:
-        console.warning(f"{label}: {note}")
-    return Source(label, data, picture)
 
 
 def write(target: Target, data: bytes) -> None:

@@ -16,9 +16,8 @@ from nsr_cli.sandbox.shared import INHERITED, SharedFile
 from nsr_cli.shown import safe_text
 
 _TICK = 0.1  # seconds between looks at the clock
-_STARTING = (
-    30.0  # seconds that the interpreter and the libraries may take to load: they need 2, on a busy machine 10
-)
+# Seconds that the interpreter and the libraries may take to load: they need 2, on a busy machine 10.
+_STARTING = 30.0
 _LONGEST_TRACE = 20_000  # characters
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # no library does that
 

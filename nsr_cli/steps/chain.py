@@ -39,7 +39,7 @@ class Chain:
         sample: makes pixels of parts of the picture; `bands` needs it if a level depends on the steps before.
     """
 
-    def __init__(self, links: Sequence[Link], sample: Sample | None = None) -> None:
+    def __init__(self, links: Sequence[Link], sample: Sample | None) -> None:
         self.links = tuple(links)
         self.taken: tuple[Link, ...] = ()
         self._sample = sample

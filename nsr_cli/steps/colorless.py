@@ -7,20 +7,18 @@ A network for color would give them fringes, and they would come out otherwise t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.planning.single import Source
+from nsr_cli.planning.reading import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
-
-if TYPE_CHECKING:
-    from nsr_cli.engine.bands import Bands
 
 _ROWS = 256  # that are compared at a time: most color pictures are known by their first ones
 
@@ -33,15 +31,13 @@ def is_colorless(picture: Picture) -> bool:
     return all(_are_equal(pixels[top : top + _ROWS]) for top in range(0, len(pixels), _ROWS))
 
 
-def are_colorless(bands: "Bands", check: Callable[[], None]) -> bool:
+def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
     """The same of rows of three channels, with or without alpha behind them.
 
     Args:
         bands: the rows, which are read up to the first that have a color.
         check: called again and again; what it raises ends the reading.
     """
-    from nsr_cli.engine.bands import blocks, rows_at_a_time
-
     tap = bands.tap()
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
         check()
@@ -100,7 +96,7 @@ class ColorlessRestorer:
 
     def bands(
         self,
-        source: "Bands",
+        source: Bands,
         dtype: DTypeLike,
         options: RestoreOptions,
         *,
@@ -108,18 +104,17 @@ class ColorlessRestorer:
         clipped: bool,
         white: White | None,
         progress: Progress | None,
-    ) -> "Bands":
+    ) -> Bands:
         """Restore colorless rows to rows of three equal channels."""
         gray = _changed(source, 1, lambda rows: rows[..., :1])
-        more: dict[str, Any] = {"memory": memory, "clipped": clipped, "white": white, "progress": progress}
-        made = self.restorer.bands(gray, dtype, options, **more)
+        made = self.restorer.bands(
+            gray, dtype, options, memory=memory, clipped=clipped, white=white, progress=progress
+        )
         return _changed(made, 3, _thrice)
 
 
-def _changed(source: "Bands", channels: int, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "Bands":
+def _changed(source: Bands, channels: int, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Bands:
     """Rows that come from those of a source, one by one, with other channels."""
-    from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
-
     tap, shape = source.tap(), source.shape
     spans = blocks(shape.height, rows_at_a_time(shape.width))
     return Bands(

@@ -10,8 +10,8 @@ from nsr_cli.imaging.findings.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.model.levels import MAX_SIGMA
+from nsr_cli.planning.reading import Source
 from nsr_cli.planning.settings import Settings
-from nsr_cli.planning.single import Source
 from nsr_cli.shown import safe_text
 from nsr_cli.steps.remedy import Step, remedies
 from nsr_cli.terminal.console import Console

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from numpy.typing import DTypeLike
 
+from nsr_cli.engine.bands import Bands
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import NsrError
@@ -15,9 +16,6 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.remedy import Step
 from nsr_cli.terminal.console import Console
-
-if TYPE_CHECKING:
-    from nsr_cli.engine.bands import Bands
 
 
 class Weights(Protocol):
@@ -61,7 +59,7 @@ class RestorerLike(Protocol):
 
     def bands(
         self,
-        source: "Bands",
+        source: Bands,
         dtype: DTypeLike,
         options: RestoreOptions,
         *,
@@ -69,7 +67,7 @@ class RestorerLike(Protocol):
         clipped: bool,
         white: White | None,
         progress: Progress | None,
-    ) -> "Bands":
+    ) -> Bands:
         """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
 
 
@@ -91,6 +89,11 @@ class Unstartable(Exception):
     """No restorer can be loaded at all; `args[0]` is the NsrError that says why."""
 
 
+def color_of(picture: Picture, task: str) -> str:
+    """Which networks a picture wants, `rgb` or `gray`: all that enlarge are for color."""
+    return "gray" if picture.is_gray and task != "upscale" else "rgb"
+
+
 class Restorers:
     """Loads restorers through `load` and keeps them, one for each kind of picture."""
 
@@ -109,9 +112,8 @@ class Restorers:
             Unstartable: it cannot be loaded, nor could any other.
             NsrError: it cannot be loaded, but others could.
         """
-        upscale = task == "upscale"
-        color = "gray" if page.is_gray and not upscale else "rgb"
-        key = (color, self._settings.factor(page.width, page.height) if upscale else None, task)
+        factor = self._settings.factor(page.width, page.height) if task == "upscale" else None
+        key = (color_of(page, task), factor, task)
         if key not in self._known:
             started = time.perf_counter()
             self._known[key] = self._loaded(key)

@@ -19,7 +19,7 @@ _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
 def colored(stream: IO[str]) -> bool:
-    """Whether `stream` should get color: FORCE_COLOR, else a terminal that is not dumb without NO_COLOR."""
+    """Whether `stream` gets color: never with NO_COLOR, else with FORCE_COLOR or on a terminal that is not dumb."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

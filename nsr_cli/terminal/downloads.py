@@ -3,22 +3,14 @@
 from nsr_cli.fetch import Progress
 from nsr_cli.terminal.console import Console
 from nsr_cli.weights.entry import WeightEntry
-from nsr_cli.weights.manifest import Manifest
 from nsr_cli.weights.store import WeightStore
 
 
 class ShownStore(WeightStore):
     """A `WeightStore` that shows on `console` what it downloads."""
 
-    def __init__(
-        self,
-        console: Console,
-        manifest: Manifest | None = None,
-        *,
-        mirror: str | None = None,
-        offline: bool = False,
-    ) -> None:
-        super().__init__(manifest, mirror=mirror, offline=offline)
+    def __init__(self, console: Console, *, mirror: str | None, offline: bool) -> None:
+        super().__init__(mirror=mirror, offline=offline)
         self._console = console
 
     def read(self, weights: WeightEntry | str, progress: Progress | None = None) -> tuple[WeightEntry, bytes]:

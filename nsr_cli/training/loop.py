@@ -90,7 +90,7 @@ class Trainer:
         left = saved.state.get("unvalidated")
         self.unvalidated = None if left is None else Unvalidated(**left)
 
-    def fit(self, stop: Stop = lambda: 0) -> None:
+    def fit(self, stop: Stop) -> None:
         """Train to the end of the run or until it is asked to stop, and save.
 
         Args:

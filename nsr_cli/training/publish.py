@@ -19,13 +19,18 @@ from nsr_cli.reads import read_regular
 from nsr_cli.shown import safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.best import load_best
-from nsr_cli.training.recipe import Recipe, Task, find_task
+from nsr_cli.training.recipe import Kind, Recipe, Task, find_task
 from nsr_cli.training.status import Notify, ignore
 from nsr_cli.training.storage import Checkpoint
 from nsr_cli.weights.entry import MAX_BYTES, MAX_TEXT, WeightEntry, check_file, check_new_name
 from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
 
 LICENSE = "MIT"
+_LEVELS: Mapping[Kind, tuple[float, float] | None] = {
+    "upscale": None,
+    "denoise": (0.0, MAX_SIGMA),
+    "dejpeg": (float(QUALITIES[0]), float(QUALITIES[1])),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +155,11 @@ def publish(
     check(name, manifest, task)
     about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
     data = save_network(trained.network, dtype=torch.float16, about=about)
-    levels = {"upscale": None, "denoise": (0.0, MAX_SIGMA), "dejpeg": tuple(map(float, QUALITIES))}[task.kind]
     entry = WeightEntry(
         name=name,
         task=task.kind,
         scale=task.scale if task.kind == "upscale" else None,
-        levels=levels,  # type: ignore[arg-type]
+        levels=_LEVELS[task.kind],
         color=task.color,
         preset=_preset(recipe),
         window=recipe.network.window,

@@ -40,9 +40,7 @@ class RunOptions:
     device: torch.device
     autocast: torch.dtype | None = None  # number type of the forward pass, None for float32
     resume: bool = False  # go on from the last checkpoint; starts anew where there is none yet
-    init: Callable[[], Network] | None = (
-        None  # reads weights to start from as far as they fit, see `start.initial`
-    )
+    init: Callable[[], Network] | None = None  # reads the weights to start from, see `start.initial`
     benchmark: Benchmark | None = None  # None: the held-out pictures
 
 

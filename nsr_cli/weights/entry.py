@@ -18,7 +18,9 @@ from nsr_cli.shown import safe_text
 TASKS = ("upscale", "denoise", "dejpeg")
 COLORS = ("rgb", "gray")
 TIERS = ("base", "lite")
-FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pkl")
+PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
+"""Suffixes of files that may run code when they are loaded."""
+FILE_SUFFIXES = (".safetensors", *PICKLES)
 """A model whose name ends like this is a file, be it one that is refused."""
 
 _OTHER_MODELS = ("bicubic", "input")  # what stands in the place of weights in `nsr eval` and `nsr compare`

@@ -61,8 +61,7 @@ class Bench:
         settings = Settings(task, **options)
         namer = Namer(settings.tag, None, form, settings.name_fields())
         plan = make_plan(Request(inputs, namer, output, **where))
-        replaces = where.get("if_exists") == "overwrite"
-        return run(plan, settings, self.load, self.console, replaces=replaces)
+        return run(plan, settings, self.load, self.console)
 
 
 @pytest.fixture
@@ -371,7 +370,7 @@ def resumed(done: int, targets: list[str | None], rule: str = "skip", source: st
         )
         for i, target in enumerate(targets)
     )
-    return _how_to_resume(Plan(jobs, (), (), (), 0, rule=rule), Tally(done=done))
+    return _how_to_resume(Plan(jobs, (), (), (), rule=rule), Tally(done=done))
 
 
 def test_what_is_said_of_an_interrupted_run_holds_for_one_picture_for_pipes_and_in_place() -> None:
@@ -647,7 +646,7 @@ def test_a_result_that_appears_meanwhile_stays_and_costs_no_work(
         paint(Path("d_x2/b.png"), 6, 6)
         return bench.load(*key)
 
-    assert run(plan, settings, load, bench.console, replaces=False) == (3 if rule == "error" else 0)
+    assert run(plan, settings, load, bench.console) == (3 if rule == "error" else 0)
     said = capsys.readouterr().err
     for name in ("a", "b"):
         appeared = f"d_x2/{name}.png appeared in the meantime"

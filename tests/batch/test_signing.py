@@ -32,31 +32,31 @@ def note(page: Picture) -> Any:
 
 def test_the_note_has_the_command_the_weights_and_the_pixels(outcome: Outcome) -> None:
     settings = Settings("denoise", sigma=12.0, write_quality=90)
-    assert note(signed(PAGE, settings, outcome, "PNG", "cd")) == {
+    assert note(signed(PAGE, settings, outcome, "PNG", "cd", 1, None)) == {
         "version": nsr_cli.__version__,
         "command": "nsr denoise --sigma 12",
         "model": "best",
         "model_sha256": "ab" * 32,
         "pixels": "cd",
     }
-    lossy = note(signed(PAGE, settings, outcome, "JPEG", None))
+    lossy = note(signed(PAGE, settings, outcome, "JPEG", None, 1, None))
     assert lossy["command"].endswith(" --quality 90") and "pixels" not in lossy
 
 
 def test_of_auto_it_has_the_steps_and_of_an_animation_the_frames(outcome: Outcome) -> None:
     settings = Settings("auto", all_frames=True)
-    assert note(signed(PAGE, settings, outcome, "PNG", None))["steps"] == "noise level 12"
+    assert note(signed(PAGE, settings, outcome, "PNG", None, 1, None))["steps"] == "noise level 12"
     still, pages = (
-        note(signed(page, settings, outcome, "TIFF", None, count))
+        note(signed(page, settings, outcome, "TIFF", None, count, None))
         for page, count in ((PAGE, 1), (replace(PAGE, source="TIFF"), 2))
     )
     assert still == pages and "frames" not in still and "--all-frames" not in still["command"]
-    film = note(signed(replace(PAGE, source="GIF"), settings, outcome, "GIF", None, 2))
+    film = note(signed(replace(PAGE, source="GIF"), settings, outcome, "GIF", None, 2, None))
     assert film["command"].endswith(" --all-frames") and film["frames"] == "all"
     outcome.is_first_frame = True
-    assert note(signed(PAGE, settings, outcome, "GIF", None))["frames"] == "first"
+    assert note(signed(PAGE, settings, outcome, "GIF", None, 1, None))["frames"] == "first"
 
 
 def test_a_stripped_result_has_no_note(outcome: Outcome) -> None:
     settings = Settings("denoise", strip=True)
-    assert signed(PAGE, settings, outcome, "PNG", "cd") is PAGE
+    assert signed(PAGE, settings, outcome, "PNG", "cd", 1, None) is PAGE

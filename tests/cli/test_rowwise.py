@@ -34,13 +34,13 @@ MIB = 1 << 20
 def apart(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pages never go together; the list gets the number of pages of each file that is restored in bands."""
     counts: list[int] = []
-    true = rowwise.RowWriter.restore
+    true = rowwise.RowWriter.write
 
-    def restore(self: Any, found: Any, *more: Any) -> None:
-        counts.append(len(found.leaves))
-        true(self, found, *more)
+    def write(self: rowwise.RowWriter, *more: Any) -> None:
+        counts.append(len(self.streamed.leaves))
+        true(self, *more)
 
-    monkeypatch.setattr(rowwise.RowWriter, "restore", restore)
+    monkeypatch.setattr(rowwise.RowWriter, "write", write)
     monkeypatch.setattr(memory, "_WRITING", 0)
     monkeypatch.setattr(memory, "_together", lambda *_: 1 << 40)
     return counts

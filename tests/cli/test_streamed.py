@@ -38,13 +38,13 @@ BUDGET = 12 << 20
 def tight(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """So little memory that pictures of 300×80 go in bands; the list gets the names of those that do."""
     gone: list[str] = []
-    true = rowwise.RowWriter.restore
+    true = rowwise.RowWriter.write
 
-    def restore(self: Any, found: Any, restorers: Any, outcome: Any, *more: Any) -> None:
-        gone.append(outcome.label)
-        true(self, found, restorers, outcome, *more)
+    def write(self: rowwise.RowWriter, *more: Any) -> None:
+        gone.append(self.outcome.label)
+        true(self, *more)
 
-    monkeypatch.setattr(rowwise.RowWriter, "restore", restore)
+    monkeypatch.setattr(rowwise.RowWriter, "write", write)
     monkeypatch.setattr(memory, "_WRITING", 0)
     monkeypatch.setattr(memory, "in_one_piece", lambda sizes: 1 << 40)
     return gone
@@ -130,7 +130,7 @@ def test_levels_are_found_in_parts_of_the_picture(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 80 * 130)
+    monkeypatch.setattr("nsr_cli.batch.heldsource._SAMPLE_PIXELS", 80 * 130)
     flat = np.clip(128 + 20 * RANDOM.standard_normal((300, 80, 3)), 0, 255).astype(np.uint8)
     save(tmp_path / "a.tif", flat)
     assert inside("denoise", "a.tif", "--model", level_model, "--max-memory", str(BUDGET)) == 0
@@ -493,7 +493,7 @@ def test_a_dry_run_of_auto_looks_at_parts_of_a_large_file(
         return true(decoder, data)
 
     monkeypatch.setattr(Decoder, "pages", pages)
-    monkeypatch.setattr("nsr_cli.batch.tiffsource._SAMPLE_PIXELS", 96 * 128)
+    monkeypatch.setattr("nsr_cli.batch.heldsource._SAMPLE_PIXELS", 96 * 128)
     assert inside("auto", "a.tif", "--dry-run", "--max-memory", "80M") == 0
     assert "a.tif -> a_auto.tif  96x288 -> 96x288  dejpeg (quality 85)" in capfd.readouterr().out
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]

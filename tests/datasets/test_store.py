@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nsr_cli.datasets import DataStore, PictureSet, Registry, find_images, load_registry
+from nsr_cli.datasets import DataStore, PictureSet, Registry, load_registry
 from nsr_cli.datasets import store as store_module
 from nsr_cli.datasets.archive import extract
 from nsr_cli.datasets.registry import Archive, RemoteFile
@@ -231,7 +231,7 @@ def test_manual_sets(make_store: MakeStore, tmp_path: Path) -> None:
     fill(tmp_path / "given" / "locked", dict.fromkeys(("1.png", "2.png", "3.png"), b"x"))
     assert len(make_store(tmp_path / "given").find_images("Locked")) == 3
     with pytest.raises(DataError, match=r"www\.manga109\.org"):
-        find_images("manga109")
+        DataStore().find_images("manga109")
 
 
 def test_what_a_failed_download_left_is_no_set(make_store: MakeStore, tmp_path: Path) -> None:

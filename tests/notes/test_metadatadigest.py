@@ -16,8 +16,9 @@ from nsr_cli.imaging.ifd import Value
 from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
-from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.notes import provenance
 from nsr_cli.notes.metadatadigest import digest, seal, seal_file
+from nsr_cli.notes.texts_of_file import DAMAGE
 from tests.cli.kinds import profile
 
 TOKEN = secrets.token_hex(32)
@@ -139,5 +140,5 @@ def test_formats_without_notes_have_none_and_damage_is_told() -> None:
     first = int.from_bytes(circle[4:8], "little")
     after = first + 2 + 12 * int.from_bytes(circle[first : first + 2], "little")
     circle[after : after + 4] = first.to_bytes(4, "little")
-    with pytest.raises(metadatadigest.DAMAGE):
+    with pytest.raises(DAMAGE):
         digest(bytes(circle), provenance.KEYWORD)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from nsr_cli.errors import UsageError
-from nsr_cli.planning.inputs import Gathered, gather, unreadable
+from nsr_cli.planning.inputs import Gathered, gather
+from nsr_cli.planning.kinds import unreadable
 
 SUFFIXES = {".png", ".jpg"}
 

@@ -9,7 +9,8 @@ import pytest
 from nsr_cli.errors import DecodeError, UsageError, WriteError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.planning.single import Target, place, read
+from nsr_cli.planning.reading import read_picture
+from nsr_cli.planning.single import Target, place
 from nsr_cli.terminal.console import Console
 
 FORMS = {".png": "PNG", ".html": "HTML"}
@@ -66,7 +67,7 @@ def test_what_is_empty_names_nothing() -> None:
     Path("_x.png").touch()  # what the empty name's own result would be called
     assert place("", None, "_x", FORMS, "overwrite").path == Path("_x.png")
     with pytest.raises(DecodeError, match=r"^'': no such file$"):
-        read("", 1000, Console())
+        read_picture("", 1000, Console())
 
 
 def test_devices_are_written_to() -> None:
@@ -87,11 +88,11 @@ def test_a_picture_is_decoded_in_a_process_of_its_own(monkeypatch: pytest.Monkey
     stored = codec.encode_pages([Picture(np.full((4, 5, 3), level, np.uint8)) for level in (9, 99)], "TIFF")
     Path("in/b.tif").write_bytes(stored)
     monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
-    found = read("in/b.tif", 1 << 20, Console())
+    found = read_picture("in/b.tif", 1 << 20, Console())
     assert (found.label, found.data) == ("in/b.tif", stored)
     assert (found.picture.width, int(found.picture.pixels[0, 0, 0])) == (5, 9)
 
 
 def test_what_is_wrong_with_a_picture_is_one_line_with_its_name() -> None:
     with pytest.raises(DecodeError, match=r"^in/a\.png: the file is empty$"):
-        read("in/a.png", 1 << 20, Console())
+        read_picture("in/a.png", 1 << 20, Console())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsr_cli.weights import WeightEntry
+from nsr_cli.weights.entry import WeightEntry
 from tests.folder_server import FolderServer, serving
 
 MakeEntry = Callable[..., WeightEntry]

@@ -9,8 +9,10 @@ import pytest
 
 from nsr_cli.errors import FetchError, UsageError, WeightsError
 from nsr_cli.fetch import fetch
-from nsr_cli.weights import Manifest, WeightEntry, WeightStore
 from nsr_cli.weights import store as store_module
+from nsr_cli.weights.entry import WeightEntry
+from nsr_cli.weights.manifest import Manifest
+from nsr_cli.weights.store import WeightStore
 from tests.folder_server import FolderServer
 
 if TYPE_CHECKING:

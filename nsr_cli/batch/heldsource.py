@@ -1,0 +1,74 @@
+"""A picture that is in memory as a source of rows, and which of a picture's rows estimates are made of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
+from nsr_cli.engine.tiles import Span
+from nsr_cli.imaging import whites
+from nsr_cli.imaging.picture import Picture
+
+_SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
+_SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A picture that is in memory, as a source of rows."""
+
+    page: Picture
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def bands(self) -> Bands:
+        """All rows, from the top, alpha last."""
+        page, width = self.page, self.page.width
+        shape = Shape(page.height, width, samples_of(page))
+        return Bands(
+            shape,
+            blocks(page.height, rows_at_a_time(width, 1)),
+            lambda span: joined(_rows(page, span)),
+            page.white,
+        )
+
+    def sample(self, most: int) -> NDArray[Any]:
+        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`, as of `whites.in_whole_range`.
+
+        All of it if it is small.
+        """
+        spans = sample_spans(self.page, most)
+        found = np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
+        return whites.in_whole_range(found, self.page.white)
+
+
+def sample_spans(page: Picture, most: int) -> list[Span]:
+    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread.
+
+    They have up to `most` pixels, but there is one part at least.
+    """
+    count = max(1, min(most, _SAMPLE_PIXELS) // (page.width * _SAMPLE_ROWS))
+    if count * _SAMPLE_ROWS >= page.height:
+        return [Span(0, page.height)]
+    step = max(_SAMPLE_ROWS, page.height // count // 8 * 8)
+    return [Span(top, top + _SAMPLE_ROWS) for top in range(0, page.height - _SAMPLE_ROWS + 1, step)]
+
+
+def samples_of(page: Picture) -> int:
+    """Values for a pixel, alpha included."""
+    return page.channels + (page.alpha is not None)
+
+
+def _rows(page: Picture, span: Span) -> Picture:
+    rows = slice(span.start, span.stop)
+    return page.with_pixels(page.pixels[rows], None if page.alpha is None else page.alpha[rows])
+
+
+def joined(picture: Picture) -> NDArray[Any]:
+    """Samples (H, W, S), alpha last."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2)
