@@ -166,7 +166,7 @@ def test_weights_that_are_missing_end_the_run_with_one_line(
     inside: Inside, album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = Manifest((), Path().absolute().as_uri())
-    monkeypatch.setattr("nsr_cli.weights.manifest.load_manifest", lambda: empty)
+    monkeypatch.setattr("nsr_cli.weights.store.load_manifest", lambda: empty)
     assert inside("auto", "album/clean.png", "album/small.jpg") == 4
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nsr: ")]
     assert len(errors) == 1 and "no weights for dejpeg" in errors[0] and "--model" in errors[0]

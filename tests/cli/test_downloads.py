@@ -22,7 +22,8 @@ def mirror(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         digest, (), False, "test", {}, "MIT",
     )  # fmt: skip
     manifest = Manifest((entry,), tmp_path.as_uri())
-    monkeypatch.setattr("nsr_cli.weights.manifest.load_manifest", lambda: manifest)
+    for module in ("manifest", "store"):
+        monkeypatch.setattr(f"nsr_cli.weights.{module}.load_manifest", lambda: manifest)
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "tiny.safetensors").write_bytes(data)
     return tmp_path / "mirror"

@@ -379,7 +379,7 @@ def test_add_entry_refuses_what_could_not_be_read_back(make_entry: "MakeEntry", 
 
 def test_no_heavy_library_is_imported() -> None:
     code = (
-        "import sys, nsr_cli.weights as w; w.WeightStore(); w.load_manifest();"
+        "import sys; from nsr_cli.weights.store import WeightStore; WeightStore();"
         "sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'requests', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
