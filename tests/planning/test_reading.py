@@ -44,13 +44,19 @@ def test_a_picture_on_stdin_is_taken_whole(more: bytes, monkeypatch: pytest.Monk
     assert read_input("-", 1000, Console()) == PNM
 
 
-@pytest.mark.parametrize("more", [PNM, b"no picture"])
-def test_of_several_the_first_is_taken_and_that_is_said(
-    more: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (PNM, "only its first picture is taken"),
+        (b"no picture", "what follows picture 1 of the stream is not a picture: left out"),
+    ],
+)
+def test_what_follows_the_first_picture_is_left_out_and_that_is_said(
+    more: bytes, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stdin(monkeypatch, io.BytesIO(PNM + more))
     assert read_input("-", 1000, Console()) == PNM
-    assert capsys.readouterr().err == "stdin: only its first picture is taken\n"
+    assert capsys.readouterr().err == f"stdin: {told}\n"
 
 
 def test_stdin_that_is_a_terminal_or_a_folder_is_one_line(
