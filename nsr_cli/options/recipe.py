@@ -106,17 +106,6 @@ class ScheduleOptions:
         int,
         option(_SCHEDULE, "--windows", "N", "Side of a patch, in selection windows of the network.", min=1),
     ] = 1
-    level_power: Annotated[
-        float,
-        option(
-            _SCHEDULE,
-            "--level-power",
-            "P",
-            "Noise levels and JPEG qualities are drawn as u^P of their range, u uniform: above 1, low ones come more "
-            "often.",
-            parser=parse_positive,
-        ),
-    ] = 1.0
     flat: Annotated[
         float,
         option(

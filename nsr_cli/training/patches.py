@@ -84,7 +84,6 @@ class PatchSource:
         device: where patches are cut and degraded.
         flat: share of patches that become nearly one color, see `_paint`.
         intact: share of patches for dejpeg that are not compressed, see `_spare`.
-        level_power: levels are uniform numbers in [0, 1) raised to it; above 1 low ones come more often.
     """
 
     def __init__(
@@ -96,10 +95,9 @@ class PatchSource:
         device: torch.device,
         flat: float = 0.0,
         intact: float = 0.0,
-        level_power: float = 1.0,
     ) -> None:
         self.task, self.patch, self.seed, self.device = task, patch, seed, device
-        self.flat, self.intact, self.level_power = flat, intact, level_power
+        self.flat, self.intact = flat, intact
         pictures = [degrade.crop_to_multiple(p, task.scale) for p in pictures]
         self._high = _PackedPictures.pack(pictures, device)
         self._low = self._high
@@ -117,7 +115,7 @@ class PatchSource:
         random = np.random.Generator(np.random.PCG64([self.seed, step]))
         draw = random.random((size, 3))
         turns = random.random((size, 3)) < 0.5
-        levels = random.random((size, 1)) ** self.level_power
+        levels = random.random((size, 1))
         noise_seed = int(random.integers(1 << 62))
         mine = slice(rank, None, world)
         paint = self._paint(random, size, mine)

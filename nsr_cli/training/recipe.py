@@ -81,7 +81,6 @@ class Recipe:
     schedule: Schedule = "step"
     warmup: int = 0  # steps of linearly rising learning rate
     ema: float = 0.0  # decay of the averaged weights; 0 keeps none
-    level_power: float = 1.0  # levels are u ** level_power of the range, u uniform
     flat: float = 0.0  # share of patches that become nearly one color
     intact: float = 0.0  # share of dejpeg patches left uncompressed: only their mean colors count
     seed: int = 0
@@ -145,8 +144,6 @@ def make_recipe(
     except ValueError as error:
         raise UsageError(f"this network cannot be built: {error}") from None
     recipe = Recipe(task=task, network=network, preset=name, **fields)
-    if recipe.level_power != 1.0 and chosen.kind == "upscale":
-        raise UsageError(f"--level-power is for denoise and dejpeg: {task} has no levels")
     if recipe.intact and chosen.kind != "dejpeg":
         raise UsageError(f"--intact is for dejpeg: the patches of {task} are always degraded")
     if recipe.intact and not recipe.mean_color:

@@ -121,7 +121,6 @@ def _load_patches(
         options.device,
         flat=recipe.flat,
         intact=recipe.intact,
-        level_power=recipe.level_power,
     )
     if benchmark is not None:
         return source, benchmark.psnr

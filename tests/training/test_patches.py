@@ -169,21 +169,6 @@ def test_without_flat_patches_nothing_is_drawn_for_them() -> None:
     assert torch.equal(usual.input, rare.input)
 
 
-def test_level_power_makes_fine_noise_more_frequent_and_tells_the_network_so() -> None:
-    pictures = [np.full((64, 64, 1), 128, dtype=np.uint8)]
-    usual = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU).batch(0, 256)
-    batch = PatchSource(TASKS["denoise-gray"], pictures, P, 1, CPU, level_power=2.0).batch(0, 256)
-    assert usual.level is not None and batch.level is not None
-    torch.testing.assert_close(batch.level, usual.level**2)
-    # P(u² < 1/4) is 1/2, where P(u < 1/4) is 1/4: of 256 patches 128 ± 8 and 64 ± 7.
-    assert 104 < int((batch.level < 0.25).sum()) < 152 and int((usual.level < 0.25).sum()) < 88
-    noise = (batch.input - batch.target).std(dim=(1, 2, 3))
-    coarse = batch.level.flatten() > 0.25
-    assert float((noise[coarse] * (255 / 75) / batch.level.flatten()[coarse]).mean()) == pytest.approx(
-        1, abs=0.05
-    )
-
-
 @pytest.mark.parametrize("task", ["dejpeg-gray", "dejpeg-rgb"])
 def test_intact_patches_are_not_compressed_whatever_the_level(task: str) -> None:
     pictures = [np.random.default_rng(0).integers(0, 256, (64, 64, TASKS[task].channels), dtype=np.uint8)]

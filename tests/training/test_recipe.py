@@ -58,7 +58,6 @@ def test_no_selection_needs_no_other_option(preset: str) -> None:
         (lambda: make_recipe("upscale-x3", "restore-deep"), "another --network, such as lite"),
         (lambda: make_recipe("upscale-x2", None, {"selection": "none", "groups": 4}), "one group"),
         (lambda: make_recipe("denoise-gray", intact=0.1, mean_color=1.0), "--intact is for dejpeg"),
-        (lambda: make_recipe("upscale-x2", level_power=2.0), "--level-power is for denoise and dejpeg"),
         (lambda: make_recipe("dejpeg-rgb", intact=0.1), "nothing without --mean-color"),
     ],
 )
