@@ -22,9 +22,9 @@ TARGET = ROOT / "docs" / "performance.md"
 HEAD = """# Performance
 
 Written by `python tools/speed_page.py` from what the commands above the tables printed (`docs/performance/*.json`);
-edit those. What is compared was run in turn in one run, so that ratios hold where times do not; the authors' scheme on
-Zen 3, Zen 5 and Intel ran right after, in a process of its own, as their code does. Below a table stands how much of
-the machine other processes used meanwhile: where it is much, seconds are too high and ratios less sure.
+edit those. What is compared was run in turn in one run, so that ratios hold where times do not; the authors' scheme ran
+right after, in a process of its own, as their code does. Below a table stands how much of the machine other processes
+used meanwhile: where it is much, seconds are too high and ratios less sure.
 A target is the project's own; where it is not met, the last column says how far the figure is from it.
 """
 
