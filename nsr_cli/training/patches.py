@@ -78,7 +78,7 @@ class PatchSource:
 
     Args:
         task: what is degraded, and how.
-        pictures: (H, W, C) uint8 of the task's channels; those smaller than a patch are refused beforehand.
+        pictures: (H, W, C) uint8 of the task's channels; none smaller than a patch.
         patch: side of a patch in input pixels.
         seed: of crops, turns and degradations, together with the step.
         device: where patches are cut and degraded.
@@ -212,10 +212,16 @@ class PatchSource:
 
 
 def require_size(pictures: Sequence[Pixels], side: int) -> list[Pixels]:
-    """The pictures that hold a crop of `side` pixels. Raises `TrainingError` when none does."""
-    kept = [p for p in pictures if min(p.shape[:2]) >= side]
+    """The pictures of at least half of a crop of `side` pixels. Raises `TrainingError` when there is none."""
+    kept = [p for p in pictures if 2 * min(p.shape[:2]) >= side]
     if not kept:
         raise TrainingError(
-            f"every training picture is smaller than a {side}×{side} crop; give larger pictures to --data"
+            f"every training picture is smaller than half of a {side}×{side} crop; give larger pictures to --data"
         )
     return kept
+
+
+def mirrored(picture: Pixels, side: int) -> Pixels:
+    """A picture continued by its mirror image to at least `side` rows and columns; it has half as many or more."""
+    rows, cols = (max(0, side - length) for length in picture.shape[:2])
+    return np.pad(picture, ((0, rows), (0, cols), (0, 0)), mode="symmetric") if rows or cols else picture

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsr_cli.shown import safe_text
-from nsr_cli.training.patches import Pixels, require_size
+from nsr_cli.training.patches import Pixels, mirrored, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
 from nsr_cli.training.status import Listeners, Notify
@@ -15,8 +15,8 @@ def load_and_split(
 ) -> tuple[list[Pixels], list[Pixels]]:
     """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
 
-    At most half of them are, so that of one picture none is. Pictures that are too small for a crop are left out, as
-    are those that the run itself draws.
+    At most half of them are, so that of one picture none is. Pictures that are smaller than a crop are continued by
+    their mirror image; those of less than half of a crop are left out, as are those that the run itself draws.
 
     Args:
         recipe: names the task, the size of crops and how many pictures to hold out.
@@ -36,9 +36,9 @@ def load_and_split(
         task.color,
         notify_skipped=lambda path, why: notify(f"skipped {safe_text(path)}: {why}"),
     )
-    pictures = require_size(loaded, side)
+    pictures = [mirrored(picture, side) for picture in require_size(loaded, side)]
     if small := len(loaded) - len(pictures):
-        notify(f"{small} of {len(loaded)} pictures are left out: smaller than a {side}×{side} crop")
+        notify(f"{small} of {len(loaded)} pictures are left out: less than half of a {side}×{side} crop")
     aside = min(recipe.holdout, len(pictures) // 2)
     chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
     training = [picture for i, picture in enumerate(pictures) if i not in chosen]

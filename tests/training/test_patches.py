@@ -10,7 +10,7 @@ from nsr_cli.errors import TrainingError
 from nsr_cli.imaging.degrade import jpeg
 from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
-from nsr_cli.training.patches import Batch, PatchSource, require_size
+from nsr_cli.training.patches import Batch, PatchSource, mirrored, require_size
 from nsr_cli.training.recipe import TASKS
 
 CPU = torch.device("cpu")
@@ -116,11 +116,19 @@ def test_jpeg_patches_are_what_the_codec_makes_at_the_told_quality() -> None:
     assert 10 < halved < 50
 
 
-def test_pictures_smaller_than_a_crop_are_left_out_or_refused() -> None:
-    small, large = np.zeros((7, 50, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
-    assert require_size([small, large], 8) == [large]
+def test_pictures_of_less_than_half_of_a_crop_are_left_out_or_refused() -> None:
+    tiny, small = np.zeros((3, 50, 3), np.uint8), np.zeros((4, 8, 3), np.uint8)
+    assert require_size([tiny, small], 8) == [small]
     with pytest.raises(TrainingError, match="8×8"):
-        require_size([small], 8)
+        require_size([tiny], 8)
+
+
+def test_a_picture_smaller_than_a_crop_is_continued_by_its_mirror_image() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 9, 3), np.uint8)
+    longer = mirrored(picture, 8)
+    np.testing.assert_array_equal(longer, np.concatenate([picture, picture[:1:-1]]))
+    np.testing.assert_array_equal(mirrored(picture.transpose(1, 0, 2), 8), longer.transpose(1, 0, 2))
+    assert mirrored(picture, 5) is picture
 
 
 def test_crops_reach_every_border() -> None:

@@ -47,12 +47,12 @@ def test_unusable_folders_are_one_clear_line(tmp_path: Path) -> None:
     for folder in (empty, broken, small):
         folder.mkdir()
     (broken / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
-    Image.new("RGB", (9, 9)).save(small / "a.png")
+    Image.new("RGB", (7, 7)).save(small / "a.png")
     cases = [
         (tmp_path / "absent", DataError, "no folder"),
         (empty, DataError, "no picture"),
         (broken, TrainingError, "could be read"),
-        (small, TrainingError, "smaller than a 16×16 crop"),
+        (small, TrainingError, "smaller than half of a 16×16 crop"),
     ]
     for folder, kind, message in cases:
         with pytest.raises(kind, match=message) as caught:

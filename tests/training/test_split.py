@@ -34,12 +34,19 @@ def test_how_many_pictures_are_held_out_is_said(pictures: Path, tmp_path: Path) 
     assert told.notes == ["10 pictures to train on, 2 held out for validation"]
 
 
-def test_pictures_too_small_for_a_crop_are_counted(pictures: Path, tmp_path: Path) -> None:
+def test_pictures_too_small_for_half_of_a_crop_are_counted(pictures: Path, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(pictures, mixed)
-    Image.new("RGB", (15, 40)).save(mixed / "small.png")
+    Image.new("RGB", (7, 40)).save(mixed / "small.png")
     _, told = run_tiny(tiny_recipe(steps=1), mixed, tmp_path / "run")
-    assert told.warnings[0] == "1 of 13 pictures are left out: smaller than a 16×16 crop"
+    assert told.warnings[0] == "1 of 13 pictures are left out: less than half of a 16×16 crop"
+
+
+def test_a_picture_of_half_a_crop_is_trained_and_validated_on(tmp_path: Path) -> None:
+    for i in range(2):
+        Image.new("RGB", (8, 40), (i, i, i)).save(tmp_path / f"{i}.png")
+    _, told = run_tiny(tiny_recipe(steps=2), tmp_path, tmp_path / "run")
+    assert told.notes == ["1 pictures to train on, 1 held out for validation"]
 
 
 def test_unreadable_pictures_are_named_and_the_others_used(pictures: Path, tmp_path: Path) -> None:
