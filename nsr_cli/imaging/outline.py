@@ -8,7 +8,7 @@ that are too long are cut out. Damage is left for the library to find.
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging.ifd import CircleError, DirectoryError, Layout, directories
@@ -24,7 +24,8 @@ _MOST_TABLES = (
 )  # bytes of a JPEG's quantization tables; four tables are 260, Pillow unpacks each anew
 
 _GIF_BLOCK = re.compile(rb"[!,;]")
-_GIF_IMAGE, _GIF_END, _GIF_COMMENT = 0x2C, 0x3B, 0xFE
+_GIF_IMAGE, _GIF_END = 0x2C, 0x3B
+_GIF_COMMENT = b"!\xfe"
 _GIF_CONTROL = b"\xf9\x04"  # says of the next frame whether one of its colors is clear
 _WEBP_METADATA = {b"EXIF": "EXIF block", b"XMP ": "XMP packet", b"ICCP": "color profile"}
 
@@ -50,25 +51,42 @@ def check_pictures(count: int, what: str) -> None:
 
 
 def gif(data: bytes) -> tuple[Cut, int]:
-    """A GIF file without overlong comments, and how many frames it has."""
-    frames, comments = 0, []
-    place = 13 + _gif_palette(data, 10)
-    while found := _GIF_BLOCK.search(data, place):
-        start, place = found.start(), found.end()
-        if data[start] == _GIF_END:
-            break
-        if data[start] == _GIF_IMAGE:
+    """A GIF file without overlong comments, and how many frames it has. DecodeError if it is cut off in a block.
+
+    A note is about one that may be cut off between two blocks.
+    """
+    frames, comments, is_whole = 0, [], False
+    for kind, start, end in _gif_parts(data):
+        if end > len(data):
+            raise DecodeError("the GIF file is cut off")
+        is_whole = kind == _GIF_END
+        if kind == _GIF_IMAGE:
             frames += 1
             check_pictures(frames, "frames")
-            place = _gif_blocks(data, place + 10 + _gif_palette(data, place + 8))
-            continue
-        comment = data[place : place + 1] == bytes([_GIF_COMMENT])
-        place = _gif_blocks(data, place + 1)
-        if comment:
-            comments.append((start, place))
+        elif data[start : start + 2] == _GIF_COMMENT:
+            comments.append((start, end))
     if sum(end - start for start, end in comments) <= MOST_METADATA:
         comments = []
-    return _without(data, comments, "comment"), frames
+    kept, notes = _without(data, comments, "comment")
+    return (kept, notes if is_whole else (*notes, "its end mark is missing: it may be cut off")), frames
+
+
+def gif_end(data: bytes | bytearray) -> int | None:
+    """Where the GIF file at the start of `data` ends; None if its end is not there."""
+    return next((end for kind, _, end in _gif_parts(data) if kind == _GIF_END), None)
+
+
+def _gif_parts(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
+    """The first byte of each block up to the mark of the end, where it starts, and where it ends."""
+    place, kind = 13 + _gif_palette(data, 10), 0
+    while kind != _GIF_END and (found := _GIF_BLOCK.search(data, place)):
+        start, place = found.start(), found.end()
+        kind = data[start]
+        if kind == _GIF_IMAGE:
+            place = _gif_blocks(data, place + 10 + _gif_palette(data, place + 8))
+        elif kind != _GIF_END:
+            place = _gif_blocks(data, place + 1)
+        yield kind, start, place
 
 
 def is_clear_gif(start: bytes) -> bool:
@@ -81,13 +99,13 @@ def is_clear_gif(start: bytes) -> bool:
     return clear
 
 
-def _gif_palette(data: bytes, place: int) -> int:
+def _gif_palette(data: bytes | bytearray, place: int) -> int:
     """Bytes of the palette that the flags at a place announce."""
     flags = data[place] if place < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _gif_blocks(data: bytes, place: int) -> int:
+def _gif_blocks(data: bytes | bytearray, place: int) -> int:
     """Where the blocks that begin at a place end."""
     while place < len(data) and data[place]:
         place += 1 + data[place]

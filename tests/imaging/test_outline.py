@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -93,6 +94,17 @@ def test_frames_are_counted_as_they_are_found() -> None:
     empty = two[:-1] + b"!\x01\0" + two[19:]  # Pillow takes what follows an empty extension for a part of it
     assert outline.gif(empty)[1] == 4
     assert len(list(codec.decode_all(empty))) < 4
+
+
+def test_a_gif_that_is_cut_off_is_not_passed_as_a_shorter_one() -> None:
+    whole = bombs.gif_frames(3)
+    for cut in range(20, len(whole) - 1):
+        with suppress(DecodeError):  # else it is cut off between two blocks
+            assert outline.gif(whole[:cut])[0][1] == ("its end mark is missing: it may be cut off",)
+    with pytest.raises(DecodeError, match="the GIF file is cut off"):
+        codec.decode(whole[:-2])
+    assert codec.decode(whole[:-1]).notes == ("its end mark is missing: it may be cut off",)
+    assert codec.decode(whole).notes == ()
 
 
 def test_scans_are_counted_up_to_the_end_of_the_picture() -> None:
