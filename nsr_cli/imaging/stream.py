@@ -2,7 +2,8 @@
 
 The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
 from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length
-that they state. Files of the other formats cannot follow one another; such a file is read to the end.
+that they state, GIF by its end mark, TIFF by the last byte that its directories know of. For the last four a picture
+has to follow there; else, and for PNM in plain text, the file is read to the end.
 
 Files may have something behind the picture: padding, or the video of a motion photo.
 """
@@ -12,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, limits, pnm, strangers
+from nsr_cli.imaging import codec, limits, outline, pnm, strangers
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.png.chunks import SIGNATURE
+from nsr_cli.imaging.tiff import extent
 
 _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
@@ -48,6 +50,12 @@ class _Source:
         self._read = getattr(stream, "read1", stream.read)
         self.held = bytearray()
         self.ended = False
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        return bytes(self.held[part])
 
     def more(self) -> bool:
         """Read another block; False at the end of the stream."""
@@ -159,7 +167,7 @@ def _length(source: _Source, kind: str, max_pixels: int) -> int:
             return head.size + head.payload
     if kind in _STATED:
         return _stated_length(source, *_STATED[kind])
-    return _rest(source)
+    return _length_if_followed(source, kind)
 
 
 def _stated_length(source: _Source, place: int, more: int) -> int:
@@ -168,8 +176,24 @@ def _stated_length(source: _Source, place: int, more: int) -> int:
     length = int.from_bytes(source.held[place : place + 4], "little") + more
     while len(source.held) < length + _LONGEST_MAGIC and source.more():
         pass
-    head = bytes(source.held[length : length + _LONGEST_MAGIC])
-    return length if head and length > place and _is_picture(head) else _rest(source)
+    return length if length > place and _follows(source, length) else _rest(source)
+
+
+def _length_if_followed(source: _Source, kind: str) -> int:
+    """Where a GIF or TIFF file ends, padding included, if a picture follows there; both have to be held to tell."""
+    whole = _rest(source)
+    end = extent.end_of(source) if kind == "TIFF" else outline.gif_end(source.held) if kind == "GIF" else None
+    if end is None:
+        return whole
+    while source.held[end : end + 1] == b"\0":
+        end += 1
+    return end if _follows(source, end) else whole
+
+
+def _follows(source: _Source, place: int) -> bool:
+    """Whether a picture begins at a place."""
+    head = bytes(source.held[place : place + _LONGEST_MAGIC])
+    return bool(head) and _is_picture(head)
 
 
 def _rest(source: _Source) -> int:

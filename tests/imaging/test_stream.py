@@ -51,6 +51,19 @@ def test_other_formats_are_read_to_the_end(kind: str, samples: Any) -> None:
     assert list(stream.read_stream(Trickle(data))) == [data]
 
 
+@pytest.mark.parametrize("kind", ["TIFF", "GIF"])
+def test_what_follows_a_file_without_a_length_is_not_lost(kind: str, samples: Any) -> None:
+    small, large = (
+        codec.encode(Picture(pixels), kind) for pixels in (samples.gray8[..., np.newaxis], samples.rgb8)
+    )
+    files = [large, small, large, codec.encode(Picture(samples.rgb8), "PNG")]
+    assert list(stream.read_stream(Trickle(b"".join(files)))) == files
+    padded = [data + bytes(3) for data in files[:3]]
+    assert list(stream.read_stream(Trickle(b"".join(padded) + large))) == [*padded, large]
+    assert list(stream.read_stream(Trickle(small + b"junk"))) == [small + b"junk"]
+    assert list(stream.read_stream(Trickle(small[:-9] + large))) == [small[:-9] + large]  # damaged
+
+
 @pytest.mark.parametrize("stated", [0, 20, 5000, 2**32 - 1])
 def test_a_bmp_that_states_a_wrong_length_is_read_to_the_end(stated: int, samples: Any) -> None:
     data = codec.encode(Picture(samples.rgb8), "BMP")

@@ -1,0 +1,56 @@
+"""Where a TIFF file ends: it does not say so, but all that belongs to it is known to its directories."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+import numpy as np
+
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
+
+_PARTS = ((273, 279), (324, 325), (513, 514))  # places and lengths: of strips, of tiles, of a thumbnail
+_BELOW = (
+    330,
+    34665,
+    34853,
+    40965,
+)  # point to further directories: smaller copies, EXIF, GPS, interoperability
+_UNSIGNED = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
+_MOST_BELOW = 1 << 16  # directories that are looked at, so that none leads in circles
+
+
+def end_of(data: Readable) -> int | None:
+    """The end of the last value, directory or part of the picture in a TIFF file; None if it is damaged."""
+    with suppress(DirectoryError, struct.error):
+        layout = Layout.of(data)
+        waiting, seen, end = list(directories(data, layout)), set[int](), 0
+        while waiting:
+            place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            if len(seen) > _MOST_BELOW:
+                return None
+            found = {entry.tag: entry for entry in entries(data, place, layout)}
+            end = max(end, layout.next_pointer(data, place) + layout.sizes[2], *_ends(data, found, layout))
+            for tag in _BELOW:
+                waiting += _numbers(data, found.get(tag), layout)
+        return end if end <= len(data) else None
+    return None
+
+
+def _ends(data: Readable, found: dict[int, Entry], layout: Layout) -> Iterator[int]:
+    """Where the values of a directory's tags, and the parts of the picture, end."""
+    for entry in found.values():
+        yield entry.position + entry.size
+    for tags in _PARTS:
+        places, lengths = (_numbers(data, found.get(tag), layout) for tag in tags)
+        yield max(map(sum, zip(places, lengths, strict=False)), default=0)
+
+
+def _numbers(data: Readable, entry: Entry | None, layout: Layout) -> list[int]:
+    if entry is None or entry.kind not in _UNSIGNED:
+        return []
+    found: list[int] = np.frombuffer(entry.raw(data), f"{layout.order}u{_UNSIGNED[entry.kind]}").tolist()
+    return found
