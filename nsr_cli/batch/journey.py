@@ -23,6 +23,7 @@ from nsr_cli.errors import MemoryExhausted, NotReady, NsrError
 from nsr_cli.forecast.files import forecast as check_fits
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.stream import is_followed
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
@@ -88,6 +89,8 @@ class Journey:
         first = pages[0]
         outcome.size = (first.width, first.height)
         outcome.notes += (*first.remarks, *((item.job.note,) if item.job.note else ()))
+        if item.data is None and is_followed(data, settings.max_pixels):
+            outcome.notes.append("further pictures follow it in the file: left out; piped in, all are taken")
         outcome.is_first_frame = first.first_of > 1
         work.format = item.job.format or own_format(pages)
         check_pages(pages, work.format)

@@ -8,6 +8,7 @@ has to follow there; else, and for PNM in plain text, the file is read to the en
 Files may have something behind the picture: padding, or the video of a motion photo.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -24,6 +25,7 @@ _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
 _STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and what that does not count
+_PADDING = b"\0 \t\r\n"
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
 _STARTS = (SIGNATURE, b"\xff\xd8\xff")
 _HEAD = re.compile(
@@ -120,6 +122,18 @@ def read_stream(
             raise DecodeError(f"picture {count + 1} of the stream: {error}") from None
         yield source.take(size)
         count += 1
+
+
+def is_followed(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> bool:
+    """Whether another picture begins behind the one at the start of a file; False for a damaged one."""
+    source = _Source(io.BytesIO(), len(data))
+    source.held += data
+    try:
+        end = _length(source, codec.sniff(data), max_pixels)
+    except DecodeError:
+        return False
+    behind = data[end : end + _BLOCK]
+    return _follows(source, end + len(behind) - len(behind.lstrip(_PADDING)))
 
 
 def _ends(source: _Source) -> bool:

@@ -473,6 +473,9 @@ def test_json_has_what_the_user_should_know_about_a_result(
     frames = [Image.new("RGB", (4, 3), (90 * i, 0, 0)) for i in range(3)]
     frames[0].save("film.gif", save_all=True, append_images=frames[1:])
     assert notes("film.gif") == ["first of 3 frames"]
+    Path("two.ppm").write_bytes(codec.encode(Picture(np.zeros((3, 4, 3), np.uint8)), "PPM") * 2)
+    further = ["further pictures follow it in the file: left out; piped in, all are taken"]
+    assert notes("two.ppm") == further
     paint(Path("print.jpg"), mode="CMYK")
     assert any("CMYK" in note for note in notes("print.jpg"))
     Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000).save("deep.png")
