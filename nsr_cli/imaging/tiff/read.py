@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits
-from nsr_cli.imaging.jpeg import tables
+from nsr_cli.imaging.jpeg import markers, tables
 from nsr_cli.imaging.metadata import profile, stacks
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
@@ -28,6 +28,7 @@ from nsr_cli.imaging.tiff.whites import stated_white
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _MOST_SAMPLES = 32  # per pixel, the extra ones included
 _LARGEST_TILE = 1 << 24
+_JPEG_END = bytes([0xFF, markers.END])
 _NUMBERS = (
     "imagewidth", "imagelength", "imagedepth", "samplesperpixel", "compression", "photometric", "rowsperstrip",
     "tilewidth", "tilelength",
@@ -126,7 +127,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
 
 
 def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:
-    """DecodeError if a strip or tile is missing or cut off, or is a JPEG larger than its place."""
+    """DecodeError if a strip or tile is missing or cut off, or is a JPEG without an end or larger than its place."""
     offsets, counts = page.dataoffsets, page.databytecounts
     width, height, samples = size
     columns = -(-width // tile[0]) if page.is_tiled else 1
@@ -151,6 +152,8 @@ def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[i
             across, down = tables.frame_size(data[offset : offset + count])
             if across > tile[0] or (page.is_tiled and down > tile[1]) or down > max(height, tile[1]):
                 raise DecodeError(f"the TIFF file's JPEG part of {across}×{down} is larger than its place")
+            if data.rfind(_JPEG_END, offset, offset + count) < 0:  # its decoder would fill up with gray
+                raise DecodeError("the TIFF file is damaged: a JPEG part of the picture is cut off")
 
 
 def _whole_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:

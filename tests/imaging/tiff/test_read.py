@@ -273,6 +273,18 @@ def test_a_jpeg_larger_than_its_strip_is_refused(samples: Any, tiff_file: Make) 
         codec.decode(huge)
 
 
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}])
+def test_a_jpeg_part_that_is_cut_off_is_refused(
+    options: dict[str, Any], samples: Any, tiff_file: Make
+) -> None:
+    data = bytearray(tiff_file(samples.rgb8, photometric="rgb", compression="jpeg", **options))
+    assert codec.decode(bytes(data)).notes == ()
+    end = data.rindex(b"\xff\xd9")
+    data[end - 20 : end + 2] = bytes(22)  # as a damaged disk has it
+    with pytest.raises(DecodeError, match="a JPEG part of the picture is cut off"):
+        codec.decode(bytes(data))
+
+
 def test_a_strip_outside_the_file_is_refused(samples: Any, tiff_file: Make) -> None:
     data = tiff_file(samples.gray8, photometric="minisblack", metadata=None)
     with pytest.raises(DecodeError, match="cut off"):
