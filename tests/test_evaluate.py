@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -245,6 +246,16 @@ def test_gray_pictures_stay_as_they_are(tmp_path: Path) -> None:
         Case(named("x"), "upscale", 2),
     ):
         assert np.array_equal(original(tmp_path / "gray.png", case)[..., 0], plane)
+
+
+def test_white_of_twelve_bits_in_sixteen_is_found(tmp_path: Path) -> None:
+    # As `nsr train` and the restoring commands do; seen as parts of 65535 it would be nearly black.
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.full((24, 24), 2000, np.uint16) + np.eye(24, dtype=np.uint16) * 2095
+    )
+    found = original(tmp_path / "a.tif", Case(named("x"), "denoise", sigma=25))[..., 0]
+    assert found.max() == 255
+    assert found.min() == round(2000 / 4095 * 255)
 
 
 def test_a_crop_takes_the_top_left_part_either_way_up(tmp_path: Path) -> None:

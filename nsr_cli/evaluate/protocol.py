@@ -95,7 +95,8 @@ def original(path: Path, case: Case) -> Pixels:
 
 def read(path: Path) -> Pixels:
     """The picture in a file, (H, W, C) uint8 with C 1 or 3. Raises `DataError` naming a file that holds none."""
-    pixels: Pixels = from_unit(to_unit(decoded(path).pixels), np.uint8)
+    picture = decoded(path)
+    pixels: Pixels = from_unit(to_unit(picture.pixels, picture.white), np.uint8)
     return pixels
 
 

@@ -22,6 +22,7 @@ from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
 
 _BLOCK = re.compile(r"body\.(\d+)\.body\.0\.weight_v")
+_STARTS = (b"PK\x03\x04", b"\x80")  # of a checkpoint: a zip file, or, before PyTorch 1.6, a pickle
 
 
 def import_pth(data: bytes, name: str = "checkpoint") -> Network:
@@ -48,6 +49,8 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
 
 
 def _unpickle(data: bytes, name: str) -> Any:
+    if not data.startswith(_STARTS):  # torch would take it for a pickle that could run code
+        raise WeightsError(f"{name}: not a PyTorch checkpoint: it is something else; get the file again")
     try:
         # What torch remarks about odd files before it refuses them would stand in front of the one line.
         with warnings.catch_warnings(action="ignore"):
@@ -60,7 +63,7 @@ def _unpickle(data: bytes, name: str) -> Any:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         # What a KeyError or an EOFError says ("101") tells nobody anything.
         says = isinstance(error, OSError | RuntimeError | ValueError) and str(error)
-        reason = str(error).splitlines()[0] if says else "it is cut off, or something else"
+        reason = re.split(r"\. |\n", str(error))[0] if says else "it is cut off, or something else"
         raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}; get the file again") from None
 
 

@@ -30,9 +30,12 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     root = run / "checkpoints"
     target = root / f"{_PREFIX}{step:08d}"
     partial = root / f".{target.name}.{os.getpid()}.part"
-    if storage.read(target) is not None:  # the last step, saved by the clock too: to replace it would risk it
-        return target
     try:
+        # Saved before: tensors of a step are always the same, and to write them anew would risk them.
+        if (there := storage.read(target)) is not None:
+            if there.state != checkpoint.state:
+                storage.restate(target, checkpoint.state)
+            return target
         root.mkdir(parents=True, exist_ok=True)
         _remove_partial(root)
         partial.mkdir()

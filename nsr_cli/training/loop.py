@@ -134,11 +134,15 @@ class Trainer:
         self._save_last()
 
     def _catch_up(self, stop: Stop) -> bool:
-        """Do what was left of the step that a run goes on from; whether there was time for it."""
-        if self._advance() >= 1.0 and self.unvalidated is None:
-            # There is no loss to report, but perhaps the run was killed before its last validation.
-            return self._validate(stop) is not None
-        return self.unvalidated is None or self._validate_and_report(stop)
+        """Make up for a validation that was interrupted; whether there was time for it."""
+        finishes = self._advance() >= 1.0
+        if self.unvalidated is None:
+            return True
+        if not self._validate_and_report(stop):
+            return False
+        if finishes:  # nothing else will be saved
+            self._save_last()
+        return True
 
     def _must_stop(self, stop: Stop) -> bool:
         """Whether any process is asked to stop before this step."""

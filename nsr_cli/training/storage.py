@@ -43,11 +43,23 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     for name, data in _encode(checkpoint.tensors).items():
         _write_synced(folder / name, data)
         digests[name] = hashlib.sha256(data).hexdigest()
-    state = {"state": dict(checkpoint.state), "files": digests}
-    body = json.dumps(state, sort_keys=True)
-    document = {"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body}
-    _write_synced(folder / _STATE, json.dumps(document).encode())
+    _write_synced(folder / _STATE, _document(checkpoint.state, digests))
     sync_folder(folder)
+
+
+def restate(folder: Path, state: Mapping[str, Any]) -> None:
+    """Give a whole checkpoint another state, in one moment; its tensors stay. Raises `OSError`."""
+    file, partial = folder / _STATE, folder / f".{_STATE}.part"
+    digests = json.loads(json.loads(read_regular(file))["body"])["files"]
+    partial.unlink(missing_ok=True)
+    _write_synced(partial, _document(state, digests))
+    partial.replace(file)
+    sync_folder(folder)
+
+
+def _document(state: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
+    body = json.dumps({"state": dict(state), "files": digests}, sort_keys=True)
+    return json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body}).encode()
 
 
 def read(folder: Path) -> Checkpoint | None:

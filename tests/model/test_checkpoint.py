@@ -189,7 +189,7 @@ def test_other_checkpoints_are_refused(content: object) -> None:
     torch.save(content, file)
     with pytest.raises(WeightsError):
         import_pth(file.getvalue())
-    with pytest.raises(WeightsError, match="no checkpoint"):
+    with pytest.raises(WeightsError, match="not a PyTorch checkpoint"):
         import_pth(b"nothing of the kind")
 
 

@@ -216,7 +216,7 @@ def test_the_best_of_before_outlives_a_kill_and_then_a_full_disk(
 def test_a_step_saved_again_is_there_at_every_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, left: bool
 ) -> None:
-    """The last step is saved by the clock and at the end: in between, the one of before must stay whole."""
+    """The last step is saved again when its validation was made up for: the one of before must stay whole."""
     folder = checkpoint.save(tmp_path, 7, make(7))
     if left:  # of a save that was killed between its two renames
         shutil.copytree(folder, folder.with_name(".step-00000007.77.part"))
@@ -232,3 +232,21 @@ def test_a_step_saved_again_is_there_at_every_moment(
     assert all(seen) and latest(tmp_path) == (7, 7.0)
     checkpoint.save(tmp_path, 8, make(8))
     assert sorted(p.name for p in folder.parent.iterdir()) == [folder.name, "step-00000008"]
+
+
+def test_a_step_saved_again_gets_the_new_state_in_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkpoint.save(tmp_path, 7, make(7))
+    weights = (folder / "weights.safetensors").stat()
+    again = Checkpoint(make(7).tensors, {"seconds": 8.0})
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            checkpoint.save(tmp_path, 7, again)
+    assert latest(tmp_path) == (7, 7.0)
+    checkpoint.save(tmp_path, 7, again)
+    found = storage.read(folder)
+    assert found is not None and found.state == {"seconds": 8.0}
+    assert (folder / "weights.safetensors").stat() == weights
+    assert not (folder / ".state.json.part").exists()

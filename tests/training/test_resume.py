@@ -134,6 +134,8 @@ def test_a_validation_is_interrupted_between_pictures_and_made_up_for(
     assert best is not None and same is not None and best.state["step"] == same.state["step"]
     weights = best.tensors["weights"].items()
     assert all(torch.equal(tensor, same.tensors["weights"][name]) for name, tensor in weights)
+    _, told = run_tiny(recipe, pictures, parts, resume=True)
+    assert told.statuses == [], "made up for once, it is done"
 
 
 def test_a_run_whose_last_step_is_done_when_it_is_interrupted_is_finished(
@@ -311,12 +313,14 @@ def test_going_on_from_an_older_checkpoint_is_said(pictures: Path, tmp_path: Pat
     assert told.warnings[0] == f"{run}: checkpoint step-00000015 is damaged; the one of step 10 is used"
 
 
-def test_a_finished_run_that_is_resumed_keeps_its_log(pictures: Path, tmp_path: Path) -> None:
+def test_a_finished_run_that_is_resumed_keeps_its_log_and_is_not_validated_again(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = tiny_recipe(steps=10, schedule="step")
     run_tiny(recipe, pictures, tmp_path / "run")
     before = (tmp_path / "run" / "metrics.csv").read_text()
     assert float(before.splitlines()[-1].split(",")[3]) == pytest.approx(recipe.learning_rate * 0.04)
-    shutil.rmtree(tmp_path / "run" / "best")  # as if it had been killed before the last validation
+    monkeypatch.setattr(Trainer, "_validate", lambda *_: pytest.fail("validated again"))
     trainer, told = run_tiny(recipe, pictures, tmp_path / "run", resume=True)
     assert told.statuses == [] and trainer.step == 10
     assert (tmp_path / "run" / "metrics.csv").read_text() == before
