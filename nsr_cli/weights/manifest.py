@@ -100,10 +100,9 @@ class Manifest:
         try:
             entry = self.get(model)
         except UsageError as error:
-            hint = did_you_mean(model, [*(entry.name for entry in self.entries), *TIERS])
-            raise UsageError(
-                f"{safe_text(model)} is neither a model nor a file{hint}; nsr weights list shows the names"
-            ) from error
+            names = [*(entry.name for entry in self.entries), *TIERS]
+            hint = did_you_mean(model, names) or "; nsr weights list shows the names"
+            raise UsageError(f"{safe_text(model)} is neither a model nor a file{hint}") from error
         if entry.task != task or (scale is not None and entry.scale != scale):
             wanted = describe(task, scale, color)
             raise UsageError(
