@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -140,6 +141,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
     return parse_manifest(data, place.resolve().as_uri())
 
 
+@lru_cache(maxsize=4)  # a plan of thousands of pictures asks for each of them
 def parse_manifest(data: bytes, place: str) -> Manifest:
     """Check the bytes of a manifest that came from the address `place`.
 
