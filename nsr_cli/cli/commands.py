@@ -15,6 +15,7 @@ from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from nsr_cli.cli.meant import not_a_command, with_one_dash
 from nsr_cli.cli.table import Lazy
 from nsr_cli.terminal.console import Console, colored
 
@@ -99,6 +100,13 @@ class NsrCommand(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params.extend(_shared_params(_names(self.params)))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; UsageError also if a long option has one dash."""
+        name = with_one_dash(args, _names(self.params))
+        if name and not ctx.resilient_parsing:
+            ctx.fail(f"no such option: {name}; did you mean -{name}?")
+        return super().parse_args(ctx, args)
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line; arguments that are needed stand in it without braces."""
         return [_NEEDED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)]
@@ -125,6 +133,8 @@ class NsrGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return name, command and the other arguments; a command that is only announced is imported now."""
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            ctx.fail(not_a_command(args[0], self.commands, _names(self.params), ctx.command_path))
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and isinstance(command, _Placeholder):
             command = self.commands[name] = load(name, command.entry)

@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from nsr_cli.cli.commands import NsrGroup, console_of
+from nsr_cli.cli.meant import not_an_option
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
 
@@ -22,7 +23,9 @@ _WANTED = {
 }
 """What is possible, by the kind of error of the library that checks values for Typer."""
 
-app = typer.Typer(cls=_Main, name="nsr", rich_markup_mode=None)
+app = typer.Typer(
+    cls=_Main, name="nsr", rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -63,10 +66,10 @@ def usage_line(error: TyperException) -> str:
     if type(error).__name__ == "MissingParameter":  # of Typer's own copy of Click, which is private
         name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
     message = _with_value(error.__cause__, message)
-    possible = getattr(error, "possibilities", None)
-    if possible:
-        message += f"; did you mean {possible[0]}?"  # the closest stands first
-    message = re.sub(r"\. Did you mean", "; did you mean", message)
+    message = re.sub(r"Got unexpected extra argument\(s\) \((.*)\)", r"too many arguments: \1", message)
+    unknown = getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""
+    if unknown and context is not None:
+        message += _instead(unknown, context)
     where = f" ({context.command_path.split(' {')[0]} --help explains)" if context is not None else ""
     return f"{name}{message[:1].lower() + message[1:]}{where}"
 
@@ -81,6 +84,13 @@ def _with_value(cause: Any, message: str) -> str:
     found = cause.errors()[0]
     wanted = _WANTED.get(found["type"], message.replace("Input", "it", 1))
     return f"{found['input']!r} is not possible; {wanted}"
+
+
+def _instead(unknown: str, context: Any) -> str:
+    """What may have been meant by an option that the command of `context` does not have."""
+    names = {name for param in context.command.get_params(context) for name in param.opts}
+    hint = not_an_option(unknown, names)
+    return hint or ("" if context.parent is not None else "; options of a command stand after its name")
 
 
 def _hint(param: Any) -> str:

@@ -105,13 +105,22 @@ def make_plan(request: Request) -> Plan:
     return Plan(
         jobs=tuple(left),
         existing=tuple(existing),
-        failed=(*gathered.failed, *too_long),
+        failed=(*_failed(gathered, request), *too_long),
         skipped=tuple(gathered.skipped),
         ignored=gathered.ignored,
         results=tuple(results.values()),
         again=_results_again(left, gathered, request),
         rule=rule,
     )
+
+
+def _failed(gathered: Gathered, request: Request) -> Sequence[Remark]:
+    """The inputs that cannot be read; many a program takes the second of two for the name of the result."""
+    failed = gathered.failed
+    second = Remark(request.inputs[1], "no such file") if len(request.inputs) == 2 else None
+    if failed == [second] and request.output is None:
+        return [replace(failed[0], reason="no such file; if it was to be the result, give it with -o")]
+    return failed
 
 
 def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:

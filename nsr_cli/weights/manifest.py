@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -100,10 +101,9 @@ class Manifest:
         try:
             entry = self.get(model)
         except UsageError as error:
-            hint = did_you_mean(model, [*(entry.name for entry in self.entries), *TIERS])
-            raise UsageError(
-                f"{safe_text(model)} is neither a model nor a file{hint}; nsr weights list shows the names"
-            ) from error
+            names = [*(entry.name for entry in self.entries), *TIERS]
+            hint = did_you_mean(model, names) or "; nsr weights list shows the names"
+            raise UsageError(f"{safe_text(model)} is neither a model nor a file{hint}") from error
         if entry.task != task or (scale is not None and entry.scale != scale):
             wanted = describe(task, scale, color)
             raise UsageError(
@@ -141,6 +141,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
     return parse_manifest(data, place.resolve().as_uri())
 
 
+@lru_cache(maxsize=4)  # a plan of thousands of pictures asks for each of them
 def parse_manifest(data: bytes, place: str) -> Manifest:
     """Check the bytes of a manifest that came from the address `place`.
 

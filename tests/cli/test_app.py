@@ -65,6 +65,7 @@ def test_every_command_is_there_and_its_help_starts_with_examples(name: str, nsr
     done = nsr(name, "--help")
     text = done.stdout.decode()
     assert done.returncode == 0, done.stderr
+    assert done.stdout == nsr(name, "-h").stdout
     assert text.startswith(f"Usage: nsr {name}")
     assert "Example" in text
     assert text.index("Example") < text.index("Everywhere:") < text.index("--debug")
@@ -98,9 +99,24 @@ def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
     ("args", "expected"),
     [
         ([], "give a command"),
-        (["upscal"], "did you mean 'upscale'?"),
+        (["upscal"], "did you mean upscale?"),
+        (["photo.jpg"], "say what to do with it, as in: nsr upscale photo.jpg"),
+        (["scans/old ones"], "as in: nsr upscale 'scans/old ones'"),
+        (["help"], "did you mean nsr --help?"),
+        (["version"], "did you mean nsr --version?"),
+        (["models"], "did you mean weights?"),
+        (["weights", "lsit"], "did you mean list?"),
+        (["-s", "2", "upscale", "x.png"], "no such option: -s; options of a command stand after its name"),
         (["--versoin"], "did you mean --version?"),
         (["upscale", "x.png", "--devic", "cpu"], "did you mean --device?"),
+        (["upscale", "x.png", "-scale", "2"], "no such option: -scale; did you mean --scale?"),
+        (["upscale", "x.png", "-output=y.png"], "no such option: -output; did you mean --output?"),
+        (["upscale", "x.png", "--overwrite"], "did you mean --if-exists overwrite?"),
+        (["upscale", "x.png", "--gpu", "0"], "did you mean --device cuda?"),
+        (["upscale", "x.png", "--size", "900"], "did you mean --width?"),
+        (["upscale", "x.png", "--forthwith"], "no such option: --forthwith (nsr upscale --help explains)"),
+        (["upscale", "-i", "x.png"], "no such option: -i; pictures and folders are given without an option"),
+        (["compare", "x.png", "y.png"], "too many arguments: y.png"),
         (["upscale"], "missing IN"),
         (["upscale", "x.png", "-s", "1"], "--scale: '1' is not possible; give a factor above 1, up to 16"),
         (["upscale", "x.png", "-s", "17"], "up to 16"),

@@ -368,6 +368,15 @@ def test_inputs_that_fail_do_not_stop_the_others() -> None:
     assert "the result's name would be too long" in plan("a" * 251 + ".png").failed[0].reason
 
 
+def test_a_second_input_that_is_not_there_may_be_meant_for_the_result() -> None:
+    touch("a.png", "b.png")
+    asked = "no such file; if it was to be the result, give it with -o"
+    assert [remark.reason for remark in plan("a.png", "new.png").failed] == [asked]
+    for inputs in (("new.png", "a.png"), ("a.png", "b.png", "new.png"), ("new.png",)):
+        assert [remark.reason for remark in plan(*inputs).failed] == ["no such file"]
+    assert [remark.reason for remark in plan("a.png", "new.png", output="out/").failed] == ["no such file"]
+
+
 def test_a_folder_without_pictures_says_how_to_look_further() -> None:
     touch("d/x.txt", "d/sub/a.png")
     with pytest.raises(UsageError, match="no pictures in d; -r looks into its subfolders"):
