@@ -23,7 +23,7 @@ from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import resized_alpha
-from nsr_cli.imaging.color import White, from_unit, planar, to_unit
+from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.model.network import Network
@@ -211,10 +211,8 @@ class Restorer:
         """`restore` for a picture that would take too much memory in float, with these pixels in place of its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
-        source, white = picture_bands(pixels, picture.white), picture.white
-        bands = self.bands(
-            source, pixels.dtype, options, memory=memory, strict=False, white=white, progress=progress
-        )
+        source = picture_bands(pixels, picture.white)
+        bands = self.bands(source, pixels.dtype, options, memory=memory, strict=False, progress=progress)
         alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
@@ -227,19 +225,17 @@ class Restorer:
         memory: int | None = None,
         strict: bool = True,
         clipped: bool | None = None,
-        white: White | None = None,
         progress: Progress | None = None,
     ) -> Bands:
         """Restore a picture that is never in memory as a whole, nor is the result.
 
         Args:
-            source: the picture's rows, in gray or RGB.
+            source: the picture's rows, in gray or RGB; the result has the same white.
             dtype: of the result's rows, uint8, uint16 or float32.
             options: as for `restore`, but without `tta`, which looks at the whole picture at once.
             memory: bytes that it may take; default: what the limits say, else half of what is free.
             strict: rather fail than take more.
             clipped: as for `run`; None: if `dtype` is of integers.
-            white: of the result's rows, as for `from_unit`; the source knows its own.
             progress: as for `restore`.
 
         Raises:
@@ -258,8 +254,8 @@ class Restorer:
         )
         level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
-        limit = (1.0 if white is None else white.limit) if clipped else None
-        finish = Finish(lambda rows: from_unit(rows, dtype, white), limit)
+        limit = (1.0 if source.white is None else source.white.limit) if clipped else None
+        finish = Finish(lambda rows: from_unit(rows, dtype, source.white), limit)
         return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:

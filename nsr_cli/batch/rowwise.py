@@ -125,7 +125,6 @@ class RowWriter:
                 options_of(self.settings, leaf.level, page),
                 memory=self.streamed.room,
                 clipped=not page.is_float,  # as for whole pictures, which stay floating point up to the file
-                white=page.white,
                 progress=progress,
             )
         finally:

@@ -43,7 +43,7 @@ class Bands:
         shape: of the whole picture.
         spans: the blocks in which rows are made, from the first row to the last, without gaps.
         make: makes one block, (rows, width, channels).
-        white: of stored samples, as for `to_unit`.
+        white: of stored samples, as for `to_unit`. Steps that compute in float hand it on to the one that stores.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ def spread_bands(source: Bands, limit: float) -> Bands:
         spread_excess(rows, limit)
         return rows[span.start - top : span.stop - top]
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, source.white)
 
 
 def picture_bands(pixels: Rows, white: White | None = None) -> Bands:
@@ -158,18 +158,18 @@ def resized_bands(source: Bands, height: int, width: int) -> Bands:
         return resize_rows(tap.unit(low, high), low, (span.start, span.stop), tap.shape.height, size)
 
     shape = Shape(height, width, source.shape.channels)
-    return Bands(shape, blocks(height, rows_at_a_time(max(width, source.shape.width))), make)
+    return Bands(shape, blocks(height, rows_at_a_time(max(width, source.shape.width))), make, source.white)
 
 
 def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
     """Rows of several pictures of one size, in unit range, put together by `change`."""
     taps = [source.tap() for source in sources]
-    shape = sources[0].shape
+    shape, white = sources[0].shape, sources[0].white
 
     def make(span: Span) -> Rows:
         return change(*(tap.unit(span.start, span.stop) for tap in taps))
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, white)
 
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:

@@ -162,7 +162,7 @@ def network_bands(
             raise RuntimeError("a row without tiles")
         return out
 
-    return Bands(shape, spans, make)
+    return Bands(shape, spans, make, source.white)
 
 
 def _kept(

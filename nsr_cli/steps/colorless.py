@@ -15,7 +15,6 @@ from numpy.typing import DTypeLike, NDArray
 from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
-from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.reading import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
@@ -102,14 +101,11 @@ class ColorlessRestorer:
         *,
         memory: int,
         clipped: bool,
-        white: White | None,
         progress: Progress | None,
     ) -> Bands:
         """Restore colorless rows to rows of three equal channels."""
         gray = _changed(source, 1, lambda rows: rows[..., :1])
-        made = self.restorer.bands(
-            gray, dtype, options, memory=memory, clipped=clipped, white=white, progress=progress
-        )
+        made = self.restorer.bands(gray, dtype, options, memory=memory, clipped=clipped, progress=progress)
         return _changed(made, 3, _thrice)
 
 

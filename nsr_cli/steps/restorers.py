@@ -11,7 +11,6 @@ from nsr_cli.engine.bands import Bands
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import NsrError
-from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.remedy import Step
@@ -65,7 +64,6 @@ class RestorerLike(Protocol):
         *,
         memory: int,
         clipped: bool,
-        white: White | None,
         progress: Progress | None,
     ) -> Bands:
         """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
