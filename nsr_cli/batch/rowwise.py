@@ -38,7 +38,7 @@ _PARTS = 1000  # of a page, by which progress is told
 
 @dataclass(frozen=True, slots=True)
 class RowWriter:
-    """Takes one file along this way; whatever goes wrong, there is no result then.
+    """Takes one file along this way; if anything goes wrong, there is no result.
 
     Args:
         settings: of the run.

@@ -206,7 +206,7 @@ def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:
-    """UsageError, as of `check_chosen`, if a model of the run is not for its task, or is none."""
+    """UsageError, as for `check_chosen`, if a model of the run is not for its task, or is none."""
     from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
 
     tasks = TASKS if settings.task == "auto" else (settings.task,)

@@ -58,7 +58,7 @@ def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) 
 def restored(
     request: Request, picture: "Picture", level: "Level", console: Console, notice: Callable[[str], None]
 ) -> "list[Result]":
-    """Every result of the request, all of one size; errors as of `Restorer.load` and `Restorer.run`.
+    """Every result of the request, all of one size. Raises as `Restorer.load` and `Restorer.run`.
 
     Args:
         request: what to compare.

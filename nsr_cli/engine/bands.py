@@ -55,7 +55,7 @@ class Bands:
         self._make = make
         self._blocks: deque[tuple[int, Rows]] = deque()
         self._end = 0
-        # Not in a circle, which would keep rows that nobody can read any more until Python looks for circles.
+        # Weak, so that no circle of references keeps rows that nobody can read any more.
         self._taps: WeakSet[Tap] = WeakSet()
 
     def tap(self) -> "Tap":
@@ -173,7 +173,7 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
 
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
-    """What was made of a picture, mixed by a strength with the picture resized to it, in unit range, and converted."""
+    """Restored rows mixed by a strength with the plain ones resized to them, in unit range, then converted."""
     size = made.shape.height, made.shape.width
     base = plain if size == (plain.shape.height, plain.shape.width) else resized_bands(plain, *size)
     part = np.float32(strength)

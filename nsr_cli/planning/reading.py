@@ -26,7 +26,7 @@ class Source:
 
 
 def read_picture(image: str, max_pixels: int, console: Console) -> Source:
-    """Read and decode the picture; what is odd about it is said.
+    """Read and decode the picture, and warn of what is odd about it.
 
     Raises:
         UsageError: it is a folder, or stdin is a terminal.

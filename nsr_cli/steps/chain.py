@@ -62,7 +62,7 @@ class Chain:
         return "+".join(sorted({name for names in found for name in names}))
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
-        """As for `Restorer`, if that holds for every step."""
+        """As `Restorer.on_one_core`; None unless every step can."""
         links: list[Link] = []
         for link in self.links:
             restorer = link.restorer.on_one_core(picture, side_by_side)

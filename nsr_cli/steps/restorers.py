@@ -46,10 +46,10 @@ class RestorerLike(Protocol):
 
     @property
     def taken(self) -> "Sequence[Link]":
-        """The steps that a chain took, once that is known; what is no chain has none to tell apart."""
+        """The steps that a chain took, once that is known; a single restorer has none to tell apart."""
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "RestorerLike | None":
-        """One for a picture so small that `side_by_side` such are sooner done with a core each; else None."""
+        """One for a picture so small that `side_by_side` of them are done sooner with a core each; else None."""
 
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
@@ -88,7 +88,7 @@ class Unstartable(Exception):
 
 
 def color_of(picture: Picture, task: str) -> str:
-    """Which networks a picture wants, `rgb` or `gray`: all that enlarge are for color."""
+    """Which networks suit a picture, `rgb` or `gray`; all that enlarge are for color."""
     return "gray" if picture.is_gray and task != "upscale" else "rgb"
 
 
