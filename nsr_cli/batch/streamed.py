@@ -14,6 +14,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends
 from nsr_cli.forecast.rows import can_write_rows, most_looked_at, most_rows, sizes_of
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.metadata import stacks
 from nsr_cli.imaging.picture import Picture
@@ -25,7 +26,6 @@ from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of
 
 _MOST_METADATA = 64 << 20  # bytes, of all pages of a file
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +163,4 @@ def _is_tiff(path: Path) -> bool:
     if reason := unreadable(str(path)):
         raise DecodeError(reason)
     with path.open("rb") as file:
-        return file.read(4) in _MAGIC
+        return file.read(4) in codec.TIFF_MAGIC

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.scoreboard.models import BASELINES, LoadOptions, check_name, load
+from nsr_cli.scoreboard.models import LoadOptions, check_name, load
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
+from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
     from nsr_cli.compare.results import Result, Unit

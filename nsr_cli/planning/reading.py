@@ -24,6 +24,11 @@ class Source:
     data: bytes
     picture: Picture
 
+    @property
+    def typed(self) -> str:
+        """How JSON calls it: `-` for stdin, as on the command line."""
+        return STDIN if self.label == "stdin" else self.label
+
 
 def read_picture(image: str, max_pixels: int, console: Console) -> Source:
     """Read and decode the picture, and warn of what is odd about it.

@@ -8,11 +8,10 @@ from nsr_cli.errors import UsageError
 from nsr_cli.planning.models import check_model
 from nsr_cli.shown import did_you_mean
 from nsr_cli.terminal.console import Console
+from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
     from nsr_cli.restore import Restorer
-
-BASELINES = ("bicubic", "input")
 
 
 @dataclass(frozen=True, slots=True)
