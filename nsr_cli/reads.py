@@ -62,7 +62,7 @@ def state_of(file: FileIO) -> State:
 
 
 def refuse_others(path: Path) -> None:
-    """OSError, as of `open_regular`, if something is there that is no regular file."""
+    """OSError, as for `open_regular`, if something is there that is not a regular file."""
     with suppress(FileNotFoundError):
         _refuse_others(path.stat())
 

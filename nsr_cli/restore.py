@@ -23,7 +23,7 @@ from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import resized_alpha
-from nsr_cli.imaging.color import White, from_unit, planar, to_unit
+from nsr_cli.imaging.color import from_unit, planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.model.network import Network
@@ -34,12 +34,12 @@ from nsr_cli.weights.store import WeightStore
 class Restorer:
     """One task with its weights on one device. Make it with `Restorer.load`.
 
-    Calls are independent, also in several threads, but for `precision`: it tells of all that was computed since the
-    last call began. To know it of each picture, read it before the next call begins, as `nsr` does.
+    Calls are independent, also in several threads, except that `precision` covers all that was computed since the
+    last call began: to know it for each picture, read it before the next call begins, as `nsr` does.
     """
 
     taken: tuple[()] = ()
-    """Which of several steps were taken: a restorer is a single one, and has none to tell apart."""
+    """The steps that were taken, as for a `Chain`: a restorer is a single step, and has none to tell apart."""
 
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
@@ -104,26 +104,26 @@ class Restorer:
         return self._stages[0].config.channels
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Restorer | None":
-        """The same on one core of the CPU, for a picture so small that it cannot be shared out well.
+        """The same restorer on one CPU core, for a picture too small to be shared out well among all of them.
 
         Args:
             picture: the picture.
             side_by_side: how many such pictures would be restored at the same time.
 
         Returns:
-            None if it computes elsewhere, or if a picture of this size is sooner done by all cores.
+            None if it does not compute on the CPU, or if all cores together finish a picture of this size sooner.
         """
         cascade = self._cascade.on_one_core(picture, side_by_side)
         return None if cascade is None else Restorer(self.task, self.scale, cascade.stages)
 
     @property
     def device(self) -> str:
-        """Where it computes now: out of memory elsewhere, it goes on with the CPU."""
+        """Where it computes now: it moves to the CPU when another device runs out of memory."""
         return str(self._stages[0].runner.device)
 
     @property
     def precision(self) -> str:
-        """Number types of the last picture's arithmetic, joined with `+`: what overflowed was computed in fp32."""
+        """Number types of the last picture's arithmetic, joined with `+`; what overflowed was done again in fp32."""
         return self._cascade.precision
 
     def run(
@@ -143,7 +143,7 @@ class Restorer:
             sigma: noise level on the 0…255 scale; `denoise` needs it.
             quality: JPEG quality 1…100; `dejpeg` needs it.
             tta: average the results over the eight flips and turns (self-ensemble); eight times the work.
-            clipped: whether the result is going to be clipped, as integers are: what is cut off is made up for.
+            clipped: whether the result will be clipped, as integers are: then what that cuts off is made up for.
             progress: told parts done and parts in all.
 
         Returns:
@@ -211,10 +211,8 @@ class Restorer:
         """`restore` for a picture that would take too much memory in float, with these pixels in place of its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
-        source, white = picture_bands(pixels, picture.white), picture.white
-        bands = self.bands(
-            source, pixels.dtype, options, memory=memory, strict=False, white=white, progress=progress
-        )
+        source = picture_bands(pixels, picture.white)
+        bands = self.bands(source, pixels.dtype, options, memory=memory, strict=False, progress=progress)
         alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
@@ -227,19 +225,17 @@ class Restorer:
         memory: int | None = None,
         strict: bool = True,
         clipped: bool | None = None,
-        white: White | None = None,
         progress: Progress | None = None,
     ) -> Bands:
-        """Restore a picture that is never in memory as a whole, nor is the result.
+        """Restore a picture when neither it nor the result is ever in memory as a whole.
 
         Args:
-            source: the picture's rows, in gray or RGB.
+            source: the picture's rows, in gray or RGB; the result has the same white.
             dtype: of the result's rows, uint8, uint16 or float32.
             options: as for `restore`, but without `tta`, which looks at the whole picture at once.
             memory: bytes that it may take; default: what the limits say, else half of what is free.
-            strict: rather fail than take more.
+            strict: fail rather than take more.
             clipped: as for `run`; None: if `dtype` is of integers.
-            white: of the result's rows, as for `from_unit`; the source knows its own.
             progress: as for `restore`.
 
         Raises:
@@ -258,12 +254,12 @@ class Restorer:
         )
         level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
-        limit = (1.0 if white is None else white.limit) if clipped else None
-        finish = Finish(lambda rows: from_unit(rows, dtype, white), limit)
+        limit = (1.0 if source.white is None else source.white.limit) if clipped else None
+        finish = Finish(lambda rows: from_unit(rows, dtype, source.white), limit)
         return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
+        """Bytes that a picture (H, W, C) takes if it is computed in one piece, not counting stored samples."""
         return self._cascade.float_bytes(shape)
 
     @property

@@ -169,7 +169,8 @@ class FakeRestorer:
 
         self.told = {"dtype": dtype, **more}
         whole = Picture(source.tap().unit(0, source.shape.height))
-        return picture_bands(from_unit(self.restore(whole, options, progress=progress).pixels, dtype))
+        made = self.restore(whole, options, progress=progress)
+        return picture_bands(from_unit(made.pixels, dtype, source.white), source.white)
 
 
 @pytest.fixture

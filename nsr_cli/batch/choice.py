@@ -17,7 +17,7 @@ from nsr_cli.steps.restorers import Link, RestorerLike, Restorers
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Chooses among the restorers of a run; all of it raises as `Restorers.get`.
+    """Chooses among the restorers of a run; every method raises as `Restorers.get`.
 
     Args:
         settings: of the run.

@@ -36,7 +36,7 @@ class Held:
         )
 
     def sample(self, most: int) -> NDArray[Any]:
-        """Pixels (N, W, C) of parts of the picture, evenly spread, about `most`, as of `whites.in_whole_range`.
+        """About `most` pixels (N, W, C), from parts spread evenly over the picture; see `whites.in_whole_range`.
 
         All of it if it is small.
         """
@@ -46,9 +46,9 @@ class Held:
 
 
 def sample_spans(page: Picture, most: int) -> list[Span]:
-    """Rows of parts of a picture of which its noise and the like can be estimated, evenly spread.
+    """Rows spread evenly over a picture, from which its noise and the like can be estimated.
 
-    They have up to `most` pixels, but there is one part at least.
+    Together they have up to `most` pixels, but there is at least one part.
     """
     count = max(1, min(most, _SAMPLE_PIXELS) // (page.width * _SAMPLE_ROWS))
     if count * _SAMPLE_ROWS >= page.height:

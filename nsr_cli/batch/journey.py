@@ -35,9 +35,17 @@ from nsr_cli.terminal.progress import Progress
 
 
 class Journey:
-    """The three steps, for the threads of a pipeline; only `restore` calls `load`, before it lets another one begin.
+    """The three steps, for the threads of a pipeline.
 
-    `rule` says what is done about results that are there, as of `Plan`, and `turns` when the device is free.
+    Args:
+        settings: of the run.
+        load: called by `restore` alone, before it lets another picture begin.
+        console: shows the traceback of what should never happen.
+        progress: told which picture is restored, and how far that is.
+        stop: when set, the work is given up.
+        rule: what is done about results that already exist, as for `Plan`.
+        decoder: where files are decoded.
+        turns: says when the device is free.
     """
 
     def __init__(

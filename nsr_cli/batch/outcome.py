@@ -33,9 +33,9 @@ class Outcome:
     placed: bool = True
     """Whether the job says where the result goes."""
     there: str = "already exists"
-    """Of a skipped picture: why its result stays."""
+    """Why the result of a skipped picture stays."""
     reason: str | None = None
-    """Of a picture that is skipped for another reason: which."""
+    """Why a picture is skipped, unless its result is there and stays."""
     size: tuple[int, int] | None = None
     """Width and height of the input, once known."""
     out_size: tuple[int, int] | None = None
@@ -73,8 +73,8 @@ class Outcome:
     def leave_alone(self, why: str | None, *, large: bool) -> None:
         """Note why the picture needs nothing, and decide whether there is a result all the same.
 
-        A stream must not lose one of its pictures, and whoever names a result will look for it; but nothing is put in
-        the place of the very same, nor made of a picture that is too `large` for the memory.
+        A stream must not lose one of its pictures, and whoever names a result will look for it. But no file is
+        replaced by itself, and nothing is made of a picture that is too `large` for the memory.
         """
         if self.job.target is None or (self.job.is_named and not self.job.is_in_place and not large):
             self.notes.append(f"{why}; passed on unchanged")
@@ -82,9 +82,9 @@ class Outcome:
             self.status, self.reason = "skipped", why
 
     def note_weights(self, restorer: RestorerLike) -> None:
-        """Note what restores the picture, and where: before, and after since it may have gone elsewhere.
+        """Note what restores the picture, and where; again afterwards, since it may have moved to another device.
 
-        Of a chain that has decided, also which steps were taken, and with what; those of a first page stand for all.
+        For a chain that has decided, also the steps that it took, and with what; those of the first page stand for all.
         """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
@@ -130,7 +130,7 @@ def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
 
 
 def exit_code(failures: Sequence[NsrError], total: int) -> int:
-    """The exit code of a run over so many pictures: that of the failure of the only one, or that of some of several."""
+    """The exit code of a run over `total` pictures: that of the only one's failure, or the one for some of several."""
     if not failures:
         return 0
     return failures[-1].exit_code if total == 1 else PartialFailure.exit_code

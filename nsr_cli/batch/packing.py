@@ -44,13 +44,13 @@ class Packer:
     def __init__(self) -> None:
         self._digest = PixelDigest()
         self.seconds = 0.0
-        """That it took."""
+        """Seconds that packing took so far."""
 
     def packed(self, page: Picture) -> tiffwrite.Packed:
         """A page without its pixels, which are packed; to be called once for each page, in order."""
         started = time.perf_counter()
         written = page
-        if page.is_float:  # what reading it gives decides
+        if page.is_float:  # the digest is of what reading the file gives
             bare = page.with_metadata(Metadata())
             written = codec.decode(codec.encode(bare, "TIFF"), max_pixels=1 << 62)
         self._digest.begin(written)

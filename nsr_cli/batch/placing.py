@@ -23,7 +23,7 @@ class ResultWriter:
     Args:
         settings: of the run.
         stop: when set, the work is given up.
-        rule: what is done about results that are there, as of `Plan`.
+        rule: what is done about results that already exist, as for `Plan`.
     """
 
     def __init__(self, settings: Settings, stop: threading.Event, rule: str) -> None:
@@ -35,7 +35,7 @@ class ResultWriter:
         """Whether a result that was to be made again stays all the same, since it has been edited.
 
         Raises:
-            Overtaken, WriteError: it has just appeared or changed, as of `make_room`.
+            Overtaken, WriteError: it has just appeared or changed, as for `make_room`.
         """
         job = outcome.job
         if job.target is None:

@@ -17,7 +17,7 @@ from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.signing import signed
 from nsr_cli.batch.streamed import Leaf, Streamed
 from nsr_cli.engine.bands import Bands, alpha_bands, color_bands, with_alpha
-from nsr_cli.engine.progress import Progress
+from nsr_cli.engine.progress import Progress, of_part
 from nsr_cli.errors import DecodeError
 from nsr_cli.files import atomic_stream
 from nsr_cli.imaging import codec
@@ -33,12 +33,10 @@ from nsr_cli.steps.restorers import RestorerLike
 
 Rows = Callable[[int, int], NDArray[Any]]
 
-_PARTS = 1000  # of a page, by which progress is told
-
 
 @dataclass(frozen=True, slots=True)
 class RowWriter:
-    """Takes one file along this way; whatever goes wrong, there is no result then.
+    """Takes one file along this way; if anything goes wrong, there is no result.
 
     Args:
         settings: of the run.
@@ -87,7 +85,7 @@ class RowWriter:
         """What each page of the result is like, and its rows."""
         leaves = self.streamed.leaves
         for number, (leaf, restorer) in enumerate(zip(leaves, restorers, strict=True)):
-            bands, page = self._bands(leaf, restorer, _of_page(self.progress, number, len(leaves)))
+            bands, page = self._bands(leaf, restorer, of_part(self.progress, number, len(leaves)))
             if number == 0:
                 self.outcome.out_size = (page.width, page.height)
             form = self.streamed.format
@@ -95,7 +93,9 @@ class RowWriter:
             read = bands.tap().read
             yield page, read if len(leaves) == 1 else _named(read, number + 1)
 
-    def _bands(self, leaf: Leaf, restorer: RestorerLike | None, progress: Progress) -> tuple[Bands, Picture]:
+    def _bands(
+        self, leaf: Leaf, restorer: RestorerLike | None, progress: Progress | None
+    ) -> tuple[Bands, Picture]:
         """The rows of a page's result, alpha last, and what they make, without its pixels."""
         form, page, rows = self.streamed.format, leaf.source.page, leaf.source.bands()
         if self.settings.strip:
@@ -114,7 +114,12 @@ class RowWriter:
         return bands, _result_page(bands, page, dtype)
 
     def _restored(
-        self, leaf: Leaf, color: Bands, dtype: "np.dtype[Any]", restorer: RestorerLike, progress: Progress
+        self,
+        leaf: Leaf,
+        color: Bands,
+        dtype: "np.dtype[Any]",
+        restorer: RestorerLike,
+        progress: Progress | None,
     ) -> Bands:
         """The rows as the network gives them, or the chain of steps that were found for the page."""
         page = leaf.source.page
@@ -125,7 +130,6 @@ class RowWriter:
                 options_of(self.settings, leaf.level, page),
                 memory=self.streamed.room,
                 clipped=not page.is_float,  # as for whole pictures, which stay floating point up to the file
-                white=page.white,
                 progress=progress,
             )
         finally:
@@ -165,11 +169,6 @@ def _named(read: Rows, number: int) -> Rows:
             raise DecodeError(f"page {number}: {error}") from error
 
     return rows
-
-
-def _of_page(progress: Progress, number: int, count: int) -> Progress:
-    """What reports the progress of one page as part of that of all."""
-    return lambda done, total: progress(number * _PARTS + done * _PARTS // total, count * _PARTS)
 
 
 def _result_page(bands: Bands, page: Picture, dtype: "np.dtype[Any]") -> Picture:

@@ -38,13 +38,13 @@ class Tally:
     skipped: int = 0
     failed: int = 0
     again: int = 0
-    """Of those done: how many took the place of results that were made with other settings."""
+    """How many of those done replaced results that were made with other settings."""
     seconds: float = 0.0
-    """Of computing."""
+    """Seconds of computing."""
     wait: float = 0.0
     """Seconds in which the network stood still."""
     last_error: NsrError | None = None
-    """Of the failed pictures the last; its exit code is that of the run if there was no other picture."""
+    """That of the last picture that failed: its exit code is the run's if there was no other picture."""
 
     @property
     def total(self) -> int:
@@ -60,7 +60,7 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
 
     Raises:
         NsrError: no restorer can be loaded.
-        NotReady: no decoder can be started; what was restored before is told of, and how to go on.
+        NotReady: no decoder can be started; it says what was restored before, and how to go on.
         KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
     """
     started = time.monotonic()
@@ -140,7 +140,7 @@ class _Reporter:
         for note in outcome.notes:
             hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
             self._console.warning(f"{outcome.label}: {note}{hint}")
-        # A film has too many frames.
+        # A film has too many frames to say something of each.
         say = self._console.note if outcome.number == 1 else self._console.detail
         say(as_line(outcome))
         self._console.detail(timings(outcome))

@@ -24,7 +24,7 @@ def signed(
         form: the file's format.
         pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
         count: of the pages or frames.
-        seal: what stands for the digest of its metadata, as of `mark`.
+        seal: what stands for the digest of its metadata, as for `mark`.
     """
     if settings.strip:
         return page

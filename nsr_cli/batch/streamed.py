@@ -14,6 +14,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends
 from nsr_cli.forecast.rows import can_write_rows, most_looked_at, most_rows, sizes_of
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.metadata import stacks
 from nsr_cli.imaging.picture import Picture
@@ -25,7 +26,6 @@ from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of
 
 _MOST_METADATA = 64 << 20  # bytes, of all pages of a file
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A file whose pages, one or several, never are in memory as results, between two steps of its journey."""
+    """A file between two steps of its journey, the results of whose pages are never in memory."""
 
     leaves: list[Leaf]
     format: str
@@ -101,7 +101,7 @@ class Streams:
         return found
 
     def hold(self, pages: list[Picture], form: str, data: bytes, outcome: Outcome) -> Streamed | None:
-        """The only picture of a file, which is in memory, if its result had better not be there too.
+        """The only picture of a file, itself in memory, if its result should not be there too.
 
         Raises:
             MemoryExhausted: it does not fit, whatever is done, or the several pictures do not.
@@ -145,7 +145,7 @@ class Streams:
             taken += metadata.size - (len(metadata.icc or b"") if metadata.icc in profiles else 0)
             if taken > _MOST_METADATA:
                 raise Unsuitable("more than its share of texts and profiles")
-            # The pages of a scanner have one profile, which is in memory once then.
+            # The pages of a scan have one profile, which is then in memory only once.
             metadata = replace(metadata, icc=profiles.setdefault(metadata.icc, metadata.icc))
             sources.append(replace(source, page=source.page.with_metadata(metadata)))
         return [Leaf(source, self._level(source, b"")) for source in with_whites(sources)]
@@ -163,4 +163,4 @@ def _is_tiff(path: Path) -> bool:
     if reason := unreadable(str(path)):
         raise DecodeError(reason)
     with path.open("rb") as file:
-        return file.read(4) in _MAGIC
+        return file.read(4) in codec.TIFF_MAGIC

@@ -102,7 +102,7 @@ class TiffSource:
 def open_source(
     parts: Parts, file: FileBytes, decoder: Decoder, check: Callable[[], None], largest: int
 ) -> TiffSource:
-    """A source for the rows of a file; of float samples and palettes all is looked at first.
+    """A source for the rows of a file. All float samples are looked at first, and a palette's until one has a color.
 
     Args:
         parts: where they are.
@@ -145,9 +145,9 @@ def open_source(
 
 
 def with_whites(sources: Sequence[TiffSource]) -> list[TiffSource]:
-    """The pages of a file, those of 16 bits with one white, for which all of their samples are looked at.
+    """The pages of a file, those of 16 bits with one white, which their samples tell.
 
-    Of most files few are: the first sample that is too great for fewer bits ends it.
+    Few of most files are looked at: the first sample that is too great for fewer bits is enough.
     """
     found = list[White]()
     for source in sources:

@@ -6,7 +6,7 @@ everything else that `nsr --help` does.
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from nsr_cli.cli.meant import not_a_command, with_one_dash
 from nsr_cli.cli.table import Lazy
+from nsr_cli.errors import UsageError
 from nsr_cli.terminal.console import Console, colored
 
 EVERYWHERE = "Everywhere"
@@ -41,47 +42,28 @@ def console_of(ctx: Any, json: bool = False) -> Console:
     return console
 
 
-def _switch(name: str) -> Callable[[typer.Context, bool], bool]:
+def both_to_stdout(what: str) -> UsageError:
+    """The refusal of --json where something else, such as a picture, is to go to stdout."""
+    return UsageError(f"--json and the {what} would both go to stdout: write the {what} to a file with -o")
+
+
+def _switch(name: str, *others: str, about: str) -> Any:
+    """An option that turns on what the console has under its name."""
+
     def turn_on(ctx: typer.Context, value: bool) -> bool:
         if value and not ctx.resilient_parsing:
-            setattr(console_of(ctx), name, True)
+            setattr(console_of(ctx), name.removeprefix("--"), True)
         return value
 
-    return turn_on
+    return typer.Option(
+        name, *others, help=about, expose_value=False, callback=turn_on, rich_help_panel=EVERYWHERE
+    )
 
 
 def _everywhere(
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet",
-            help="Print only warnings and errors.",
-            expose_value=False,
-            callback=_switch("quiet"),
-            rich_help_panel=EVERYWHERE,
-        ),
-    ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose",
-            "-v",
-            help="Print more, timings included.",
-            expose_value=False,
-            callback=_switch("verbose"),
-            rich_help_panel=EVERYWHERE,
-        ),
-    ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Show the traceback of an error.",
-            expose_value=False,
-            callback=_switch("debug"),
-            rich_help_panel=EVERYWHERE,
-        ),
-    ] = False,
+    quiet: Annotated[bool, _switch("--quiet", about="Print only warnings and errors.")] = False,
+    verbose: Annotated[bool, _switch("--verbose", "-v", about="Print more, timings included.")] = False,
+    debug: Annotated[bool, _switch("--debug", about="Show the traceback of an error.")] = False,
 ) -> None:
     """Holds the options that every command has; never called."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
@@ -145,7 +145,7 @@ def compare(
     console = console_of(ctx, json)
     target = place(image, output, "_compare", _FORMS, shared.if_exists)
     if target.path is None and console.json:
-        raise UsageError("--json and the sheet would both go to stdout: write the sheet to a file with -o")
+        raise both_to_stdout("sheet")
     if skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
@@ -233,7 +233,7 @@ def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
     picture, region, whole = shown.source.picture, shown.region, shown.results[0].pixels
     return {
         "schema": 1,
-        "input": "-" if shown.source.label == "stdin" else shown.source.label,
+        "input": shown.source.typed,
         "output": str(target.path),
         "status": "ok",
         "notes": shown.notes,

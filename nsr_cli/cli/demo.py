@@ -81,7 +81,7 @@ def demo(
 
 
 def _targets(folder: Path, rule: str) -> "dict[str, Target]":
-    """Where the pictures go; UsageError or WriteError, as of `single.place`, if they cannot be written there."""
+    """Where the pictures go; UsageError or WriteError, as for `single.place`, if they cannot be written there."""
     from nsr_cli.planning.single import Target, checked
 
     return {name: checked(Target(folder / f"{name}.png", "PNG"), rule) for name in NAMES}

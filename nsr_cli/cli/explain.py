@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import check_chosen
 from nsr_cli.errors import UsageError
 from nsr_cli.options.groups import ViewOptions, takes
@@ -150,9 +150,7 @@ def _target(image: str, output: str | None, if_exists: str | None, console: Cons
         return None
     target = place(image, output, "_explain", {".png": "PNG"}, if_exists)
     if target.path is None and console.json:
-        raise UsageError(
-            "--json and the picture would both go to stdout: write the picture to a file with -o"
-        )
+        raise both_to_stdout("picture")
     return target
 
 
@@ -214,7 +212,7 @@ def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str,
     config, grid, picture = run.subject.network.config, run.trace.grid, run.source.picture
     return {
         "schema": 1,
-        "input": "-" if run.source.label == "stdin" else run.source.label,
+        "input": run.source.typed,
         "output": None if target is None else str(target.path),
         "status": "ok",
         "notes": [*picture.remarks, *run.level.notes, *run.about_channel],

@@ -82,7 +82,7 @@ def publish(
 
 
 def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, console: Console) -> bool:
-    """Whether a file of that name is there and is left alone, which is then said.
+    """Whether a file of that name exists and is left alone; then the user is told.
 
     Raises:
         UsageError: it is not what the manifest lists, and nothing was said about replacing it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nsr_cli.cli.commands import console_of
+from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.errors import UsageError
 from nsr_cli.options.config import is_typed, origin
 from nsr_cli.options.files import Inputs
@@ -196,9 +196,7 @@ def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None
     if not any(job.target is None for job in plan.jobs):
         return
     if console.json:
-        raise UsageError(
-            "--json and the picture would both go to stdout: write the picture to a file with -o"
-        )
+        raise both_to_stdout("picture")
     if shared.output is None and is_terminal(sys.stdout):
         raise UsageError(
             "the picture would go to the terminal: redirect stdout, or pass `-o -` to write it there anyway"
@@ -206,7 +204,7 @@ def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:
-    """UsageError, as of `check_chosen`, if a model of the run is not for its task, or is none."""
+    """UsageError, as for `check_chosen`, if a model of the run is not for its task, or is none."""
     from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
 
     tasks = TASKS if settings.task == "auto" else (settings.task,)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsr_cli.scoreboard.models import BASELINES, LoadOptions, check_name, load
+from nsr_cli.scoreboard.models import LoadOptions, check_name, load
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
+from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
     from nsr_cli.compare.results import Result, Unit
@@ -58,7 +59,7 @@ def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) 
 def restored(
     request: Request, picture: "Picture", level: "Level", console: Console, notice: Callable[[str], None]
 ) -> "list[Result]":
-    """Every result of the request, all of one size; errors as of `Restorer.load` and `Restorer.run`.
+    """Every result of the request, all of one size. Raises as `Restorer.load` and `Restorer.run`.
 
     Args:
         request: what to compare.

@@ -29,7 +29,7 @@ def run_array(
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
     restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
     the other, since each has noise of its own: then `watch` is told of as many runs.
-    Samples far beyond black and white go around the network, as of `beyond`.
+    Samples far beyond black and white go around the network, see `beyond`.
     """
     limits = limits_of(runner.network.config.scale)
     inside = within(array, limits)
@@ -69,7 +69,7 @@ def run_ensemble(
 
 
 def blended(plain: Unit, made: Unit, strength: float) -> Unit:
-    """What was made of a picture, mixed by a strength 0…1 with the picture resized to it; `made` is overwritten."""
+    """A restored picture mixed, by a strength of 0…1, with the plain one resized to it; `made` is overwritten."""
     if strength == 1.0 or made is plain:
         return made
     base = plain if plain.shape == made.shape else resize(plain, *made.shape[:2])

@@ -43,7 +43,7 @@ class Bands:
         shape: of the whole picture.
         spans: the blocks in which rows are made, from the first row to the last, without gaps.
         make: makes one block, (rows, width, channels).
-        white: of stored samples, as for `to_unit`.
+        white: of stored samples, as for `to_unit`. Steps that compute in float hand it on to the one that stores.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Bands:
         self._make = make
         self._blocks: deque[tuple[int, Rows]] = deque()
         self._end = 0
-        # Not in a circle, which would keep rows that nobody can read any more until Python looks for circles.
+        # Weak, so that no circle of references keeps rows that nobody can read any more.
         self._taps: WeakSet[Tap] = WeakSet()
 
     def tap(self) -> "Tap":
@@ -130,7 +130,7 @@ def spread_bands(source: Bands, limit: float) -> Bands:
         spread_excess(rows, limit)
         return rows[span.start - top : span.stop - top]
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, source.white)
 
 
 def picture_bands(pixels: Rows, white: White | None = None) -> Bands:
@@ -158,22 +158,22 @@ def resized_bands(source: Bands, height: int, width: int) -> Bands:
         return resize_rows(tap.unit(low, high), low, (span.start, span.stop), tap.shape.height, size)
 
     shape = Shape(height, width, source.shape.channels)
-    return Bands(shape, blocks(height, rows_at_a_time(max(width, source.shape.width))), make)
+    return Bands(shape, blocks(height, rows_at_a_time(max(width, source.shape.width))), make, source.white)
 
 
 def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
     """Rows of several pictures of one size, in unit range, put together by `change`."""
     taps = [source.tap() for source in sources]
-    shape = sources[0].shape
+    shape, white = sources[0].shape, sources[0].white
 
     def make(span: Span) -> Rows:
         return change(*(tap.unit(span.start, span.stop) for tap in taps))
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make)
+    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, white)
 
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
-    """What was made of a picture, mixed by a strength with the picture resized to it, in unit range, and converted."""
+    """Restored rows mixed by a strength with the plain ones resized to them, in unit range, then converted."""
     size = made.shape.height, made.shape.width
     base = plain if size == (plain.shape.height, plain.shape.width) else resized_bands(plain, *size)
     part = np.float32(strength)

@@ -39,12 +39,12 @@ class Cascade:
 
     @property
     def precision(self) -> str:
-        """Number types of the arithmetic since `forget_precision`, joined with `+`; of none, the one to begin with."""
+        """Number types of the arithmetic since `forget_precision`, joined with `+`; at first the one to begin with."""
         used = set[str]().union(*(stage.runner.used for stage in self.stages))
         return "+".join(sorted(used)) or self.stages[0].runner.precision
 
     def forget_precision(self) -> None:
-        """Begin another picture: what the ones before it needed is of no interest to it."""
+        """Begin another picture, for which it does not matter what the ones before it needed."""
         for stage in self.stages:
             stage.runner.used.clear()
 
@@ -79,7 +79,7 @@ class Cascade:
     def plan(
         self, shape: Shape, memory: int, finished: int, *, strict: bool, by_channel: bool
     ) -> list[TilePlan]:
-        """How a picture is cut for the networks; as of `stream.plan`."""
+        """How a picture is cut for the networks, see `stream.plan`."""
         runners = [stage.runner for stage in self.stages]
         return plan(runners, shape, memory, finished, strict=strict, by_channel=by_channel)
 

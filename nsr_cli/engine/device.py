@@ -126,7 +126,7 @@ def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA and MPS raise OutOfMemoryError; other allocators a plain RuntimeError that only its text tells."""
+    """Whether memory ran out. CUDA and MPS have an error for that, other allocators only the text of a plain one."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )

@@ -21,7 +21,7 @@ from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.footprint import MOST_PLACE_BYTES, MOST_STACKED
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
-_PIECES_PER_CORE = 2  # of work, at the least, before windows are stacked
+_PIECES_PER_CORE = 2  # of work, at least, before windows are stacked
 
 
 class Executor:

@@ -1,4 +1,4 @@
-"""Around the networks: the colors that they get of a picture, and the picture that becomes of what they make."""
+"""What happens around the networks: the colors that they are given, and the picture made of their result."""
 
 from nsr_cli.engine.arrays import Unit, blended
 from nsr_cli.engine.clipping import is_clipped, spread_excess
@@ -13,10 +13,10 @@ def visible_color(picture: Picture) -> Pixels:
 
 
 def finished(picture: Picture, plain: Unit, made: Unit, strength: float) -> Picture:
-    """What was made of a picture as a picture of the same depth, transparency and metadata.
+    """The networks' result as a picture of the same depth, transparency and metadata.
 
     Args:
-        picture: that was restored.
+        picture: the one that was restored.
         plain: its pixels (H, W, C) as the networks got them.
         made: (sH, sW, C), not clipped; it is overwritten.
         strength: as for `blended`.

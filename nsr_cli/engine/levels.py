@@ -32,7 +32,7 @@ def network_level(
 
 
 def strongest_noise(config: NetworkConfig, channels: int) -> float:
-    """The sigma, on the 0…255 scale, beyond which a network is told the same of a picture with so many channels."""
+    """The largest sigma, on the 0…255 scale, that a network can be told for a picture with so many channels."""
     return MAX_SIGMA / _shared(config, channels)
 
 

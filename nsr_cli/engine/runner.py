@@ -1,5 +1,7 @@
-"""Running a network on one picture with the fallbacks a user expects: fewer windows at once, smaller tiles, the CPU,
-and more precision where a narrow number type overflows."""
+"""Running a network on one picture, with the fallbacks that a user expects.
+
+Where memory runs out: fewer windows at once, smaller tiles, then the CPU. Where a narrow number type overflows: fp32.
+"""
 
 from collections.abc import Callable
 from copy import copy
@@ -86,10 +88,10 @@ class Runner:
         self.device = choose_device(device)
         dtype = choose_precision(precision, self.device)
         self.precision = next(name for name, kind in PRECISIONS.items() if kind == dtype)
-        self.used: set[str] = set()  # number types of the results since whoever asks emptied it
+        self.used: set[str] = set()  # number types of the results since somebody last emptied it
         self._tell = notice or _ignore
         self._said: set[str] = set()
-        self._most_windows: int | None = None  # as many as have not run out of memory yet
+        self._most_windows: int | None = None  # that may be in memory at once; None until it has run out
         self._executor = self._placed(dtype)
         self._threads = torch.get_num_threads()
 
@@ -137,7 +139,7 @@ class Runner:
 
     @property
     def bytes_per_window(self) -> int:
-        """Memory that one selection window takes while the network runs, about."""
+        """About how much memory one selection window takes while the network runs."""
         return bytes_per_window(self.network.config, self.item_bytes)
 
     @property
@@ -147,7 +149,7 @@ class Runner:
 
     @property
     def most_windows(self) -> int:
-        """How many windows of a picture may be computed at once, where the picture's own memory is no matter."""
+        """The most windows of a picture to compute at once, for a caller that plans memory by itself."""
         if self.limits.tile is None and self._most_windows is None and self.shares_memory:
             return 1 << 30
         return self._windows()

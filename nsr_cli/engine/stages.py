@@ -99,7 +99,7 @@ def checked_scale(task: str, scale: float | None) -> float:
 def read_weights(
     store: WeightStore, model: str | None, task: str, native: int | None, color: str
 ) -> tuple[Weights, bytes]:
-    """The weights file of a task; `native` as `native_steps` has it. Errors as of `load_stages`."""
+    """The weights file of a task; `native` as `native_steps` has it. Raises as `load_stages`."""
     chosen = store.manifest.resolve(model, task, native if task == "upscale" else None, color)
     if isinstance(chosen, Path):
         try:
@@ -118,7 +118,7 @@ def load_fitting(data: bytes, task: str, name: str) -> Network:
 
     Raises:
         UsageError: it enlarges and the task does not, or the reverse, or it says that it is for another task.
-        WeightsError: as of `load_network`.
+        WeightsError: as for `load_network`.
     """
     config = read_config(data, name)
     if (config.scale > 1) != (task == "upscale"):

@@ -1,4 +1,4 @@
-"""Networks on pictures that never are in memory as a whole: row of tiles after row of tiles.
+"""Networks on pictures that are never in memory as a whole: one row of tiles after another.
 
 The tiles are those of `tiles`, cut along the one selection grid of the whole picture, so the result is that of
 tiles in memory, whatever the size.
@@ -77,9 +77,9 @@ def plan(
     Args:
         runners: the networks; each enlarges what the one before made.
         shape: of the picture.
-        memory: for everything but what the process has already.
+        memory: for everything beyond what the process has already.
         finished: bytes of a sample of the last network's result, once it is finished.
-        strict: rather fail than take more.
+        strict: fail rather than take more.
         by_channel: as for `run_array`.
 
     Raises:
@@ -108,7 +108,7 @@ def plan(
 def least_memory(
     configs: Sequence[NetworkConfig], width: int, channels: int, finished: int, *, shares_memory: bool = True
 ) -> int:
-    """Bytes from which on `plan` finds tiles, for pictures of this width and any height, in float32.
+    """The least memory with which `plan` finds tiles, for pictures of this width and any height, in float32.
 
     Args:
         configs: of the networks, in their order.
@@ -162,7 +162,7 @@ def network_bands(
             raise RuntimeError("a row without tiles")
         return out
 
-    return Bands(shape, spans, make)
+    return Bands(shape, spans, make, source.white)
 
 
 def _kept(

@@ -52,7 +52,7 @@ class TileCost:
         return int(needed * self.networks / SHARE) + self.networks
 
     def shape(self, grid: Grid, limit: int, budget: int) -> tuple[int, int] | None:
-        """Own windows of a tile, as of `best_shape`, where there is room for what the cores hold of those at work.
+        """Own windows of a tile, as `best_shape` finds them, that leave room for what the cores hold while at work.
 
         That grows with the tile up to a bound. To reserve the bound is too much for small tiles, to reserve as much for
         every window for large ones: the larger tile of both is right.

@@ -54,7 +54,7 @@ class Tile:
 
 
 def margin_of(config: NetworkConfig) -> int:
-    """Windows around a tile that hide its border: the picture then changes by one 8-bit level at the most.
+    """Windows around a tile that hide its border: the picture then changes by at most one 8-bit level.
 
     That is as many as the network's convolutions can see, and at least two where a small difference in the mean
     features changes the choice of kernels a lot: the inner one then has means that are right. A hard choice

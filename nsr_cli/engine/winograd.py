@@ -136,23 +136,23 @@ class _Rows:
         return cls(
             first,
             rows,
-            upright,
-            upright.as_strided(
+            upright=upright,
+            tiles=upright.as_strided(
                 (_TILE, _TILE, rows, cols, channels), (channels, wide, _TILE * wide, _STEP * channels, 1)
             ),
-            columns.view(_TILE, _TILE, rows, cols, channels),
-            columns.view(_TILE, -1),
-            places.view(_TILE, -1),
-            places.view(_PLACES, tiles, channels),
-            products.view(_PLACES, tiles, out_channels),
-            products.view(_TILE, -1),
-            upright_out.view(_STEP, -1),
-            upright_out.view(_STEP, _TILE, -1),
-            turned.view(_STEP, _STEP, -1),
-            turned.view(_STEP, _STEP, rows, cols, out_channels).permute(2, 1, 3, 0, 4),
-            matrices,
-            matrices.input.expand(rows, -1, -1),
-            matrices.output.expand(_STEP, -1, -1),
+            columns=columns.view(_TILE, _TILE, rows, cols, channels),
+            flat_columns=columns.view(_TILE, -1),
+            places=places.view(_TILE, -1),
+            by_place=places.view(_PLACES, tiles, channels),
+            products=products.view(_PLACES, tiles, out_channels),
+            flat_products=products.view(_TILE, -1),
+            upright_out=upright_out.view(_STEP, -1),
+            by_column=upright_out.view(_STEP, _TILE, -1),
+            turned=turned.view(_STEP, _STEP, -1),
+            pixels=turned.view(_STEP, _STEP, rows, cols, out_channels).permute(2, 1, 3, 0, 4),
+            matrices=matrices,
+            in_matrix=matrices.input.expand(rows, -1, -1),
+            out_matrix=matrices.output.expand(_STEP, -1, -1),
         )
 
     def convolve(self, pixels: Tensor, kernels: Tensor, bias: Tensor, out: Tensor) -> None:

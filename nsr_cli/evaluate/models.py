@@ -32,7 +32,7 @@ class Averaging(Model, Protocol):
     def run(
         self, array: Unit, *, sigma: float | None = None, quality: int | None = None, tta: bool = False
     ) -> Unit:
-        """As of `Model`; `tta`: the average over the eight flips and turns."""
+        """As `Model.run`; with `tta` the average over the eight flips and turns."""
 
 
 @dataclass(frozen=True, slots=True)

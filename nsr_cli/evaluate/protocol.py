@@ -101,7 +101,7 @@ def read(path: Path) -> Pixels:
 
 
 def decoded(path: Path) -> Picture:
-    """The picture in a file as it is stored; errors as of `read`."""
+    """The picture in a file as it is stored. Raises as `read`."""
     try:
         return decode(read_regular(path, most_bytes()))
     except OSError as error:

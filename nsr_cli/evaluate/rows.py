@@ -24,7 +24,7 @@ class PictureScore:
     psnr_y: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures with JSON's types only, as of `Row.as_json`."""
+        """The figures with JSON's types only, as in `Row.as_json`."""
         return asdict(self) | _finite(psnr=self.psnr, psnr_y=self.psnr_y)
 
 

@@ -29,7 +29,7 @@ def evaluate(
     *,
     progress: Progress | None = None,
 ) -> Row:
-    """Degrade, restore and score every picture of a set with one model; errors as of `evaluate_set`."""
+    """Degrade, restore and score every picture of a set with one model. Raises as `evaluate_set`."""
     return evaluate_set([(case, [model])], images, progress=progress)[0]
 
 

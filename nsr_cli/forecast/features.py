@@ -16,7 +16,7 @@ _NATIVE = (2, 3, 4)  # factors, where it cannot be known which there are
 
 
 def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
-    """Bytes that a picture takes at the most while it goes through the networks in one piece, in float.
+    """The most bytes that a picture takes while it goes through the networks in one piece, in float.
 
     Args:
         settings: of the run.
@@ -41,7 +41,7 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
 
 
 def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) -> int:
-    """Bytes that rows and tiles of a picture take at the least, when it goes through in bands.
+    """The fewest bytes that rows and tiles of a picture take when it goes through in bands.
 
     Args:
         settings: of the run.

@@ -18,7 +18,7 @@ from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import LargeEnough, Settings
 
-# Bytes of a compressed file for each byte of samples, at the least that photographs come to.
+# Bytes of a compressed file for each byte of samples: the least that photographs come to.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
 # Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
 _SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
@@ -37,7 +37,7 @@ class Forecast:
     least: int
     """Bytes that the result will surely take on the disk."""
     memory: int
-    """Bytes that it takes while it is restored, about; the libraries and the weights are not counted."""
+    """About how many bytes it takes while it is restored, not counting the libraries and the weights."""
 
     @property
     def pages(self) -> tuple[tuple[int, int], ...]:

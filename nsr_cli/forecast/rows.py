@@ -9,7 +9,7 @@ from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 
-_COLORS = 6  # bytes of a pixel of a palette at the most
+_COLORS = 6  # bytes of a pixel of a palette, at most
 _SIDEWAYS = 5  # orientations from here on turn rows into columns
 _SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at: looking for noise takes a multiple of it
 _RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored

@@ -35,6 +35,7 @@ __all__ = [
     "LOSSLESS",
     "OPAQUE",
     "SUFFIXES",
+    "TIFF_MAGIC",
     "at_most",
     "check_encodable",
     "decode",
@@ -64,7 +65,7 @@ _MAGIC = (
     (b"BM", "BMP"),
 )
 _MISTAKES = (AssertionError, AttributeError, NameError, NotImplementedError, TypeError)
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def sniff(data: bytes) -> str:
@@ -75,7 +76,7 @@ def sniff(data: bytes) -> str:
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
-    if data[:4] in _TIFF_MAGIC:
+    if data[:4] in TIFF_MAGIC:
         return "TIFF"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"

@@ -19,9 +19,7 @@ from nsr_cli.imaging.metadata import exif
 _MOST_PARTS = 1 << 16
 _PART = 1024  # bytes of one part, on average, in files that have more parts than that
 _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
-_MOST_TABLES = (
-    64 << 10
-)  # bytes of a JPEG's quantization tables; four tables are 260, Pillow unpacks each anew
+_MOST_TABLES = 64 << 10  # bytes of a JPEG's quantization tables; four are 260, and Pillow unpacks each anew
 
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _GIF_IMAGE, _GIF_END = 0x2C, 0x3B

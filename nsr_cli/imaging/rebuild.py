@@ -74,9 +74,8 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     if block is not None:
         try:
             turn = orientation or exif.orientation(block)
-            if (
-                metadata.dpi is None and metadata.aspect is None
-            ):  # ExifTool writes it nowhere else into a PNG file
+            # ExifTool writes it nowhere else into a PNG file.
+            if metadata.dpi is None and metadata.aspect is None:
                 metadata = replace(metadata, dpi=exif.resolution(block))
             block = exif.make_upright(block, turn)
         except ifd.DirectoryError:

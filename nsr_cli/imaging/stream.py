@@ -35,7 +35,7 @@ _HEAD = re.compile(
 _LONGEST_HEAD = 23
 
 
-class Readable(Protocol):
+class ByteStream(Protocol):
     """The one method that a stream needs; it may return fewer bytes than asked for."""
 
     def read(self, size: int, /) -> bytes | None:
@@ -46,7 +46,7 @@ class Readable(Protocol):
 class _Source:
     """Bytes of a stream that are not yet given out."""
 
-    def __init__(self, stream: Readable, most: int) -> None:
+    def __init__(self, stream: ByteStream, most: int) -> None:
         self._most = most
         # A buffered reader's `read` waits until it has all that was asked for, `read1` does not.
         self._read = getattr(stream, "read1", stream.read)
@@ -90,7 +90,7 @@ class _Source:
 
 
 def read_stream(
-    stream: Readable,
+    stream: ByteStream,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     notice: Callable[[str], None] | None = None,

@@ -10,9 +10,8 @@ Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
 MAX_WINDOW = 4096
 """Input pixels along the side of a selection window."""
 
-_MAX_SIZE = (
-    1 << 31
-)  # of everything else, so that no arithmetic with it is endless; a file's bytes set the real limit
+# Of everything else, so that no arithmetic with it is endless; a file's bytes set the real limit.
+_MAX_SIZE = 1 << 31
 _SIZES = ("blocks", "width", "expansion", "groups", "scale", "channels", "window", "unshuffle")
 _TEMPERATURES = (1e-6, 1e6)  # the paper's are from 0.1 to 10; beyond these, logits leave float32
 
@@ -36,9 +35,7 @@ class NetworkConfig:
     channels: int = 3  # channels of the picture: 3 RGB, 1 gray
     levels: int = 0  # extra input maps that hold a degradation level (noise or JPEG quality)
     window: int = 48  # side of a selection window in input pixels [P]
-    unshuffle: int = (
-        1  # pixels along each axis that become channels before the head (invertible downsampling)
-    )
+    unshuffle: int = 1  # pixels a side that become channels before the head (invertible downsampling)
 
     def __post_init__(self) -> None:
         self._check_sizes()

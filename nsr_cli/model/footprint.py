@@ -7,9 +7,9 @@ SHARE = 0.85
 FLOAT_BYTES = 4
 """Of a sample in float32."""
 MOST_STACKED = 16
-"""Windows that a core of a CPU computes together, at the most."""
+"""Windows that a core of a CPU computes together, at most."""
 MOST_PLACE_BYTES = 1 << 10
-"""Of the features of all stacked windows at one place within a window, at the most."""
+"""Of the features of all stacked windows at one place within a window, at most."""
 
 
 def bytes_per_pixel(

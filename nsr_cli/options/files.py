@@ -74,24 +74,8 @@ Name = Annotated[
 ]
 
 
-def _exists(more: str) -> Any:
-    return option(
-        "--if-exists",
-        metavar="skip|overwrite|error",
-        panel=_WHERE,
-        help=f"What to do if the result already exists{more}.  [default: skip; error for -o FILE]",
-    )
-
-
-Exists = Annotated[
-    IfExists | None,
-    _exists("; skip still replaces it if nsr made it with other settings and nobody has edited it"),
-]
-SheetExists = Annotated[IfExists | None, _exists("")]
-
-
-def _exists_as(default: str, what: str) -> Any:
-    """For commands whose default does not depend on -o."""
+def _exists(default: str, what: str) -> Any:
+    """What to do if `what`; the default may depend on other options."""
     return option(
         "--if-exists",
         metavar="skip|overwrite|error",
@@ -100,17 +84,27 @@ def _exists_as(default: str, what: str) -> Any:
     )
 
 
-DemoExists = Annotated[IfExists | None, _exists_as("skip", "the pictures already exist")]
-SavedExists = Annotated[IfExists | None, _exists_as("error", "a picture to save already exists")]
-WeightsExists = Annotated[IfExists | None, _exists_as("error", "the file already exists")]
+_OF_RESULTS = "skip; error for -o FILE"
+Exists = Annotated[
+    IfExists | None,
+    _exists(
+        _OF_RESULTS,
+        "the result already exists; skip still replaces it if nsr made it with other settings and nobody has "
+        "edited it",
+    ),
+]
+SheetExists = Annotated[IfExists | None, _exists(_OF_RESULTS, "the result already exists")]
+DemoExists = Annotated[IfExists | None, _exists("skip", "the pictures already exist")]
+SavedExists = Annotated[IfExists | None, _exists("error", "a picture to save already exists")]
+WeightsExists = Annotated[IfExists | None, _exists("error", "the file already exists")]
 PublishedExists = Annotated[
     IfExists | None,
-    _exists_as(
+    _exists(
         "error, but a file that the manifest lists under this very name is replaced",
         "NAME.safetensors already exists",
     ),
 ]
-PlotExists = Annotated[IfExists | None, _exists_as("error", "the drawing already exists")]
+PlotExists = Annotated[IfExists | None, _exists("error", "the drawing already exists")]
 Format = Annotated[
     str | None,
     option(

@@ -24,9 +24,14 @@ class Source:
     data: bytes
     picture: Picture
 
+    @property
+    def typed(self) -> str:
+        """How JSON calls it: `-` for stdin, as on the command line."""
+        return STDIN if self.label == "stdin" else self.label
+
 
 def read_picture(image: str, max_pixels: int, console: Console) -> Source:
-    """Read and decode the picture; what is odd about it is said.
+    """Read and decode the picture, and warn of what is odd about it.
 
     Raises:
         UsageError: it is a folder, or stdin is a terminal.

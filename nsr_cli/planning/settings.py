@@ -131,7 +131,7 @@ class Settings:
         return self.target_size(width, height) or (round(width * factor), round(height * factor))
 
     def ratio(self, width: int, height: int) -> float | None:
-        """How many times as wide the result is, as it is told; None where nothing is enlarged.
+        """How many times as wide the result is, for messages; None where nothing is enlarged.
 
         PictureError as for `target_size`.
         """

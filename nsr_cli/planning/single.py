@@ -26,7 +26,7 @@ class Target:
     there: bool = False
     """Whether the file already exists and stays."""
     like: Path | None = None
-    """The file of the picture that it shows: nobody else gets to read it."""
+    """The file of the picture that it shows: who may not read that may not read the result."""
 
     @property
     def label(self) -> str:
@@ -88,7 +88,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
         option: the one that gives another place, for the messages.
 
     Raises:
-        UsageError, WriteError: as of `place`.
+        UsageError, WriteError: as for `place`.
     """
     path = target.path or Path()
     if is_folder(path):
@@ -108,14 +108,14 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
 
 
 def skips(target: Target, image: str, console: Console) -> bool:
-    """Whether the result is there and stays, which is then said."""
+    """Whether the result already exists and stays; then the user is told."""
     if target.there:
         console.note(f"{image}: skipped, {target.label} already exists (--if-exists overwrite replaces it)")
     return target.there
 
 
 def skips_sheet(target: Target, image: str, console: Console) -> bool:
-    """As `skips`, of a command whose JSON is about the result: whoever reads that is told so too."""
+    """As `skips`, for a command whose JSON describes the result: that says so too."""
     if target.there and console.json:
         path = str(target.path)
         console.json_line(

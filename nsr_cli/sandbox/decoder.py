@@ -70,7 +70,7 @@ class Decoder:
     def pages(self, data: bytes) -> list[Picture]:
         """The pictures of a file: every page of a TIFF, and one frame of an animation or all of them.
 
-        Pages of 16 bits have one white, as of `whites.united`.
+        Pages of 16 bits have one white, see `whites.united`.
 
         Raises:
             DecodeError: it cannot be read, for whatever reason.

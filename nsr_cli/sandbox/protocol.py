@@ -145,12 +145,12 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
             np.empty(shape, record["type"]),
             np.empty(shape[:2], record["type"]) if record["alpha"] else None,
             _metadata(record),
-            str(record["source"]),
-            tuple(str(note) for note in record["notes"]),
-            _pair(record["span"]),
-            int(record["first_of"]),
-            _white(record["white"]),
-            bool(record["apart"]),
+            source=str(record["source"]),
+            notes=tuple(str(note) for note in record["notes"]),
+            span=_pair(record["span"]),
+            first_of=int(record["first_of"]),
+            white=_white(record["white"]),
+            is_apart=bool(record["apart"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"a picture's description is wrong ({type(error).__name__})") from error
@@ -159,17 +159,17 @@ def rebuild(record: dict[str, Any], most: int) -> Picture:
 def _metadata(record: dict[str, Any]) -> Metadata:
     dpi, duration, plays, ratio = (record[name] for name in ("dpi", "duration", "plays", "aspect"))
     return Metadata(
-        _unpacked(record["exif"]),
-        _unpacked(record["icc"]),
-        None if dpi is None else _pair(dpi),
-        tuple((str(key), str(value)) for key, value in record["text"]),
-        None if duration is None else float(duration),
-        None if plays is None else int(plays),
-        tuple(_color(name, content) for name, content in record["color"]),
-        _unpacked(record["iptc"]),
-        _unpacked(record["geo"]),
-        None if ratio is None else aspect.read(*_pair(ratio)),
-        tuple(str(name) for name in record["left_out"]),
+        exif=_unpacked(record["exif"]),
+        icc=_unpacked(record["icc"]),
+        dpi=None if dpi is None else _pair(dpi),
+        text=tuple((str(key), str(value)) for key, value in record["text"]),
+        duration=None if duration is None else float(duration),
+        plays=None if plays is None else int(plays),
+        color=tuple(_color(name, content) for name, content in record["color"]),
+        iptc=_unpacked(record["iptc"]),
+        geo=_unpacked(record["geo"]),
+        aspect=None if ratio is None else aspect.read(*_pair(ratio)),
+        left_out=tuple(str(name) for name in record["left_out"]),
     )
 
 

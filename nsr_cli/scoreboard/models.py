@@ -8,11 +8,10 @@ from nsr_cli.errors import UsageError
 from nsr_cli.planning.models import check_model
 from nsr_cli.shown import did_you_mean
 from nsr_cli.terminal.console import Console
+from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
     from nsr_cli.restore import Restorer
-
-BASELINES = ("bicubic", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,14 @@ def load(
     console: Console,
     notice: Callable[[str], None] | None = None,
 ) -> "Restorer":
-    """Load a network; errors as of `Restorer.load`.
+    """Load a network. Raises as `Restorer.load`.
 
     Args:
         model: as it was asked for; None: the best there is.
-        task, scale, color: as of `Restorer.load`; `scale` is of `upscale`.
+        task, scale, color: as for `Restorer.load`; `scale` is that of `upscale`.
         options: where it runs, and where its weights come from.
         console: shows a download.
-        notice: as of `Restorer.load`; default: a warning on the console.
+        notice: as for `Restorer.load`; default: a warning on the console.
     """
     from nsr_cli.engine.runner import Limits
     from nsr_cli.restore import Restorer

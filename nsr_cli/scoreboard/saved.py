@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Case, Scored
@@ -64,7 +65,7 @@ class Saver:
     def report(self, console: Console) -> None:
         """Say what was written, and what was there and stays."""
         written = self._written
-        console.note(f"saved {written} picture{'s' * (written != 1)} in {safe_text(self._folder)}")
+        console.note(f"saved {counted(written, 'picture')} in {safe_text(self._folder)}")
         left = len(self._targets) - written
         if left:
             console.note(f"{left} skipped, as they already exist (--if-exists overwrite replaces them)")

@@ -125,7 +125,7 @@ def cells(rows: "Sequence[Row]") -> list[list[str]]:
 
 
 def picture_cells(rows: "Sequence[Row]") -> list[list[str]]:
-    """The table of the single pictures, as of `cells`."""
+    """The table of the single pictures, as `cells` makes that of the sets."""
     every = [(row, one) for row in rows for one in row.pictures]
     lines = [
         [

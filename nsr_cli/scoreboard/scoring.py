@@ -16,6 +16,7 @@ from nsr_cli.scoreboard.sets import FoundSet, find_sets, is_folder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
+from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Case, Row, Scored
@@ -130,7 +131,7 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
     from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 
     ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
-    networks = [name for name in plan.models if name not in models.BASELINES and not is_folder(name)]
+    networks = [name for name in plan.models if name not in BASELINES and not is_folder(name)]
     if plan.task not in ranges or not networks:
         return
     low, high = ranges[plan.task]
@@ -179,7 +180,7 @@ class _Loaded:
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
         from nsr_cli.evaluate import Baseline, Ensemble
 
-        if name in models.BASELINES:
+        if name in BASELINES:
             return Baseline(str(name), case.scale)
         key = (name, case.task, case.scale, case.on_gray)
         if key not in self._known:

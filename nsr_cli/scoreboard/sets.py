@@ -45,7 +45,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
     Raises:
         UsageError: there is no set of a name.
-        DataError: a set is not here, or a picture that may be unusable is so; as of `DataStore` and `decoded`.
+        DataError: a set is not here, or a picture that may be unusable is so; as for `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
     from nsr_cli.datasets import DataStore
@@ -89,7 +89,7 @@ def published_pictures(
 ) -> tuple[list[Path], str | None]:
     """The pictures of a set by name, and in which way its files are not as published, in words.
 
-    Files under other names are only said to be so: they may hold the same pictures. Errors as of `find_images`.
+    Files under other names are only said to be so: they may hold the same pictures. Raises as `find_images`.
     """
     with console.progress(1, one.name) as bar:
         images = store.find_images(one.name, bar.parts)

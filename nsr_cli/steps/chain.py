@@ -16,7 +16,7 @@ from nsr_cli.engine.bands import Bands, blended_bands
 from nsr_cli.engine.finish import finished, visible_color
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress, of_part
-from nsr_cli.imaging.color import White, from_unit, to_unit
+from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.imaging.findings.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.steps.remedy import Step, level_of_noise
@@ -62,7 +62,7 @@ class Chain:
         return "+".join(sorted({name for names in found for name in names}))
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
-        """As for `Restorer`, if that holds for every step."""
+        """As `Restorer.on_one_core`; None unless every step can."""
         links: list[Link] = []
         for link in self.links:
             restorer = link.restorer.on_one_core(picture, side_by_side)
@@ -102,7 +102,6 @@ class Chain:
         *,
         memory: int,
         clipped: bool,
-        white: White | None = None,
         progress: Progress | None,
     ) -> Bands:
         """Restore a picture that is never in memory as a whole; first it is decided which steps to take.
@@ -113,7 +112,6 @@ class Chain:
             options: as for `restore`, but without `tta`.
             memory: bytes that all steps may take together.
             clipped: as for `Restorer.run`.
-            white: as for `Restorer.bands`.
             progress: told parts done and parts in all.
 
         Raises:
@@ -130,12 +128,13 @@ class Chain:
                 _told(link.step, options),
                 memory=memory // len(links),
                 clipped=final and clipped,
-                white=white if final else None,
                 progress=total.of(number),
             )
         if options.strength == 1:
             return made
-        return blended_bands(source, made, options.strength, lambda rows: from_unit(rows, dtype, white))
+        return blended_bands(
+            source, made, options.strength, lambda rows: from_unit(rows, dtype, source.white)
+        )
 
     def _decide_steps(self) -> None:
         """Find out which steps to take, and at which level, from the sample."""

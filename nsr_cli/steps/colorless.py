@@ -2,7 +2,7 @@
 
     three channels ─> one ─> a restorer for gray pictures ─> one ─> three channels
 
-A network for color would give them fringes, and they would come out otherwise than from a file of one channel.
+A network for color would give them fringes, and the result would differ from that of a file of one channel.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,6 @@ from numpy.typing import DTypeLike, NDArray
 from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
-from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.reading import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
@@ -32,7 +31,7 @@ def is_colorless(picture: Picture) -> bool:
 
 
 def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
-    """The same of rows of three channels, with or without alpha behind them.
+    """As `is_colorless`, for rows of three channels, with or without alpha behind them.
 
     Args:
         bands: the rows, which are read up to the first that have a color.
@@ -52,7 +51,7 @@ def in_gray(picture: Picture) -> Picture:
 
 
 def as_restored(source: Source) -> Source:
-    """With the picture as the restoring commands give it to a network: one channel of three equal ones."""
+    """The source with its picture as the restoring commands give it to a network: three equal channels become one."""
     return replace(source, picture=in_gray(source.picture)) if is_colorless(source.picture) else source
 
 
@@ -64,26 +63,26 @@ class ColorlessRestorer:
 
     @property
     def entries(self) -> Sequence[Weights]:
-        """As of the restorer."""
+        """The weights of the restorer."""
         return self.restorer.entries
 
     @property
     def device(self) -> str:
-        """As of the restorer."""
+        """Where the restorer computes."""
         return self.restorer.device
 
     @property
     def precision(self) -> str:
-        """As of the restorer."""
+        """The number types of the restorer's arithmetic."""
         return self.restorer.precision
 
     @property
     def taken(self) -> Sequence[Link]:
-        """As of the restorer."""
+        """The steps that the restorer took."""
         return self.restorer.taken
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "ColorlessRestorer | None":
-        """As of the restorer."""
+        """As the restorer's, which gets one channel."""
         one = self.restorer.on_one_core(in_gray(picture), side_by_side)
         return None if one is None else ColorlessRestorer(one)
 
@@ -102,14 +101,11 @@ class ColorlessRestorer:
         *,
         memory: int,
         clipped: bool,
-        white: White | None,
         progress: Progress | None,
     ) -> Bands:
         """Restore colorless rows to rows of three equal channels."""
         gray = _changed(source, 1, lambda rows: rows[..., :1])
-        made = self.restorer.bands(
-            gray, dtype, options, memory=memory, clipped=clipped, white=white, progress=progress
-        )
+        made = self.restorer.bands(gray, dtype, options, memory=memory, clipped=clipped, progress=progress)
         return _changed(made, 3, _thrice)
 
 

@@ -57,7 +57,7 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
 
 
 def options_of(settings: Settings, level: Level, page: Picture) -> RestoreOptions:
-    """What the restorer of a page is told, whose pixels are not looked at.
+    """What the restorer of a page is told; only the size of the page is looked at.
 
     Raises:
         LargeEnough, PictureError: as for `Settings.target_size`.
@@ -69,7 +69,7 @@ def options_of(settings: Settings, level: Level, page: Picture) -> RestoreOption
 def find_level(
     task: str, source: Source, sigma: float | None, quality: float | None, console: Console
 ) -> Level:
-    """The level that was asked for, or the one found in the picture, which is then said.
+    """The level that was asked for, or the one found in the picture, of which the user is told.
 
     Raises:
         PictureError: it cannot be found.

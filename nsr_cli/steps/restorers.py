@@ -11,7 +11,6 @@ from nsr_cli.engine.bands import Bands
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.errors import NsrError
-from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.remedy import Step
@@ -47,10 +46,10 @@ class RestorerLike(Protocol):
 
     @property
     def taken(self) -> "Sequence[Link]":
-        """The steps that a chain took, once that is known; what is no chain has none to tell apart."""
+        """The steps that a chain took, once that is known; a single restorer has none to tell apart."""
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "RestorerLike | None":
-        """One for a picture so small that `side_by_side` such are sooner done with a core each; else None."""
+        """One for a picture so small that `side_by_side` of them are done sooner with a core each; else None."""
 
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
@@ -65,7 +64,6 @@ class RestorerLike(Protocol):
         *,
         memory: int,
         clipped: bool,
-        white: White | None,
         progress: Progress | None,
     ) -> Bands:
         """Restore rows, in gray or RGB, to rows of `dtype`, in `memory` bytes; see `restore.Restorer.bands`."""
@@ -90,7 +88,7 @@ class Unstartable(Exception):
 
 
 def color_of(picture: Picture, task: str) -> str:
-    """Which networks a picture wants, `rgb` or `gray`: all that enlarge are for color."""
+    """Which networks suit a picture, `rgb` or `gray`; all that enlarge are for color."""
     return "gray" if picture.is_gray and task != "upscale" else "rgb"
 
 

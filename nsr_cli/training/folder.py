@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from nsr_cli.errors import NsrError, UsageError, WriteError
+from nsr_cli.fetch.lock import one_at_a_time
 from nsr_cli.shown import safe_text
 from nsr_cli.training.distributed import Processes
 
@@ -43,17 +42,13 @@ def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
         why = error.strerror or error
         return WriteError(f"{safe_text(run)}: cannot be made: {why}; choose another --out")
     stack.callback(_remove_empty, made)
+    busy = UsageError(
+        f"{safe_text(run)}: another training is at work there; wait for its end or choose another --out"
+    )
     try:
-        stack.enter_context(FileLock(run / _LOCK).acquire(timeout=0))
-    except Timeout:
-        return UsageError(
-            f"{safe_text(run)}: another training is at work there; wait for its end or choose another --out"
-        )
-    except (OSError, NotImplementedError):
-        # A file system without locks, or one that cannot be written to, which is about to be said.
-        return None
-    # While it is still held: whoever has opened it meanwhile sees that it was removed and looks again.
-    stack.callback(_remove, run / _LOCK)
+        stack.enter_context(one_at_a_time(run / _LOCK, 0.0, busy))
+    except UsageError as taken:
+        return taken
     return None
 
 
@@ -78,11 +73,6 @@ def clear(run: Path) -> None:
         except OSError as error:
             why = error.strerror or error
             raise WriteError(f"{safe_text(path)}: cannot be removed: {why}; choose another --out") from error
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -147,7 +147,7 @@ def publish(
     Whether that file is anyone's to replace is for the caller to find out, with `wrote`, before long work.
 
     Raises:
-        UsageError, WeightsError: as of `check`, and nothing is written.
+        UsageError, WeightsError: as for `check`, and nothing is written.
         WriteError: one of the two files cannot be written; the weights are written first.
     """
     recipe = trained.recipe

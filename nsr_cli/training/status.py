@@ -19,7 +19,7 @@ class TrainingStatus:
 
 @dataclass(frozen=True, slots=True)
 class Unvalidated:
-    """What is to be reported of a step as soon as it is validated; units as of `TrainingStatus`."""
+    """What is to be reported of a step as soon as it is validated, in the units of `TrainingStatus`."""
 
     loss: float
     learning_rate: float

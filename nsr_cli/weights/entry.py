@@ -18,12 +18,13 @@ from nsr_cli.shown import safe_text
 TASKS = ("upscale", "denoise", "dejpeg")
 COLORS = ("rgb", "gray")
 TIERS = ("base", "lite")
+BASELINES = ("bicubic", "input")
+"""What `nsr eval` and `nsr compare` take in the place of weights."""
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 """Suffixes of files that may run code when they are loaded."""
 FILE_SUFFIXES = (".safetensors", *PICKLES)
 """A model whose name ends like this is a file, be it one that is refused."""
 
-_OTHER_MODELS = ("bicubic", "input")  # what stands in the place of weights in `nsr eval` and `nsr compare`
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # what Windows keeps for itself
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -133,7 +134,7 @@ def check_name(value: Any) -> str:
 def check_new_name(value: Any) -> str:
     """A name for new weights as it is; ValueError as `check_name`, also if --model would not find weights by it."""
     name = check_name(value)
-    if name in (*TIERS, *_OTHER_MODELS):
+    if name in (*TIERS, *BASELINES):
         raise ValueError("means something else to --model: choose another name")
     if name.endswith(FILE_SUFFIXES):
         raise ValueError("ends as a file does, for which --model would take it: choose another name")

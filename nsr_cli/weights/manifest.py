@@ -12,14 +12,13 @@ from nsr_cli.errors import UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
 from nsr_cli.reads import why_no_file
 from nsr_cli.shown import did_you_mean, safe_text
-from nsr_cli.weights.entry import COLORS, TASKS, TIERS, WeightEntry, describe, parse_entry
+from nsr_cli.weights.entry import COLORS, FILE_SUFFIXES, TASKS, TIERS, WeightEntry, describe, parse_entry
 
 SCHEMA = 1
 MANIFEST_NAME = "weights_manifest.json"
 
 _MAX_MANIFEST_BYTES = 4 << 20
 _LOCK_SECONDS = 60.0  # a manifest is written in far less
-_MODEL_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Manifest:
         if model is None or model in TIERS:
             return self.find(task, scale, color, model)
         path = Path(model)
-        if "/" in model or "\\" in model or path.suffix.lower() in _MODEL_SUFFIXES:
+        if "/" in model or "\\" in model or path.suffix.lower() in FILE_SUFFIXES:
             return _existing_file(path)
         if model not in {entry.name for entry in self.entries} and _is_file(path):
             return path

@@ -73,12 +73,11 @@ def test_in_bands_steps_are_decided_by_a_sample(chain: Any) -> None:
     made, fakes = chain(*CHAIN, sample=lambda: noisy(10).pixels)
     parts: list[tuple[int, int]] = []
     bands = made.bands(
-        picture_bands(noisy(30).pixels),
+        picture_bands(noisy(30).pixels, WHITE),
         np.uint8,
         RestoreOptions(size=(300, 200)),
         memory=3000,
         clipped=True,
-        white=WHITE,
         progress=lambda *now: parts.append(now),
     )
     assert [link.step.task for link in made.taken] == ["dejpeg", "denoise", "upscale"]
@@ -86,10 +85,11 @@ def test_in_bands_steps_are_decided_by_a_sample(chain: Any) -> None:
     assert fakes[0].calls == [RestoreOptions(quality=40)] * 2, "once for the sample"
     assert fakes[2].calls == [RestoreOptions(size=(300, 200))]
     assert [fake.told for fake in fakes] == [
-        {"dtype": np.float32, "memory": 1000, "clipped": False, "white": None},
-        {"dtype": np.float32, "memory": 1000, "clipped": False, "white": None},
-        {"dtype": np.uint8, "memory": 1000, "clipped": True, "white": WHITE},
+        {"dtype": np.float32, "memory": 1000, "clipped": False},
+        {"dtype": np.float32, "memory": 1000, "clipped": False},
+        {"dtype": np.uint8, "memory": 1000, "clipped": True},
     ]
+    assert bands.white == WHITE
     assert collect(bands, np.uint8).shape == (200, 300, 3)
     assert parts == [(1000, 3000), (2000, 3000), (3000, 3000)]
 

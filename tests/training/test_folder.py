@@ -144,7 +144,7 @@ def test_without_locks_there_is_only_no_refusal(tmp_path: Path, monkeypatch: pyt
     def missing(*_: object, **__: object) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr("nsr_cli.training.folder.FileLock.acquire", missing)
+    monkeypatch.setattr("nsr_cli.fetch.lock.FileLock.acquire", missing)
     with reserved(tmp_path / "run", Processes()), reserved(tmp_path / "run", Processes()):
         log.write_config(tmp_path / "run", tiny_recipe(), [])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]

@@ -15,10 +15,17 @@ from hypothesis import strategies as st
 
 from nsr_cli.errors import NsrError, UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
-from nsr_cli.scoreboard.models import BASELINES
 from nsr_cli.shown import safe_text
 from nsr_cli.weights import manifest as manifest_module
-from nsr_cli.weights.entry import PICKLES, TIERS, WeightEntry, check_name, check_new_name, parse_entry
+from nsr_cli.weights.entry import (
+    BASELINES,
+    PICKLES,
+    TIERS,
+    WeightEntry,
+    check_name,
+    check_new_name,
+    parse_entry,
+)
 from nsr_cli.weights.manifest import Manifest, add_entry, load_manifest, parse_manifest
 
 if TYPE_CHECKING:

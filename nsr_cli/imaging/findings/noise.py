@@ -30,20 +30,13 @@ _FEWEST_FLAT = 200
 _ROUNDING = 1 / 12  # variance that rounding to whole levels adds
 _SLOPE = 0.5  # share of the fall from middle to high frequencies that is taken off
 _SAFE = 1.5  # sigmas from black and white where clipping hardly matters
-_NEAR, _NEAREST = (
-    2.0,
-    0.25,
-)  # levels from black and white where the search begins: some of what is there has no noise
-_ROUGH, _ROUGHER = (
-    2.0,
-    1.5,
-)  # variance at low frequencies over that at high ones, and its growth, that mean texture
+# Levels from black and white where the search begins: some of what is there has no noise.
+_NEAR, _NEAREST = 2.0, 0.25
+# Variance at low frequencies over that at high ones, and its growth, that mean texture.
+_ROUGH, _ROUGHER = 2.0, 1.5
 _ROUNDS = 8
-_LEVELS = (
-    *range(32),
-    *range(32, 224, 8),
-    *range(224, 256),
-)  # of clean pictures, for which clipping is computed
+# Of clean pictures, for which clipping is computed: all of them near black and white.
+_LEVELS = (*range(32), *range(32, 224, 8), *range(224, 256))
 _QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
 _HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
 _CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
@@ -59,10 +52,9 @@ def estimate_noise(pixels: NDArray[Any]) -> tuple[float, ...]:
     `pixels` are uint8, uint16, or float in the unit range. Meant for 3..75; lower figures mean that
     the picture is clean. A picture smaller than 16×16 gives zeros: there is too little to tell.
     """
-    scale = {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(pixels.dtype, 255.0)
     if min(pixels.shape[:2]) < 2 * _SIDE:
         return tuple(0.0 for _ in range(pixels.shape[2]))
-    rounded = pixels.dtype == np.uint8
+    scale, rounded = _levels_per_unit(pixels.dtype), pixels.dtype == np.uint8
     planes = (pixels[..., channel] for channel in range(pixels.shape[2]))
     return tuple(_careful(_channel(plane, scale, rounded)) for plane in planes)
 
@@ -73,14 +65,19 @@ def picture_over_noise(pixels: NDArray[Any], noise: tuple[float, ...]) -> float:
     About 1 where there is nothing but noise, up to 2.5 where that went through a JPEG. Of photographs to which noise of
     75 was added the least had 6.7. The greatest of the channels counts; infinite without noise.
     """
-    scale = {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(pixels.dtype, 255.0)
     height, width = pixels.shape[:2]
     side = max(1, min(_SQUARE, min(height, width) // 8))
     rows, columns = height // side, width // side
     squares = pixels[: rows * side, : columns * side].reshape(rows, side, columns, side, -1)
-    spread = squares.mean(axis=(1, 3), dtype=np.float64).std(axis=(0, 1)) * scale
+    spread = squares.mean(axis=(1, 3), dtype=np.float64).std(axis=(0, 1))
+    spread *= _levels_per_unit(pixels.dtype)
     ratios = [float(s) * side / sigma if sigma else math.inf for s, sigma in zip(spread, noise, strict=True)]
     return max(ratios)
+
+
+def _levels_per_unit(dtype: np.dtype[Any]) -> float:
+    """Levels of 0..255 that a step of one in stored samples means."""
+    return {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(dtype, 255.0)
 
 
 def _careful(sigma: float) -> float:
@@ -114,9 +111,8 @@ def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: floa
         safe = room > _relaxed(room, margin)
         kept, chosen = blocks[safe], _flat(texture[safe])
         rougher = float(texture[safe][chosen].mean() / max(1e-9, (kept[chosen][:, _HIGH] ** 2).mean()))
-        if rougher > max(
-            _ROUGH, _ROUGHER * rough
-        ):  # of text on bright paper, that far from white nothing is flat
+        # Of text on bright paper, nothing that far from white is flat.
+        if rougher > max(_ROUGH, _ROUGHER * rough):
             break
         sigma, rough = _unclipped(_level(kept, texture[safe], floor), mean[safe][chosen]), rougher
         if _SAFE * sigma <= margin:

@@ -21,9 +21,8 @@ _START = 4096
 _COLOR = 262
 _COLORS = 3  # bytes of a pixel of a palette
 _MOST_CHUNKS = 3 * MOST_PICTURES
-_SEE_THROUGH = re.compile(
-    rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]"
-)  # a frame of a GIF with clear pixels
+# A frame of a GIF with clear pixels.
+_SEE_THROUGH = re.compile(rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]")
 _ANIMATED = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # bytes of a pixel of a frame, by PNG's color type
 
 

@@ -97,9 +97,8 @@ def contributions(
     """
     stretch = min(factor, 1.0)
     reach = _TAPS / stretch
-    centers = (
-        np.arange(start, length_out) + 0.5
-    ) / factor - 0.5  # in input samples, sample centers at integers
+    # In input samples, whose centers are at integers.
+    centers = (np.arange(start, length_out) + 0.5) / factor - 0.5
     taps = int(np.ceil(reach)) + 2
     positions = np.floor(centers - reach / 2).astype(np.int64)[:, np.newaxis] + np.arange(taps)
     weights = cubic((centers[:, np.newaxis] - positions) * stretch)

@@ -9,15 +9,11 @@ from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Layout, directories, entries
 
 _COLOR, _SUBDIRECTORIES = 262, 330
-_AS_MEASURED = (
-    32803,
-    34892,
-)  # one color a pixel through a filter, and linear: only raw files have them (DNG 1.7)
+# One color a pixel through a filter, and linear: only raw files have them (DNG 1.7).
+_AS_MEASURED = (32803, 34892)
 _CANON = slice(8, 10)  # of a CR2 file; its raw page says nothing of colors
-_MOST_PAGES, _MOST_BELOW = (
-    4,
-    8,
-)  # that are looked at; real files have no more, and each may have thousands of tags
+# That are looked at: real files have no more, and each may have thousands of tags.
+_MOST_PAGES, _MOST_BELOW = 4, 8
 
 
 def refuse(data: Readable) -> None:

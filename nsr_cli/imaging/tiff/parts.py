@@ -175,8 +175,6 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
     if places[0] is None or places[1] is None or max(p.count for p in places if p) > _MOST_PARTS:
         return None
     offsets, counts = (_numbers(data, entry, layout) for entry in places if entry is not None)
-    planes = samples if number(_PLANAR, 1) == 2 else 1
-    depth, packing, color = number(_BITS, 1), number(_COMPRESSION, 1), number(_COLOR, -1)
     found = Parts(
         data,
         layout,
@@ -184,14 +182,14 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
         width,
         height,
         samples,
-        depth,
-        packing,
-        color,
-        rows,
-        tile,
-        planes,
-        offsets,
-        counts,
+        bits=number(_BITS, 1),
+        compression=number(_COMPRESSION, 1),
+        color=number(_COLOR, -1),
+        rows=rows,
+        tile=tile,
+        planes=samples if number(_PLANAR, 1) == 2 else 1,
+        offsets=offsets,
+        counts=counts,
     )
     return found if _is_whole(found) else None
 
