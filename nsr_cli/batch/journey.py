@@ -97,7 +97,7 @@ class Journey:
         first = pages[0]
         outcome.size = (first.width, first.height)
         outcome.notes += (*first.remarks, *((item.job.note,) if item.job.note else ()))
-        if item.data is None and is_followed(data, settings.max_pixels):
+        if item.data is None and is_followed(data):
             outcome.notes.append("further pictures follow it in the file: left out; piped in, all are taken")
         outcome.is_first_frame = first.first_of > 1
         work.format = item.job.format or own_format(pages)

@@ -8,7 +8,6 @@ has to follow there; else, and for PNM in plain text, the file is read to the en
 Files may have something behind the picture: padding, or the video of a motion photo.
 """
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -124,16 +123,14 @@ def read_stream(
         count += 1
 
 
-def is_followed(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> bool:
-    """Whether another picture begins behind the one at the start of a file; False for a damaged one."""
-    source = _Source(io.BytesIO(), len(data))
-    source.held += data
-    try:
-        end = _length(source, codec.sniff(data), max_pixels)
-    except DecodeError:
+def is_followed(data: bytes) -> bool:
+    """Whether another picture begins behind the first one in a file of PNM, which may hold several."""
+    head = pnm.header(data[: pnm.LONGEST_HEADER]) if codec.sniff(data) == "PPM" else None
+    if head is None or head.is_text:
         return False
-    behind = data[end : end + _BLOCK]
-    return _follows(source, end + len(behind) - len(behind.lstrip(_PADDING)))
+    end = head.size + head.payload
+    behind = data[end : end + _BLOCK].lstrip(_PADDING)
+    return bool(behind) and _is_picture(behind[:_LONGEST_MAGIC])
 
 
 def _ends(source: _Source) -> bool:
