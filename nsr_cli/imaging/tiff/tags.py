@@ -35,6 +35,15 @@ _SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
 _BYTES = 7
 _LONG, _LONG8 = 4, 16
+# Of what says how samples are stored or printed, and of what is read, nothing is lost.
+_OF_STORAGE = frozenset((
+    *range(254, 260), *range(262, 267), *range(273, 285), *range(288, 291), 292, 293, 296, 317, *range(320, 329),
+    330, 332, 334, 336, *range(338, 342), 347, *range(512, 522), *range(529, 533), 32996, 32997, 59932,
+))  # fmt: skip
+_READ = geotiff.TAGS.union(
+    (ICC, XMP, IPTC, PHOTOSHOP, LAYERS, _TRANSFER), _RESOLUTION_TAGS, _KEPT, _PLACEHOLDERS.values()
+)
+_MOST_NAMED = 5  # tags in a note
 _RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
 
 _Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
@@ -65,7 +74,17 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
         more += (stacks.IMAGEJ_NAME,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
+    more += _unknown(found)
     return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
+
+
+def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
+    """What no result holds of a page: the content of private and rare tags, such as a microscope's."""
+    tags = sorted(found.keys() - _OF_STORAGE - _READ)
+    if not tags:
+        return ()
+    named = ", ".join(map(str, tags[:_MOST_NAMED])) + (" and more" if len(tags) > _MOST_NAMED else "")
+    return (f"the content of its TIFF tag{'s' if len(tags) > 1 else ''} {named}",)
 
 
 def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:

@@ -254,6 +254,23 @@ def test_white_point_and_primaries_of_a_tiff_go_on_and_its_transfer_function_is_
     assert codec.losses(plain, "PNG") == codec.losses(plain, "TIFF") == ()
 
 
+def test_the_content_of_private_tags_is_left_out_with_a_note(samples: Any, tiff_file: Make) -> None:
+    one, several = [(65000, 2, 6, b"hello\0", True)], [(65000 + i, 3, 1, i, True) for i in range(7)]
+    for tags, named in ((one, "tag 65000"), (several, "tags 65000, 65001, 65002, 65003, 65004 and more")):
+        picture = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=tags))
+        for kind in ("TIFF", "PNG"):
+            assert codec.losses(picture, kind) == (f"the content of its TIFF {named} is left out",)
+    stored = {
+        "tile": (16, 16),
+        "compression": "lzw",
+        "predictor": True,
+        "resolution": (300, 300),
+        "extrasamples": [2],
+    }
+    rgba = np.dstack([samples.rgb8, samples.alpha8])
+    assert codec.losses(codec.decode(tiff_file(rgba, photometric="rgb", **stored)), "TIFF") == ()
+
+
 def tags_of(data: bytes) -> dict[int, Any]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         return {tag.code: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
