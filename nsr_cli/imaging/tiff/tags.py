@@ -7,6 +7,7 @@ turns those tags into pointers to them.
 
 import io
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -29,7 +30,6 @@ _MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
 _SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
 _KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
-_INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
 _SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
@@ -74,6 +74,8 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
         more += (stacks.IMAGEJ_NAME,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
+    if metadata.icc is None and _is_adobe_rgb(data, found.get(exif.EXIF_DIRECTORY), layout):
+        more += (exif.ADOBE_RGB_NAME,)
     more += _unknown(found)
     return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
 
@@ -130,9 +132,18 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
     if not start:
         return []
     try:
-        return [v for v in exif.read_directory(data, start, layout) if v.tag != _INTEROPERABILITY]
+        # Its own directory is not rebuilt: the pointer would dangle.
+        return [v for v in exif.read_directory(data, start, layout) if v.tag != exif.INTEROPERABILITY]
     except ifd.DirectoryError:
         return []
+
+
+def _is_adobe_rgb(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> bool:
+    """Whether the EXIF directory of a page says so in a directory of its own, which is not kept."""
+    start = pointer.integer(data, layout) if pointer else None
+    with suppress(ifd.DirectoryError):
+        return bool(start) and exif.has_adobe_index(data, ifd.entries(data, start or 0, layout), layout)
+    return False
 
 
 def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
@@ -168,7 +179,7 @@ def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Va
         main, inner, gps = exif.read_block(block)
     except ifd.DirectoryError:
         return [], [], []
-    return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps
+    return main, [v for v in inner if v.tag != exif.INTEROPERABILITY], gps
 
 
 def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:

@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, ifd
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, geotiff, iptc, rawprofile
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
@@ -269,6 +270,29 @@ def test_the_content_of_private_tags_is_left_out_with_a_note(samples: Any, tiff_
     }
     rgba = np.dstack([samples.rgb8, samples.alpha8])
     assert codec.losses(codec.decode(tiff_file(rgba, photometric="rgb", **stored)), "TIFF") == ()
+
+
+def test_adobe_rgb_that_only_exif_states_is_said_where_it_cannot_be_kept(
+    samples: Any, pillow_file: Make, tiff_file: Make
+) -> None:
+    block = Image.Exif()
+    block.get_ifd(0x8769)[0xA005] = {1: "R03", 2: b"0100"}
+    picture = codec.decode(pillow_file(Image.fromarray(samples.smooth), "JPEG", exif=block))
+    left_out = ("Adobe RGB (its EXIF interoperability index) is left out",)
+    assert codec.losses(picture, "TIFF") == left_out
+    assert codec.losses(picture, "PNG") == ()
+    again = codec.decode(codec.encode(picture, "PNG"))
+    assert codec.losses(again, "TIFF") == left_out
+    index = ifd.Value(1, 2, 4, b"R03\0")
+    for value, said in ((index, left_out), (replace(index, data=b"R98\0"), ())):
+        data = tiff_file(samples.gray8, photometric="minisblack", extratags=[(65000, 4, 1, 0, True)])
+        own = ifd.build_directory([value], len(data))
+        above = ifd.build_directory([ifd.Value(40965, 4, 1, struct.pack("<I", len(data)))], 0)
+        row, other = (
+            struct.pack("<HHII", *entry) for entry in ((65000, 4, 1, 0), (34665, 4, 1, len(data + own)))
+        )
+        data = data.replace(row, other) + own + above
+        assert codec.losses(codec.decode(data), "TIFF") == said
 
 
 def tags_of(data: bytes) -> dict[int, Any]:
