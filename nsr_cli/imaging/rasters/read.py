@@ -21,7 +21,7 @@ from nsr_cli.imaging.metadata import aspect, exif, iptc, motionphoto, profile, x
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.png.chunks import pictures
-from nsr_cli.imaging.rasters import bmpcolor, gifblocks
+from nsr_cli.imaging.rasters import bmpcolor, gifblocks, jpegsegments
 from nsr_cli.imaging.rebuild import finish
 
 _JPEG_RATIO = 1024  # pixels that one byte of a JPEG scan can stand for, generously
@@ -198,6 +198,7 @@ def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: byte
         left_out += (xmp.NOT_UTF8,)
     if any(part.startswith(xmp.EXTENSION_HEAD) for _, part in getattr(image, "applist", ())):
         left_out += (xmp.EXTENDED,)
+    left_out += jpegsegments.left_out(getattr(image, "applist", ()))
     return replace(metadata, iptc=text or metadata.iptc, left_out=(*metadata.left_out, *left_out))
 
 

@@ -15,7 +15,7 @@ from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import Layout, Value
 from nsr_cli.imaging.limits import MOST_METADATA
-from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, xmp
+from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, unkept, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 
 ICC, XMP, ORIENTATION = 34675, 700, 274
@@ -43,7 +43,6 @@ _OF_STORAGE = frozenset((
 _READ = geotiff.TAGS.union(
     (ICC, XMP, IPTC, PHOTOSHOP, LAYERS, _TRANSFER), _RESOLUTION_TAGS, _KEPT, _PLACEHOLDERS.values()
 )
-_MOST_NAMED = 5  # tags in a note
 _RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
 
 _Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
@@ -82,11 +81,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
 
 def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
     """What no result holds of a page: the content of private and rare tags, such as a microscope's."""
-    tags = sorted(found.keys() - _OF_STORAGE - _READ)
-    if not tags:
-        return ()
-    named = ", ".join(map(str, tags[:_MOST_NAMED])) + (" and more" if len(tags) > _MOST_NAMED else "")
-    return (f"the content of its TIFF tag{'s' if len(tags) > 1 else ''} {named}",)
+    return unkept.content_of("TIFF tag", map(str, sorted(found.keys() - _OF_STORAGE - _READ)))
 
 
 def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:

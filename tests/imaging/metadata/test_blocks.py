@@ -257,7 +257,7 @@ def test_white_point_and_primaries_of_a_tiff_go_on_and_its_transfer_function_is_
 
 def test_the_content_of_private_tags_is_left_out_with_a_note(samples: Any, tiff_file: Make) -> None:
     one, several = [(65000, 2, 6, b"hello\0", True)], [(65000 + i, 3, 1, i, True) for i in range(7)]
-    for tags, named in ((one, "tag 65000"), (several, "tags 65000, 65001, 65002, 65003, 65004 and more")):
+    for tags, named in ((one, "tag (65000)"), (several, "tags (65000, 65001, 65002, 65003, 65004 and more)")):
         picture = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=tags))
         for kind in ("TIFF", "PNG"):
             assert codec.losses(picture, kind) == (f"the content of its TIFF {named} is left out",)
@@ -270,6 +270,26 @@ def test_the_content_of_private_tags_is_left_out_with_a_note(samples: Any, tiff_
     }
     rgba = np.dstack([samples.rgb8, samples.alpha8])
     assert codec.losses(codec.decode(tiff_file(rgba, photometric="rgb", **stored)), "TIFF") == ()
+
+
+def test_segments_and_chunks_of_which_nothing_is_read_are_named(samples: Any, pillow_file: Make) -> None:
+    image = Image.fromarray(samples.smooth)
+    jpeg = pillow_file(image, "JPEG", xmp=b"<x/>", exif=Image.Exif(), icc_profile=bytes(200), comment=b"dusk")
+    assert codec.losses(codec.decode(jpeg), "PNG") == ()
+    for marker, content, name in (
+        (0xE1, b"FLIR\0\1", "APP1 FLIR"),
+        (0xEB, b"JP\0\1", "APP11 JP"),
+        (0xE5, b"\x1b[2J", "APP5"),
+    ):
+        left_out = f"the content of its JPEG segment ({name}) is left out"
+        assert codec.losses(codec.decode(with_segment(jpeg, marker, content)), "PNG") == (left_out,)
+    png = pillow_file(image, "PNG", dpi=(72, 72))
+    assert codec.losses(codec.decode(png), "PNG") == ()
+    further = (
+        png[:33] + chunk(b"oFFs", bytes(9)) + chunk(b"tIME", bytes(7)) + chunk(b"caBX", b"claim") + png[33:]
+    )
+    left_out = "the content of its PNG chunks (oFFs, caBX) is left out"
+    assert codec.losses(codec.decode(further), "PNG") == (left_out,)
 
 
 def test_adobe_rgb_that_only_exif_states_is_said_where_it_cannot_be_kept(
