@@ -49,13 +49,14 @@ segment of 64 KiB each for EXIF, XMP and IPTC; what is longer is left out, with 
 """
 NOWHERE = """
 IPTC data is read from Photoshop blocks (JPEG, TIFF), its own tag (TIFF) and raw profiles (PNG). The rest of a
-Photoshop block but its thumbnail and resolution, Photoshop's layers, extended XMP, XMP that is not UTF-8, and raw
-profiles of other names go into no result; a note says so. Of a PNG file the first of cICP, ICC profile, sRGB, and
-gAMA with cHRM says what its colors mean; other formats keep the ICC profile alone, and the note comes where another
-one counted and did not mean sRGB. White point and primaries of a TIFF file are kept with its EXIF data; its transfer
-function, and primaries and gammas in the header of a BMP file, go into no result, with a note. A profile within a BMP
-file is kept as above. The video of a motion photo goes into no result, nor a resolution into one whose format cannot
-state it; a note says so.
+Photoshop block but its thumbnail and resolution, Photoshop's layers, private TIFF tags, JPEG segments and PNG chunks
+that are not read, extended XMP, XMP that is not UTF-8, and raw profiles of other names go into no result; a note says
+so. Of a PNG file the first of cICP, ICC profile, sRGB, and gAMA with cHRM says what its colors mean; other formats
+keep the ICC profile alone, and the note comes where another one counted and did not mean sRGB. White point and
+primaries of a TIFF file are kept with its EXIF data; its transfer function, and primaries and gammas in the header of
+a BMP file, go into no result, with a note. A profile within a BMP or GIF file, and XMP within a GIF file, are kept as
+above. The video of a motion photo goes into no result, nor a resolution into one whose format cannot state it; a note
+says so.
 """
 SEVERAL = """
 ## Several pictures in one file

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging.metadata import aspect, density, geotiff, iptc, profile, sizes, xmp
+from nsr_cli.imaging.metadata import aspect, density, exif, geotiff, iptc, profile, sizes, xmp
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import color as pngcolor
 from nsr_cli.imaging.rasters import animation, saveoptions
@@ -52,6 +52,8 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
         kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
     ):
         yield "EXIF"
+    elif meta.exif is not None and kind == "TIFF" and meta.icc is None and exif.is_adobe_rgb(meta.exif):
+        yield exif.ADOBE_RGB_NAME
     if meta.icc is not None and (kind in _BARE or not profile_fits(picture, kind)):
         yield "the color profile"
     if meta.dpi is not None and density.stated(meta.dpi, kind) is None:

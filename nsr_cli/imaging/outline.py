@@ -54,7 +54,7 @@ def gif(data: bytes) -> tuple[Cut, int]:
     A note is about one that may be cut off between two blocks.
     """
     frames, comments, is_whole = 0, [], False
-    for kind, start, end in _gif_parts(data):
+    for kind, start, end in gif_parts(data):
         if end > len(data):
             raise DecodeError("the GIF file is cut off")
         is_whole = kind == _GIF_END
@@ -71,10 +71,10 @@ def gif(data: bytes) -> tuple[Cut, int]:
 
 def gif_end(data: bytes | bytearray) -> int | None:
     """Where the GIF file at the start of `data` ends; None if its end is not there."""
-    return next((end for kind, _, end in _gif_parts(data) if kind == _GIF_END), None)
+    return next((end for kind, _, end in gif_parts(data) if kind == _GIF_END), None)
 
 
-def _gif_parts(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
+def gif_parts(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
     """The first byte of each block up to the mark of the end, where it starts, and where it ends."""
     place, kind = 13 + _gif_palette(data, 10), 0
     while kind != _GIF_END and (found := _GIF_BLOCK.search(data, place)):

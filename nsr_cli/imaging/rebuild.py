@@ -114,11 +114,12 @@ def _normal(
     if odd:
         samples = sum(a.size for a in arrays)
         raise DecodeError(f"{odd} of {samples} samples are NaN or infinite; replace them and try again")
+    notes: tuple[str, ...] = ("its samples of 64 bits become 32-bit",) if pixels.itemsize > 4 else ()
     if pixels.dtype == np.float16:
         pixels = pixels.astype(np.float32)
     if is_part:  # what float32 cannot hold is too far apart, which the whole will show
         pixels = pixels.clip(-_GREATEST, _GREATEST)
-    span, notes = ((0.0, 1.0), ()) if is_part else checked_span(Tally.of(pixels))
+    span, more = ((0.0, 1.0), ()) if is_part else checked_span(Tally.of(pixels))
     if span != (0.0, 1.0):
         pixels = (pixels - span[0]) / (span[1] - span[0])
     if alpha is not None:
@@ -126,4 +127,4 @@ def _normal(
         alpha = alpha.astype(np.float32)
         opaque = 1.0 if alpha.max() <= 1 else max(span[1], float(alpha.max()))
         alpha = np.clip(alpha / np.float32(opaque), 0, 1)
-    return pixels.astype(np.float32), alpha, span, notes
+    return pixels.astype(np.float32), alpha, span, (*notes, *more)

@@ -6,6 +6,7 @@ is rebuilt would lose it. Everything here works on untrusted bytes: each positio
 """
 
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,8 +18,11 @@ ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
+INTEROPERABILITY = 0xA005  # in the EXIF directory: points to another one
+ADOBE_RGB_NAME = "Adobe RGB (its EXIF interoperability index)"
 WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
+_INDEX, _ADOBE_INDEX = 1, b"R03"  # of the interoperability directory (DCF 2.0)
 _CODED = (0x9286, 0x001B, 0x001C)  # texts that begin with the name of their code: a comment, and two of GPS
 _UTF16 = b"UNICODE\0"
 SIDEWAYS = range(5, 9)  # orientations that turn rows into columns
@@ -95,6 +99,21 @@ def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[E
             start = entry.integer(data, layout)
             return (0, []) if start is None else (start, list(entries(data, start, layout)))
     return 0, []
+
+
+def is_adobe_rgb(exif: bytes) -> bool:
+    """Whether the block says that colors are Adobe RGB, as cameras do that embed no profile."""
+    with suppress(DirectoryError):
+        layout = Layout.of(exif)
+        return has_adobe_index(exif, subdirectory(exif, layout, EXIF_DIRECTORY)[1], layout)
+    return False
+
+
+def has_adobe_index(data: Readable, own: Iterable[Entry], layout: Layout) -> bool:
+    """The same of the entries of an EXIF directory. DirectoryError if the one that they point to is damaged."""
+    places = (entry.integer(data, layout) for entry in own if entry.tag == INTEROPERABILITY)
+    found = (entry for place in places if place for entry in entries(data, place, layout))
+    return any(entry.tag == _INDEX and entry.raw(data).startswith(_ADOBE_INDEX) for entry in found)
 
 
 def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:

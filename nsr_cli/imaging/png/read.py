@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits, whites
-from nsr_cli.imaging.metadata import aspect, exif, rawprofile
+from nsr_cli.imaging.metadata import aspect, exif, rawprofile, unkept
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import color as pngcolor
 from nsr_cli.imaging.png.chunks import METER, SAMPLES, SIGNATURE, chunks, header
@@ -22,6 +22,9 @@ _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _DEFLATE_RATIO = 1032  # zlib cannot shrink further
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _KEPT = (b"eXIf", b"iCCP", b"pHYs", *TEXTS)
+# Frames, and hints of which nothing is lost: for the display, and when the file was changed.
+_SPENT = {b"sBIT", b"acTL", b"fcTL", b"fdAT", b"bKGD", b"hIST", b"sPLT", b"tIME", b"iDOT", b"CgBI"}
+_READ = {*_PIXEL_CHUNKS, *_KEPT, *_SPENT, *(name.encode("ascii") for name in pngcolor.LENGTHS)}
 
 
 class _TooLongError(ValueError):
@@ -93,7 +96,9 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
         except (ValueError, IndexError, struct.error, zlib.error):
             notes.append(f"its {kind.decode('ascii')} chunk is damaged: left out")
     color, extra = pngcolor.read(data, chunks(data))
-    found = Metadata(exif=block, icc=icc, dpi=dpi, text=tuple(texts), color=color, aspect=ratio)
+    unknown = (kind.decode("ascii") for kind, *_ in chunks(data) if kind.isalpha() and kind not in _READ)
+    left_out = unkept.content_of("PNG chunk", unknown)
+    found = Metadata(block, icc, dpi, tuple(texts), color=color, aspect=ratio, left_out=left_out)
     return rawprofile.unfold(found), (*notes, *extra)
 
 

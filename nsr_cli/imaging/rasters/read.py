@@ -21,7 +21,7 @@ from nsr_cli.imaging.metadata import aspect, exif, iptc, motionphoto, profile, x
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.png.chunks import pictures
-from nsr_cli.imaging.rasters import bmpcolor
+from nsr_cli.imaging.rasters import bmpcolor, gifblocks, jpegsegments
 from nsr_cli.imaging.rebuild import finish
 
 _JPEG_RATIO = 1024  # pixels that one byte of a JPEG scan can stand for, generously
@@ -97,6 +97,8 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
         data, photoshop = iptc.split_jpeg(data, outline.most_parts(len(data)))
     with open_image(data, kind, max_pixels) as image:
         total = frames or int(getattr(image, "n_frames", 1))
+        if kind == "GIF":
+            image.info.update(gifblocks.read(data))
         is_apart = kind == "PNG" and pictures(data)[1]
         notes = ["it holds further pictures (MPO): left out"] if "mp" in image.info else []
         notes += [motionphoto.NOTE] if kind == "JPEG" and motionphoto.has_video(data) else []
@@ -196,6 +198,7 @@ def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: byte
         left_out += (xmp.NOT_UTF8,)
     if any(part.startswith(xmp.EXTENSION_HEAD) for _, part in getattr(image, "applist", ())):
         left_out += (xmp.EXTENDED,)
+    left_out += jpegsegments.left_out(getattr(image, "applist", ()))
     return replace(metadata, iptc=text or metadata.iptc, left_out=(*metadata.left_out, *left_out))
 
 

@@ -10,12 +10,8 @@ from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
 
 _PARTS = ((273, 279), (324, 325), (513, 514))  # places and lengths: of strips, of tiles, of a thumbnail
-_BELOW = (
-    330,
-    34665,
-    34853,
-    40965,
-)  # point to further directories: smaller copies, EXIF, GPS, interoperability
+# Of directories below a page: smaller copies, EXIF, GPS, interoperability.
+_BELOW = (330, 34665, 34853, 40965)
 _UNSIGNED = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 _MOST_BELOW = 1 << 16  # directories that are looked at, so that none leads in circles
 

@@ -30,8 +30,11 @@ _NAMES = {
     50001: "WebP",
     34887: "LERC",
     34925: "LZMA",
+    34933: "PNG",
+    50002: "JPEG XL",
     52546: "JPEG XL",
 }
+_COLOR_NAMES = {8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL", 32845: "LogLuv"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUBFILE, _BITS, _COMPRESSION, _COLOR, _SAMPLES, _FORMAT = 254, 258, 259, 262, 277, 339
 # NumPy's letter for each SampleFormat (what is not said counts as whole numbers), and the bits that it may have.
@@ -73,6 +76,8 @@ def check(
     if compression not in RATIOS and compression not in FAX:
         name = _NAMES.get(compression, f"number {compression}")
         raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
+    if color in _COLOR_NAMES:
+        raise DecodeError(f"TIFF in {_COLOR_NAMES[color]} is not supported; save it as gray or RGB")
     if color not in COLORS or samples < COLORS[color]:
         what = f"TIFF color kind {color} with {samples} samples a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")

@@ -7,6 +7,7 @@ turns those tags into pointers to them.
 
 import io
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import Layout, Value
 from nsr_cli.imaging.limits import MOST_METADATA
-from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, xmp
+from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, unkept, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 
 ICC, XMP, ORIENTATION = 34675, 700, 274
@@ -29,12 +30,19 @@ _MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
 _SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
 _KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
-_INTEROPERABILITY = 0xA005  # a pointer that would dangle in a rebuilt block
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
 _SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
 _BYTES = 7
 _LONG, _LONG8 = 4, 16
+# Of what says how samples are stored or printed, and of what is read, nothing is lost.
+_OF_STORAGE = frozenset((
+    *range(254, 260), *range(262, 267), *range(273, 285), *range(288, 291), 292, 293, 296, 317, *range(320, 329),
+    330, 332, 334, 336, *range(338, 342), 347, *range(512, 522), *range(529, 533), 32996, 32997, 59932,
+))  # fmt: skip
+_READ = geotiff.TAGS.union(
+    (ICC, XMP, IPTC, PHOTOSHOP, LAYERS, _TRANSFER), _RESOLUTION_TAGS, _KEPT, _PLACEHOLDERS.values()
+)
 _RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
 
 _Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
@@ -65,7 +73,15 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
         more += (stacks.IMAGEJ_NAME,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
+    if metadata.icc is None and _is_adobe_rgb(data, found.get(exif.EXIF_DIRECTORY), layout):
+        more += (exif.ADOBE_RGB_NAME,)
+    more += _unknown(found)
     return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
+
+
+def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
+    """What no result holds of a page: the content of private and rare tags, such as a microscope's."""
+    return unkept.content_of("TIFF tag", map(str, sorted(found.keys() - _OF_STORAGE - _READ)))
 
 
 def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
@@ -111,9 +127,18 @@ def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Va
     if not start:
         return []
     try:
-        return [v for v in exif.read_directory(data, start, layout) if v.tag != _INTEROPERABILITY]
+        # Its own directory is not rebuilt: the pointer would dangle.
+        return [v for v in exif.read_directory(data, start, layout) if v.tag != exif.INTEROPERABILITY]
     except ifd.DirectoryError:
         return []
+
+
+def _is_adobe_rgb(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> bool:
+    """Whether the EXIF directory of a page says so in a directory of its own, which is not kept."""
+    start = pointer.integer(data, layout) if pointer else None
+    with suppress(ifd.DirectoryError):
+        return bool(start) and exif.has_adobe_index(data, ifd.entries(data, start or 0, layout), layout)
+    return False
 
 
 def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
@@ -149,7 +174,7 @@ def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Va
         main, inner, gps = exif.read_block(block)
     except ifd.DirectoryError:
         return [], [], []
-    return main, [v for v in inner if v.tag != _INTEROPERABILITY], gps
+    return main, [v for v in inner if v.tag != exif.INTEROPERABILITY], gps
 
 
 def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:

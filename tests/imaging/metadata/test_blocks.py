@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, ifd
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, geotiff, iptc, rawprofile
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
@@ -252,6 +253,66 @@ def test_white_point_and_primaries_of_a_tiff_go_on_and_its_transfer_function_is_
         assert [float(x) for x in image.getexif()[319]] == [0.64, 0.33, 0.21, 0.71, 0.15, 0.06]
     plain = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=tags))
     assert codec.losses(plain, "PNG") == codec.losses(plain, "TIFF") == ()
+
+
+def test_the_content_of_private_tags_is_left_out_with_a_note(samples: Any, tiff_file: Make) -> None:
+    one, several = [(65000, 2, 6, b"hello\0", True)], [(65000 + i, 3, 1, i, True) for i in range(7)]
+    for tags, named in ((one, "tag (65000)"), (several, "tags (65000, 65001, 65002, 65003, 65004 and more)")):
+        picture = codec.decode(tiff_file(samples.rgb8, photometric="rgb", extratags=tags))
+        for kind in ("TIFF", "PNG"):
+            assert codec.losses(picture, kind) == (f"the content of its TIFF {named} is left out",)
+    stored = {
+        "tile": (16, 16),
+        "compression": "lzw",
+        "predictor": True,
+        "resolution": (300, 300),
+        "extrasamples": [2],
+    }
+    rgba = np.dstack([samples.rgb8, samples.alpha8])
+    assert codec.losses(codec.decode(tiff_file(rgba, photometric="rgb", **stored)), "TIFF") == ()
+
+
+def test_segments_and_chunks_of_which_nothing_is_read_are_named(samples: Any, pillow_file: Make) -> None:
+    image = Image.fromarray(samples.smooth)
+    jpeg = pillow_file(image, "JPEG", xmp=b"<x/>", exif=Image.Exif(), icc_profile=bytes(200), comment=b"dusk")
+    assert codec.losses(codec.decode(jpeg), "PNG") == ()
+    for marker, content, name in (
+        (0xE1, b"FLIR\0\1", "APP1 FLIR"),
+        (0xEB, b"JP\0\1", "APP11 JP"),
+        (0xE5, b"\x1b[2J", "APP5"),
+    ):
+        left_out = f"the content of its JPEG segment ({name}) is left out"
+        assert codec.losses(codec.decode(with_segment(jpeg, marker, content)), "PNG") == (left_out,)
+    png = pillow_file(image, "PNG", dpi=(72, 72))
+    assert codec.losses(codec.decode(png), "PNG") == ()
+    further = (
+        png[:33] + chunk(b"oFFs", bytes(9)) + chunk(b"tIME", bytes(7)) + chunk(b"caBX", b"claim") + png[33:]
+    )
+    left_out = "the content of its PNG chunks (oFFs, caBX) is left out"
+    assert codec.losses(codec.decode(further), "PNG") == (left_out,)
+
+
+def test_adobe_rgb_that_only_exif_states_is_said_where_it_cannot_be_kept(
+    samples: Any, pillow_file: Make, tiff_file: Make
+) -> None:
+    block = Image.Exif()
+    block.get_ifd(0x8769)[0xA005] = {1: "R03", 2: b"0100"}
+    picture = codec.decode(pillow_file(Image.fromarray(samples.smooth), "JPEG", exif=block))
+    left_out = ("Adobe RGB (its EXIF interoperability index) is left out",)
+    assert codec.losses(picture, "TIFF") == left_out
+    assert codec.losses(picture, "PNG") == ()
+    again = codec.decode(codec.encode(picture, "PNG"))
+    assert codec.losses(again, "TIFF") == left_out
+    index = ifd.Value(1, 2, 4, b"R03\0")
+    for value, said in ((index, left_out), (replace(index, data=b"R98\0"), ())):
+        data = tiff_file(samples.gray8, photometric="minisblack", extratags=[(65000, 4, 1, 0, True)])
+        own = ifd.build_directory([value], len(data))
+        above = ifd.build_directory([ifd.Value(40965, 4, 1, struct.pack("<I", len(data)))], 0)
+        row, other = (
+            struct.pack("<HHII", *entry) for entry in ((65000, 4, 1, 0), (34665, 4, 1, len(data + own)))
+        )
+        data = data.replace(row, other) + own + above
+        assert codec.losses(codec.decode(data), "TIFF") == said
 
 
 def tags_of(data: bytes) -> dict[int, Any]:

@@ -169,6 +169,7 @@ def test_float_ranges_come_to_unit_range_and_back(
     array = (array / array.max() * white).astype(dtype)
     picture = codec.decode(tiff_file(array, photometric="rgb"))
     assert picture.bits == 32
+    assert picture.notes == (("its samples of 64 bits become 32-bit",) if dtype == "float64" else ())
     assert picture.pixels.max() == pytest.approx(white / max(picture.span[1], white), abs=1e-6)
     assert picture.span[1] in (1, 255, 4095, 65_535)
     assert 0.7 < picture.pixels.max() <= 1
@@ -226,13 +227,15 @@ def test_16_bit_cmyk_and_float_cmyk(samples: Any, tiff_file: Make) -> None:
         (np.uint32, {}, "uint32"),
         (np.uint8, {"compression": "lzma"}, "LZMA"),
         (np.complex64, {}, "complex"),
+        (np.uint8, {"photometric": "cielab"}, "^TIFF in CIELAB is not supported; save it as gray or RGB$"),
     ],
 )
 def test_what_is_not_supported_is_said(
     dtype: Any, options: dict[str, Any], words: str, tiff_file: Make
 ) -> None:
+    shape = (20, 20, 3) if "photometric" in options else (20, 20)
     with pytest.raises(DecodeError, match=words):
-        codec.decode(tiff_file(np.ones((20, 20), dtype=dtype), photometric="minisblack", **options))
+        codec.decode(tiff_file(np.ones(shape, dtype=dtype), **{"photometric": "minisblack", **options}))
 
 
 def patched(data: bytes, tag: int, value: int) -> bytes:
