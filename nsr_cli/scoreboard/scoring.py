@@ -170,10 +170,14 @@ class _Loaded:
 
     @property
     def ran_on(self) -> tuple[str, str]:
-        """Device and precision of the networks; those of the baselines if there are only these."""
-        for restorer in self._known.values():
-            return restorer.device, restorer.precision
-        return "cpu", "fp32"
+        """Devices and precisions of the networks, each joined with `+`; those of the baselines if there are only these.
+
+        Of several networks one may have gone on with the CPU, or in fp32, for lack of memory or of range.
+        """
+        restorers = list(self._known.values())
+        devices = {restorer.device for restorer in restorers}
+        precisions = {name for restorer in restorers for name in restorer.precision.split("+")}
+        return "+".join(sorted(devices)) or "cpu", "+".join(sorted(precisions)) or "fp32"
 
     def get(self, name: str | None, case: "Case") -> "Scored":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
