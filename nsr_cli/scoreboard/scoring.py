@@ -69,6 +69,8 @@ def _check_model(name: str | None, task: str) -> None:
     """UsageError if a model's name means nothing for the task."""
     if is_folder(name):
         return
+    if name and name.endswith(("/", os.sep)):
+        raise UsageError(f"--model {safe_text(name)}: there is no such folder; check the path")
     try:
         models.check_name(name, task)
     except UsageError as error:

@@ -225,6 +225,8 @@ def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
             "--set",
         ),
         (("--set", "Set5", "--json", "--csv"), 2, "choose one"),
+        (("--set", "./nope/", "-s", "2", "--model", "bicubic"), 2, "--set ./nope/: there is no such folder"),
+        (("--set", "Set5", "-s", "2", "--model", "nope/"), 2, "--model nope/: there is no such folder"),
     ],
 )
 def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
