@@ -46,6 +46,7 @@ def run(
     work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
     _check(work, saver)
     _warn_of_levels(plan, console)
+    _warn_of_gray_sets(plan, work, console)
     rows: list[Row] = []
     total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
     with console.progress(total, "scoring") as bar:
@@ -143,6 +144,13 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
             console.warning(
                 f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
             )
+
+
+def _warn_of_gray_sets(plan: Plan, work: Sequence[_Work], console: Console) -> None:
+    """Say which sets have no colors to be scored in: their rows are not comparable with those that were asked for."""
+    for part in work:
+        if plan.color == "rgb" and part.found.set.color == "gray":
+            console.warning(f"{part.found.set.name} has gray pictures only, which are scored in gray")
 
 
 def _steps(bar: Progress) -> Callable[[int, int], None]:

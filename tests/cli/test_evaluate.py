@@ -267,6 +267,15 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_gray_set_that_was_to_be_scored_in_color_is_said(told: Nsr, data: Path) -> None:
+    for path in (data / "Set5").iterdir():
+        Image.open(path).convert("L").save(path)
+    rows = ("eval", "--quiet", "--set", f"{data}/Set5/", "--sigma", "25", "--model", "input", "--color")
+    done = told(*rows, "rgb")
+    assert (done.returncode, done.stderr) == (0, "Set5/ has gray pictures only, which are scored in gray\n")
+    assert told(*rows, "gray").stderr == ""
+
+
 def test_a_row_that_is_composed_of_other_factors_is_said(told: Nsr, data: Path) -> None:
     weights = tiny_weights(data / "w.safetensors")
     rows = ("eval", "--quiet", "--set", "Set5", "--limit", "1", "--data", str(data), "--model", str(weights))
