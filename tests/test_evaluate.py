@@ -258,6 +258,15 @@ def test_white_of_twelve_bits_in_sixteen_is_found(tmp_path: Path) -> None:
     assert found.min() == round(2000 / 4095 * 255)
 
 
+def test_what_lies_under_transparent_pixels_does_not_count(tmp_path: Path) -> None:
+    pixels = np.full((24, 24, 4), (90, 120, 150, 255), np.uint8)
+    pixels[:8] = np.random.default_rng(0).integers(0, 256, (8, 24, 4), np.uint8)
+    pixels[:8, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = original(tmp_path / "a.png", Case(named("x"), "upscale", scale=2))
+    np.testing.assert_array_equal(found, np.full((24, 24, 3), (90, 120, 150), np.uint8))
+
+
 def test_a_crop_takes_the_top_left_part_either_way_up(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (33, 49, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "wide.png")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
+from nsr_cli.engine.finish import visible_color
 from nsr_cli.errors import DataError, PictureError
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
@@ -94,9 +95,12 @@ def original(path: Path, case: Case) -> Pixels:
 
 
 def read(path: Path) -> Pixels:
-    """The picture in a file, (H, W, C) uint8 with C 1 or 3. Raises `DataError` naming a file that holds none."""
+    """The picture in a file, (H, W, C) uint8 with C 1 or 3, without transparency, as networks get it.
+
+    Raises `DataError` naming a file that holds none.
+    """
     picture = decoded(path)
-    pixels: Pixels = from_unit(to_unit(picture.pixels, picture.white), np.uint8)
+    pixels: Pixels = from_unit(to_unit(visible_color(picture), picture.white), np.uint8)
     return pixels
 
 

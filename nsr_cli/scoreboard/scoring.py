@@ -47,6 +47,7 @@ def run(
     work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
     _check(work, saver)
     _warn_of_levels(plan, console)
+    _warn_of_gray_sets(plan, work, console)
     rows: list[Row] = []
     total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
     with console.progress(total, "scoring") as bar:
@@ -70,6 +71,8 @@ def _check_model(name: str | None, task: str) -> None:
     """UsageError if a model's name means nothing for the task."""
     if is_folder(name):
         return
+    if name and name.endswith(("/", os.sep)):
+        raise UsageError(f"--model {safe_text(name)}: there is no such folder; check the path")
     try:
         models.check_name(name, task)
     except UsageError as error:
@@ -144,6 +147,13 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
             )
 
 
+def _warn_of_gray_sets(plan: Plan, work: Sequence[_Work], console: Console) -> None:
+    """Say which sets have no colors to be scored in: their rows are not comparable with those that were asked for."""
+    for part in work:
+        if plan.color == "rgb" and part.found.set.color == "gray":
+            console.warning(f"{part.found.set.name} has gray pictures only, which are scored in gray")
+
+
 def _steps(bar: Progress) -> Callable[[int, int], None]:
     def step(done: int, _: int) -> None:
         if done:
@@ -171,10 +181,14 @@ class _Loaded:
 
     @property
     def ran_on(self) -> tuple[str, str]:
-        """Device and precision of the networks; those of the baselines if there are only these."""
-        for restorer in self._known.values():
-            return restorer.device, restorer.precision
-        return "cpu", "fp32"
+        """Devices and precisions of the networks, each joined with `+`; those of the baselines if there are only these.
+
+        Of several networks one may have gone on with the CPU, or in fp32, for lack of memory or of range.
+        """
+        restorers = list(self._known.values())
+        devices = {restorer.device for restorer in restorers}
+        precisions = {name for restorer in restorers for name in restorer.precision.split("+")}
+        return "+".join(sorted(devices)) or "cpu", "+".join(sorted(precisions)) or "fp32"
 
     def get(self, name: str | None, case: "Case") -> "Scored":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""

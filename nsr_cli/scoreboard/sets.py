@@ -69,6 +69,8 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
             raise UsageError(
                 f"{error}; for the pictures in the folder write --set ./{safe_text(name)}/"
             ) from error
+        if os.sep in name or "/" in name:
+            raise UsageError(f"--set {safe_text(name)}: there is no such folder; check the path") from error
         raise
 
 

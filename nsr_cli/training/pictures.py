@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsr_cli.datasets.pictures import list_pictures
+from nsr_cli.engine.finish import visible_color
 from nsr_cli.errors import NotReady, NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.limits import advised, most_bytes
@@ -56,7 +57,7 @@ def load_pictures(
     def load(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
             picture = decoder.first(read_regular(path, most_bytes()))
-            return _to_color(in_whole_range(picture.pixels, picture.white), color)
+            return _to_color(in_whole_range(visible_color(picture), picture.white), color)
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
         except NotReady:  # nor would there be a decoder for the next one

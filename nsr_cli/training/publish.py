@@ -43,6 +43,7 @@ class Trained:
     seconds: float
     data: Sequence[str]
     started_from: str | None = None  # in words, where the recipe names only a path
+    chosen_on: str | None = None  # benchmark set by which they were the best: to them it is no test any more
 
 
 def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Trained:
@@ -66,17 +67,18 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
     try:
         recipe = Recipe.from_dict(last.state["recipe"])
         tensors = last.tensors.get("ema", last.tensors["weights"])
-        seconds = float(last.state["seconds"])
+        seconds, chosen_on = float(last.state["seconds"]), None
         if which == "best" and (best := _best(run, step, last, notify)) is not None:
             tensors, step = best.tensors["weights"], int(best.state["step"])
             seconds = float(best.state.get("seconds", seconds))
+            chosen_on = (last.state.get("conditions") or {}).get("validate")
         network = Network(recipe.network)
         network.load_state_dict(dict(tensors))
     except (KeyError, ValueError, RuntimeError):
         raise TrainingError(
             f"{safe_text(run)}: its settings or weights cannot be read; use the version of nsr that trained it"
         ) from None
-    return Trained(recipe, network, step, seconds, log.data_of(run))
+    return Trained(recipe, network, step, seconds, log.data_of(run), chosen_on=chosen_on)
 
 
 def _best(run: Path, step: int, last: Checkpoint, notify: Notify) -> Checkpoint | None:
@@ -186,9 +188,10 @@ def history(trained: Trained) -> str:
     """
     recipe = trained.recipe
     start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
+    choice = f", the best on {trained.chosen_on}" if trained.chosen_on else ""
     rest = safe_text(
         f"{trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "
-        f"seed {recipe.seed}, {trained.seconds / 60:.0f} minutes"
+        f"seed {recipe.seed}, {trained.seconds / 60:.0f} minutes{choice}"
     )
     names = [safe_text(name) for name in trained.data] or ["unnamed pictures"]
     for kept in range(len(names), 0, -1):

@@ -22,7 +22,7 @@ def load_and_split(
         recipe: names the task, the size of crops and how many pictures to hold out.
         folders: searched with their subfolders.
         run: folder of the run.
-        notify: gets a line about pictures that are left out.
+        notify: gets a line about pictures that are left out or continued.
 
     Raises:
         DataError: a folder is missing or empty.
@@ -36,9 +36,14 @@ def load_and_split(
         task.color,
         notify_skipped=lambda path, why: notify(f"skipped {safe_text(path)}: {why}"),
     )
-    pictures = [mirrored(picture, side) for picture in require_size(loaded, side)]
-    if small := len(loaded) - len(pictures):
+    kept = require_size(loaded, side)
+    if small := len(loaded) - len(kept):
         notify(f"{small} of {len(loaded)} pictures are left out: less than half of a {side}×{side} crop")
+    if short := sum(min(picture.shape[:2]) < side for picture in kept):
+        notify(
+            f"{short} of {len(loaded)} pictures are continued by their mirror image: less than a {side}×{side} crop"
+        )
+    pictures = [mirrored(picture, side) for picture in kept]
     aside = min(recipe.holdout, len(pictures) // 2)
     chosen = {round((i + 0.5) * len(pictures) / aside) for i in range(aside)}
     training = [picture for i, picture in enumerate(pictures) if i not in chosen]

@@ -225,6 +225,8 @@ def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
             "--set",
         ),
         (("--set", "Set5", "--json", "--csv"), 2, "choose one"),
+        (("--set", "./nope/", "-s", "2", "--model", "bicubic"), 2, "--set ./nope/: there is no such folder"),
+        (("--set", "Set5", "-s", "2", "--model", "nope/"), 2, "--model nope/: there is no such folder"),
     ],
 )
 def test_what_cannot_be_scored_is_one_line_that_says_what_would_be_right(
@@ -263,6 +265,15 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
     assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
     done = told(*rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_gray_set_that_was_to_be_scored_in_color_is_said(told: Nsr, data: Path) -> None:
+    for path in (data / "Set5").iterdir():
+        Image.open(path).convert("L").save(path)
+    rows = ("eval", "--quiet", "--set", f"{data}/Set5/", "--sigma", "25", "--model", "input", "--color")
+    done = told(*rows, "rgb")
+    assert (done.returncode, done.stderr) == (0, "Set5/ has gray pictures only, which are scored in gray\n")
+    assert told(*rows, "gray").stderr == ""
 
 
 def test_a_row_that_is_composed_of_other_factors_is_said(told: Nsr, data: Path) -> None:

@@ -14,7 +14,7 @@ from nsr_cli.batch.turns import Turn, Turns
 from nsr_cli.engine.runner import Runner
 from nsr_cli.forecast import memory
 from nsr_cli.model.checkpoint import save_network
-from tests.tiny import tiny_network
+from tests.tiny import tiny_network, tiny_weights
 
 Inside = Callable[..., int]
 
@@ -75,3 +75,17 @@ def test_json_says_the_precision_that_was_really_used(
     said = {Path(record["input"]).stem: record["precision"] for record in records}
     whole = {"1-dark": "fp32", "2-gray": "fp16", "3-half": "fp32"}
     assert said == (whole | {"3-half": "fp16+fp32"} if bands else whole)
+
+
+def test_eval_says_the_precision_of_every_network(
+    inside: Inside, overflowing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One of two overflows and is computed again; the figures of the other are of fp16."""
+    (tmp_path / "own").mkdir()
+    colors = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "own" / "a.tif", colors, photometric="rgb")
+    sound = tiny_weights(tmp_path / "sound.safetensors")
+    options = ("--device", "cpu", "--precision", "fp16", "--json")
+    models = ("--model", sound, "--model", overflowing)
+    assert inside("eval", "--set", tmp_path / "own", "-s", "2", *models, *options) == 0
+    assert json.loads(capfd.readouterr().out)["precision"] == "fp16+fp32"

@@ -32,6 +32,14 @@ def test_pictures_come_in_order_in_the_colors_asked_for(
         assert [int(pixels[0, 0, 0]) for pixels in found] == list(range(40))
 
 
+def test_what_lies_under_transparent_pixels_is_not_trained_on(tmp_path: Path) -> None:
+    pixels, alpha = np.full((9, 9, 3), 70, np.uint8), np.full((9, 9), 255, np.uint8)
+    pixels[:4], alpha[:4] = 255, 0
+    (tmp_path / "a.png").write_bytes(codec.encode(Picture(pixels, alpha), "PNG"))
+    (found,) = load_pictures([tmp_path / "a.png"], "rgb", notify_skipped=lambda *_: pytest.fail("skipped"))
+    assert np.array_equal(found, np.full((9, 9, 3), 70))
+
+
 def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None:
     files = fill(tmp_path, 4)
     files[1].write_bytes(b"no picture")

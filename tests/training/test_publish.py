@@ -127,6 +127,15 @@ def test_a_long_history_names_the_first_pictures(tmp_path: Path) -> None:
     assert load_manifest(tmp_path / "manifest.json").get("own") == entry
 
 
+def test_the_history_names_the_benchmark_by_which_weights_were_chosen(tmp_path: Path) -> None:
+    """To them it is no test any more; the last weights owe nothing to it."""
+    run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), conditions={"validate": "Set5"})
+    keep_best(run)
+    best, last = (publish.history(publish.load_trained(run, which)) for which in ("best", "last"))
+    assert best.endswith(" minutes, the best on Set5")
+    assert "Set5" not in last
+
+
 def command(*arguments: str) -> Result:
     return CliRunner().invoke(weights.app, ["publish", *arguments], obj=Console())
 
