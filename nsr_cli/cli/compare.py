@@ -11,6 +11,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
+from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, PrecisionChoice
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.tasks import Image, choose_task
@@ -94,6 +95,7 @@ def compare(
             "--models",
             "--model",
             metavar="A,B,...",
+            autocompletion=completion.compared_models,
             help="Weights, bicubic, or input.  [default: bicubic (input if nothing grows) and the best]",
             rich_help_panel=_WHAT,
         ),

@@ -10,6 +10,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
+from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, Device, Mirror, Offline, ScorePrecision
 from nsr_cli.options.files import SavedExists
 from nsr_cli.scoreboard import models, scores
@@ -30,7 +31,10 @@ def evaluate(
     sets: Annotated[
         list[str],
         typer.Option(
-            "--set", metavar="NAME|DIR/", help="Benchmark set, or a folder of your own pictures; repeatable."
+            "--set",
+            metavar="NAME|DIR/",
+            autocompletion=completion.sets,
+            help="Benchmark set, or a folder of your own pictures; repeatable.",
         ),
     ],
     task: Annotated[
@@ -77,6 +81,7 @@ def evaluate(
             "-m",
             "--model",
             metavar="NAME|FILE|DIR/",
+            autocompletion=completion.compared_models,
             help="Weights, bicubic, input (the degraded picture), or a folder of restored pictures; repeatable.  "
             "[default: the best weights]",
         ),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.options import completion
 from nsr_cli.options.values import parse_amount, parse_device
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -34,10 +35,6 @@ def switch(*names: str, panel: str, **more: Any) -> Any:
     return option(*both, panel=panel, show_default=False, **more)
 
 
-def _complete_device() -> list[str]:
-    return ["auto", "cpu", "cuda", "mps"]
-
-
 Device = Annotated[
     str,
     option(
@@ -45,7 +42,7 @@ Device = Annotated[
         parser=parse_device,
         metavar="auto|cpu|cuda[:N]|mps",
         panel=_MACHINE,
-        autocompletion=_complete_device,
+        autocompletion=completion.devices,
         help="Where to compute.",
     ),
 ]

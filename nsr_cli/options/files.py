@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.options import completion
 from nsr_cli.options.common import option, switch
 from nsr_cli.options.values import parse_format
 
@@ -118,6 +119,7 @@ Format = Annotated[
         metavar="FORMAT",
         panel=_WHERE,
         parser=parse_format,
+        autocompletion=completion.formats,
         help="png, jpeg, webp, tiff, bmp, gif or ppm.  [default: as the input where that is lossless, else png]",
     ),
 ]

@@ -3,34 +3,13 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import typer
-
+from nsr_cli.options import completion
 from nsr_cli.options.common import option, switch
 from nsr_cli.options.values import parse_jpeg_quality, parse_scale, parse_sigma, parse_strength
 
 Fit = Literal["contain", "cover", "stretch"]
 
 _SHAPE, _HOW = "Size", "How"
-
-
-def _complete_model(ctx: typer.Context) -> list[str]:
-    """The tiers and the names of weights that fit the command's task, or any where that does not say one."""
-    from nsr_cli.errors import NsrError
-    from nsr_cli.weights.entry import TASKS, TIERS
-    from nsr_cli.weights.manifest import load_manifest
-
-    task = ctx.params.get("task") or ctx.info_name
-    tasks = (task,) if task in TASKS else TASKS
-    try:
-        return [*TIERS, *(entry.name for entry in load_manifest().entries if entry.task in tasks)]
-    except NsrError:
-        return list(TIERS)
-
-
-def _complete_step_model() -> list[str]:
-    from nsr_cli.weights.entry import TASKS, TIERS
-
-    return [*TIERS, *(f"{task}=" for task in TASKS)]
 
 
 def _scale(text: str, panel: str = _SHAPE, *, env: bool = True) -> Any:
@@ -89,7 +68,7 @@ Model = Annotated[
         "--model",
         metavar="NAME|FILE",
         panel=_HOW,
-        autocompletion=_complete_model,
+        autocompletion=completion.models,
         help="Weights: base, lite, a name from nsr weights list, or a file.",
     ),
 ]
@@ -100,7 +79,7 @@ StepModels = Annotated[
         "--model",
         metavar="STEP=NAME|FILE",
         panel=_HOW,
-        autocompletion=_complete_step_model,
+        autocompletion=completion.step_models,
         help="Weights of one step, such as denoise=own.safetensors; base or lite alone means every step. Repeatable.",
     ),
 ]

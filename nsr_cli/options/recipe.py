@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
+from nsr_cli.options import completion
 from nsr_cli.options.train import option, parse_duration, parse_positive
 
 _NETWORK, _SCHEDULE = "Network", "Schedule"
@@ -26,6 +27,7 @@ class NetworkOptions:
             "sparse-plus, sparse-minus-l, edsr-s, wdsr, base, lite, restore-plus, restore-minus, restore-base, "
             "restore-lite, restore-deep, restore-deeper or tiny.  [default: sparse-plus for upscale, else "
             "restore-plus]",
+            autocompletion=completion.presets,
         ),
     ] = None
     blocks: Annotated[

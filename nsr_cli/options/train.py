@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.options import completion
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RUN, _MACHINE = "Run", "Machine"
@@ -40,6 +42,7 @@ TaskName = Annotated[
     str,
     typer.Argument(
         metavar="TASK",
+        autocompletion=completion.training_tasks,
         help="upscale-x2, upscale-x3, upscale-x4, denoise-gray, denoise-rgb, dejpeg-gray or dejpeg-rgb.",
     ),
 ]
@@ -61,11 +64,18 @@ Init = Annotated[
         "NAME|FILE",
         "Weights to start from, as far as they fit; kernels of a plain network become groups.  "
         "[default: random weights]",
+        autocompletion=completion.weights,
     ),
 ]
 Validate = Annotated[
     str | None,
-    option(_RUN, "--validate", "SET", "Benchmark set to validate on.  [default: the pictures of --holdout]"),
+    option(
+        _RUN,
+        "--validate",
+        "SET",
+        "Benchmark set to validate on.  [default: the pictures of --holdout]",
+        autocompletion=completion.sets,
+    ),
 ]
 ValidateData = Annotated[
     Path | None,
