@@ -1,5 +1,6 @@
 """What stands before a command on the command line, and how Typer's complaints are worded."""
 
+import os
 import re
 from typing import Annotated, Any
 
@@ -55,6 +56,8 @@ def _root(
         raise UsageError("give a command; nsr --help lists them")
     from nsr_cli.options import config  # not needed for `nsr --help`
 
+    for line in config.misspelled(os.environ):
+        console.warning(line)
     ctx.default_map = config.default_map(config.read_files(), ctx.invoked_subcommand)
 
 
