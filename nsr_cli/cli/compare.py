@@ -96,7 +96,7 @@ def compare(
             "--model",
             metavar="A,B,...",
             autocompletion=completion.compared_models,
-            help="Weights, bicubic, or input.  [default: bicubic (input if nothing grows) and the best]",
+            help="Weights, bicubic, or input.  [default: the best weights, and bicubic for upscale, else input]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -136,7 +136,7 @@ def compare(
       nsr compare noisy.png --sigma 25 --models input,lite --strengths 0.5,1 -o report.html
       nsr compare photo.jpg --task dejpeg --size 256 --at 640,480
 
-    The page is one file that needs no network: a slider between any two results, and all of them below.
+    The page is a single file that works offline: a slider between any two results, and below it all of them.
     """
     from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
     from nsr_cli.planning.reading import read_picture

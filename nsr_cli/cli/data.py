@@ -20,7 +20,7 @@ app = typer.Typer()
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
+    typer.Option("--data", metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
 ]
 
 

@@ -33,7 +33,7 @@ app = typer.Typer(
 def _root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer as JSON where the command can.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON if the command can.")] = False,
 ) -> None:
     """Restore pictures with sparse neural networks: enlarge, denoise, remove JPEG artifacts.
 

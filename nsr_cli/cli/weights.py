@@ -161,7 +161,7 @@ def path(
 
 @app.command()
 def prune(ctx: typer.Context) -> None:
-    """Remove old, damaged and half-loaded weights from the cache.
+    """Remove old, damaged and half-downloaded weights from the cache.
 
     \b
     Examples:

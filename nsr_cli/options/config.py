@@ -91,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("recursive", "no", switch=True, commands=(*RESTORING, "inspect")),
     Setting("all-frames", "no", switch=True),
     Setting("format", "as the input"),
-    Setting("quality", "95"),
+    Setting("quality", "95 for JPEG; WebP is lossless"),
     Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
     Setting(
         "if-exists",

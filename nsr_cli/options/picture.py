@@ -33,7 +33,8 @@ ScaleAtEnd = Annotated[
 ScaleOfNetwork = Annotated[
     float | None,
     _scale(
-        "Factor of upscale; if it takes several networks, the first.  [default: the model's own]", panel=_HOW
+        "Upscale factor; where it takes several networks, the first is shown.  [default: the model's own]",
+        panel=_HOW,
     ),
 ]
 Width = Annotated[int | None, _side("width")]
@@ -50,7 +51,9 @@ FitChoice = Annotated[
 
 Sigma = Annotated[
     float | None,
-    _estimated("--sigma", parser=parse_sigma, about="Noise level, 0 to 75 of 255; auto estimates it"),
+    _estimated(
+        "--sigma", parser=parse_sigma, about="Noise level, 0 to 75 where white is 255; auto estimates it"
+    ),
 ]
 JpegQuality = Annotated[
     float | None,
@@ -58,7 +61,7 @@ JpegQuality = Annotated[
         "-q",
         "--jpeg-quality",
         parser=parse_jpeg_quality,
-        about="Quality of the JPEG, 1 to 100; auto reads it from the file, or estimates it",
+        about="Quality the JPEG was saved with, 1 to 100; auto reads it from the file, or estimates it",
     ),
 ]
 Model = Annotated[
@@ -69,7 +72,7 @@ Model = Annotated[
         metavar="NAME|FILE",
         panel=_HOW,
         autocompletion=completion.models,
-        help="Weights: base, lite, a name from nsr weights list, or a file.",
+        help="Weights: base, lite (faster), a name from nsr weights list, or a file.  [default: the best for the task]",
     ),
 ]
 StepModels = Annotated[
@@ -80,7 +83,7 @@ StepModels = Annotated[
         metavar="STEP=NAME|FILE",
         panel=_HOW,
         autocompletion=completion.step_models,
-        help="Weights of one step, such as denoise=own.safetensors; base or lite alone means every step. Repeatable.",
+        help="Weights of one step, such as denoise=own.safetensors; base or lite alone is for every step. Repeatable.",
     ),
 ]
 Strength = Annotated[
@@ -90,7 +93,7 @@ Strength = Annotated[
         parser=parse_strength,
         metavar="0..1",
         panel=_HOW,
-        help="How much of the effect to apply.",
+        help="How much of the effect to apply: 0 none, 1 all.",
     ),
 ]
 Tta = Annotated[

@@ -47,7 +47,9 @@ class NetworkOptions:
     ] = None
     cardinality: Annotated[
         int | None,
-        _of_network("--cardinality", "N", "Cardinal groups (d); 0 makes each channel one.", min=0),
+        _of_network(
+            "--cardinality", "N", "Cardinal groups (d); 0 makes each channel a group of its own.", min=0
+        ),
     ] = None
     selection: Annotated[
         Literal["none", "softmax", "sigmoid", "gumbel"] | None,
@@ -146,7 +148,7 @@ class ScheduleOptions:
             _SCHEDULE,
             "--selector-rate",
             "TIMES",
-            "Learning rate of what chooses the groups of kernels, as a multiple of that of the kernels.",
+            "Learning rate of the layers that choose the kernels, as a multiple of the rate of the kernels.",
             parser=parse_positive,
         ),
     ] = 1.0
@@ -190,7 +192,7 @@ class ScheduleOptions:
             _SCHEDULE,
             "--ema",
             "DECAY",
-            "Decay of an average of the weights, such as 0.999, which is then the result; 0 keeps none.",
+            "Decay of a running average of the weights, such as 0.999; the average is then the result. 0 keeps none.",
             min=0,
             max=0.99999,
         ),

@@ -51,7 +51,7 @@ Data = Annotated[
     list[Path],
     option(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
 ]
-Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything that the run writes.")]
+Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
 Resume = Annotated[
     bool,
     option(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
@@ -79,7 +79,9 @@ Validate = Annotated[
 ]
 ValidateData = Annotated[
     Path | None,
-    option(_RUN, "--validate-data", "DIR", "Folder with a folder SET for --validate, searched first."),
+    option(
+        _RUN, "--validate-data", "DIR", "Folder that holds the set of --validate as DIR/SET; searched first."
+    ),
 ]
 ValidateEvery = Annotated[int, option(_RUN, "--validate-every", "STEPS", "Steps between validations.", min=1)]
 SaveEvery = Annotated[
@@ -98,8 +100,8 @@ Holdout = Annotated[
         _RUN,
         "--holdout",
         "N",
-        "Pictures of --data set aside for validation, at most half of them; with 0, or one picture alone, "
-        "validation is on those that are trained on.",
+        "Pictures of --data set aside for validation, at most half of them; with 0, or with a single "
+        "picture, the training pictures themselves are used.",
         min=0,
     ),
 ]
@@ -115,6 +117,6 @@ TrainPrecision = Annotated[
         _MACHINE,
         "--precision",
         "auto|fp32|bf16",
-        "Number type to compute in; auto is bf16 on CUDA cards that multiply it natively, else fp32.",
+        "Number format to compute in; auto is bf16 on CUDA cards that compute in it natively, else fp32.",
     ),
 ]

@@ -101,8 +101,8 @@ def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
 
 def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
     for name, keys in {
-        "upscale": ("scale", "max_memory"),
-        "denoise": ("sigma",),
+        "upscale": ("scale", "max_memory", "quality", "model"),
+        "denoise": ("sigma", "model"),
         "dejpeg": ("jpeg_quality",),
     }.items():
         options = {option.name: option for option in options_with_variables()[name].values()}
