@@ -47,15 +47,20 @@ def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
         console.note(f"{remark.path}: to be skipped, {remark.reason}")
     if plan.ignored:
         console.note(plan.ignored)
-    counts = [f"{len(plan.jobs) - alone - impossible} to restore"]
-    counts += [f"{alone} better left alone"] if alone else []
-    counts += [f"{impossible} not possible"] if impossible else []
-    counts += [f"{len(plan.results)} already a result"] if plan.results else []
-    counts += [f"{len(plan.existing)} already done", f"{len(plan.failed)} unreadable"]
-    console.note(
-        f"{', '.join(counts)}; {pixels / 1e6:.1f} megapixels, at least {human_bytes(disk)} of disk, "
+    left = len(plan.jobs) - alone - impossible
+    counts = [
+        (alone, "better left alone"),
+        (impossible, "not possible"),
+        (len(plan.results), "already a result"),
+        (len(plan.existing), "already done"),
+        (len(plan.failed), "unreadable"),
+    ]
+    told = ", ".join([f"{left} to restore", *(f"{count} {what}" for count, what in counts if count)])
+    takes = (
+        f"; {pixels / 1e6:.1f} megapixels, at least {human_bytes(disk)} of disk, "
         f"about {human_bytes(most)} of memory for the largest file{_time(sizes, settings)}"
     )
+    console.note(told + (takes if left else ""))
     return [failure for failure in failures if failure is not None]
 
 

@@ -35,9 +35,10 @@ def auto(
       nsr auto scans/ --dry-run                  shows for each picture which steps it would take
       nsr auto old.jpg --model dejpeg=own.safetensors --model denoise=lite
 
-    The steps run in one process on full-precision pixels, and are rounded once. A picture is repaired only where
-    the finding is sure, and skipped where there is nothing to do; in a pipe, or to a file named with -o, it is passed
-    on unchanged. Pictures that are already as large as --width or --height say are repaired, but not enlarged.
+    Pixels keep their full precision between the steps and are rounded once, at the end. Only what was found with
+    certainty is repaired. A picture with nothing to repair is skipped; in a pipe, or with a file named by -o, it is
+    passed on unchanged. Pictures that are already as large as --width or --height ask for are repaired, but not
+    enlarged.
     """
     scale = factor_of(ctx, scale, width, height)
     tier, models = _models(model or [], origin(ctx, "model"))

@@ -44,10 +44,10 @@ def bench(
       nsr bench --device cuda --precision bf16 --json
       nsr bench --plot growth.png
 
-    What is compared runs in turns, and the medians are divided: on a busy machine such ratios hold where times do
-    not. The sparse network runs in nsr's engine, a plain one of the same shape as fast as PyTorch can run it; the
-    authors' scheme restores overlapping patches with the same weights, as their code does: all in one batch, in fp32.
-    On a CPU that runs afterwards, in a process of its own.
+    What is compared takes turns, and the medians are divided, so that the ratios hold even on a busy machine, where
+    the times do not. The sparse network runs in nsr's engine, a plain one of the same shape as fast as PyTorch can
+    run it. The authors' scheme restores overlapping patches with the same weights, all in one batch and in fp32, as
+    their code does; on a CPU it runs last, in a process of its own.
     """
     import torch
 

@@ -125,7 +125,7 @@ class NsrGroup(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (Typer's signature)
         """Write each command's line without importing it."""
         rows = [
-            (name, command.get_short_help_str(80))
+            (name, command.get_short_help_str(100))
             for name, command in self.commands.items()
             if not command.hidden
         ]

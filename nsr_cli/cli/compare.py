@@ -11,6 +11,7 @@ from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
+from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, PrecisionChoice
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.tasks import Image, choose_task
@@ -94,7 +95,8 @@ def compare(
             "--models",
             "--model",
             metavar="A,B,...",
-            help="Weights, bicubic, or input.  [default: bicubic (input if nothing grows) and the best]",
+            autocompletion=completion.compared_models,
+            help="Weights, bicubic, or input.  [default: the best weights, and bicubic for upscale, else input]",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -134,7 +136,7 @@ def compare(
       nsr compare noisy.png --sigma 25 --models input,lite --strengths 0.5,1 -o report.html
       nsr compare photo.jpg --task dejpeg --size 256 --at 640,480
 
-    The page is one file that needs no network: a slider between any two results, and all of them below.
+    The page is a single file that works offline: a slider between any two results, and below it all of them.
     """
     from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
     from nsr_cli.planning.reading import read_picture

@@ -8,6 +8,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError
+from nsr_cli.options import completion
 from nsr_cli.options.common import JsonLines, Offline
 from nsr_cli.terminal.texts import aligned, human_bytes
 
@@ -19,7 +20,7 @@ app = typer.Typer()
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
+    typer.Option("--data", metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
 ]
 
 
@@ -64,7 +65,10 @@ def list_(ctx: typer.Context, folder: Data = None, json: JsonLines = False) -> N
 @app.command()
 def pull(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Sets to download.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", autocompletion=completion.sets, help="Sets to download."),
+    ],
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +108,10 @@ def verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME", help="Sets to check.  [default: all on this machine]", show_default=False
+            metavar="NAME",
+            autocompletion=completion.sets,
+            help="Sets to check.  [default: all on this machine]",
+            show_default=False,
         ),
     ] = None,
     folder: Data = None,
@@ -147,7 +154,9 @@ def verify(
 @app.command()
 def path(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a set.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=completion.sets, help="Name of a set.")
+    ],
     folder: Data = None,
 ) -> None:
     """Print the folder of a set; exit code 4 if it is not on this machine.

@@ -10,6 +10,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
+from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, Device, Mirror, Offline, ScorePrecision
 from nsr_cli.options.files import SavedExists
 from nsr_cli.scoreboard import models, scores
@@ -30,7 +31,10 @@ def evaluate(
     sets: Annotated[
         list[str],
         typer.Option(
-            "--set", metavar="NAME|DIR/", help="Benchmark set, or a folder of your own pictures; repeatable."
+            "--set",
+            metavar="NAME|DIR/",
+            autocompletion=completion.sets,
+            help="Benchmark set, or a folder of your own pictures; repeatable.",
         ),
     ],
     task: Annotated[
@@ -57,7 +61,7 @@ def evaluate(
             min=0,
             max=255,
             metavar="N",
-            help="Noise level for denoise, of 255; repeatable.  [default: 15, 25, 50]",
+            help="Noise level for denoise, where white is 255; repeatable.  [default: 15, 25, 50]",
         ),
     ] = None,
     quality: Annotated[
@@ -77,6 +81,7 @@ def evaluate(
             "-m",
             "--model",
             metavar="NAME|FILE|DIR/",
+            autocompletion=completion.compared_models,
             help="Weights, bicubic, input (the degraded picture), or a folder of restored pictures; repeatable.  "
             "[default: the best weights]",
         ),
@@ -100,7 +105,7 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with a folder NAME for each set, searched first."),
+        typer.Option(metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
     ] = None,
     save: Annotated[
         Path | None,
@@ -121,7 +126,7 @@ def evaluate(
         bool,
         typer.Option(
             "--tta",
-            help="Score networks as averages over eight rotated and mirrored copies; their names get a +.",
+            help="Average each network over eight rotated and mirrored copies; its name gets a +.",
         ),
     ] = False,
     device: Device = "auto",
@@ -137,22 +142,22 @@ def evaluate(
       nsr eval --set Set5 --set Urban100 -s 2 -s 4
       nsr eval --set BSD100 -s 2 --model bicubic --model lite --markdown
       nsr eval --set BSD68 --sigma 25 --data benchmarks/
-      nsr eval --set ./photos/ -s 2 --model bicubic --model lite     own pictures by the same protocol
+      nsr eval --set ./photos/ -s 2 --model bicubic --model lite     your own pictures, by the same protocol
       nsr eval --set Classic5 -q 10 -q 40 --model input --json
       nsr eval --set BSD100 -q 10 --color rgb --subsampling 4:2:0 --subsampling 4:4:4
       nsr eval --set Set5 -s 2 --save out/ --per-image      the restored pictures, and the figures of each
       nsr eval --set Set5 -s 2 --model theirs/              what another program restored, by the same protocol
 
-    Several sets, levels and models make one table. Pictures are cropped to a multiple of the scale and shrunk
-    as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K on RGB), without
-    a border as wide as the scale. Noise is added in float, with a seed from the file's name. JPEG
-    is scored on the gray picture; with --color rgb on RGB and Y, its SSIM on Y. A gray network restores the Y
-    of a color JPEG, and each channel of a noisy color picture by itself. Gray pictures stored in three equal
-    channels are scored as color ones, as in the papers; the restoring commands take them for gray.
+    All sets, levels and models of a run share one table. Pictures are cropped to a multiple of the scale and shrunk
+    as MATLAB's imresize does; the result is rounded to 8 bit and scored on Y of BT.601 (DIV2K: on RGB), leaving out
+    a border as wide as the scale. Noise is added in float, with a seed made from the file's name. JPEG is scored on
+    the gray picture, with --color rgb on RGB and on Y (SSIM on Y alone). A gray network restores the Y of a color
+    JPEG, and each channel of a noisy color picture by itself. Gray pictures stored in three equal channels are
+    scored as color ones, as in the papers; the restoring commands treat them as gray.
 
-    A folder of restored pictures has them under the names of the originals, 8-bit, of the size and color that are
-    scored; for several levels in folders x2, sigma25, q10 or, in color, sigma25-rgb, q10-420. --save makes such
-    folders, one for each model.
+    A folder given to --model holds 8-bit pictures with the names of the originals, in the size and color that are
+    scored. For several levels it holds a folder for each, named x2, sigma25, q10 or, in color, sigma25-rgb,
+    q10-420. --save writes such folders, one for each model.
     """
     console = console_of(ctx, json)
     if console.json + markdown + csv > 1:

@@ -108,10 +108,10 @@ def explain(
       nsr explain photo.png --layer 3 --cardinal 5
       nsr explain noisy.png --sigma 25 --json > gamma.json
 
-    Each layer keeps several groups of kernels and mixes them for every window of the picture by weights gamma
+    Each layer keeps several groups of kernels and mixes them for every window of the picture with weights gamma
     (the paper's Eq. 10). The sheet tints each window with the color of the group that weighs most. Output channels
-    are split into cardinal groups with a choice of their own. Entropy is that of gamma, over log2 of the number
-    of groups: 0 where one group is taken alone, 1 where all weigh the same and nothing is chosen.
+    are split into cardinal groups, each with a choice of its own. Entropy is that of gamma, divided by log2 of the
+    number of groups: 0 means that one group is taken alone, 1 that all weigh the same and nothing is chosen.
     """
     from nsr_cli.planning.reading import read_picture  # numpy and the codecs: not for --help
     from nsr_cli.planning.single import skips_sheet

@@ -28,7 +28,7 @@ def publish(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with a folder SET for each set, searched first."),
+        typer.Option(metavar="DIR", help="Folder that holds the sets as DIR/SET; searched first."),
     ] = None,
     which: Annotated[
         Literal["best", "last"], typer.Option(help="Weights to take: the best by validation, or the last.")

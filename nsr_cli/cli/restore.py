@@ -43,7 +43,7 @@ def upscale(
       nsr upscale scans/ -r --width 3840         writes the folder scans_3840w/
       ffmpeg -i in.mp4 -f image2pipe -c:v ppm - | nsr upscale - -s 2 | ffmpeg -f image2pipe -i - out.mp4
 
-    2, 3 and 4 are what the networks do; other factors are composed of them and resized.
+    The networks enlarge by 2, 3 or 4. For other factors they run one after the other, and the result is resized.
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
     scale = factor_of(ctx, scale, width, height)

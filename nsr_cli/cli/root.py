@@ -1,5 +1,6 @@
 """What stands before a command on the command line, and how Typer's complaints are worded."""
 
+import os
 import re
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ app = typer.Typer(
 def _root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer as JSON where the command can.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON if the command can.")] = False,
 ) -> None:
     """Restore pictures with sparse neural networks: enlarge, denoise, remove JPEG artifacts.
 
@@ -55,6 +56,8 @@ def _root(
         raise UsageError("give a command; nsr --help lists them")
     from nsr_cli.options import config  # not needed for `nsr --help`
 
+    for line in config.misspelled(os.environ):
+        console.warning(line)
     ctx.default_map = config.default_map(config.read_files(), ctx.invoked_subcommand)
 
 

@@ -69,8 +69,8 @@ def train(
       torchrun --nproc-per-node=2 -m nsr_cli train upscale-x2 --data photos/ --out runs/x2
 
     The defaults are the paper's recipe: L1, Adam at 1e-3, patches of 48, 100 crops a picture and epoch, 30 epochs.
-    Pictures are degraded by the code that `nsr eval` uses. The run folder gets checkpoints, the best weights by
-    validation, metrics.csv and curve.png; `nsr weights publish RUN` makes a weights file of it.
+    Pictures are degraded by the code that `nsr eval` uses. Checkpoints, the best weights by
+    validation, metrics.csv and curve.png go to the run folder; `nsr weights publish RUN` makes a weights file of it.
     """
     from nsr_cli.training.recipe import make_recipe
 

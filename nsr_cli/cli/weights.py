@@ -9,6 +9,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.cli.import_pth import import_pth
 from nsr_cli.cli.publish import publish
 from nsr_cli.errors import UsageError, WeightsError
+from nsr_cli.options import completion
 from nsr_cli.options.common import JsonLines, Mirror, Offline
 from nsr_cli.terminal.texts import aligned, human_bytes
 
@@ -20,7 +21,12 @@ app = typer.Typer()
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME", help="Names of weights.  [default: all]", show_default=False),
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=completion.weights,
+        help="Names of weights.  [default: all]",
+        show_default=False,
+    ),
 ]
 
 
@@ -67,7 +73,10 @@ def list_(ctx: typer.Context, json: JsonLines = False) -> None:
 def pull(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Names of weights.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", autocompletion=completion.weights, help="Names of weights.", show_default=False
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Download all weights in the manifest.")] = False,
     mirror: Mirror = None,
@@ -129,7 +138,10 @@ def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> 
 
 @app.command()
 def path(
-    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of weights.")]
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=completion.weights, help="Name of weights.")
+    ],
 ) -> None:
     """Print the path of a weights file; exit code 4 if it is not on this machine.
 
@@ -149,7 +161,7 @@ def path(
 
 @app.command()
 def prune(ctx: typer.Context) -> None:
-    """Remove old, damaged and half-loaded weights from the cache.
+    """Remove old, damaged and half-downloaded weights from the cache.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from typing import Literal
 from nsr_cli.datasets.archive import damaged_pictures, extract, read_sums
 from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.datasets.registry import Archive, PictureSet, Registry, RemoteFile, load_registry
-from nsr_cli.errors import DataError
+from nsr_cli.errors import DataError, FetchError
 from nsr_cli.fetch import (
     GO_ONLINE,
     Progress,
@@ -96,7 +96,13 @@ class DataStore:
                     "the folder or rename it"
                 )
             return pictures
-        folder = self.pull(one.name, progress)
+        try:
+            folder = self.pull(one.name, progress)
+        except (DataError, FetchError) as error:
+            if not self._roots:
+                raise
+            looked = " or ".join(safe_text(root) for root in self._roots)
+            raise type(error)(f"there is no {one.name} in {looked}, and {error}") from error
         names = read_sums(folder) if one.archive else [file.name for file in one.files]
         return sorted(folder / name for name in names)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.options import completion
 from nsr_cli.options.values import parse_amount, parse_device
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -34,10 +35,6 @@ def switch(*names: str, panel: str, **more: Any) -> Any:
     return option(*both, panel=panel, show_default=False, **more)
 
 
-def _complete_device() -> list[str]:
-    return ["auto", "cpu", "cuda", "mps"]
-
-
 Device = Annotated[
     str,
     option(
@@ -45,14 +42,14 @@ Device = Annotated[
         parser=parse_device,
         metavar="auto|cpu|cuda[:N]|mps",
         panel=_MACHINE,
-        autocompletion=_complete_device,
+        autocompletion=completion.devices,
         help="Where to compute.",
     ),
 ]
 _PRECISION: dict[str, Any] = {
     "metavar": "auto|fp32|bf16|fp16",
     "panel": _MACHINE,
-    "help": "Number type to compute in; auto is bf16 where the device multiplies it natively, else fp32.",
+    "help": "Number format to compute in; auto is bf16 where the device computes in it natively, else fp32.",
 }
 PrecisionChoice = Annotated[Precision, option("--precision", **_PRECISION)]
 # Figures must not change with what somebody has set for pictures.
@@ -64,7 +61,7 @@ Batch = Annotated[
         min=1,
         metavar="N",
         panel=_MACHINE,
-        help="Windows convolved at once on a GPU; changes speed and memory, not the picture.",
+        help="Windows to compute at once on a GPU; affects speed and memory, not the picture.",
     ),
 ]
 Tile = Annotated[
@@ -74,7 +71,8 @@ Tile = Annotated[
         min=1,
         metavar="PIXELS",
         panel=_MACHINE,
-        help="Side of the tiles in which a picture is restored; smaller ones take less memory.",
+        help="Side of the tiles in which a picture is restored; smaller ones take less memory and change nothing in "
+        "the picture.",
     ),
 ]
 MaxMemory = Annotated[
@@ -108,7 +106,7 @@ Mirror = Annotated[
         envvar="NSR_WEIGHTS_MIRROR",
         show_envvar=False,
         rich_help_panel=_MACHINE,
-        help="Address to try first for weights.",
+        help="Address to download weights from first.",
     ),
 ]
 JsonLines = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]

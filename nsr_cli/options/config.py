@@ -26,6 +26,7 @@ from nsr_cli.shown import did_you_mean, safe_text
 
 PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file
+_NEARLY = 0.75  # how alike names must be, from 0 to 1
 RESTORING = ("upscale", "denoise", "dejpeg", "auto")
 SHOWING = ("compare", "explain")
 _PICTURES = (*RESTORING, *SHOWING)
@@ -90,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("recursive", "no", switch=True, commands=(*RESTORING, "inspect")),
     Setting("all-frames", "no", switch=True),
     Setting("format", "as the input"),
-    Setting("quality", "95"),
+    Setting("quality", "95 for JPEG; WebP is lossless"),
     Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
     Setting(
         "if-exists",
@@ -164,6 +165,29 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
                 found[0] if setting.switch else text.split() if path in setting.lists else text
             )
     return defaults
+
+
+def misspelled(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that is nearly one of ours, and would be passed over in silence.
+
+    Others of the prefix may be somebody's own.
+    """
+    ours = {setting.env for setting in SETTINGS}
+    strange = sorted(name for name in environment if name.startswith("NSR_") and name not in ours)
+    if not strange:
+        return []
+    import difflib  # only where there is such a name
+
+    # Without the prefix, in which all are alike; NSR_MIRROR would be the name by the rule of the others.
+    meant = {name.removeprefix("NSR_"): one.env for one in SETTINGS for name in (one.env, one.key.upper())}
+    lines = []
+    for name in strange:
+        close = difflib.get_close_matches(name.removeprefix("NSR_"), meant, n=1, cutoff=_NEARLY)
+        if close:
+            lines.append(
+                f"{safe_text(name)} in the environment is no setting; did you mean {meant[close[0]]}?"
+            )
+    return lines
 
 
 def origin(context: Any, key: str) -> str:

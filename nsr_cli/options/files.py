@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.options import completion
 from nsr_cli.options.common import option, switch
 from nsr_cli.options.values import parse_format
 
@@ -38,7 +39,7 @@ Output = Annotated[
         metavar="PATH",
         panel=_WHERE,
         env=False,
-        help="Result file, folder, or - for stdout.",
+        help="Result file, folder, or - for stdout.  [default: beside the input; stdout for -]",
     ),
 ]
 Recursive = Annotated[bool, switch("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
@@ -59,7 +60,7 @@ Null = Annotated[
         "--null",
         panel=_WHERE,
         env=False,
-        help="Paths are separated by NUL bytes, as find -print0 writes them.",
+        help="The paths of --files-from are separated by NUL bytes, as find -print0 writes them.",
     ),
 ]
 Name = Annotated[
@@ -112,13 +113,19 @@ Format = Annotated[
         metavar="FORMAT",
         panel=_WHERE,
         parser=parse_format,
+        autocompletion=completion.formats,
         help="png, jpeg, webp, tiff, bmp, gif or ppm.  [default: as the input where that is lossless, else png]",
     ),
 ]
 Quality = Annotated[
     int | None,
     option(
-        "--quality", min=1, max=100, metavar="1..100", panel=_WHERE, help="Quality of a JPEG or WebP result."
+        "--quality",
+        min=1,
+        max=100,
+        metavar="1..100",
+        panel=_WHERE,
+        help="Quality of a JPEG or WebP result.  [default: 95 for JPEG; WebP is lossless]",
     ),
 ]
 Strip = Annotated[bool, switch("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]

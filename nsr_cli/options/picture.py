@@ -3,34 +3,13 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import typer
-
+from nsr_cli.options import completion
 from nsr_cli.options.common import option, switch
 from nsr_cli.options.values import parse_jpeg_quality, parse_scale, parse_sigma, parse_strength
 
 Fit = Literal["contain", "cover", "stretch"]
 
 _SHAPE, _HOW = "Size", "How"
-
-
-def _complete_model(ctx: typer.Context) -> list[str]:
-    """The tiers and the names of weights that fit the command's task, or any where that does not say one."""
-    from nsr_cli.errors import NsrError
-    from nsr_cli.weights.entry import TASKS, TIERS
-    from nsr_cli.weights.manifest import load_manifest
-
-    task = ctx.params.get("task") or ctx.info_name
-    tasks = (task,) if task in TASKS else TASKS
-    try:
-        return [*TIERS, *(entry.name for entry in load_manifest().entries if entry.task in tasks)]
-    except NsrError:
-        return list(TIERS)
-
-
-def _complete_step_model() -> list[str]:
-    from nsr_cli.weights.entry import TASKS, TIERS
-
-    return [*TIERS, *(f"{task}=" for task in TASKS)]
 
 
 def _scale(text: str, panel: str = _SHAPE, *, env: bool = True) -> Any:
@@ -54,7 +33,8 @@ ScaleAtEnd = Annotated[
 ScaleOfNetwork = Annotated[
     float | None,
     _scale(
-        "Factor of upscale; if it takes several networks, the first.  [default: the model's own]", panel=_HOW
+        "Upscale factor; where it takes several networks, the first is shown.  [default: the model's own]",
+        panel=_HOW,
     ),
 ]
 Width = Annotated[int | None, _side("width")]
@@ -71,7 +51,9 @@ FitChoice = Annotated[
 
 Sigma = Annotated[
     float | None,
-    _estimated("--sigma", parser=parse_sigma, about="Noise level, 0 to 75 of 255; auto estimates it"),
+    _estimated(
+        "--sigma", parser=parse_sigma, about="Noise level, 0 to 75 where white is 255; auto estimates it"
+    ),
 ]
 JpegQuality = Annotated[
     float | None,
@@ -79,7 +61,7 @@ JpegQuality = Annotated[
         "-q",
         "--jpeg-quality",
         parser=parse_jpeg_quality,
-        about="Quality of the JPEG, 1 to 100; auto reads it from the file, or estimates it",
+        about="Quality the JPEG was saved with, 1 to 100; auto reads it from the file, or estimates it",
     ),
 ]
 Model = Annotated[
@@ -89,8 +71,8 @@ Model = Annotated[
         "--model",
         metavar="NAME|FILE",
         panel=_HOW,
-        autocompletion=_complete_model,
-        help="Weights: base, lite, a name from nsr weights list, or a file.",
+        autocompletion=completion.models,
+        help="Weights: base, lite (faster), a name from nsr weights list, or a file.  [default: the best for the task]",
     ),
 ]
 StepModels = Annotated[
@@ -100,8 +82,8 @@ StepModels = Annotated[
         "--model",
         metavar="STEP=NAME|FILE",
         panel=_HOW,
-        autocompletion=_complete_step_model,
-        help="Weights of one step, such as denoise=own.safetensors; base or lite alone means every step. Repeatable.",
+        autocompletion=completion.step_models,
+        help="Weights of one step, such as denoise=own.safetensors; base or lite alone is for every step. Repeatable.",
     ),
 ]
 Strength = Annotated[
@@ -111,7 +93,7 @@ Strength = Annotated[
         parser=parse_strength,
         metavar="0..1",
         panel=_HOW,
-        help="How much of the effect to apply.",
+        help="How much of the effect to apply: 0 none, 1 all.",
     ),
 ]
 Tta = Annotated[

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
+from nsr_cli.options import completion
 from nsr_cli.options.train import option, parse_duration, parse_positive
 
 _NETWORK, _SCHEDULE = "Network", "Schedule"
@@ -26,6 +27,7 @@ class NetworkOptions:
             "sparse-plus, sparse-minus-l, edsr-s, wdsr, base, lite, restore-plus, restore-minus, restore-base, "
             "restore-lite, restore-deep, restore-deeper or tiny.  [default: sparse-plus for upscale, else "
             "restore-plus]",
+            autocompletion=completion.presets,
         ),
     ] = None
     blocks: Annotated[
@@ -45,7 +47,9 @@ class NetworkOptions:
     ] = None
     cardinality: Annotated[
         int | None,
-        _of_network("--cardinality", "N", "Cardinal groups (d); 0 makes each channel one.", min=0),
+        _of_network(
+            "--cardinality", "N", "Cardinal groups (d); 0 makes each channel a group of its own.", min=0
+        ),
     ] = None
     selection: Annotated[
         Literal["none", "softmax", "sigmoid", "gumbel"] | None,
@@ -144,7 +148,7 @@ class ScheduleOptions:
             _SCHEDULE,
             "--selector-rate",
             "TIMES",
-            "Learning rate of what chooses the groups of kernels, as a multiple of that of the kernels.",
+            "Learning rate of the layers that choose the kernels, as a multiple of the rate of the kernels.",
             parser=parse_positive,
         ),
     ] = 1.0
@@ -188,7 +192,7 @@ class ScheduleOptions:
             _SCHEDULE,
             "--ema",
             "DECAY",
-            "Decay of an average of the weights, such as 0.999, which is then the result; 0 keeps none.",
+            "Decay of a running average of the weights, such as 0.999; the average is then the result. 0 keeps none.",
             min=0,
             max=0.99999,
         ),

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from nsr_cli.options import completion
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RUN, _MACHINE = "Run", "Machine"
@@ -40,6 +42,7 @@ TaskName = Annotated[
     str,
     typer.Argument(
         metavar="TASK",
+        autocompletion=completion.training_tasks,
         help="upscale-x2, upscale-x3, upscale-x4, denoise-gray, denoise-rgb, dejpeg-gray or dejpeg-rgb.",
     ),
 ]
@@ -48,7 +51,7 @@ Data = Annotated[
     list[Path],
     option(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
 ]
-Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything that the run writes.")]
+Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
 Resume = Annotated[
     bool,
     option(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
@@ -61,15 +64,24 @@ Init = Annotated[
         "NAME|FILE",
         "Weights to start from, as far as they fit; kernels of a plain network become groups.  "
         "[default: random weights]",
+        autocompletion=completion.weights,
     ),
 ]
 Validate = Annotated[
     str | None,
-    option(_RUN, "--validate", "SET", "Benchmark set to validate on.  [default: the pictures of --holdout]"),
+    option(
+        _RUN,
+        "--validate",
+        "SET",
+        "Benchmark set to validate on.  [default: the pictures of --holdout]",
+        autocompletion=completion.sets,
+    ),
 ]
 ValidateData = Annotated[
     Path | None,
-    option(_RUN, "--validate-data", "DIR", "Folder with a folder SET for --validate, searched first."),
+    option(
+        _RUN, "--validate-data", "DIR", "Folder that holds the set of --validate as DIR/SET; searched first."
+    ),
 ]
 ValidateEvery = Annotated[int, option(_RUN, "--validate-every", "STEPS", "Steps between validations.", min=1)]
 SaveEvery = Annotated[
@@ -88,8 +100,8 @@ Holdout = Annotated[
         _RUN,
         "--holdout",
         "N",
-        "Pictures of --data set aside for validation, at most half of them; with 0, or one picture alone, "
-        "validation is on those that are trained on.",
+        "Pictures of --data set aside for validation, at most half of them; with 0, or with a single "
+        "picture, the training pictures themselves are used.",
         min=0,
     ),
 ]
@@ -105,6 +117,6 @@ TrainPrecision = Annotated[
         _MACHINE,
         "--precision",
         "auto|fp32|bf16",
-        "Number type to compute in; auto is bf16 on CUDA cards that multiply it natively, else fp32.",
+        "Number format to compute in; auto is bf16 on CUDA cards that compute in it natively, else fp32.",
     ),
 ]

@@ -337,9 +337,17 @@ def test_the_shell_completes_commands_and_options(nsr: Run) -> None:
         ("nsr denoise -m d", {"denoise-gray"}, {"dejpeg-gray"}),
         ("nsr explain --model ", {"lite", "upscale-x2-lite", "denoise-gray"}, set[str]()),
         ("nsr explain --task dejpeg --model ", {"lite", "dejpeg-gray"}, {"upscale-x2-lite"}),
+        ("nsr compare --model b", {"base", "bicubic"}, {"lite"}),
+        ("nsr eval --model ", {"input", "upscale-x2-lite", "denoise-gray"}, set[str]()),
+        ("nsr eval --set S", {"Set5", "Set14"}, {"Urban100"}),
+        ("nsr weights path upscale-x2", {"upscale-x2", "upscale-x2-lite"}, {"lite"}),
+        ("nsr data pull Set5 U", {"Urban100"}, {"Set5"}),
+        ("nsr train upscale", {"upscale-x2", "upscale-x4"}, {"upscale-x2-lite"}),
+        ("nsr train upscale-x2 --network ", {"sparse-plus", "lite"}, {"upscale-x2"}),
+        ("nsr upscale --format ", {"png", "jpeg", "ppm"}, {"auto"}),
     ],
 )
-def test_the_shell_completes_models_that_fit_the_task(
+def test_the_shell_completes_what_is_possible(
     line: str, fitting: set[str], others: set[str], nsr: Run
 ) -> None:
     count = str(len(line.split(" ")) - 1)

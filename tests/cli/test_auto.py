@@ -216,7 +216,7 @@ def test_a_dry_run_looks_at_the_pictures_and_changes_nothing(call: Call, album: 
         "album/old.jpg -> album_auto/old.png  192x144 -> 192x144  dejpeg (quality 85), denoise (noise level N)",
         "album/small.jpg -> album_auto/small.png  192x144 -> 192x144  dejpeg (quality 40)",
     ]
-    assert "3 to restore, 1 better left alone, 0 already done" in said
+    assert "3 to restore, 1 better left alone; " in said
     found = records(call("auto", "album", "-n", "-s", "2", "--json")[0])
     assert [step["task"] for step in found["small.jpg"]["steps"]] == ["dejpeg", "upscale"]
     assert found["clean.png"]["status"] == "planned" and found["clean.png"]["out_size"] == [384, 288]

@@ -101,8 +101,8 @@ def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
 
 def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
     for name, keys in {
-        "upscale": ("scale", "max_memory"),
-        "denoise": ("sigma",),
+        "upscale": ("scale", "max_memory", "quality", "model"),
+        "denoise": ("sigma", "model"),
         "dejpeg": ("jpeg_quality",),
     }.items():
         options = {option.name: option for option in options_with_variables()[name].values()}
@@ -159,6 +159,18 @@ def test_a_wrong_file_is_one_line_that_names_it(
     assert str(caught.value).startswith("nsr.toml")
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_variable_that_is_nearly_a_setting_is_told_and_nothing_else_changes(nsr: Run) -> None:
+    done = nsr(
+        "config", "show", "--json", "--quiet", NSR_SCLAE="2", NSR_MIRROR="x", NSR_TEST_DATA="/", NSR_SCALE="3"
+    )
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines() == [
+        "NSR_MIRROR in the environment is no setting; did you mean NSR_WEIGHTS_MIRROR?",
+        "NSR_SCLAE in the environment is no setting; did you mean NSR_SCALE?",
+    ]
+    assert json.loads(done.stdout.splitlines()[0])["value"] == "3"
 
 
 def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: Path) -> None:

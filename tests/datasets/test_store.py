@@ -256,6 +256,16 @@ def test_wrong_names_and_folders(
         make_store().find_images("Five")
 
 
+def test_a_failed_download_says_that_the_users_folder_did_not_hold_the_set(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    """Who has pointed a folder too far up would otherwise read of the network alone."""
+    with pytest.raises(
+        DataError, match=rf"^there is no Five in {tmp_path}, and Five is not complete on this"
+    ):
+        make_store(tmp_path, offline=True).find_images("Five")
+
+
 def test_offline(make_store: MakeStore, server: FolderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Five", "Packed"):
         with pytest.raises(DataError, match="network is disabled"):

@@ -143,7 +143,7 @@ def test_one_plan_is_made_of_a_long_list_out_of_a_pipe(nsr: Run, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert len({record["output"] for record in records}) == 2000
-    assert b"2000 to restore, " in done.stderr
+    assert b"2000 to restore; " in done.stderr
 
 
 @pytest.mark.parametrize("command", RESTORING)

@@ -334,7 +334,7 @@ def test_a_pattern_that_finds_results_too_is_continued(
     )
     paint(Path("c.png"))
     told = upscale("*.png", "--strength", "0.5", "--dry-run")
-    assert "1 to restore, 2 already a result, 2 already done, 0 unreadable" in told
+    assert "1 to restore, 2 already a result, 2 already done; " in told
 
 
 def test_results_among_the_inputs_stand_in_json_and_in_the_dry_run(
