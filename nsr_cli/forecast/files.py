@@ -75,7 +75,11 @@ def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | N
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _tiff_ends(data, form, settings) if tiff and written else Ends(form, False, written, tiff=tiff)
+    ends = (
+        _tiff_ends(data, form, settings)
+        if tiff and written
+        else Ends(form, read=False, written=written, tiff=tiff)
+    )
     taken = memory.route_pages(found, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
     return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
@@ -103,5 +107,5 @@ def _tiff_ends(file: FileBytes, form: str, settings: Settings) -> Ends:
         pages = open_pages(file, settings.max_pixels)
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
         why = next((reason for reason in reasons if reason), "")
-        return Ends(form, bool(pages) and not why, True, why)
-    return Ends(form, False, True, tiff=True)  # the decoder says what is wrong
+        return Ends(form, read=bool(pages) and not why, written=True, why=why)
+    return Ends(form, read=False, written=True, tiff=True)  # the decoder says what is wrong

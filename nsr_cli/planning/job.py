@@ -16,7 +16,7 @@ class Job:
     format: str | None
     """The format to write; None: as what is read, if that is lossless, else PNG."""
     outdated: Stamp | None = None
-    """What `target` is, where it is a result made with other settings: it may be replaced if it stays that."""
+    """Of a `target` that was made with other settings: its state, since it may be replaced only while it stays so."""
     note: str = ""
     """What the user should know about the format."""
     one_of_many: bool = False

@@ -152,9 +152,9 @@ def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[
 
 
 def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
-    """The inputs that are results of this task, by their notes, and stand beside what they are made of, by its name.
+    """The inputs that are results of this task, by their notes, and stand beside what they were made of, by its name.
 
-    Notes are read of files alone that are named like results: what is before the last `_` names another input.
+    Only the notes of files that are named like results are read: what is before the last `_` names another input.
     """
     if request.earlier is None:
         return ()
