@@ -60,7 +60,7 @@ class Packer:
         return found
 
     def digest(self) -> str:
-        """That of the pixels of all pages, as `provenance.digest_as_written` finds it."""
+        """The digest of the pixels of all pages, as `provenance.digest_as_written` finds it."""
         return self._digest.hexdigest()
 
 

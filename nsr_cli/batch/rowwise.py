@@ -137,7 +137,7 @@ class RowWriter:
                 self.outcome.note_weights(restorer)
 
     def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
-        """The rows of a page as they are stored, of each of which the digest is told."""
+        """The rows of a page as they are stored; all go into the digest too."""
         digest.begin(page)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:

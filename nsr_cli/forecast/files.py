@@ -31,9 +31,9 @@ class Forecast:
     size: tuple[int, int]
     out_size: tuple[int, int]
     heads: tuple[Head, ...]
-    """Of every picture that is read of it."""
+    """Those of every picture that is read."""
     pixels: int
-    """Of all results together."""
+    """Pixels of all results together."""
     least: int
     """Bytes that the result will surely take on the disk."""
     memory: int
@@ -61,7 +61,7 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
 
 
 def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
-    """As `forecast`, of a file that is open: it may change or vanish between two openings."""
+    """As `forecast`, for a file that is open: it may change or vanish between two openings."""
     cameraraw.refuse(data)  # its heads are those of previews
     heads, stored = read_heads(data, every_frame=settings.all_frames), len(data)
     if not heads or job.source is None:

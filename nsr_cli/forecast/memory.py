@@ -45,9 +45,9 @@ class Sizes:
     size: tuple[int, int]
     out_size: tuple[int, int]
     samples: int
-    """Of a pixel, alpha included."""
+    """Samples of a pixel, alpha included."""
     depth: int
-    """Bytes of a sample."""
+    """Bytes of one sample."""
     file: int = 0
     """Bytes of the picture's file."""
 

@@ -35,7 +35,7 @@ class Making:
     """Those of the command that decide the pixels; the inputs are left out."""
     model: str
     model_sha256: str
-    """Of several weights joined with `+`, as their names are."""
+    """Those of several weights are joined with `+`, as their names are."""
     steps: str | None = None
     """What `auto` did, in words."""
     frames: Frames | None = None

@@ -37,7 +37,7 @@ class Plan:
     skipped: tuple[Remark, ...]
     """Entries of folders that are not files to read."""
     ignored: str = ""
-    """As for `Gathered`."""
+    """See `Gathered.ignored`."""
     results: tuple[Remark, ...] = ()
     """Inputs that are left out since an earlier run made them of other inputs."""
     again: tuple[str, ...] = ()
