@@ -171,7 +171,7 @@ class Restorer:
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
-        """As `restore`; the keywords are the fields of `RestoreOptions`, which says what each of them means."""
+        """As `restore`, with the fields of `RestoreOptions`, which says what each means, as keywords."""
         return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
 
     def restore(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.signing import signed
+from nsr_cli.batch.signing import how_made
 from nsr_cli.errors import EncodeError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -60,7 +60,7 @@ class Packer:
         return found
 
     def digest(self) -> str:
-        """That of the pixels of all pages, as `provenance.digest_as_written` finds it."""
+        """The digest of the pixels of all pages, as `provenance.digest_as_written` finds it."""
         return self._digest.hexdigest()
 
 
@@ -118,7 +118,10 @@ def _finished(
         pixels = provenance.digest_as_written(
             pages, form, quality, lambda bare: _encoded(bare, form, quality)
         )
-    return [signed(page, settings, outcome, form, pixels, len(pages), token) for page in pages]
+    count = len(pages)
+    return [
+        provenance.mark(page, how_made(page, settings, outcome, form, count), pixels, token) for page in pages
+    ]
 
 
 def _encoded(pages: list[Picture], form: str, quality: int | None) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.signing import signed
+from nsr_cli.batch.signing import how_made
 from nsr_cli.batch.streamed import Leaf, Streamed
 from nsr_cli.engine.bands import Bands, alpha_bands, color_bands, with_alpha
 from nsr_cli.engine.progress import Progress, of_part
@@ -137,7 +137,7 @@ class RowWriter:
                 self.outcome.note_weights(restorer)
 
     def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
-        """The rows of a page as they are stored, of each of which the digest is told."""
+        """The rows of a page as they are stored; all go into the digest too."""
         digest.begin(page)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:
@@ -153,10 +153,16 @@ class RowWriter:
         return sum(page.result_bytes(*self.settings.result_size(page.width, page.height)) for page in pages)
 
     def _signed(self, page: Picture, token: str, seal: str) -> Picture:
-        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata."""
+        """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata.
+
+        As it is where `--strip` leaves the note out.
+        """
+        if self.settings.strip:
+            return page
         # What reading float samples gives is known only when all are written; such a result is never taken for ours.
-        pixels, count = None if page.is_float else token, len(self.streamed.leaves)
-        return signed(page, self.settings, self.outcome, self.streamed.format, pixels, count, seal)
+        pixels = None if page.is_float else token
+        made = how_made(page, self.settings, self.outcome, self.streamed.format, len(self.streamed.leaves))
+        return provenance.mark(page, made, pixels, seal)
 
 
 def _named(read: Rows, number: int) -> Rows:

@@ -44,7 +44,7 @@ class Tally:
     wait: float = 0.0
     """Seconds in which the network stood still."""
     last_error: NsrError | None = None
-    """That of the last picture that failed: its exit code is the run's if there was no other picture."""
+    """Why the last failed picture did: that decides the exit code if there was no other picture."""
 
     @property
     def total(self) -> int:

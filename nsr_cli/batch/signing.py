@@ -1,38 +1,29 @@
-"""The note that a run puts into its results: how each was made, by the settings and by how the picture fared."""
+"""What a result's note says of how it was made, by the settings of the run and by how the picture fared."""
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.notes.provenance import Frames, mark
+from nsr_cli.notes.provenance import Frames, Making
 from nsr_cli.planning.settings import Settings
 
 
-def signed(
-    page: Picture,
-    settings: Settings,
-    outcome: Outcome,
-    form: str,
-    pixels: str | None,
-    count: int,
-    seal: str | None,
-) -> Picture:
-    """A copy of a result's page with the note of how it was made; the page as it is where `--strip` leaves it out.
+def how_made(page: Picture, settings: Settings, outcome: Outcome, form: str, count: int) -> Making:
+    """How a page of a result was made.
 
     Args:
         page: as it is written.
         settings: of the run.
         outcome: knows the weights, of `auto` the steps, and whether other frames were left out.
         form: the file's format.
-        pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
         count: of the pages or frames.
-        seal: what stands for the digest of its metadata, as for `mark`.
     """
-    if settings.strip:
-        return page
     frames = _frames(page, outcome, count)
-    arguments = settings.arguments(form, animated=frames is not None)
-    steps = outcome.found if settings.task == "auto" else None
-    made_by = (outcome.model or "", outcome.model_sha256 or "")
-    return mark(page, arguments, *made_by, pixels, steps, frames, seal)
+    return Making(
+        settings.arguments(form, animated=frames is not None),
+        outcome.model or "",
+        outcome.model_sha256 or "",
+        steps=outcome.found if settings.task == "auto" else None,
+        frames=frames,
+    )
 
 
 def _frames(page: Picture, outcome: Outcome, count: int) -> Frames | None:

@@ -109,8 +109,8 @@ class Streams:
         """
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
         sizes = [sizes_of(page, self._settings) for page in pages]
-        ends = Ends(False, rows, tiff=pages[0].source == "TIFF")
-        route = memory.route_pages(sizes, form, self._settings, ends)
+        ends = Ends(form, read=False, written=rows, tiff=pages[0].source == "TIFF")
+        route = memory.route_pages(sizes, self._settings, ends)
         if not route.bands:
             return None
         source = Held(pages[0])
@@ -125,10 +125,10 @@ class Streams:
         try:
             leaves = self._leaves(pages, file)
         except Unsuitable as reason:
-            memory.route_pages(sizes, form, settings, Ends(False, True, str(reason)))
+            memory.route_pages(sizes, settings, Ends(form, read=False, written=True, why=str(reason)))
             return None
         check_pages([leaf.source.page for leaf in leaves], form)
-        route = memory.route_pages(sizes, form, settings, Ends(True, True))
+        route = memory.route_pages(sizes, settings, Ends(form, read=True, written=True))
         page, level = leaves[0].source.page, leaves[0].level
         outcome.size = (page.width, page.height)
         behind = stacks.slices_behind(file, pages[0].place) if len(pages) == 1 else 0

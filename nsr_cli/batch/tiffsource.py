@@ -69,7 +69,7 @@ class TiffSource:
         return Bands(shape, spans, self._made, page.white)
 
     def sample(self, most: int) -> NDArray[Any]:
-        """As for `Held`."""
+        """As `Held.sample`."""
         parts = [self._made(span)[..., : self.page.channels] for span in sample_spans(self.page, most)]
         return whites.in_whole_range(np.concatenate(parts), self.page.white)
 
@@ -172,7 +172,7 @@ def _white(source: TiffSource) -> White | None:
 
 
 def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: Picture) -> Picture:
-    """Of a palette's bands the first that is not gray; `first` if the whole picture is gray."""
+    """The first band of a palette picture that is not gray; `first` if all of them are."""
     step = -(-rows_at_a_time(parts.width, 1) // parts.rows) * parts.rows
     for span in blocks(parts.height, step):
         if not first.is_gray:

@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from nsr_cli.errors import MemoryExhausted, NsrError
+from nsr_cli.signals import first_signal
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.standard import prepare_streams
 
@@ -25,7 +25,6 @@ _STDOUT = "cannot write to stdout"
 # What stdout says when its disk is full, and when it is closed.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _DEBUG = "; run with --debug for the traceback"
-_STOPPERS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopped(KeyboardInterrupt):
@@ -51,7 +50,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def _guarded(args: list[str], console: Console) -> int:
     """Run the command and return the exit code of whatever happened, said in one line."""
     try:
-        with _signals():
+        with first_signal(_stop, is_final=True):
             return _run(args, console)
     except SystemExit:
         raise
@@ -110,30 +109,8 @@ def _run(args: list[str], console: Console) -> int:
     return result if isinstance(result, int) else 0
 
 
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn the first stopping signal into `Stopped`; a second one ends the process at once."""
-    numbers = [getattr(signal, name) for name in _STOPPERS if hasattr(signal, name)]
-    # A signal that the parent told us to ignore (nohup, a shell's background job) stays ignored.
-    before = {
-        number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
-    }
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the system's signature)
-        for other in before:
-            signal.signal(other, signal.SIG_DFL)
-        raise Stopped(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is stop:
-                signal.signal(number, handler)
+def _stop(number: int) -> NoReturn:
+    raise Stopped(number)
 
 
 def _silence_stdout(code: int) -> int:

@@ -78,7 +78,7 @@ def usage_line(error: TyperException) -> str:
 
 
 def _with_value(cause: Any, message: str) -> str:
-    """What Typer says of a value that is no switch or number, with the value and in our words.
+    """What Typer says of a value that should be a switch or a number, with the value and in our words.
 
     It tells neither, since it takes only the text from the checker's error, which is the `cause`.
     """

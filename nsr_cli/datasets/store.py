@@ -158,7 +158,7 @@ class DataStore:
         return Finding(one, _state(problems), folder, tuple(problems))
 
     def check_own(self, name: str) -> Finding | None:
-        """As `verify`, if `find_images` takes a folder of the user's; None if it takes the cache, which it checks."""
+        """As `verify`, for a folder of the user's; None where `find_images` takes the cache, which it checks itself."""
         one = self.registry.get(name)
         own = self._own_folder(one)
         return None if own is None else _check_own(one, own)

@@ -30,7 +30,7 @@ class Cascade:
     stages: tuple[Stage, ...]
     """In the order in which they run."""
     scale: float
-    """Of the result; what the networks make beyond it is resized."""
+    """Factor of the result; what the networks make beyond it is resized."""
 
     @property
     def memory(self) -> int:

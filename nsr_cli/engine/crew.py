@@ -17,7 +17,7 @@ _BEAT = 0.2  # seconds between two calls of `beat`
 
 
 class Crew:
-    """`size` threads, of which the caller is one, for the time of a `with` block.
+    """`size` threads, the caller one of them, for the time of a `with` block.
 
     While it lasts, an operation of PyTorch in any of these threads uses one core.
     """

@@ -49,7 +49,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bf16 on CUDA cards and CPUs that multiply it natively, else fp32.
 
     Raises:
-        UsageError: the name is none of auto, fp32, bf16, fp16.
+        UsageError: the name is not auto, fp32, bf16 or fp16.
     """
     if name == "auto":
         return torch.bfloat16 if _native_bf16(device) else torch.float32

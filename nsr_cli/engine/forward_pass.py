@@ -73,37 +73,42 @@ class ForwardPass:
     def block(self, block: FoldedBlock, hook: SelectionHook | None) -> None:
         """features += second(relu(first(features))) in place, and their sums with it."""
         gamma = self._choose(block.first_selector, self.sums, hook)
-        inner_sums = (
-            None
-            if block.second_selector is None
-            else self._no_sums(self._config.expansion * self._config.width)
-        )
-        convolve = self._prepare(block.first, gamma)
-        inner_rows = [] if inner_sums is None else self._by_area(inner_sums)
+        inner_sums = self._first(block.first, gamma, summed=block.second_selector is not None)
+        if inner_sums is not None:  # otherwise one selection serves both convolutions
+            gamma = self._choose(block.second_selector, inner_sums, hook)
+        self._second(block.second, gamma)
 
-        def first(index: int) -> None:
+    def _first(self, layer: Layer, gamma: Tensor | None, *, summed: bool) -> Tensor | None:
+        """Inner features = relu(layer(features)); returns their sums if these are wanted."""
+        convolve = self._prepare(layer, gamma)
+        sums = self._no_sums(self._config.expansion * self._config.width) if summed else None
+        rows = [] if sums is None else self._by_area(sums)
+
+        def work(index: int) -> None:
             to = self._inner[index]
             out = rectify_(self._clear(convolve(self._features[index]), to.area))
             to.inside.copy_(out)
             to.copy_halos()
-            if inner_sums is not None:
-                inner_rows[index].copy_(self._sums(out, to.area))
+            if rows:
+                rows[index].copy_(self._sums(out, to.area))
 
-        self._share(first)
-        if inner_sums is not None:
-            gamma = self._choose(block.second_selector, inner_sums, hook)
-        convolve_inner = self._prepare(block.second, gamma)
+        self._share(work)
+        return sums
+
+    def _second(self, layer: Layer, gamma: Tensor | None) -> None:
+        """features += layer(inner features), and their sums with it."""
+        convolve = self._prepare(layer, gamma)
         rows = self._by_area(self.sums)
 
-        def second(index: int) -> None:
+        def work(index: int) -> None:
             to = self._features[index]
-            out = self._clear(convolve_inner(self._inner[index]), to.area)
+            out = self._clear(convolve(self._inner[index]), to.area)
             if self._selects:
                 rows[index].add_(self._sums(out, to.area))
             to.inside.add_(out)
             to.copy_halos()
 
-        self._share(second)
+        self._share(work)
 
     def tail(self, layer: PlainLayer, skip: PlainLayer | None, picture: Strips) -> Tensor:
         """(C, scale·H, scale·W) float32; `skip` is of float32 too."""

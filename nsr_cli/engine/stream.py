@@ -54,7 +54,7 @@ class TilePlan:
     """Own windows of a tile, down and across."""
     channels: int
     by_channel: bool = False
-    """As for `run_array`."""
+    """See `run_array`."""
 
     @property
     def runs(self) -> int:

@@ -18,11 +18,11 @@ class TileCost:
 
     config: NetworkConfig
     row: int
-    """Of a row of windows, before and after the network."""
+    """What a row of windows takes, before and after the network."""
     window: int
-    """Of a window while the network runs; 0 where that is in another memory."""
+    """What a window takes while the network runs; 0 where that is in another memory."""
     networks: int
-    """How many share the memory, of which one is at work at a time."""
+    """How many share the memory, one of them at work at a time."""
 
     @classmethod
     def of(
@@ -67,7 +67,7 @@ class TileCost:
 
     @property
     def _at_work(self) -> int:
-        """Of a window while the network runs, with what the cores hold of it; 0 where that is in another memory."""
+        """As `window`, with what the cores hold of those that they compute."""
         if not self.window:
             return 0
         held = bytes_at_work(self.config, self.config.window**2, usable_threads())

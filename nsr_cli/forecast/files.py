@@ -31,9 +31,9 @@ class Forecast:
     size: tuple[int, int]
     out_size: tuple[int, int]
     heads: tuple[Head, ...]
-    """Of every picture that is read of it."""
+    """Those of every picture that is read."""
     pixels: int
-    """Of all results together."""
+    """Pixels of all results together."""
     least: int
     """Bytes that the result will surely take on the disk."""
     memory: int
@@ -61,7 +61,7 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
 
 
 def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
-    """As `forecast`, of a file that is open: it may change or vanish between two openings."""
+    """As `forecast`, for a file that is open: it may change or vanish between two openings."""
     cameraraw.refuse(data)  # its heads are those of previews
     heads, stored = read_heads(data, every_frame=settings.all_frames), len(data)
     if not heads or job.source is None:
@@ -75,8 +75,12 @@ def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | N
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
     written = can_write_rows(job, form, settings)
-    ends = _ends(data, settings) if tiff and written else Ends(False, written, tiff=tiff)
-    taken = memory.route_pages(found, form, settings, ends).peak
+    ends = (
+        _tiff_ends(data, form, settings)
+        if tiff and written
+        else Ends(form, read=False, written=written, tiff=tiff)
+    )
+    taken = memory.route_pages(found, settings, ends).peak
     pixels = sum(page.out_size[0] * page.out_size[1] for page in found)
     return Forecast(found[0].size, found[0].out_size, tuple(heads), pixels, least, taken)
 
@@ -97,11 +101,11 @@ def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]
     return [known[head] for head in heads]
 
 
-def _ends(file: FileBytes, settings: Settings) -> Ends:
+def _tiff_ends(file: FileBytes, form: str, settings: Settings) -> Ends:
     """How much of a TIFF file's way to a result that is written in rows can go in bands."""
     with suppress(OSError, DecodeError, DirectoryError, struct.error):
         pages = open_pages(file, settings.max_pixels)
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)
         why = next((reason for reason in reasons if reason), "")
-        return Ends(bool(pages) and not why, True, why)
-    return Ends(False, True, tiff=True)  # the decoder says what is wrong
+        return Ends(form, read=bool(pages) and not why, written=True, why=why)
+    return Ends(form, read=False, written=True, tiff=True)  # the decoder says what is wrong

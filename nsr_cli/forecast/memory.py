@@ -25,7 +25,7 @@ ROW_FORMATS = frozenset({"PNG", "TIFF"})
 """Formats that are written row by row."""
 
 _UNITS = ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB"), (1 << 10, "KiB"), (10**3, "kB"))
-_UTMOST = 0.9  # of the free memory is used at the most
+_UTMOST = 0.9  # of the free memory is used, at most
 # Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
 # of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
 _FILE = {"JPEG": 1.9, "WEBP": 5.0, "BMP": 2.4, "GIF": 3.0, "PPM": 2.0}
@@ -45,9 +45,9 @@ class Sizes:
     size: tuple[int, int]
     out_size: tuple[int, int]
     samples: int
-    """Of a pixel, alpha included."""
+    """Samples of a pixel, alpha included."""
     depth: int
-    """Bytes of a sample."""
+    """Bytes of one sample."""
     file: int = 0
     """Bytes of the picture's file."""
 
@@ -77,8 +77,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Whether a picture can be read, and its result written, row by row."""
+    """The two ends of a picture's way, its file and its result, and which of them can go row by row."""
 
+    form: str
+    """The format of the result."""
     read: bool
     """The file can be decoded in bands."""
     written: bool
@@ -98,7 +100,7 @@ class Route:
     room: int
     """Bytes for rows and tiles, if it goes in bands."""
     peak: int
-    """Bytes that it takes at the most, about; the libraries and the weights are not counted."""
+    """About the most bytes that it takes, not counting the libraries and the weights."""
 
 
 def allowed(settings: Settings) -> int:
@@ -111,33 +113,33 @@ def in_one_piece(sizes: Sizes) -> int:
     return sizes.stored + sizes.result + sizes.floats
 
 
-def route(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
-    """How a picture goes to a result of format `form`.
+def route(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
+    """How a picture goes from one end to the other.
 
     Raises:
         MemoryExhausted: it takes more than it may, whatever is done.
     """
     budget = allowed(settings)
     if in_one_piece(sizes) <= budget:
-        return Route(False, 0, max(_decoding(sizes), _whole(sizes, form, settings, budget)))
+        return Route(False, 0, max(_decoding(sizes), _whole(sizes, ends.form, settings, budget)))
     if ends.written:
-        return _in_bands(sizes, form, settings, ends)
+        return _in_bands(sizes, settings, ends)
     tiles = _tiles(sizes, settings)
     computing = sizes.stored + sizes.result + tiles
     if settings.tta or settings.task == "auto":
         computing = sizes.stored + sizes.floats
-    needed = max(_decoding(sizes), computing, _packing(sizes, form))
-    _check_one(needed, sizes, form, settings, ends)
-    return Route(False, 0, max(needed, _whole(sizes, form, settings, budget)))
+    needed = max(_decoding(sizes), computing, _packing(sizes, ends.form))
+    _check_one(needed, sizes, settings, ends)
+    return Route(False, 0, max(needed, _whole(sizes, ends.form, settings, budget)))
 
 
-def _in_bands(sizes: Sizes, form: str, settings: Settings, ends: Ends) -> Route:
+def _in_bands(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
     """The way of a picture whose result is written in bands. Raises as `route`."""
     budget, tiles = allowed(settings), _tiles(sizes, settings)
     held = _clearing(sizes) + (0 if ends.read else sizes.stored)
     room = max(budget - held - _WRITING, (budget - held) // 2)
     decoding = 0 if ends.read else _decoding(sizes)
-    _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, form, settings, ends)
+    _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, settings, ends)
     return Route(True, room, max(budget, decoding))
 
 
@@ -152,22 +154,23 @@ def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
     return needed <= allowed(settings)
 
 
-def route_pages(pages: Sequence[Sizes], form: str, settings: Settings, ends: Ends) -> Route:
-    """How the pages or frames of one file go to a result of format `form`; a single one as `route` says.
+def route_pages(pages: Sequence[Sizes], settings: Settings, ends: Ends) -> Route:
+    """How the pages or frames of one file go; a single one as `route` says.
 
     Args:
         pages: their sizes, in order; `file` of the first one counts.
-        form, settings, ends: as for `route`; of all pages together.
+        settings: of the run.
+        ends: of all pages together.
 
     Raises:
         MemoryExhausted: they take more than they may.
     """
     if len(pages) == 1:
-        return route(pages[0], form, settings, ends)
-    if form == "TIFF" and ends.read and ends.written and not fits(pages, form, settings):
-        routes = [_in_bands(page, form, settings, ends) for page in dict.fromkeys(pages)]
+        return route(pages[0], settings, ends)
+    if ends.form == "TIFF" and ends.read and ends.written and not fits(pages, ends.form, settings):
+        routes = [_in_bands(page, settings, ends) for page in dict.fromkeys(pages)]
         return min(routes, key=lambda one: one.room)
-    needed = _together(pages, form, settings)
+    needed = _together(pages, ends.form, settings)
     largest = max((page.size for page in pages), key=lambda size: size[0] * size[1])
     what = f"{len(pages)} pictures of up to {largest[0]}x{largest[1]} pixels and their results"
     advice = "allow more, or split the file"
@@ -221,17 +224,17 @@ def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
 
 
 def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
-    """Bytes while a picture whose result is in memory is computed: at the most `budget`, if tiles can be made."""
+    """Bytes while a picture whose result is in memory is computed: at most `budget`, if tiles can be made."""
     samples = sizes.result // sizes.depth
     inside = features.computing(settings, sizes.size, sizes.colors)
     computing = sizes.stored + max(inside, samples * FLOAT_BYTES + sizes.result)
     return computing if settings.tta else min(computing, budget)
 
 
-def _check_one(needed: int, sizes: Sizes, form: str, settings: Settings, ends: Ends) -> None:
+def _check_one(needed: int, sizes: Sizes, settings: Settings, ends: Ends) -> None:
     """MemoryExhausted if a picture needs more than there is."""
     what = f"{sizes.size[0]}x{sizes.size[1]} pixels and their result"
-    _check(needed, what, _advice(form, settings, ends), settings)
+    _check(needed, what, _advice(settings, ends), settings)
 
 
 def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
@@ -247,11 +250,11 @@ def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
     raise MemoryExhausted(f"{what} take at least {least} of memory, but {limit}: {advice}")
 
 
-def _advice(form: str, settings: Settings, ends: Ends) -> str:
+def _advice(settings: Settings, ends: Ends) -> str:
     if ends.why:
         return f"it has {ends.why}, so it cannot be restored in bands; allow more, or cut it into parts"
     if settings.task != "auto" and not settings.tta:
-        if form not in ROW_FORMATS:
+        if ends.form not in ROW_FORMATS:
             return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
         if ends.written and not ends.read and not ends.tiff:
             return "allow more, or convert it to TIFF, which is also read in bands"

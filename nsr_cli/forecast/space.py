@@ -20,7 +20,7 @@ _SURELY_ENOUGH = 60  # times the bytes of the inputs and the factor squared
 def check_space(plan: Plan, settings: Settings) -> None:
     """WriteError if a disk surely cannot take the results.
 
-    What vanishes meanwhile, or cannot be looked at, is the affair of its picture alone, when its turn comes.
+    A file that vanishes meanwhile, or cannot be looked at, fails alone when its turn comes.
     """
     for folder, jobs in _by_disk(plan.jobs).items():
         with suppress(OSError):

@@ -23,7 +23,7 @@ FULL_LUMA_WEIGHTS = _KR, _KG, _KB = 0.299, 0.587, 0.114
 
 @dataclass(frozen=True, slots=True)
 class White:
-    """Of 16-bit samples whose white is not 65535: which stored value it is, and how far a result may go beyond."""
+    """The white of 16-bit samples where it is not 65535: its stored value, and how far a result may go beyond it."""
 
     value: int
     """1..65534."""

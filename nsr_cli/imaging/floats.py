@@ -51,7 +51,7 @@ class Tally:
 
     @classmethod
     def of(cls, samples: NDArray[Any]) -> Self:
-        """Of float samples, all finite, at least one, in any shape."""
+        """Count float samples: at least one, in any shape, all finite."""
         above, below = np.zeros(2 * _POWERS, np.int64), np.zeros(2 * _POWERS, np.int64)
         flat = samples.reshape(-1)
         for start in range(0, len(flat), _BLOCK):
@@ -62,7 +62,7 @@ class Tally:
         return cls(float(samples.min()), float(samples.max()), above, below, zeros)
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Of both together."""
+        """The tally of both together."""
         return Tally(
             min(self.low, other.low),
             max(self.high, other.high),

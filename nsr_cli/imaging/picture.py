@@ -42,7 +42,7 @@ class Metadata:
     """Seconds for which a frame of an animation is shown."""
 
     plays: int | None = None
-    """How often an animation is shown, 0 for ever; None for what is none, or does not say."""
+    """How often an animation is shown, 0 for ever; None for other pictures, or where the file does not say."""
 
     color: tuple[tuple[str, bytes], ...] = ()
     """PNG's chunks that say which colors the samples mean: name and content; see `png.color`."""
@@ -61,7 +61,7 @@ class Metadata:
 
     @property
     def size(self) -> int:
-        """Bytes of its blocks and texts, about."""
+        """About how many bytes its blocks and texts have."""
         blocks = (self.exif, self.icc, self.iptc, self.geo)
         return sum(len(block) for block in blocks if block) + sum(
             len(key) + len(text) for key, text in self.text
@@ -113,7 +113,7 @@ class Picture:
     """For 16 bits: what is white where that is not 65535; alpha ends at 65535 all the same. See `whites`."""
 
     is_apart: bool = False
-    """Whether it is the still picture of an animated PNG that is none of its frames, for programs that show none."""
+    """Whether it is the still picture of an animated PNG, for programs without animation, and not one of its frames."""
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape

@@ -3,13 +3,13 @@
 from nsr_cli.model.config import NetworkConfig
 
 SHARE = 0.85
-"""Of a memory limit, how much may be filled with what is counted; the rest is for what is not."""
+"""How much of a memory limit may be filled with what is counted; the rest is for what is not."""
 FLOAT_BYTES = 4
-"""Of a sample in float32."""
+"""Bytes of a sample in float32."""
 MOST_STACKED = 16
 """Windows that a core of a CPU computes together, at most."""
 MOST_PLACE_BYTES = 1 << 10
-"""Of the features of all stacked windows at one place within a window, at most."""
+"""Bytes, at most, of the features of all stacked windows at one place within a window."""
 
 
 def bytes_per_pixel(

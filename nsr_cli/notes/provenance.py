@@ -8,6 +8,7 @@ other metadata as they were written, so that a result which somebody has edited 
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,28 +27,34 @@ _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
 _GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
 
 
-def mark(
-    picture: Picture,
-    arguments: Sequence[str],
-    model: str,
-    sha256: str,
-    pixels: str | None = None,
-    steps: str | None = None,
-    frames: Frames | None = None,
-    seal: str | None = None,
-) -> Picture:
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a result was made."""
+
+    arguments: Sequence[str]
+    """Those of the command that decide the pixels; the inputs are left out."""
+    model: str
+    model_sha256: str
+    """Those of several weights are joined with `+`, as their names are."""
+    steps: str | None = None
+    """What `auto` did, in words."""
+    frames: Frames | None = None
+
+
+def mark(picture: Picture, made: Making, pixels: str | None = None, seal: str | None = None) -> Picture:
     """A copy of `picture` that remembers how it was made.
 
-    That is: the arguments, in shell form, the weights, the digest of the pixels, of `auto` the steps, and of an
-    animation which frames were taken. In the written file `metadatadigest.seal` puts the digest of everything else
-    that it holds in the place of `seal`.
+    Args:
+        picture: as it is written.
+        made: how it was made.
+        pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
+        seal: what stands for the digest of everything else in the file, until `metadatadigest.seal` puts that there.
     """
-    record = {"version": nsr_cli.__version__, "command": command_of(arguments)}
-    record |= {"model": model, "model_sha256": sha256}
-    more = {"steps": steps, "frames": frames, "pixels": pixels, "metadata": seal}
+    record = {"version": nsr_cli.__version__, "command": command_of(made.arguments)}
+    record |= {"model": made.model, "model_sha256": made.model_sha256}
+    more = {"steps": made.steps, "frames": made.frames, "pixels": pixels, "metadata": seal}
     record |= {key: value for key, value in more.items() if value is not None}
-    text = json.dumps(record)
-    return picture.with_metadata(picture.metadata.with_text(KEYWORD, text))
+    return picture.with_metadata(picture.metadata.with_text(KEYWORD, json.dumps(record)))
 
 
 def command_of(arguments: Sequence[str]) -> str:

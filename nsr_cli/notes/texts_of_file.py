@@ -75,7 +75,7 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def _of_jpeg(data: Readable) -> bytes | None:
-    """The XMP packet, of several the last; an extended one has another head."""
+    """The XMP packet, the last of several; an extended one has another head."""
     packet = None
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         if marker == markers.APP1:

@@ -83,7 +83,7 @@ class ViewOptions:
 
 
 def takes(group: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command every option of a group; it gets them in one, as its parameter of that type.
+    """Give a command every option of a group; it gets them together, as its parameter of that type.
 
     A parameter that the command has itself takes the place of the group's of that name, which keeps its default.
     """

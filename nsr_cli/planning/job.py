@@ -16,11 +16,11 @@ class Job:
     format: str | None
     """The format to write; None: as what is read, if that is lossless, else PNG."""
     outdated: Stamp | None = None
-    """What `target` is, where it is a result made with other settings: it may be replaced if it stays that."""
+    """The state of a `target` that was made with other settings: it may be replaced only while it stays so."""
     note: str = ""
     """What the user should know about the format."""
     one_of_many: bool = False
-    """Whether it was found in a folder, or is one of several files: if nothing is to be done, that is no failure."""
+    """Whether it was found in a folder, or is one of several files: then having nothing to do is not a failure."""
     depth: int = 0
     """How many of the folders that `target` is in, the innermost first, mirror those of the input."""
     is_named: bool = False

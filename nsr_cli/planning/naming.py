@@ -75,7 +75,7 @@ def _has_alpha(path: Path) -> bool:
 
 
 def format_of(suffix: str) -> str | None:
-    """The format that a file suffix stands for, None if it is none of ours."""
+    """The format that a file suffix stands for; None if we have no such format."""
     return SUFFIXES.get(suffix.lower())
 
 

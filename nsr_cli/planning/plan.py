@@ -37,7 +37,7 @@ class Plan:
     skipped: tuple[Remark, ...]
     """Entries of folders that are not files to read."""
     ignored: str = ""
-    """As for `Gathered`."""
+    """See `Gathered.ignored`."""
     results: tuple[Remark, ...] = ()
     """Inputs that are left out since an earlier run made them of other inputs."""
     again: tuple[str, ...] = ()
@@ -161,9 +161,9 @@ def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[
 
 
 def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
-    """The inputs that are results of this task, by their notes, and stand beside what they are made of, by its name.
+    """The inputs that are results of this task, by their notes, and stand beside what they were made of, by its name.
 
-    Notes are read of files alone that are named like results: what is before the last `_` names another input.
+    Only the notes of files that are named like results are read: what is before the last `_` names another input.
     """
     if request.earlier is None:
         return ()

@@ -24,7 +24,7 @@ Stamp = tuple[int, int, int, int]
 
 
 class Overtaken(WriteError):
-    """Another run has made a result meanwhile; the text says so of its file, which stays."""
+    """Another run has made the result meanwhile, which stays; the text says what became of the file."""
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -14,7 +14,7 @@ from nsr_cli.shown import safe_text
 
 
 def distinct(jobs: Iterable[Job], where: Whereabouts) -> list[Job]:
-    """The jobs, of those that are one picture on its way to one place only the first.
+    """The jobs, only the first of those that take one picture to one place.
 
     Raises:
         UsageError: the results of two pictures would be one file, by whatever links.

@@ -181,7 +181,7 @@ def _failure(gone: Gone) -> DecodeError | NotReady:
 
 
 def _most_pixels(data: bytes) -> int:
-    """Pixels that a file of this format and length can hold at most, roughly; 0 if it is none."""
+    """Pixels that a file of this format and length can hold at most, roughly; 0 for an unknown format."""
     with suppress(DecodeError):
         kind = codec.sniff(data)
         if kind == "WEBP":  # has no bound, but says its size plainly

@@ -176,7 +176,7 @@ def _metadata(record: dict[str, Any]) -> Metadata:
 def _color(name: str, text: str) -> tuple[str, bytes]:
     content = base64.b64decode(text, validate=True)
     if len(content) != pngcolor.LENGTHS.get(name):
-        raise ProtocolError("a color chunk that is none")
+        raise ProtocolError("an impossible color chunk")
     return name, content
 
 
@@ -185,7 +185,7 @@ def _white(record: Any) -> White | None:
         return None
     white = White(int(record["value"]), int(record["top"]))
     if not 1 <= white.value <= white.top <= np.iinfo(np.uint16).max:
-        raise ProtocolError("a white that is none")
+        raise ProtocolError("an impossible white")
     return white
 
 

@@ -45,7 +45,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
     Raises:
         UsageError: there is no set of a name.
-        DataError: a set is not here, or a picture that may be unusable is so; as for `DataStore` and `decoded`.
+        DataError: a set is not here, or a picture cannot be used; as for `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
     from nsr_cli.datasets import DataStore
@@ -75,7 +75,7 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
 
 
 def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
-    """A set by name; one whose files are known to be others is said to be so, and compared with nobody's figures."""
+    """A set by name. If its files are known to be others, the user is told, and nobody's figures stand beside."""
     images, problem = published_pictures(store, one, console)
     complete = max(one.images, len(images))
     if problem is None:
@@ -89,9 +89,9 @@ def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Co
 def published_pictures(
     store: "DataStore", one: "PictureSet", console: Console
 ) -> tuple[list[Path], str | None]:
-    """The pictures of a set by name, and in which way its files are not as published, in words.
+    """The pictures of a set by name, and in words how its files differ from the published ones, if they do.
 
-    Files under other names are only said to be so: they may hold the same pictures. Raises as `find_images`.
+    Of files under other names there is only a note: they may hold the same pictures. Raises as `find_images`.
     """
     with console.progress(1, one.name) as bar:
         images = store.find_images(one.name, bar.parts)

@@ -1,4 +1,4 @@
-"""The folder of a run: of one run at a time, and of none that has left nothing to go on from."""
+"""The folder of a run: reserved for one run at a time, and cleared of what another left that cannot go on."""
 
 import contextlib
 import shutil
@@ -34,7 +34,7 @@ def reserved(run: Path, processes: Processes) -> Iterator[None]:
 
 
 def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
-    """Make and lock a folder until `stack` is closed; what is in the way, as other processes have to know it too."""
+    """Make and lock a folder until `stack` is closed; returns what is in the way, which other processes must know."""
     try:
         made = [folder for folder in (run, *run.parents) if not folder.exists()]
         run.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
 
 
 def leftovers(run: Path) -> list[Path]:
-    """What a run has written there, checkpoints apart. Anything else of such a name, a pipe say, is none of its."""
+    """What a run has written there, checkpoints apart. Something else of such a name, a pipe say, does not count."""
     files = [run / name for name in _FILES if (run / name).is_file()]
     return files + [run / name for name in _FOLDERS if (run / name).is_dir()]
 

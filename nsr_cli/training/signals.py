@@ -2,12 +2,10 @@
 
 import contextlib
 import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+from nsr_cli.signals import first_signal
 
 
 @dataclass(slots=True)
@@ -19,29 +17,14 @@ class Noted:
 
 @contextlib.contextmanager
 def noted_signals() -> Iterator[Noted]:
-    """Note the first signal that comes, and let a second one end the process at once.
-
-    Signals that are ignored stay so (nohup, a shell's background job). Outside the main thread nothing is noted.
-    """
+    """Note the first signal that comes, as `first_signal` does, and let a second one end the process at once."""
     noted = Noted()
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
 
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the system's signature)
+    def note(number: int) -> None:
         noted.number = number
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
 
-    for number in before:
-        signal.signal(number, note)
-    try:
+    with first_signal(note, is_final=False):
         yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def deliver(number: int, remark: str) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 import nsr_cli
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.signing import signed
+from nsr_cli.batch.packing import pack
+from nsr_cli.batch.signing import how_made
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.notes.provenance import KEYWORD
+from nsr_cli.notes.provenance import KEYWORD, mark
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 
@@ -26,37 +28,49 @@ def outcome() -> Outcome:
     return made
 
 
-def note(page: Picture) -> Any:
-    return json.loads(page.metadata.get_text(KEYWORD) or "")
+def note(
+    settings: Settings,
+    outcome: Outcome,
+    form: str,
+    page: Picture = PAGE,
+    count: int = 1,
+    pixels: str | None = None,
+) -> Any:
+    marked = mark(page, how_made(page, settings, outcome, form, count), pixels)
+    return json.loads(marked.metadata.get_text(KEYWORD) or "")
 
 
 def test_the_note_has_the_command_the_weights_and_the_pixels(outcome: Outcome) -> None:
     settings = Settings("denoise", sigma=12.0, write_quality=90)
-    assert note(signed(PAGE, settings, outcome, "PNG", "cd", 1, None)) == {
+    assert note(settings, outcome, "PNG", pixels="cd") == {
         "version": nsr_cli.__version__,
         "command": "nsr denoise --sigma 12",
         "model": "best",
         "model_sha256": "ab" * 32,
         "pixels": "cd",
     }
-    lossy = note(signed(PAGE, settings, outcome, "JPEG", None, 1, None))
+    lossy = note(settings, outcome, "JPEG")
     assert lossy["command"].endswith(" --quality 90") and "pixels" not in lossy
 
 
 def test_of_auto_it_has_the_steps_and_of_an_animation_the_frames(outcome: Outcome) -> None:
     settings = Settings("auto", all_frames=True)
-    assert note(signed(PAGE, settings, outcome, "PNG", None, 1, None))["steps"] == "noise level 12"
+    assert note(settings, outcome, "PNG")["steps"] == "noise level 12"
     still, pages = (
-        note(signed(page, settings, outcome, "TIFF", None, count, None))
+        note(settings, outcome, "TIFF", page, count)
         for page, count in ((PAGE, 1), (replace(PAGE, source="TIFF"), 2))
     )
     assert still == pages and "frames" not in still and "--all-frames" not in still["command"]
-    film = note(signed(replace(PAGE, source="GIF"), settings, outcome, "GIF", None, 2, None))
+    film = note(settings, outcome, "GIF", replace(PAGE, source="GIF"), 2)
     assert film["command"].endswith(" --all-frames") and film["frames"] == "all"
     outcome.is_first_frame = True
-    assert note(signed(PAGE, settings, outcome, "GIF", None, 1, None))["frames"] == "first"
+    assert note(settings, outcome, "GIF")["frames"] == "first"
 
 
 def test_a_stripped_result_has_no_note(outcome: Outcome) -> None:
-    settings = Settings("denoise", strip=True)
-    assert signed(PAGE, settings, outcome, "PNG", "cd", 1, None) is PAGE
+    made = {
+        strip: codec.decode(pack([PAGE], "PNG", Settings("denoise", strip=strip), outcome))
+        for strip in (False, True)
+    }
+    assert made[False].metadata.get_text(KEYWORD) is not None
+    assert made[True].metadata.get_text(KEYWORD) is None

@@ -27,7 +27,7 @@ from tests.stress.running import listens
 from tests.waiting import until
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-HEAVY = ("torch", "numpy", "PIL", "rich", "requests", "tqdm")
+HEAVY = ("torch", "numpy", "PIL", "rich", "requests")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["--version", "--json"]])

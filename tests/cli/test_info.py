@@ -20,7 +20,8 @@ Inside = Callable[..., int]
 def good(paint: Callable[..., Path], tmp_path: Path) -> Path:
     """A picture with the note of a run."""
     picture = codec.decode(paint(tmp_path / "good.png").read_bytes())
-    marked = provenance.mark(picture, ["upscale", "--scale", "2"], "fake", "ab" * 32)
+    made = provenance.Making(["upscale", "--scale", "2"], "fake", "ab" * 32)
+    marked = provenance.mark(picture, made)
     path = tmp_path / "good_x2.png"
     path.write_bytes(codec.encode(marked, "PNG"))
     return path

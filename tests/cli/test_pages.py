@@ -161,10 +161,10 @@ def test_the_disk_has_to_hold_all_pages(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_single_picture_goes_as_it_always_did() -> None:
     one = Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    tight, rows = replace(TWICE, max_memory=100_000_000), Ends(False, True)
-    assert memory.route_pages([one], "PNG", tight, rows) == memory.route(one, "PNG", tight, rows)
+    tight, rows = replace(TWICE, max_memory=100_000_000), Ends("PNG", read=False, written=True)
+    assert memory.route_pages([one], tight, rows) == memory.route(one, tight, rows)
     with pytest.raises(MemoryExhausted):
-        memory.route_pages([one] * 20, "PNG", tight, rows)
+        memory.route_pages([one] * 20, tight, rows)
 
 
 @pytest.fixture

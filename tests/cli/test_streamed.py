@@ -511,15 +511,18 @@ def test_memory_that_is_needed_is_counted() -> None:
     sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
     assert sizes.stored == 3_000_000 and sizes.result == 12_000_000
     assert memory.in_one_piece(sizes) == 15_000_000 + 8 * 15_000_000
-    tight, rows = Settings("upscale", scale=2.0, max_memory=20_000_000), memory.Ends(False, True)
+    tight, rows = (
+        Settings("upscale", scale=2.0, max_memory=20_000_000),
+        memory.Ends("PNG", read=False, written=True),
+    )
     with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least \d+ MB .* --max-memory allows 20 MB"):
-        memory.route(sizes, "PNG", tight, rows)
+        memory.route(sizes, tight, rows)
     for limit in (100_000_000, 130_000_000):
-        found = memory.route(sizes, "PNG", replace(tight, max_memory=limit), rows)
+        found = memory.route(sizes, replace(tight, max_memory=limit), rows)
         assert found.bands and found.room < limit - sizes.stored and found.peak == limit
     with pytest.raises(MemoryExhausted, match=r"use TIFF or PNG, which are written in bands"):
-        memory.route(sizes, "JPEG", tight, memory.Ends(False, False))
-    assert not memory.route(sizes, "PNG", replace(tight, max_memory=10**9), rows).bands
+        memory.route(sizes, tight, memory.Ends("JPEG", read=False, written=False))
+    assert not memory.route(sizes, replace(tight, max_memory=10**9), rows).bands
 
 
 @pytest.mark.parametrize(
@@ -537,7 +540,11 @@ def test_memory_that_is_needed_is_counted() -> None:
 def test_the_limit_is_told_as_it_was_given(limit: int, told: str) -> None:
     sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
     with pytest.raises(MemoryExhausted, match=told):
-        memory.route(sizes, "PNG", Settings("upscale", scale=2.0, max_memory=limit), memory.Ends(False, True))
+        memory.route(
+            sizes,
+            Settings("upscale", scale=2.0, max_memory=limit),
+            memory.Ends("PNG", read=False, written=True),
+        )
 
 
 def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -545,7 +552,7 @@ def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(memory, "free_memory", lambda: 3_500_000)
     sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
     with pytest.raises(MemoryExhausted) as caught:
-        memory.route(sizes, "PNG", Settings("upscale", scale=2.0), memory.Ends(False, True))
+        memory.route(sizes, Settings("upscale", scale=2.0), memory.Ends("PNG", read=False, written=True))
     least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
     assert free == int(memory._UTMOST * 3_500_000) >> 20 < least
 

@@ -44,7 +44,7 @@ def noted(dtype: Any = np.uint8, channels: int = 3, meta: Metadata | None = None
     samples = np.random.default_rng(5).random((9, 7, channels))
     span = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
     page = Picture((samples * span).astype(dtype), None, metadata(channels) if meta is None else meta)
-    return provenance.mark(page, ["upscale"], "net", "ab", "cd", seal=TOKEN)
+    return provenance.mark(page, provenance.Making(["upscale"], "net", "ab"), "cd", TOKEN)
 
 
 def note_of(data: bytes, tmp_path: Path) -> dict[str, str]:

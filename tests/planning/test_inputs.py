@@ -10,30 +10,9 @@ import pytest
 
 from nsr_cli.errors import UsageError
 from nsr_cli.planning.inputs import Gathered, gather
-from nsr_cli.planning.kinds import unreadable
+from tests.planning.files import lock, touch
 
 SUFFIXES = {".png", ".jpg"}
-
-
-def touch(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
-def lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing below `folder` be looked at: whoever runs the tests may be allowed everything."""
-
-    def guarded(real: Any) -> Any:
-        def look(path: Any, *args: Any, **options: Any) -> Any:
-            if not isinstance(path, int) and folder in Path(os.fsdecode(path)).absolute().parents:
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
-            return real(path, *args, **options)
-
-        return look
-
-    for name in ("stat", "lstat"):
-        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
 
 
 def names(gathered: Gathered, root: Path) -> list[str]:
@@ -153,22 +132,6 @@ def test_what_cannot_be_looked_at_fails_by_itself(tmp_path: Path, monkeypatch: p
     ]
 
 
-def test_a_link_to_what_cannot_be_looked_at_is_not_called_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    touch(tmp_path / "locked" / "b.png")
-    (tmp_path / "link.png").symlink_to(tmp_path / "locked" / "b.png")
-    real = os.stat
-
-    def look(path: Any, *args: Any, **options: Any) -> Any:
-        if options.get("follow_symlinks", True) and os.fspath(path).endswith("link.png"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return real(path, *args, **options)
-
-    monkeypatch.setattr(os, "stat", look)
-    assert unreadable(str(tmp_path / "link.png")) == "cannot be read: Permission denied"
-
-
 def test_a_folder_that_is_gone_when_its_turn_comes_does_not_end_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,22 +151,7 @@ def test_a_folder_that_is_gone_when_its_turn_comes_does_not_end_the_run(
     assert [one.reason for one in gathered.failed] == ["cannot be read: No such file or directory"]
 
 
-def test_a_file_in_a_folder_that_may_not_be_entered_is_not_said_to_be_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    touch(tmp_path / "noread" / "a.png", tmp_path / "file")
-    lock(tmp_path / "noread", monkeypatch)
-    assert unreadable(str(tmp_path / "noread" / "a.png")) == "cannot be read: Permission denied"
-    assert unreadable(str(tmp_path / "file" / "a.png")) == "no such file"
-    assert unreadable("a\0b.png") == "no such file"
-
-
 def test_stdin_can_be_read_once() -> None:
     assert gather(["-"], False, SUFFIXES).found[0].path is None
     with pytest.raises(UsageError, match="twice"):
         gather(["-", "-"], False, SUFFIXES)
-
-
-def test_what_has_become_a_folder_or_is_gone_is_said(tmp_path: Path) -> None:
-    assert unreadable(str(tmp_path)) == "a folder, not a file"
-    assert unreadable(str(tmp_path / "gone.tif")) == "no such file"

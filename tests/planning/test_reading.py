@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError, UsageError
-from nsr_cli.planning.reading import read_input
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.planning.reading import read_input, read_picture
 from nsr_cli.terminal.console import Console
 
 PNM = b"P5 3 2 255\n" + bytes(6)
@@ -84,3 +87,23 @@ def test_devices_pipes_and_files_too_large_for_a_picture_are_refused_unread(tmp_
     ):
         with pytest.raises(DecodeError, match=reason):
             read_input(str(tmp_path / name), 1000, Console())
+
+
+def test_a_picture_is_decoded_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = codec.encode_pages([Picture(np.full((4, 5, 3), level, np.uint8)) for level in (9, 99)], "TIFF")
+    (tmp_path / "b.tif").write_bytes(stored)
+    monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
+    found = read_picture(str(tmp_path / "b.tif"), 1 << 20, Console())
+    assert (found.label, found.data) == (str(tmp_path / "b.tif"), stored)
+    assert (found.picture.width, int(found.picture.pixels[0, 0, 0])) == (5, 9)
+
+
+def test_what_is_wrong_with_a_picture_is_one_line_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").touch()
+    with pytest.raises(DecodeError, match=r"^a\.png: the file is empty$"):
+        read_picture("a.png", 1 << 20, Console())

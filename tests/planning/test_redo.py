@@ -11,7 +11,6 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from nsr_cli.batch import signing
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.imaging import codec
@@ -145,7 +144,7 @@ def test_a_result_of_a_version_that_noted_no_metadata_is_made_again(
     paint(Path("a.png"))
     ours = provenance.mark
     with monkeypatch.context() as patched:
-        patched.setattr(signing, "mark", lambda *args: ours(*args[:-1]))
+        patched.setattr(provenance, "mark", lambda *args: ours(*args[:-1]))
         upscale("a.png")
     note = provenance.read(Path("a_x2.png"))
     assert note is not None and "metadata" not in note and "pixels" in note

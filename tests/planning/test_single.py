@@ -3,12 +3,9 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError, UsageError, WriteError
-from nsr_cli.imaging import codec
-from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.reading import read_picture
 from nsr_cli.planning.single import Target, place
 from nsr_cli.terminal.console import Console
@@ -82,17 +79,3 @@ def test_a_file_in_the_way_is_found_early() -> None:
     Path("dir.png/a_x.png").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         place("in/a.png", "dir.png", "_x", FORMS, None)
-
-
-def test_a_picture_is_decoded_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = codec.encode_pages([Picture(np.full((4, 5, 3), level, np.uint8)) for level in (9, 99)], "TIFF")
-    Path("in/b.tif").write_bytes(stored)
-    monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
-    found = read_picture("in/b.tif", 1 << 20, Console())
-    assert (found.label, found.data) == ("in/b.tif", stored)
-    assert (found.picture.width, int(found.picture.pixels[0, 0, 0])) == (5, 9)
-
-
-def test_what_is_wrong_with_a_picture_is_one_line_with_its_name() -> None:
-    with pytest.raises(DecodeError, match=r"^in/a\.png: the file is empty$"):
-        read_picture("in/a.png", 1 << 20, Console())

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging import color
+from nsr_cli.imaging.findings.dct import SIDE, dct_matrix
 from nsr_cli.imaging.jpeg import tables as jpegtables
 
-_SIDE = 8
 _MOST_BLOCKS, _FEW_BLOCKS = 2000, 400
 _FEW_FREQUENCIES = 10  # the lowest, where a place of the grid is tried
 _TRIED_PHASES = 3  # in each direction
@@ -33,7 +33,7 @@ def estimate_quality(pixels: NDArray[Any]) -> int | None:
 
     Only for pictures that were neither resized nor edited since; those have no traces.
     """
-    if pixels.dtype != np.uint8 or min(pixels.shape[:2]) < 4 * _SIDE:
+    if pixels.dtype != np.uint8 or min(pixels.shape[:2]) < 4 * SIDE:
         return None
     luma = pixels[..., 0].astype(np.float64)
     if pixels.shape[2] == 3:
@@ -62,8 +62,8 @@ def _edge_phases(luma: NDArray[np.float64]) -> list[int]:
     # How much a step between two rows exceeds the steps before and after it.
     steps = np.abs(np.diff(luma, axis=0))
     excess = (steps[1:-1] - (steps[:-2] + steps[2:]) / 2).clip(-8, 8).mean(axis=1)
-    phases = [float(excess[(phase - 2) % _SIDE :: _SIDE].mean()) for phase in range(_SIDE)]
-    return sorted(range(_SIDE), key=lambda phase: -phases[phase])[:_TRIED_PHASES]
+    phases = [float(excess[(phase - 2) % SIDE :: SIDE].mean()) for phase in range(SIDE)]
+    return sorted(range(SIDE), key=lambda phase: -phases[phase])[:_TRIED_PHASES]
 
 
 def _transformed(
@@ -73,19 +73,16 @@ def _transformed(
     blocks = _on_grid(luma, place)
     whole = np.flatnonzero(~_on_grid(clipped, place).any(axis=1))
     chosen = blocks[whole[:: max(1, len(whole) // most)]] - 128
-    along = np.arange(_SIDE)
-    dct = np.sqrt(2 / _SIDE) * np.cos(np.pi * (2 * along + 1) * along[:, np.newaxis] / (2 * _SIDE))
-    dct[0] /= np.sqrt(2)
-    coefficients: Blocks = np.kron(dct, dct) @ chosen.T
+    coefficients: Blocks = dct_matrix() @ chosen.T
     return coefficients
 
 
 def _on_grid(plane: NDArray[Any], place: tuple[int, int]) -> NDArray[Any]:
     """Whole blocks as (blocks, 64)."""
     part = plane[place[0] :, place[1] :]
-    height, width = (side - side % _SIDE for side in part.shape)
-    grid = part[:height, :width].reshape(height // _SIDE, _SIDE, width // _SIDE, _SIDE)
-    return grid.transpose(0, 2, 1, 3).reshape(-1, _SIDE * _SIDE)
+    height, width = (side - side % SIDE for side in part.shape)
+    grid = part[:height, :width].reshape(height // SIDE, SIDE, width // SIDE, SIDE)
+    return grid.transpose(0, 2, 1, 3).reshape(-1, SIDE * SIDE)
 
 
 def _likeliest(coefficients: Blocks, frequencies: int = 63) -> tuple[float, int]:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-_SIDE = 8
+from nsr_cli.imaging.findings.dct import SIDE, dct_matrix
+
 _MOST_BLOCKS = 50_000  # of one channel; more do not change the estimate
 _FLAT_SHARE = 0.05  # of the blocks are taken for flat
 _FEWEST_FLAT = 200
@@ -52,7 +53,7 @@ def estimate_noise(pixels: NDArray[Any]) -> tuple[float, ...]:
     `pixels` are uint8, uint16, or float in the unit range. Meant for 3..75; lower figures mean that
     the picture is clean. A picture smaller than 16×16 gives zeros: there is too little to tell.
     """
-    if min(pixels.shape[:2]) < 2 * _SIDE:
+    if min(pixels.shape[:2]) < 2 * SIDE:
         return tuple(0.0 for _ in range(pixels.shape[2]))
     scale, rounded = _levels_per_unit(pixels.dtype), pixels.dtype == np.uint8
     planes = (pixels[..., channel] for channel in range(pixels.shape[2]))
@@ -104,7 +105,7 @@ def _channel(plane: NDArray[Any], scale: float, rounded: bool) -> float:
 
 def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: float) -> float:
     """Sigma from blocks at least a margin from black and white, and as far as `_SAFE` says, if there are flat ones."""
-    mean = blocks[:, 0] / _SIDE
+    mean = blocks[:, 0] / SIDE
     room = np.minimum(mean, 255 - mean)  # to the nearer of black and white
     sigma, rough = 0.0, math.inf
     for _ in range(_ROUNDS):
@@ -126,20 +127,12 @@ def _transformed(plane: NDArray[Any], scale: float) -> Blocks:
     height, width = plane.shape
     step = max(3, math.ceil(math.sqrt(height * width / _MOST_BLOCKS)))
     step += 1 - step % 2  # odd, so that blocks lie at all places of JPEG's own grid
-    windows = sliding_window_view(plane, (_SIDE, _SIDE))[::step, ::step].reshape(-1, _SIDE * _SIDE)
+    windows = sliding_window_view(plane, (SIDE, SIDE))[::step, ::step].reshape(-1, SIDE * SIDE)
     return windows.astype(np.float32) * np.float32(scale) @ _DCT.T
 
 
-def _dct_matrix() -> NDArray[np.float32]:
-    """The orthonormal two-dimensional DCT-II as (64 coefficients, 64 pixels)."""
-    place = np.arange(_SIDE)
-    one = np.sqrt(2 / _SIDE) * np.cos(np.pi * (2 * place + 1) * place[:, np.newaxis] / (2 * _SIDE))
-    one[0] /= np.sqrt(2)
-    return np.kron(one, one).astype(np.float32)
-
-
-_DCT = _dct_matrix()
-_FREQUENCY = np.add.outer(np.arange(_SIDE), np.arange(_SIDE)).ravel()
+_DCT = dct_matrix().astype(np.float32)
+_FREQUENCY = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
 _LOW = (_FREQUENCY >= 1) & (_FREQUENCY <= 7)
 _LOWER_MIDDLE = (_FREQUENCY >= 5) & (_FREQUENCY <= 7)
 _MIDDLE = (_FREQUENCY >= 8) & (_FREQUENCY <= 10)

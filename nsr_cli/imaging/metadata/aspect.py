@@ -8,7 +8,7 @@ _UNIT = 13  # where a JPEG file that begins with JFIF's segment says what its de
 
 
 def read(across: float, down: float) -> tuple[float, float] | None:
-    """The ratio that a file states; None for square pixels, which need no word, and for what is none."""
+    """The ratio that a file states; None for square pixels, which need no word, and for impossible values."""
     sound = 0 < across < inf and 0 < down < inf
     return (float(across), float(down)) if sound and across != down else None
 

@@ -13,7 +13,7 @@ _BLACK_POINT = 0x2000
 
 
 def channels_of(icc: bytes) -> int | None:
-    """Channels of the pixels that a profile describes: 1, 3 or 4; None if it is no such profile."""
+    """Channels of the pixels that a profile describes: 1, 3 or 4; None for another profile, or none at all."""
     if len(icc) < _HEADER or icc[36:40] != b"acsp":
         return None
     return _SPACES.get(icc[16:20])

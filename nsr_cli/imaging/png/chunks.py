@@ -65,7 +65,7 @@ def header(data: bytes) -> Header:
 
 
 def pictures(data: bytes) -> tuple[int, bool]:
-    """How many pictures a PNG file has, and whether the first stands apart: is none of the frames of its animation.
+    """How many pictures a PNG file has, and whether the first stands apart from the frames of its animation.
 
     1 for a still one. DecodeError if there are too many.
     """

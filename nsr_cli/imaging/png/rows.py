@@ -100,7 +100,7 @@ def _differences(rows: Bytes, above: Bytes, step: int) -> Iterator[Bytes]:
 
 
 def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
-    """Of the three neighbors, the one nearest to left + up - corner; in doubt the first."""
+    """The one of the three neighbors that is nearest to left + up - corner; in doubt the first."""
     across, down = up.astype(np.int16) - corner, left.astype(np.int16) - corner
     from_left, from_up, from_corner = np.abs(across), np.abs(down), np.abs(across + down)
     other = np.where(from_up <= from_corner, up, corner)

@@ -50,7 +50,7 @@ def resize(array: NDArray[FloatT], height: int, width: int, *, scale: float | No
 def downscale8(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """The low-resolution input of the protocol: 8-bit (H, W, C), shrunk by `scale`, 8-bit again.
 
-    A side that is no multiple of `scale` is rounded up, as `imresize(A, 1 / scale)` does.
+    A side that is not a multiple of `scale` is rounded up, as `imresize(A, 1 / scale)` does.
     """
     height, width = (-(-side // scale) for side in pixels.shape[:2])
     small = resize(pixels.astype(np.float64), height, width, scale=1 / scale)
