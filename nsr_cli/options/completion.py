@@ -34,7 +34,7 @@ def step_models() -> list[str]:
 
 def compared_models(ctx: typer.Context) -> list[str]:
     """What can be put beside each other: models, and what stands for none."""
-    from nsr_cli.scoreboard.models import BASELINES
+    from nsr_cli.weights.entry import BASELINES
 
     return [*BASELINES, *models(ctx)]
 
