@@ -17,7 +17,7 @@ _MOST_BELOW = 1 << 16  # directories that are looked at, so that none leads in c
 
 
 def end_of(data: Readable) -> int | None:
-    """The end of the last value, directory or part of the picture in a TIFF file; None if it is damaged."""
+    """The end of the last value, directory or part of the picture in a TIFF file; None if damaged or without any."""
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(data)
         waiting, seen, end = list(directories(data, layout)), set[int](), 0
@@ -32,7 +32,7 @@ def end_of(data: Readable) -> int | None:
             end = max(end, layout.next_pointer(data, place) + layout.sizes[2], *_ends(data, found, layout))
             for tag in _BELOW:
                 waiting += _numbers(data, found.get(tag), layout)
-        return end if end <= len(data) else None
+        return end if 0 < end <= len(data) else None
     return None
 
 
