@@ -104,7 +104,25 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
     from nsr_cli.forecast.space import check_space
     from nsr_cli.planning.plan import make_plan
 
-    settings = replace(
+    settings, console = _with_flags(own, shared), console_of(ctx, shared.json)
+    plan = make_plan(_request(ctx, settings, shared, inputs))
+    if plan.warning:
+        console.warning(plan.warning)
+    _check_quality(ctx, plan, shared, console)
+    failures = show(plan, settings, console) if shared.dry_run else []
+    _check_streams(plan, shared, console)
+    check_models(ctx, settings)
+    check_space(plan, settings)
+    if shared.dry_run:
+        return exit_code(failures, plan.inputs)
+    from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
+
+    return carry_out(plan, settings, console, mirror=shared.mirror, offline=shared.offline)
+
+
+def _with_flags(own: Settings, shared: RestoreFlags) -> Settings:
+    """The settings of a command, with those that every restoring command has."""
+    return replace(
         own,
         model=shared.model,
         strength=shared.strength,
@@ -119,20 +137,6 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
         tile=shared.tile,
         max_memory=shared.max_memory,
     )
-    console = console_of(ctx, shared.json)
-    plan = make_plan(_request(ctx, settings, shared, inputs))
-    if plan.warning:
-        console.warning(plan.warning)
-    _check_quality(ctx, plan, shared, console)
-    failures = show(plan, settings, console) if shared.dry_run else []
-    _check_streams(plan, shared, console)
-    check_models(ctx, settings)
-    check_space(plan, settings)
-    if shared.dry_run:
-        return exit_code(failures, plan.inputs)
-    from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
-
-    return carry_out(plan, settings, console, mirror=shared.mirror, offline=shared.offline)
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":

@@ -24,6 +24,8 @@ from nsr_cli.planning.refusals import check_folders, check_inputs_kept, distinct
 from nsr_cli.planning.whereabouts import Whereabouts
 from nsr_cli.shown import safe_text
 
+_TOO_LONG = "the result's name would be too long; give a shorter --name"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -85,16 +87,9 @@ def make_plan(request: Request) -> Plan:
     rule = request.if_exists or ("error" if named else "skip")
     where = Whereabouts()
     results = _results(asked, request, where) if rule == "skip" else {}
-    jobs: list[Job] = []
-    too_long = []
-    for job in asked:
-        if id(job) in results:
-            continue
-        if job.target is not None and name_too_long(job.target.name):
-            too_long.append(Remark(job.label, "the result's name would be too long; give a shorter --name"))
-        else:
-            jobs.append(job)
-    jobs = distinct(jobs, where)
+    asked = [job for job in asked if id(job) not in results]
+    too_long = [Remark(job.label, _TOO_LONG) for job in asked if _is_too_long(job)]
+    jobs = distinct((job for job in asked if not _is_too_long(job)), where)
     check_inputs_kept(jobs, request.if_exists)
     there = _existing(jobs, request, rule)
     outdated = _outdated(there, request)
@@ -139,6 +134,11 @@ def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
             job = replace(job, note=f"{own} cannot hold its transparency: it becomes {job.format}")
         jobs.append(job)
     return jobs
+
+
+def _is_too_long(job: Job) -> bool:
+    """Whether no file can have the name of a job's result."""
+    return job.target is not None and name_too_long(job.target.name)
 
 
 def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[int, Remark]:
