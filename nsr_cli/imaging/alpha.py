@@ -1,7 +1,7 @@
 """Color under transparent pixels, so that neither resizing nor a network draws a halo from it.
 
 What a file holds under fully transparent pixels is arbitrary, often black. Filters look across the
-edge of the visible part, so that color would darken it. `bleed` replaces it with the color of the
+edge of the visible part, so this color would darken it. `bleed` replaces it with the color of the
 visible pixels nearby: a few rings of 3×3 averages next to the edge, and an image pyramid (averages
 of ever larger squares, "push-pull") for the rest.
 """
@@ -38,7 +38,7 @@ def bleed(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def resized_alpha(alpha: NDArray[Any] | None, height: int, width: int) -> NDArray[Any] | None:
-    """Alpha (H, W) on its own path to another size: bicubic, and exactly opaque where it was; None stays None."""
+    """Alpha (H, W) resized by itself: bicubic, and an opaque area stays exactly opaque; None stays None."""
     if alpha is None or alpha.shape == (height, width):
         return alpha
     return from_unit(resize(to_unit(alpha[..., None]), height, width).clip(0, 1), alpha.dtype)[..., 0]
@@ -71,7 +71,7 @@ def _stored(color: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _halve(color: NDArray[Any], known: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Means of the known pixels (H, W, C) in squares of 2×2, and which squares have any."""
+    """The mean of the known pixels (H, W, C) in each 2×2 square, and which squares have any."""
     height, width = ((side + 1) // 2 for side in known.shape)
     total = np.zeros((height, width, color.shape[2]), dtype=np.float32)
     count = np.zeros((height, width, 1), dtype=np.float32)

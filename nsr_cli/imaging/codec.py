@@ -3,8 +3,8 @@
     decode     sniff ─ png | rasters (JPEG, WebP, BMP, GIF) | tiff | pnm ─ rebuild.finish ─ Picture
     encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiff | pnm ─ bytes
 
-Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError. So does a mistake of this
-program, but it is called that and not damage.
+Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError. So does a bug of this
+program, but the line calls it an internal error, not damage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 def sniff(data: bytes) -> str:
     """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF or PPM (all of PNM and PAM).
 
-    DecodeError for anything else, the name of the file plays no part.
+    DecodeError for anything else. The file's name is not considered.
     """
     for magic, kind in _MAGIC:
         if data.startswith(magic):
@@ -90,10 +90,10 @@ def sniff(data: bytes) -> str:
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
-    """The picture in a file's bytes; of an animation or a multi-page file the first.
+    """The picture in a file's bytes; the first one of an animation or a multi-page file.
 
-    Upright, gray or RGB, in the depth of the file. DecodeError, in one line, for bytes that are not a
-    whole picture, are larger than `max_pixels`, or hold NaN or values too far apart for a result.
+    It is upright, gray or RGB, and has the depth of the file. DecodeError, in one line, for bytes that are
+    not a whole picture, for more than `max_pixels` pixels, and for NaN or values too far apart for a result.
     """
     kind = sniff(data)
     with _one_line(kind):
@@ -110,16 +110,16 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
 
 
 def decode_part(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
-    """Some rows of a TIFF file, made a file of their own, like `decode`; float samples as they are stored."""
+    """`decode` for a TIFF file made of some rows of a larger one: float samples stay as they are stored."""
     with _one_line("TIFF"):
         outline.check_tiff(data)
         return tiffread.decode(data, max_pixels, is_part=True)
 
 
 def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Picture]:
-    """Every frame or page of a file, in order, like `decode`; frames of an animation are whole pictures.
+    """Every frame or page of a file, in order, each as `decode` returns it; frames are whole pictures.
 
-    The still picture beside the frames of a PNG comes first, as one that `is_apart`.
+    A still picture beside the frames of a PNG comes first and has `is_apart` set.
     """
     kind = sniff(data)
     with _one_line(kind):
@@ -151,13 +151,13 @@ def _one_line(kind: str, error_type: type[PictureError] = DecodeError) -> Iterat
             raise error_type(told) from error
         verb = "made"
         if error_type is DecodeError:
-            sound = "Unsupported" in reason  # as Pillow says it
-            verb = "read: save it as PNG or TIFF" if sound else "read: it is damaged"
+            is_sound = "Unsupported" in reason  # Pillow's word
+            verb = "read: save it as PNG or TIFF" if is_sound else "read: it is damaged"
         raise error_type(f"the {kind} picture cannot be {verb} ({reason})") from error
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether an error is a mistake of this program: of a kind that no bytes excuse, and not raised in a library."""
+    """Whether an error is a bug of this program: of a type that no input can cause, and not raised in a library."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -168,7 +168,7 @@ def _is_ours(error: Exception) -> bool:
 def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) -> None:
     """EncodeError if a format cannot hold a picture of this size and transparency at all.
 
-    To be asked before inference. A depth that is reduced is no error: see `losses`. `bits` is 8, 16 or 32.
+    Call it before inference. Reduced depth is not an error: see `losses`. `bits` is 8, 16 or 32.
     """
     if kind not in FORMATS:
         raise EncodeError(
@@ -190,7 +190,7 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
 def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
     """A complete file. `quality` 1..100 is for JPEG (95 if None) and WebP (lossless if None).
 
-    Samples are brought to the greatest depth that the format holds. EncodeError as `check_encodable`.
+    Samples deeper than the format holds are reduced to its depth. EncodeError as for `check_encodable`.
     """
     check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
     picture = _with_fitting_profile(picture, kind)
@@ -206,8 +206,8 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
 def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None = None) -> bytes:
     """One file of several pictures: pages of a TIFF, or frames of an animated GIF, WebP or PNG (8-bit).
 
-    A still picture beside the frames, if it is the first, stays beside them in a PNG, is a page of a TIFF, and is left
-    out of the others.
+    If the first one is a still picture beside the frames (`is_apart`), it stays that in a PNG, becomes a page in a
+    TIFF, and is left out of GIF and WebP.
     """
     pictures = animation.shown(pictures, kind)
     if len(pictures) == 1:
@@ -228,7 +228,7 @@ def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None 
 
 
 def write_pages(file: BinaryIO, pictures: Sequence[Picture]) -> None:
-    """Write the TIFF file that `encode_pages` returns into an empty one, open for reading and writing."""
+    """Write what `encode_pages` returns for TIFF into the empty `file`, which is open for reading and writing."""
     tiffwrite.write(file, [_with_fitting_profile(picture, "TIFF") for picture in pictures])
 
 

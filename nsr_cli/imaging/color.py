@@ -17,30 +17,30 @@ LUMA_OFFSET = 16.0
 
 _BLOCK = 1 << 20  # samples that are rounded at a time
 
-# JFIF 1.02: full-range YCbCr from the BT.601 primaries' weights; those of a gray picture, too.
+# JFIF 1.02: full-range YCbCr with BT.601's luma weights; pictures are made gray with them, too.
 FULL_LUMA_WEIGHTS = _KR, _KG, _KB = 0.299, 0.587, 0.114
 
 
 @dataclass(frozen=True, slots=True)
 class White:
-    """The white of 16-bit samples where it is not 65535: its stored value, and how far a result may go beyond it."""
+    """The white of 16-bit samples where it is not 65535, and how far a result may exceed it."""
 
     value: int
-    """1..65534."""
+    """The stored value of white, 1..65534."""
     top: int
-    """The greatest that a result may have, `value`..65535."""
+    """The greatest stored value that a result may have, `value`..65535."""
 
     @property
     def limit(self) -> float:
-        """The greatest value of a result in the unit range, 1 or more."""
+        """`top` where white is 1: the greatest value that a result may have, 1 or more."""
         return self.top / self.value
 
 
 def to_unit(pixels: NDArray[Any], white: White | None = None) -> NDArray[np.float32]:
     """Stored samples as float32, with black 0 and white 1.
 
-    uint8 is divided by 255, uint16 by 65535, or by what is `white`; floating point is taken to be in the unit range
-    already (values outside it are kept). The shape is unchanged. TypeError for other types.
+    uint8 is divided by 255, uint16 by 65535 or the value of `white`; floating point is taken to be in the unit
+    range already (values outside it are kept). The shape is unchanged. TypeError for other types.
     """
     if pixels.dtype == np.uint8:
         return pixels.astype(np.float32) * np.float32(1 / 255)
@@ -64,7 +64,7 @@ def from_unit(array: FloatArray, dtype: DTypeLike, white: White | None = None) -
         raise TypeError(f"samples of type {target} have no unit range")
     greatest, found = int(np.iinfo(target).max), np.empty(array.shape, target)
     peak, most = (greatest, greatest) if white is None or target != np.uint16 else (white.value, white.top)
-    # Some rows at a time: a large picture is not to be in memory once more.
+    # Some rows at a time, to save a second copy of a large picture.
     rows = max(1, _BLOCK * len(array) // max(1, array.size))
     for top in range(0, len(array), rows):
         scaled = array[top : top + rows] * array.dtype.type(peak)
@@ -74,15 +74,14 @@ def from_unit(array: FloatArray, dtype: DTypeLike, white: White | None = None) -
 
 
 def planar(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The same (H, W, C) with each channel in one piece of memory."""
+    """The same (H, W, C) with each channel contiguous in memory."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)).transpose(1, 2, 0)
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float64]:
     """Y of BT.601 studio range, not rounded: (H, W, 3) or (H, W, 1) in 0..255 to float64 (H, W).
 
-    One channel is taken for a gray picture and returned as it is, since gray sets are scored as
-    they are stored.
+    A single channel is gray and returned as it is, since gray sets are scored as they are stored.
     """
     if rgb.shape[-1] == 1:
         return rgb[..., 0].astype(np.float64)

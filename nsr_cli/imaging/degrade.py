@@ -1,6 +1,6 @@
 """Make degraded pictures the way the evaluation protocol defines them.
 
-Low resolution is `resize.downscale8`; here are the crop that goes before it, noise, and JPEG.
+Low resolution is made by `resize.downscale8`; here are the crop that comes before it, noise, and JPEG.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Bytes to look into: those of a block, or of a file that is read only where it is looked at."""
+"""Bytes with random access: `bytes` in memory, or a file of which only the accessed parts are read."""
 
 import os
 from typing import Protocol, Self
@@ -8,17 +8,17 @@ from nsr_cli.reads import open_regular, state_of
 
 
 class Readable(Protocol):
-    """The bytes of a file or block: `bytes` themselves, or a file that is read where it is looked at."""
+    """What parsers need of a file's or block's bytes; `bytes` has it, and `FileBytes`."""
 
     def __len__(self) -> int:
-        """Bytes in all."""
+        """Total number of bytes."""
 
     def __getitem__(self, part: slice, /) -> bytes:
-        """Some of them."""
+        """The bytes of a slice."""
 
 
 class FileBytes:
-    """A file whose bytes are read only where they are looked at; a context manager."""
+    """A file of which only the accessed bytes are read; a context manager."""
 
     def __init__(self, path: "os.PathLike[str]") -> None:
         self._file = open_regular(path)
@@ -49,5 +49,5 @@ class FileBytes:
             raise DecodeError("the file changed while it was read; try again")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()

@@ -1,13 +1,12 @@
-"""Floating-point samples: which stored values are black and white, and whether the others stay apart between them.
+"""Floating-point samples: which stored values are black and white, and whether the others stay distinct between them.
 
-A file does not say which range it uses, so it is told from its samples: nearly all of them, since a few highlights of
-a rendering, or a value that means "no data", say nothing about the others. What lies far beyond black or white goes
-around the networks; see `engine.beyond`.
+A file does not say which range it uses, so its samples decide. A small share of them is ignored: a few highlights of
+a rendering, or a value that means "no data", say nothing about the others. Samples far beyond black or white bypass
+the networks; see `engine.beyond`.
 
-Networks compute around [0, 1] in float32, so two samples stay apart if they differ by more than one part in 2²⁴ of
-what lies between black and white. That is plenty for photographs, renderings and elevations, but not where a value
-that means "no data", such as GDAL's -3.4e38, is so frequent that it is one end of it: all others would come back as
-one and the same.
+Networks compute around [0, 1] in float32, so two samples stay distinct if they differ by more than 2⁻²⁴ of the range
+from black to white. That is plenty for photographs, renderings and elevations, but not where a value that means "no
+data", such as GDAL's -3.4e38, is so frequent that it becomes black or white: all others would come back equal.
 """
 
 from dataclasses import dataclass
@@ -18,35 +17,34 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 
-# White of a rendering that was exposed for another unit, and the greatest levels of 8, 10, 12, 14 and 16 bits.
+# White of a rendering that was exposed for another unit, and the maxima of 8, 10, 12, 14 and 16 bits.
 _WHITES = (16, 255, 1023, 4095, 16_383, 65_535)
-# How far nearly all samples may lie above white, and below black, in whites.
+# Nearly all samples must lie below white times one of the first two, and above minus white times the third.
 _UNIT_TOP, _TOP, _BOTTOM = 2.0, 1.5, 0.5
-# Lamps and the sun may cover more of a rendering than what is bright otherwise: networks make nothing at all of one
-# that is taken for 255 times as bright as it is, but at worst do nothing for one that is taken for as bright.
-_UNIT_SHARE, _SHARE = 0.05, 0.01  # of the samples may lie beyond
+# The share of samples that may lie beyond. It is larger for white 1, since lamps and the sun may cover much of a
+# rendering: with white 255 its picture would be lost in black, with white 1 the networks at worst do nothing for it.
+_UNIT_SHARE, _SHARE = 0.05, 0.01
 _STEPS = 1 << 24  # from black to white, as float32 has them just below 1
-_LEAST_STEPS = 64  # for most samples: fewer show as bands, whatever a viewer makes of them
-# No farther apart are black and white of what was integers of 16 bits or half precision once. Elevations with -9999
-# for "no data" are within it too: these are never refused.
+_LEAST_STEPS = 64  # that most samples must span: fewer show as bands in any viewer
+# A range from black to white up to this is never refused. Samples that once were 16-bit integers or half precision
+# stay within it, and so do elevations with -9999 for "no data".
 _NARROW = float(1 << 17)
-# From the least to the greatest sample: a result that goes a little beyond them is still to be finite.
-_FARTHEST = 2.0**126
-_FAR_ABOVE, _FAR_BELOW = 3.0, 2.0  # whites above black and below it, beyond which no network sees samples
+_FARTHEST = 2.0**126  # from the least to the greatest sample, so that a result a little beyond them is finite
+_FAR_ABOVE, _FAR_BELOW = 3.0, 2.0  # whites above and below black beyond which samples bypass the networks
 _LOWEST, _POWERS = 1074, 2100  # of two, from the least number of float64 to the greatest
 _BLOCK = 1 << 20  # samples that are counted at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """What is known of all samples of a picture; those of its parts add up to that of the whole."""
+    """Statistics of all samples of a picture; the tallies of its parts add up to that of the whole."""
 
     low: float
     high: float
     above: NDArray[np.int64]
-    """How many samples above 0 lie from 2ⁿ to 1.5·2ⁿ, and from there to 2ⁿ⁺¹, for every n."""
+    """For every n, how many samples lie from 2ⁿ to 1.5·2ⁿ, and from there to 2ⁿ⁺¹."""
     below: NDArray[np.int64]
-    """The same of those below 0, by their amounts."""
+    """The same for samples below 0, by their absolute values."""
     zeros: int
 
     @classmethod
@@ -80,10 +78,10 @@ class Tally:
 def float_span(tally: Tally) -> tuple[float, float]:
     """Which stored values to take for black and white.
 
-    White is 1 if 95 of 100 samples are below 2, however bright the others are. Otherwise it is the least of 16 and
-    the maxima of 8, 10, 12, 14 and 16 bits that 99 of 100 samples do not exceed by half; if they do exceed all of
-    these, it is about the greatest of the 99. Black is 0 unless more than one sample in 100 lies below minus half of
-    white; then it is about the least of the others.
+    White is 1 if 95 % of the samples are below 2, however bright the others are. Otherwise it is the least of 16
+    and the maxima of 8, 10, 12, 14 and 16 bits that at most 1 % of the samples exceed by more than half; if there is
+    none, it is about the greatest of the lowest 99 %. Black is 0 unless more than 1 % of the samples lie below minus
+    half of white; then it is about the least of the highest 99 %.
 
     Returns:
         Two finite numbers, the second at least one above the first.
@@ -93,7 +91,7 @@ def float_span(tally: Tally) -> tuple[float, float]:
         white = 1.0
     else:
         greatest = min(tally.high, _bound(tally.above, few))
-        # One above the maximum, a power of two, is where steps begin.
+        # The maxima are one below a power of two, where a half octave begins.
         fits = (float(w) for w in _WHITES if _beyond(tally.above, _TOP * (w + 1)) <= few)
         white = next(fits, greatest)
     black = 0.0
@@ -108,19 +106,19 @@ def _by_half_octaves(amounts: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _beyond(counts: NDArray[np.int64], amount: float) -> int:
-    """How many of the counted samples are in the half octave of an amount, or above it."""
+    """How many samples are in the half octave of `amount` or above it."""
     return int(counts[int(_by_half_octaves(np.array([amount])).argmax()) :].sum())
 
 
 def _bound(counts: NDArray[np.int64], few: float) -> float:
-    """The start of the first half octave such that it and those above it have no more than a few samples."""
+    """Where the first half octave starts from which on upwards there are at most `few` samples."""
     beyond = np.cumsum(counts[::-1])[::-1]
     place = int(np.searchsorted(-beyond, -few))
     return float(np.ldexp(0.75 if place % 2 else 0.5, place // 2 - _LOWEST))
 
 
 def remarks(span: tuple[float, float], tally: Tally) -> tuple[str, ...]:
-    """A note about samples so far from black and white that networks pass them by; see `engine.beyond`."""
+    """A note about samples so far beyond black and white that they bypass the networks; see `engine.beyond`."""
     black, white = span
     unit = white if white == 1 else white + 1
     count = _beyond(tally.above, _FAR_ABOVE * unit) + _beyond(tally.below, _FAR_BELOW * unit)
@@ -133,13 +131,13 @@ def remarks(span: tuple[float, float], tally: Tally) -> tuple[str, ...]:
 
 
 def checked_span(tally: Tally) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """`float_span` and `remarks`, of samples that stay apart between black and white and give a finite result.
+    """`float_span` and `remarks`, after a check that most samples stay distinct and the result is finite.
 
-    Samples as large as the largest, within a factor of two, are not asked about: of what remains, half must be large
-    enough for 64 steps. A single highlight does not make a picture unusable, nor do dark corners.
+    Zeros and samples within a factor of two of the largest are ignored; half of the others must be large enough to
+    span 64 steps. So neither a single highlight nor dark corners make a picture unusable.
 
     Raises:
-        DecodeError: they would not.
+        DecodeError: too many samples would become equal, or the range is too large for float32.
     """
     span = float_span(tally)
     wide = span[1] - span[0]
@@ -159,7 +157,7 @@ def checked_span(tally: Tally) -> tuple[tuple[float, float], tuple[str, ...]]:
 
 
 def _most_others_below(tally: Tally) -> float | None:
-    """The power of two below which half of the samples are, the largest and 0 left out; None if there are no others."""
+    """The power of two below which half of the samples are, ignoring the largest and 0; None if none remain."""
     counts = (tally.above + tally.below).reshape(_POWERS, 2).sum(axis=1)
     others = np.cumsum(counts[: int(np.flatnonzero(counts)[-1])])
     if not len(others) or not others[-1]:

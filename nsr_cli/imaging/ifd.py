@@ -1,6 +1,6 @@
-"""TIFF directories, which EXIF blocks are made of too: tagged values, read from untrusted bytes and written.
+"""TIFF directories, of which EXIF blocks consist too: tagged values, read from untrusted bytes and written.
 
-Every position is checked before it is used; what cannot be read is a `DirectoryError`.
+Every position is checked before it is used; DirectoryError where a directory cannot be read.
 """
 
 import struct
@@ -46,10 +46,10 @@ class CircleError(DirectoryError):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How directories are laid out: byte order and, for BigTIFF, wide positions."""
+    """How directories are laid out: byte order and, for BigTIFF, 64-bit positions."""
 
     order: str
-    """struct's sign of the byte order, "<" or ">"."""
+    """The byte order as `struct` writes it, "<" or ">"."""
 
     big: bool = False
 
@@ -120,12 +120,12 @@ class Entry:
 
     @property
     def integer_bytes(self) -> int:
-        """Bytes of what `integer` reads; 0 if it reads nothing."""
+        """How many bytes `integer` reads; 0 if it returns None."""
         return {3: 2, 4: 4, 13: 4, 16: 8}.get(self.kind, 0) if self.count else 0
 
 
 def directories(data: Readable, layout: Layout) -> Iterator[int]:
-    """The position of each directory of a TIFF file's chain of pages. CircleError if it leads back into itself."""
+    """The position of each directory in a TIFF file's chain of pages. CircleError if the chain leads back to itself."""
     seen: set[int] = set()
     place = layout.first_directory(data)
     while place:
@@ -155,7 +155,7 @@ def entries(data: Readable, start: int, layout: Layout) -> Iterator[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tagged value on its own, in little-endian order."""
+    """A tagged value outside of its file, in little-endian order."""
 
     tag: int
     kind: int
@@ -164,9 +164,9 @@ class Value:
 
 
 def read_values(data: Readable, start: int, layout: Layout) -> list[Value]:
-    """The directory at `start` as values; wide BigTIFF types are left out, EXIF has none, and so is what is too long.
+    """The values of the directory at `start`, without those of BigTIFF's own types and those that are too long.
 
-    DirectoryError if they are longer than all of `data` together: thousands of them may lie over one another.
+    DirectoryError if together they are longer than `data`: a hostile directory may let thousands of them overlap.
     """
     found, room = [], len(data)
     for entry in entries(data, start, layout):
@@ -184,7 +184,7 @@ def read_values(data: Readable, start: int, layout: Layout) -> list[Value]:
 
 
 def build_directory(values: list[Value], position: int, *, big: bool = False) -> bytes:
-    """A little-endian directory that will stand at `position`, followed by its long values; wide for BigTIFF."""
+    """A little-endian directory for `position`, followed by its long values; `big` has the layout of BigTIFF."""
     head, row, wide = ("Q", "<HHQ", 8) if big else ("H", "<HHI", 4)
     rows, tail = [], b""
     after = position + struct.calcsize("<" + head) + len(values) * (struct.calcsize(row) + wide) + wide

@@ -3,13 +3,13 @@
 from nsr_cli.errors import DecodeError
 
 DEFAULT_MAX_PIXELS = 1 << 29
-"""Pixels of one picture that are read unless the caller says otherwise (about 23,000 x 23,000)."""
+"""The most pixels of one picture unless the caller says otherwise (about 23,000 x 23,000)."""
 
 MAX_SIDE = 1_000_000
-"""No side of a picture may be longer, so that products of sizes stay small numbers."""
+"""The longest side of a picture, so that products of sizes stay small numbers."""
 
 MOST_PICTURES = 10_000
-"""Pages or frames of one file that are read."""
+"""The most pages or frames of one file."""
 
 MOST_METADATA = 1 << 23
 """Bytes of one text, profile, or EXIF block; longer ones are left out, with a note."""
@@ -18,7 +18,7 @@ _ADVICE = "; raise it with --max-pixels "  # most commands can
 
 
 def most_bytes(max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
-    """No file of a picture within the limit is larger: four float samples a pixel, and room for metadata."""
+    """The most bytes that the file of a picture within the limit has: 4 float samples a pixel, and metadata."""
     return max_pixels * 16 + (1 << 26)
 
 
@@ -36,7 +36,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _told_apart(pixels: int, limit: int) -> tuple[str, str]:
-    """The larger number with its unit and the smaller one: megapixels, or pixels where those would mislead."""
+    """Both numbers in megapixels, or in pixels where megapixels are too coarse; the first one with its unit."""
     most, least = (f"{count / 1e6:.0f}" for count in (pixels, limit))
     if limit < 1_000_000 or most == least:
         return f"{pixels:,} pixels", f"{limit:,}"
@@ -44,7 +44,7 @@ def _told_apart(pixels: int, limit: int) -> tuple[str, str]:
 
 
 def advised(reason: str, advice: str) -> str:
-    """A reason why a picture cannot be read, for those who have no limit to raise: with `advice` in its place."""
+    """An error of `check_size` with `advice` in place of --max-pixels, for commands without it; others unchanged."""
     what, found, _ = reason.partition(_ADVICE)
     return f"{what}; {advice}" if found else reason
 

@@ -1,4 +1,4 @@
-"""What a format cannot hold of a picture: said to the user before it is lost."""
+"""What a format cannot hold of a picture, in words for the user before it is lost."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,17 +11,17 @@ BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 
 """Bits of a sample that each format holds at most."""
 
 _BARE = ("BMP", "GIF", "PPM")  # no EXIF, profile or texts
-_SHAPED = ("JPEG", "PNG", "TIFF")  # say a pixel's shape
+_SHAPED = ("JPEG", "PNG", "TIFF")  # can state a pixel's aspect ratio
 _IPTC = ("JPEG", "PNG", "TIFF")
 
 
 def losses(picture: Picture, kind: str, quality: int | None = None) -> tuple[str, ...]:
-    """What of a picture a format will not keep, one phrase each; empty if it keeps everything."""
+    """What a format will not keep of a picture, a phrase for each loss; empty if it keeps everything."""
     return tuple(dict.fromkeys(_losses(picture, kind, quality, BITS[kind])))
 
 
 def losses_of_pages(pages: Sequence[Picture], kind: str, quality: int | None = None) -> tuple[str, ...]:
-    """What of several pages or frames a file of them will not keep, each phrase once; of a single one `losses`."""
+    """`losses` of all pages or frames of one file, each phrase once."""
     animated = len(pages) > 1 and kind in animation.FORMATS
     kept = animation.shown(pages, kind)
     found = [loss for page in kept for loss in _losses(page, kind, quality, 8 if animated else BITS[kind])]
@@ -46,7 +46,7 @@ def _losses(picture: Picture, kind: str, quality: int | None, bits: int) -> list
 
 
 def _missing(picture: Picture, kind: str) -> Iterator[str]:
-    """What of its metadata will be missing."""
+    """Names of the metadata that will be missing."""
     meta = sizes.stated(picture)
     if meta.exif is not None and (
         kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
@@ -85,7 +85,7 @@ def _is_left_out(name: str) -> str:
 
 
 def profile_fits(picture: Picture, kind: str) -> bool:
-    """Whether the profile of a picture, which has one, describes the samples that a format stores."""
+    """Whether the picture's profile, which it must have, describes the samples that a format stores."""
     # WebP stores gray as RGB, which a gray profile does not describe.
     channels = 3 if kind == "WEBP" else picture.channels
     return profile.channels_of(picture.metadata.icc or b"") == channels

@@ -1,9 +1,9 @@
-"""What a file is made of, looked through before a library gets it.
+"""Count the parts of a file before a library gets it.
 
-Libraries walk through a file in ways of their own: they count a million frames one by one, put thousands of
-EXIF blocks together by copying all that came before, or decode ten thousand scans over the whole picture. Here
-the parts are counted first, in one pass over their heads. What no picture needs is refused, and descriptions
-that are too long are cut out. Damage is left for the library to find.
+Libraries can be made to waste time: they count a million frames one by one, join thousands of EXIF blocks by copying
+all that came before, or decode ten thousand scans over the whole picture. So the parts are counted first, in one pass
+over their heads. More than any picture needs is refused, and descriptions that are too long are cut out. Damage is
+left for the library to find.
 """
 
 import re
@@ -17,22 +17,22 @@ from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
 from nsr_cli.imaging.metadata import exif
 
 _MOST_PARTS = 1 << 16
-_PART = 1024  # bytes of one part, on average, in files that have more parts than that
+_PART = 1024  # bytes of a file for which it may have one part more
 _MOST_SCANS = 100  # of a JPEG; progressive ones have about ten
-_MOST_TABLES = 64 << 10  # bytes of a JPEG's quantization tables; four are 260, and Pillow unpacks each anew
+_MOST_TABLES = 64 << 10  # bytes of a JPEG's quantization tables, each of which Pillow unpacks; four take 260
 
 _GIF_BLOCK = re.compile(rb"[!,;]")
 _GIF_IMAGE, _GIF_END = 0x2C, 0x3B
 _GIF_COMMENT = b"!\xfe"
-_GIF_CONTROL = b"\xf9\x04"  # says of the next frame whether one of its colors is clear
+_GIF_CONTROL = b"\xf9\x04"  # says whether a color of the next frame is transparent
 _WEBP_METADATA = {b"EXIF": "EXIF block", b"XMP ": "XMP packet", b"ICCP": "color profile"}
 
 Cut = tuple[bytes, tuple[str, ...]]
-"""A file without what is too long, and notes that say so."""
+"""A file without its overlong parts, and a note for each kind of them."""
 
 
 def most_parts(size: int) -> int:
-    """Chunks or segments that a file of so many bytes may have."""
+    """The most chunks or segments that a file of `size` bytes may have."""
     return _MOST_PARTS + size // _PART
 
 
@@ -51,7 +51,7 @@ def check_pictures(count: int, what: str) -> None:
 def gif(data: bytes) -> tuple[Cut, int]:
     """A GIF file without overlong comments, and how many frames it has. DecodeError if it is cut off in a block.
 
-    A note is about one that may be cut off between two blocks.
+    A note says if its end mark is missing, since it may be cut off between two blocks.
     """
     frames, comments, is_whole = 0, [], False
     for kind, start, end in gif_parts(data):
@@ -75,7 +75,7 @@ def gif_end(data: bytes | bytearray) -> int | None:
 
 
 def gif_parts(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
-    """The first byte of each block up to the mark of the end, where it starts, and where it ends."""
+    """The kind (first byte), start and end of each block, up to the end mark."""
     place, kind = 13 + _gif_palette(data, 10), 0
     while kind != _GIF_END and (found := _GIF_BLOCK.search(data, place)):
         start, place = found.start(), found.end()
@@ -88,7 +88,7 @@ def gif_parts(data: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
 
 
 def is_clear_gif(start: bytes) -> bool:
-    """Whether the first frame of a GIF file has clear pixels, as far as the file's first bytes tell."""
+    """Whether the first frame of a GIF file has transparent pixels, judged by the file's first bytes."""
     place, clear = 13 + _gif_palette(start, 10), False
     while start[place : place + 1] == b"!":
         if start[place + 1 : place + 3] == _GIF_CONTROL:
@@ -161,8 +161,8 @@ def jpeg(data: bytes) -> Cut:
 
 
 def _check_scans(data: bytes, place: int) -> None:
-    """DecodeError if more scans follow than any picture is made of: each is read over the whole picture."""
-    if data.count(b"\xff\xda", place) < _MOST_SCANS:  # bytes in other segments look like it, or after the end
+    """DecodeError if more scans follow than any picture has: decoding each takes as long as the whole picture."""
+    if data.count(b"\xff\xda", place) < _MOST_SCANS:  # an upper bound: other segments may hold these bytes
         return
     scans = 1
     while found := markers.IN_SCAN.search(data, place):
@@ -177,7 +177,7 @@ def _check_scans(data: bytes, place: int) -> None:
 
 
 def check_tiff(data: bytes) -> None:
-    """DecodeError for more pages than are read of one file, thumbnails and masks included, or a circle."""
+    """DecodeError for a circle of pages, or more than are read of one file, thumbnails and masks included."""
     try:
         for count, _ in enumerate(directories(data, Layout.of(data)), 1):
             check_pictures(count, "pages")
@@ -188,7 +188,7 @@ def check_tiff(data: bytes) -> None:
 
 
 def _without(data: bytes, cuts: Sequence[tuple[int, int]], *names: str) -> Cut:
-    """The file without some stretches, and a note for each of `names`; as it is if there are none."""
+    """The file without the stretches `cuts`, and a note for each of `names`; unchanged without cuts."""
     if not cuts:
         return data, ()
     view, place, kept = memoryview(data), 0, []

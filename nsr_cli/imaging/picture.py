@@ -1,4 +1,4 @@
-"""`Picture`: one decoded picture and everything about its file that goes on to the output."""
+"""`Picture`: one decoded picture and everything from its file that the result keeps."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -45,30 +45,31 @@ class Metadata:
     """How often an animation is shown, 0 for ever; None for other pictures, or where the file does not say."""
 
     color: tuple[tuple[str, bytes], ...] = ()
-    """PNG's chunks that say which colors the samples mean: name and content; see `png.color`."""
+    """Name and content of the PNG chunks that define the samples' colors; see `png.color`."""
 
     iptc: bytes | None = None
-    """IPTC data (IIM): captions, keywords and credits, as JPEG, TIFF and PNG have them in blocks of their own."""
+    """IPTC data (IIM): captions, keywords and credits, which JPEG, TIFF and PNG hold in blocks of their own."""
 
     geo: bytes | None = None
     """The GeoTIFF tags of a file, as `geotiff` packs them."""
 
     aspect: tuple[float, float] | None = None
-    """How many pixels across are as long as how many down, where the file states that and no `dpi`; None if as many."""
+    """A pixel's shape, where the file states no `dpi`: so many pixels across are as long as so many down.
+    None for square pixels."""
 
     left_out: tuple[str, ...] = ()
-    """What the file has and no result holds, such as "the Photoshop layers"."""
+    """Names of what the file has and no result keeps, such as "the Photoshop layers"."""
 
     @property
     def size(self) -> int:
-        """About how many bytes its blocks and texts have."""
+        """About how many bytes its blocks and texts take."""
         blocks = (self.exif, self.icc, self.iptc, self.geo)
         return sum(len(block) for block in blocks if block) + sum(
             len(key) + len(text) for key, text in self.text
         )
 
     def stripped(self) -> Self:
-        """A copy without anything that describes more than the pixels: colors and resolution stay."""
+        """A copy with only what describes the pixels: colors and resolution."""
         return replace(self, exif=None, text=(), iptc=None, geo=None, left_out=())
 
     def with_text(self, keyword: str, value: str) -> Self:
@@ -107,13 +108,13 @@ class Picture:
     """For float pictures: the stored values that black and white had in the file."""
 
     first_of: int = 1
-    """How many pages or frames the file has, where this is the first of them and the others are not read."""
+    """How many pages or frames the file has, if only this first one is read."""
 
     white: White | None = None
-    """For 16 bits: what is white where that is not 65535; alpha ends at 65535 all the same. See `whites`."""
+    """White of 16-bit pixels where it is not 65535; opaque alpha is 65535 all the same. See `whites`."""
 
     is_apart: bool = False
-    """Whether it is the still picture of an animated PNG, for programs without animation, and not one of its frames."""
+    """Whether it is not a frame but the still picture of an animated PNG, for programs without animation."""
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -159,7 +160,7 @@ class Picture:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, what is taken for white, and of how many this is the first."""
+        """The notes, and what the user should know of `white` and `first_of`."""
         notes = self.notes
         if self.white is not None:
             told = f"its white is taken to be {self.white.value}, not 65535: no sample lies above"
@@ -173,11 +174,11 @@ class Picture:
         return *notes, f"first of {self.first_of} {others}"
 
     def result_bytes(self, width: int, height: int) -> int:
-        """Bytes of the samples of a result of this size, which has the depth, colors and alpha of this picture."""
+        """Bytes of the samples of a result of this size with the depth, channels and alpha of this picture."""
         return width * height * self.samples * self.bits // 8
 
     def with_pixels(self, pixels: Pixels, alpha: Pixels | None) -> Self:
-        """A copy with other samples and the same of everything else; of another type they have a white of their own."""
+        """A copy with other samples and all else the same; `white` is dropped if their type differs."""
         white = self.white if pixels.dtype == self.pixels.dtype else None
         return replace(self, pixels=pixels, alpha=alpha, white=white)
 

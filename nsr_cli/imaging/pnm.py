@@ -29,7 +29,7 @@ LONGEST_HEADER = 4096
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the samples."""
+    """The header of a PNM or PAM file."""
 
     magic: int
     """The digit after P."""
@@ -41,7 +41,7 @@ class Header:
     size: int
     """Bytes of the header itself."""
     is_cmyk: bool = False
-    """Whether the four channels are inks, which a PAM file may say."""
+    """Whether the four channels are CMYK inks, which only PAM has."""
 
     @property
     def has_alpha(self) -> bool:
@@ -115,7 +115,7 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     limits.check_size(head.width, head.height, max_pixels)
     samples = _text_samples(data, head) if head.is_text else _binary_samples(data, head)
     samples = _scaled(samples, head.maximum).reshape(head.height, head.width, head.channels)
-    # Of a maximum that programs write whatever the samples are, nothing follows; a smaller one was meant.
+    # Programs write 65535 whatever the samples are, so it says nothing about white; a smaller maximum does.
     stated = None if head.maximum == whites.FULL and not head.is_cmyk else whites.FULL
     if head.is_cmyk:
         colors, notes = profile.cmyk_to_rgb(samples, None)

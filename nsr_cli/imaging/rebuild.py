@@ -28,15 +28,15 @@ def finish(
     is_part: bool = False,
     stated: int | None = None,
 ) -> Picture:
-    """Turn the picture upright, drop what does not fit, and refuse what is not finite or too far apart.
+    """Turn the picture upright, bring float samples to [0, 1], and drop metadata that does not fit.
 
     Args:
         pixels, alpha: (H, W, C) and (H, W) of uint8, uint16 or float.
-        metadata, source, notes: as `Picture` has them.
+        metadata, source, notes: as in `Picture`.
         from_palette: a palette of grays gives a gray picture, unless an RGB profile describes it.
         orientation: 1..8; takes precedence over the EXIF block's.
-        is_part: float samples keep their stored values, since black and white are those of a larger picture.
-        stated: the white of 16-bit samples by their file, as for `whites.white_of`.
+        is_part: float samples keep their stored values, since black and white depend on the whole picture.
+        stated: the white of 16-bit samples that the file states, as for `whites.white_of`.
 
     Raises:
         DecodeError: float samples are NaN or infinite, or as for `floats.checked_span`.
@@ -56,7 +56,7 @@ def finish(
 
 
 def oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """(H, W, ...) turned and mirrored from EXIF orientation 1..8 to upright (a view)."""
+    """(H, W, ...) of EXIF orientation 1..8, turned upright (a view)."""
     if orientation in exif.SIDEWAYS:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -74,7 +74,7 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     if block is not None:
         try:
             turn = orientation or exif.orientation(block)
-            # ExifTool writes it nowhere else into a PNG file.
+            # In a PNG file ExifTool writes the resolution only here.
             if metadata.dpi is None and metadata.aspect is None:
                 metadata = replace(metadata, dpi=exif.resolution(block))
             block = exif.make_upright(block, turn)
@@ -117,7 +117,7 @@ def _normal(
     notes: tuple[str, ...] = ("its samples of 64 bits become 32-bit",) if pixels.itemsize > 4 else ()
     if pixels.dtype == np.float16:
         pixels = pixels.astype(np.float32)
-    if is_part:  # what float32 cannot hold is too far apart, which the whole will show
+    if is_part:  # values beyond float32 will be refused once the whole picture is known
         pixels = pixels.clip(-_GREATEST, _GREATEST)
     span, more = ((0.0, 1.0), ()) if is_part else checked_span(Tally.of(pixels))
     if span != (0.0, 1.0):

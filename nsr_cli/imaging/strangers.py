@@ -1,4 +1,4 @@
-"""Formats that are not read here but turn up among pictures, known by their first bytes."""
+"""Formats that turn up among pictures but are not read here, recognized by their first bytes."""
 
 _RAW, _VIDEO = "a camera raw file", "a video"
 _HEADS = {
@@ -41,11 +41,11 @@ _TO_DO = {
     _VIDEO: "take its frames out first, for example with ffmpeg",
 }
 _MARKUP = 4096
-"""First bytes of a text in which `<svg` is looked for."""
+"""Bytes at the start of a text in which `<svg` is looked for."""
 
 
 def advice(data: bytes) -> str | None:
-    """What a file of a known format is, and what to do with it; None for all others."""
+    """What a file of one of these formats is, and what to do with it; None for all others."""
     name = _name_of(data[:_MARKUP])
     return (
         name
@@ -54,7 +54,7 @@ def advice(data: bytes) -> str | None:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether a file is of a known format that is not a video."""
+    """Whether a file is of one of these formats, but not a video."""
     return _name_of(data[:_MARKUP]) not in (None, _VIDEO)
 
 

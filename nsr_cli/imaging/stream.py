@@ -1,11 +1,11 @@
 """Split a stream of pictures, as `ffmpeg -f image2pipe` writes it, into one file's bytes after another.
 
-The stream is never sought, and no more than one picture of it is held. Where a picture ends is known
-from its own structure: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length
-that they state, GIF by its end mark, TIFF by the last byte that its directories know of. For the last four a picture
-has to follow there; else, and for PNM in plain text, the file is read to the end.
+The stream is never sought, and no more than one picture of it is held. The structure of a picture tells where it
+ends: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length that they state, GIF
+by its end mark, TIFF by the last byte that its directories refer to. The ends of the last four count only if another
+picture begins there; otherwise, and for PNM in plain text, the picture reaches to the end of the stream.
 
-Files may have something behind the picture: padding, or the video of a motion photo.
+Something else may follow the last picture: padding, or the video of a motion photo.
 """
 
 import re
@@ -23,7 +23,7 @@ _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
 _BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
 _SPARE = 1 << 26
-_STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and what that does not count
+_STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and the bytes not counted in it
 _PADDING = b"\0 \t\r\n"
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
 _STARTS = (SIGNATURE, b"\xff\xd8\xff")
@@ -35,7 +35,7 @@ _LONGEST_HEAD = 23
 
 
 class ByteStream(Protocol):
-    """The one method that a stream needs; it may return fewer bytes than asked for."""
+    """A stream as it is needed here; `read` may return fewer bytes than asked for."""
 
     def read(self, size: int, /) -> bytes | None:
         """Up to `size` bytes; empty at the end."""
@@ -43,7 +43,7 @@ class ByteStream(Protocol):
 
 
 class _Source:
-    """Bytes of a stream that are not yet given out."""
+    """The bytes of a stream that are read but not yet given out."""
 
     def __init__(self, stream: ByteStream, most: int) -> None:
         self._most = most
@@ -69,7 +69,7 @@ class _Source:
         return not self.ended
 
     def need(self, size: int, what: str) -> None:
-        """Read until so many bytes are held. DecodeError if the stream ends before."""
+        """Read until `size` bytes are held. DecodeError if the stream ends before, in a `what` picture."""
         while len(self.held) < size:
             if not self.more():
                 raise DecodeError(f"the stream ends in the middle of a {what} picture")
@@ -96,9 +96,9 @@ def read_stream(
 ) -> Iterator[bytes]:
     """The pictures of a binary stream, one complete file's bytes each, in order.
 
-    DecodeError, at the place where it is met, for a stream that is empty, ends inside a picture or holds
-    something else; pictures before it have been given out. Pixels are not decoded here. What is behind the last
-    picture, and is none, is no error: `notice` gets one line about it.
+    Pixels are not decoded. DecodeError for a stream that is empty, ends inside a picture or holds something else,
+    raised after the pictures before that place were given out. Something else behind the last picture is not an
+    error: `notice` gets a line about it.
     """
     source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
     while True:
@@ -124,7 +124,7 @@ def read_stream(
 
 
 def is_followed(data: bytes) -> bool:
-    """Whether another picture begins behind the first one in a file of PNM, which may hold several."""
+    """Whether another picture follows the first one in a PNM file, which may hold several."""
     head = pnm.header(data[: pnm.LONGEST_HEADER]) if codec.sniff(data) == "PPM" else None
     if head is None or head.is_text:
         return False
@@ -134,9 +134,9 @@ def is_followed(data: bytes) -> bool:
 
 
 def _ends(source: _Source) -> bool:
-    """Whether there is something behind the last picture that is none; padding between pictures is dropped.
+    """Whether something that is not a picture ends the stream; padding before a picture is dropped.
 
-    Where further pictures are found behind something else, they must not be lost in silence.
+    If pictures follow behind something else, the answer is False: they must not be lost silently.
     """
     head = bytes(source.held[:_LONGEST_MAGIC])
     if _is_picture(head):
@@ -152,7 +152,7 @@ def _ends(source: _Source) -> bool:
 
 
 def _is_picture(head: bytes) -> bool:
-    """Whether these first bytes of a file are those of a picture, be it one that is not read here or is cut off."""
+    """Whether a file's first bytes are those of a picture, even in a format that is not read, or a cut off one."""
     try:
         codec.sniff(head)
     except DecodeError:
@@ -182,7 +182,7 @@ def _length(source: _Source, kind: str, max_pixels: int) -> int:
 
 
 def _stated_length(source: _Source, place: int, more: int) -> int:
-    """The length that a file states, if a picture follows there; some writers state a wrong one, or none."""
+    """The length that a file states, if a picture follows there (some state a wrong one); else all that is left."""
     source.need(place + 4, "BMP or WebP")
     length = int.from_bytes(source.held[place : place + 4], "little") + more
     while len(source.held) < length + _LONGEST_MAGIC and source.more():
@@ -191,7 +191,7 @@ def _stated_length(source: _Source, place: int, more: int) -> int:
 
 
 def _length_if_followed(source: _Source, kind: str) -> int:
-    """Where a GIF or TIFF file ends, padding included, if a picture follows there; both have to be held to tell."""
+    """The length of a GIF or TIFF file with its padding, if a picture follows there; else all that is left."""
     whole = _rest(source)
     end = extent.end_of(source) if kind == "TIFF" else outline.gif_end(source.held) if kind == "GIF" else None
     if end is None:
@@ -202,13 +202,13 @@ def _length_if_followed(source: _Source, kind: str) -> int:
 
 
 def _follows(source: _Source, place: int) -> bool:
-    """Whether a picture begins at a place."""
+    """Whether a picture begins at `place`."""
     head = bytes(source.held[place : place + _LONGEST_MAGIC])
     return bool(head) and _is_picture(head)
 
 
 def _rest(source: _Source) -> int:
-    """Read to the end of the stream."""
+    """Read to the end of the stream; returns how many bytes are held."""
     while source.more():
         pass
     return len(source.held)

@@ -55,7 +55,7 @@ def line_chart(
 
 
 def _step(largest: float) -> float:
-    """A round distance between marks so that `largest` is at or before the last one."""
+    """A round distance between marks, such that the last one is at `largest` or beyond."""
     if largest <= 0:
         return 1.0
     raw = largest / _MARKS

@@ -1,6 +1,6 @@
-"""Drawing for pictures that explain pictures: letters, frames and small views on a light sheet.
+"""Drawing for pictures that explain pictures: text, frames and small views on a light sheet.
 
-The letters are those of Pillow's own font, which every machine has; it knows Latin, but neither Greek nor "×".
+Text is in Pillow's own font, which every machine has; it knows Latin letters, but neither Greek nor "×".
 """
 
 import math
@@ -30,22 +30,22 @@ def rgb8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def fitted(width: int, height: int, side: int) -> tuple[int, int]:
-    """Width and height with the same proportions whose longer one is `side`; none is less than 1."""
+    """Width and height in the same proportions, at least 1, the longer one being `side`."""
     factor = side / max(width, height)
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def view(pixels: NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """(H, W, 3) at another size: averaged where it shrinks, in plain squares where it grows."""
+    """(H, W, 3) at another size: averaged where it shrinks, pixels repeated where it grows."""
     grows = width >= pixels.shape[1]
     method = Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS
     return Image.fromarray(pixels).resize((width, height), method, reducing_gap=3.0)
 
 
 def columns(count: int, width: int, height: int) -> int:
-    """Columns for `count` tiles of one size, side by side if they are up to four.
+    """In how many columns to put `count` tiles of one size: up to four stand side by side.
 
-    More make a block of about 3:2, a column wider or narrower where that leaves fewer places empty.
+    More form a block of about 3:2, a column wider or narrower where that leaves fewer places empty.
     """
     if count <= 4:
         return count
@@ -63,7 +63,7 @@ class Sheet:
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """What is drawn so far, (H, W, 3)."""
+        """The sheet as drawn so far, (H, W, 3)."""
         return np.asarray(self.image)
 
     def text(self, left: int, top: int, text: str, room: int, size: int = 14, color: Color = INK) -> int:
@@ -78,7 +78,7 @@ class Sheet:
         self.image.paste(picture, (left, top))
 
     def fill(self, box: Box, color: Color) -> None:
-        """Fill the box, its right and bottom excluded."""
+        """Fill the box, without its right and bottom edges."""
         self.image.paste(color, box)
 
     def frame(self, box: Box, color: Color, width: int = 1) -> None:
@@ -89,7 +89,7 @@ class Sheet:
 
 
 def text_width(text: str, size: int) -> int:
-    """Pixels that a line takes."""
+    """The width of a line in pixels."""
     width: float = _font(size).getlength(text)
     return round(width)
 

@@ -1,4 +1,4 @@
-"""The transform by which noise and traces of JPEG are told from a picture."""
+"""The DCT with which noise and traces of JPEG are found."""
 
 import numpy as np
 from numpy.typing import NDArray

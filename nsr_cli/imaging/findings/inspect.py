@@ -1,4 +1,4 @@
-"""What ails a picture: compression, noise, missing detail."""
+"""Find what is wrong with a picture: compression, noise, missing detail."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Findings:
     """How the file was compressed, if it is a JPEG."""
 
     earlier_quality: int | None
-    """Quality of an earlier JPEG compression that shows in the pixels of another kind of file."""
+    """Quality of an earlier JPEG compression that shows in the pixels of a file that is not a JPEG."""
 
     noise: tuple[float, ...]
     """Standard deviation of white noise in each channel, in levels of 0..255."""
@@ -30,7 +30,7 @@ class Findings:
     """The factor by which it seems to have been enlarged before."""
 
     over_noise: float = math.inf
-    """How many times more its parts differ than the noise alone makes them; about 1: there is no picture."""
+    """How much more its parts differ than noise alone would make them, as a ratio; near 1 it is all noise."""
 
 
 def inspect(data: bytes, picture: Picture) -> Findings:

@@ -3,17 +3,17 @@
 The picture is cut into overlapping 8×8 blocks and each is transformed by the DCT. White noise puts
 the same variance, independent of all others, into every coefficient, so:
 
-1. Blocks with the least energy at low and middle frequencies are flat; choosing by those coefficients
-   tells nothing about the noise in the high ones, and the choice brings no bias.
-2. The variance of the high coefficients of the flat blocks is that of the noise. Where it still falls
-   from the middle to the high frequencies, it is texture; that slope is carried on and taken off. A
-   picture that is steep even in its flattest blocks has none that are flat, and counts as clean.
-3. In 8-bit pictures noise is clipped at black and white. Blocks near to either are passed over if others are flat
-   too, which is not so for a page of text or a night sky. For those that must be used, the clean level and the lost
-   variance are computed from the normal distribution.
+1. Blocks with the least energy at low and middle frequencies are flat. These coefficients are independent of
+   the noise in the high ones, so the choice brings no bias.
+2. The variance of the high coefficients of the flat blocks is that of the noise. If variance still falls
+   from the middle to the high frequencies, there is texture; that slope is extrapolated and subtracted. If it falls
+   steeply even in the flattest blocks, none of them is really flat, and the picture counts as clean.
+3. Noise is clipped at black and white. Blocks near either are skipped if enough others are flat, which is not so in
+   a page of text or a night sky. For clipped blocks that must be used, the clean level and the lost variance are
+   computed from the normal distribution.
 
 Choosing flat blocks by part of the DCT follows Ponomarenko, Lukin, Zriakhov, Kaarna and Astola, "An
-automatic approach to lossy compression of AVIRIS images" (IGARSS 2007), where it serves the same end.
+automatic approach to lossy compression of AVIRIS images" (IGARSS 2007).
 """
 
 import math
@@ -26,23 +26,24 @@ from numpy.typing import NDArray
 from nsr_cli.imaging.findings.dct import SIDE, dct_matrix
 
 _MOST_BLOCKS = 50_000  # of one channel; more do not change the estimate
-_FLAT_SHARE = 0.05  # of the blocks are taken for flat
+_FLAT_SHARE = 0.05  # of the blocks: so many are taken to be flat
 _FEWEST_FLAT = 200
 _ROUNDING = 1 / 12  # variance that rounding to whole levels adds
-_SLOPE = 0.5  # share of the fall from middle to high frequencies that is taken off
-_SAFE = 1.5  # sigmas from black and white where clipping hardly matters
-# Levels from black and white where the search begins: some of what is there has no noise.
+_SLOPE = 0.5  # share of the fall from middle to high frequencies that is subtracted
+_SAFE = 1.5  # sigmas from black and white at which clipping hardly matters
+# Distances from black and white, in levels, with which the search begins: closer, some areas have no noise at all.
 _NEAR, _NEAREST = 2.0, 0.25
-# Variance at low frequencies over that at high ones, and its growth, that mean texture.
+# Ratio of the variance at low frequencies to that at high ones, and its growth, from which on blocks are texture.
 _ROUGH, _ROUGHER = 2.0, 1.5
 _ROUNDS = 8
-# Of clean pictures, for which clipping is computed: all of them near black and white.
+# Clean levels for which clipping is computed: every one near black and white, where it matters.
 _LEVELS = (*range(32), *range(32, 224, 8), *range(224, 256))
-_QUIET = 0.15  # the share of flat blocks with the least energy, for the second figure
+_QUIET = 0.15  # quantile of the flat blocks' energies for the second estimate
 _HIGH_QUANTILE, _MIDDLE_QUANTILE = 0.557, 0.663  # of chi-squared over its mean, for 10 and 18 coefficients
-_CLEAN = (2.25, 4.5)  # levels: below the first nothing is reported, from the second on all of it
+_CLEAN = (2.25, 4.5)  # levels: a sigma below the first is reported as 0, one above the second in full
 _SQUARE = 32  # pixels a side over which noise averages out and a picture does not
-_TEXTURE = (2.0, 3.0)  # variance at lower middle frequencies over that at high ones, in the flattest blocks
+# Ratio of the variance at lower middle frequencies to that at high ones in the flattest blocks, from flat to texture.
+_TEXTURE = (2.0, 3.0)
 
 Blocks = NDArray[np.floating[Any]]
 
@@ -61,10 +62,10 @@ def estimate_noise(pixels: NDArray[Any]) -> tuple[float, ...]:
 
 
 def picture_over_noise(pixels: NDArray[Any], noise: tuple[float, ...]) -> float:
-    """How many times more the means of 32×32 squares differ than noise of these levels alone makes them.
+    """The spread of the means of 32×32 squares over the spread that noise of these levels alone would give.
 
-    About 1 where there is nothing but noise, up to 2.5 where that went through a JPEG. Of photographs to which noise of
-    75 was added the least had 6.7. The greatest of the channels counts; infinite without noise.
+    The greatest of the channels; infinite without noise. It is about 1 for pure noise, up to 2.5 after a JPEG
+    compression of that, and was at least 6.7 for photographs to which noise of 75 was added.
     """
     height, width = pixels.shape[:2]
     side = max(1, min(_SQUARE, min(height, width) // 8))
@@ -77,17 +78,17 @@ def picture_over_noise(pixels: NDArray[Any], noise: tuple[float, ...]) -> float:
 
 
 def _levels_per_unit(dtype: np.dtype[Any]) -> float:
-    """Levels of 0..255 that a step of one in stored samples means."""
+    """How many levels of 0..255 one step of a stored sample is."""
     return {np.dtype(np.uint8): 1.0, np.dtype(np.uint16): 1 / 257}.get(dtype, 255.0)
 
 
 def _careful(sigma: float) -> float:
-    """Low estimates lowered further: there fine texture and noise cannot be told apart."""
+    """Lower a low estimate further, since fine texture cannot be told from weak noise."""
     return sigma * (1 - _falling(sigma, _CLEAN))
 
 
 def _falling(value: float, limits: tuple[float, float]) -> float:
-    """1 below the limits, 0 above, a straight line between."""
+    """1 below the limits, 0 above, linear between them."""
     return min(1.0, max(0.0, (limits[1] - value) / (limits[1] - limits[0])))
 
 
@@ -98,13 +99,13 @@ def _channel(plane: NDArray[Any], scale: float, rounded: bool) -> float:
     if not _is_clipped(plane, scale):
         return _level(blocks, texture, floor)
     sigma = _beside_clipping(blocks, texture, floor, _NEAR)
-    if sigma < _CLEAN[0]:  # perhaps all that is flat is a black sky, whose noise is clipped at zero
+    if sigma < _CLEAN[0]:  # perhaps the only flat area is a black sky, whose noise is clipped at zero
         sigma = max(sigma, _beside_clipping(blocks, texture, floor, _NEAREST))
     return sigma
 
 
 def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: float) -> float:
-    """Sigma from blocks at least a margin from black and white, and as far as `_SAFE` says, if there are flat ones."""
+    """Sigma from blocks at least `margin` away from black and white, or `_SAFE` sigmas if there are flat ones."""
     mean = blocks[:, 0] / SIDE
     room = np.minimum(mean, 255 - mean)  # to the nearer of black and white
     sigma, rough = 0.0, math.inf
@@ -112,7 +113,7 @@ def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: floa
         safe = room > _relaxed(room, margin)
         kept, chosen = blocks[safe], _flat(texture[safe])
         rougher = float(texture[safe][chosen].mean() / max(1e-9, (kept[chosen][:, _HIGH] ** 2).mean()))
-        # Of text on bright paper, nothing that far from white is flat.
+        # In text on bright paper, no block this far from white is flat.
         if rougher > max(_ROUGH, _ROUGHER * rough):
             break
         sigma, rough = _unclipped(_level(kept, texture[safe], floor), mean[safe][chosen]), rougher
@@ -123,10 +124,10 @@ def _beside_clipping(blocks: Blocks, texture: Blocks, floor: float, margin: floa
 
 
 def _transformed(plane: NDArray[Any], scale: float) -> Blocks:
-    """The DCT of a regular choice of blocks: (blocks, 64), levels of 0..255."""
+    """The DCT of regularly spaced blocks: (blocks, 64), in levels of 0..255."""
     height, width = plane.shape
     step = max(3, math.ceil(math.sqrt(height * width / _MOST_BLOCKS)))
-    step += 1 - step % 2  # odd, so that blocks lie at all places of JPEG's own grid
+    step += 1 - step % 2  # odd, so that blocks lie at all offsets to JPEG's own grid
     windows = sliding_window_view(plane, (SIDE, SIDE))[::step, ::step].reshape(-1, SIDE * SIDE)
     return windows.astype(np.float32) * np.float32(scale) @ _DCT.T
 
@@ -146,7 +147,7 @@ def _is_clipped(plane: NDArray[Any], scale: float) -> bool:
 
 
 def _relaxed(room: Blocks, margin: float) -> float:
-    """The margin, or a lower one that leaves enough blocks."""
+    """`margin`, or a lower one that leaves enough blocks."""
     enough = min(len(room), max(_FEWEST_FLAT * 4, len(room) // 50))
     return min(margin, float(np.partition(room, len(room) - enough)[len(room) - enough]) - 1e-3)
 
@@ -158,7 +159,7 @@ def _flat(texture: Blocks) -> NDArray[np.intp]:
 
 
 def _level(blocks: Blocks, texture: Blocks, floor: float) -> float:
-    """Sigma from the flattest of some blocks."""
+    """Sigma from the flattest of these blocks."""
     flat = blocks[_flat(texture)]
     middle, high = ((flat[:, part] ** 2).mean(axis=1) for part in (_MIDDLE, _HIGH))
     whole = _without_slope(float(middle.mean()), float(high.mean()))
@@ -175,7 +176,7 @@ def _without_slope(middle: float, high: float) -> float:
 
 
 def _unclipped(found: float, means: Blocks) -> float:
-    """The sigma whose clipping to 0..255 leaves `found` in blocks of these means, which are clipped means too."""
+    """The sigma of noise that clipping to 0..255 reduces to `found`, in blocks whose means after it are `means`."""
     sigma = found
     for _ in range(_ROUNDS if found else 0):
         clipped = [_clipped(float(level) / sigma, (255 - float(level)) / sigma) for level in _LEVELS]

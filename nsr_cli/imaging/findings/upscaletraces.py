@@ -2,8 +2,8 @@
 
 The spectrum of photographs falls steadily, by so many decibels an octave. Interpolation by a factor s
 adds nothing beyond the old limit of 1/2s cycles a pixel, so there the spectrum breaks off. A line is
-fitted below each supposed limit, and the shortfall above it is measured. Pictures that were blurred
-look the same: what is found is that the detail is missing, not who took it.
+fitted below each supposed limit, and the shortfall above it is measured. A blurred picture looks the
+same: that detail is missing can be found, but not why.
 """
 
 from typing import Any
@@ -19,8 +19,8 @@ _SMALLEST = 96
 _BANDS = 32
 _FLOOR = 1e-2  # power of rounding to 8 bits, about
 _FACTORS = np.geomspace(1.8, 9.0, 28)
-_SHORTFALL = 9.0  # decibels that are a sign; 3 % of sharp photographs, out of focus, show as much
-_LATE = 1.4  # the break is seen up to supposed factors so much above the true one
+_SHORTFALL = 9.0  # decibels that count as a sign; 3 % of sharp photographs show as much where out of focus
+_LATE = 1.4  # the break is still seen with supposed factors up to so many times the true one
 
 Spectrum = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ Spectrum = NDArray[np.float64]
 def estimate_upscale(pixels: NDArray[Any]) -> float | None:
     """The factor, about 1.3 to 6, by which (H, W, C) seems to have been enlarged; None if it was not.
 
-    Found in five of six bicubic enlargements of sharp photographs and right to about a fifth.
+    It was found in five of six bicubic enlargements of sharp photographs, right to about a fifth.
     """
     if min(pixels.shape[:2]) < _SMALLEST:
         return None
@@ -41,7 +41,7 @@ def estimate_upscale(pixels: NDArray[Any]) -> float | None:
 
 
 def _decibels(luma: color.FloatArray) -> Spectrum:
-    """Power of the rows' frequencies in equal bands from 0 to 1/2 cycles a pixel."""
+    """Power of the rows in equal bands of frequency from 0 to 1/2 cycles a pixel."""
     window = np.hanning(luma.shape[1])
     rows = (luma - luma.mean(axis=1, keepdims=True)) * window
     power = np.square(np.abs(np.fft.rfft(rows, axis=1))).mean(axis=0) / np.square(window).sum()
@@ -52,7 +52,7 @@ def _decibels(luma: color.FloatArray) -> Spectrum:
 
 
 def _shortfall(spectrum: Spectrum, factor: float) -> float:
-    """Decibels that are missing beyond the limit of an enlargement by a factor."""
+    """How many decibels are missing beyond the limit of an enlargement by `factor`."""
     frequency = (np.arange(_BANDS) + 0.5) / (2 * _BANDS)
     limit = 0.5 / factor
     below = (frequency >= max(0.02, 0.2 * limit)) & (frequency <= 0.6 * limit)

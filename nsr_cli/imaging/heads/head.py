@@ -1,4 +1,4 @@
-"""The size of a picture from its file's head, without any library: a few reads, however the file is made."""
+"""The size of a picture from its file's header, without any library and in a few reads, even of a hostile file."""
 
 import struct
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from nsr_cli.imaging.tiff import kinds as tiffkinds
 
 _START = 4096
 _MOST_PARTS = 1000  # chunks or segments that are passed over
-_MOST_PNG_PARTS = 1 << 17  # of a PNG file, of whose pixels there are many chunks
+_MOST_PNG_PARTS = 1 << 17  # the same of a PNG file, whose pixels may be in many chunks
 _LONGEST_EXIF = 1 << 20
 _PROFILE = rawprofile.PREFIX.encode("ascii")
-_BMP_WIDE = 8  # bits of a pixel above which it is not an index
-_BMP_MASKS = 3  # a method of BMP: any bits for each color
-_BMP_ALPHA_HEADER = 56  # bytes, from which on it has a mask for transparency
-_ALPHA = 0x10  # of the flags of a WebP file, and of the last byte of a lossless one's head
-_CLEAR = (1, 2)  # of TIFF's extra samples: transparency, multiplied in or not
+_BMP_WIDE = 8  # bits of a pixel up to which it is a palette index
+_BMP_MASKS = 3  # BMP compression: a bit mask for each color
+_BMP_ALPHA_HEADER = 56  # bytes of a BMP header from which on it has a mask for alpha
+_ALPHA = 0x10  # the bit for alpha in a WebP file's flags, and in the last header byte of a lossless one
+_CLEAR = (1, 2)  # TIFF's extra samples that are alpha, premultiplied or not
 _MOST_BEFORE = 1 << 16  # bytes before the first frame of a GIF file that are looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a file says of its first picture: its sides, upright, and the bytes of a pixel when it is read."""
+    """What a file says of its first picture: the sides once it is upright, and the bytes of a decoded pixel."""
 
     width: int
     height: int
@@ -56,7 +56,7 @@ def read_head(data: Readable) -> Head | None:
 
 
 _Found = tuple[int, int, int, int]
-"""Width and height as they are stored, bytes of a pixel, orientation 1..8."""
+"""Width and height as stored, bytes of a decoded pixel, orientation 1..8."""
 
 
 def _png(data: Readable) -> _Found:
@@ -67,9 +67,9 @@ def _png(data: Readable) -> _Found:
 
 
 def _png_exif(data: Readable) -> bytes | None:
-    """The EXIF block of a PNG file, which may also stand behind the pixels or, by ImageMagick, in a text.
+    """The EXIF block of a PNG file, which may also stand behind the pixels or, as ImageMagick writes it, in a text.
 
-    A file of the chunks that may hold it goes to the ordinary reader.
+    The ordinary reader finds it in a small file made of the chunks that may hold it.
     """
     kept = [data[: len(pngchunks.SIGNATURE) + pngchunks.HEADER]]
     for name, place, length in png_chunks(data, _MOST_PNG_PARTS):

@@ -1,4 +1,4 @@
-"""The sizes of all pictures of a file, pages or frames, from its directories or the heads of its chunks alone."""
+"""The sizes of all pages or frames of a file, from its directories or chunk headers alone."""
 
 import re
 import struct
@@ -19,21 +19,21 @@ from nsr_cli.imaging.tiff import kinds
 
 _START = 4096
 _COLOR = 262
-_COLORS = 3  # bytes of a pixel of a palette
+_COLORS = 3  # bytes of a color in a palette
 _MOST_CHUNKS = 3 * MOST_PICTURES
-# A frame of a GIF with clear pixels.
+# A frame of a GIF with transparent pixels.
 _SEE_THROUGH = re.compile(rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]")
-_ANIMATED = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # bytes of a pixel of a frame, by PNG's color type
+_ANIMATED = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # bytes of a decoded frame's pixel, by PNG's color type
 
 
 def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
-    """The head of each picture that is read of a file, in order; empty if it does not say enough.
+    """The head of each picture in a file, in order; empty if the file does not say enough.
 
     What it says need not be true. Damage in a later page ends the list: the decoder says what is wrong.
 
     Args:
         data: the file.
-        every_frame: all frames of an animation are read, not only the first. Pages of a TIFF always are.
+        every_frame: list all frames of an animation, not only the first. Pages of a TIFF are always listed.
     """
     first = read_head(data)
     if first is None:
@@ -53,7 +53,7 @@ def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
 
 
 def _pages(data: Readable) -> Iterator[Head]:
-    """The pages of a TIFF file; thumbnails and masks are passed over, and at most as many looked at as are read."""
+    """The pages of a TIFF file, without thumbnails and masks."""
     try:
         layout = Layout.of(data)
         for place in kinds.pictures(kinds.subfiles(data, layout)):
@@ -76,9 +76,9 @@ def _page(data: Readable, layout: Layout, place: int) -> Head | None:
 
 
 def _gif(data: Readable) -> tuple[int, int]:
-    """Frames, and bytes of a pixel of one, which is put together in color whatever its palette."""
+    """The number of frames, and bytes of a decoded pixel: frames are composed in color whatever the palette."""
     if len(data) > most_bytes():
-        return 1, 0  # is not read
+        return 1, 0  # too large to be read at all
     whole = data[: len(data)]
     return outline.gif(whole)[1], 4 if _SEE_THROUGH.search(whole) else 3
 
@@ -89,7 +89,7 @@ def _webp(data: Readable) -> tuple[int, int]:
 
 
 def _png(data: Readable) -> tuple[int, int]:
-    """Pictures, which are read with 8 bits, and bytes of a pixel."""
+    """The number of pictures, and bytes of a pixel, which is decoded with 8 bits a sample."""
     count, shown, clear, color = 0, False, False, header(data[:_START]).color
     for name, place, length in takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_CHUNKS)):
         if name == b"acTL" and length >= 8:

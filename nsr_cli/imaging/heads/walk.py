@@ -1,4 +1,4 @@
-"""Walking over the chunks of PNG and WebP files head by head, without reading what lies between."""
+"""Walk over the chunks of PNG and WebP files, reading their headers alone."""
 
 import struct
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.png.chunks import SIGNATURE
 
 Chunk = tuple[bytes, int, int]
-"""Name, start and length of the content, which may be cut off."""
+"""The name, and the start and length of the content, which may be cut off."""
 
 
 def png_chunks(data: Readable, most: int) -> Iterator[Chunk]:

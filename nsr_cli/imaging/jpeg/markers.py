@@ -44,7 +44,7 @@ def walk(data: Readable, most: int) -> Iterator[tuple[int, int, int]]:
 
 
 def check_kind(data: Readable, most: int) -> None:
-    """DecodeError for a JPEG of a kind that is not read, looking at `most` segments: it is whole, but for others."""
+    """DecodeError for a kind of JPEG that is not read here, though it is sound. Looks at `most` segments."""
     for marker, place, length in walk(data, most):
         name = ""
         if marker == _LS:

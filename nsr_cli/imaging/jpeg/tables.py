@@ -71,9 +71,9 @@ def read_tables(data: bytes) -> JpegTables:
     """Quality and chroma subsampling of a JPEG file. DecodeError if it has no frame or tables.
 
     Tables of the Independent JPEG Group are recognized exactly. For others, such as a camera's or
-    Adobe's, the quality is the one whose luma table is nearest by least squares. The squares are of
-    logarithms: plain differences would let the high frequencies, where steps are large and little
-    happens, decide. So chosen, the quality is also about the one that loses as much of a photograph.
+    Adobe's, the quality is the one whose luma table is nearest by least squares of logarithms. Plain
+    differences would be decided by the high frequencies, where steps are large and little happens. The
+    quality chosen by logarithms also loses about as much of a photograph.
     """
     components = _components(_frame(data))
     tables = _tables(data)
@@ -114,21 +114,21 @@ def _tables(data: bytes) -> dict[int, Table]:
             end = place + 1 + (128 if wide else 64)
             if end > len(content):
                 raise DecodeError("a quantization table of the JPEG data is cut off")
-            # Unpacked below, of each number the last: a file may have millions of tables.
+            # Only the last table of each number is unpacked, below: a file may have millions.
             found[number] = np.frombuffer(content[place + 1 : end], ">u2" if wide else np.uint8)
             place = end
     return {number: _in_rows(values) for number, values in found.items()}
 
 
 def _in_rows(values: NDArray[Any]) -> Table:
-    """The 64 values of a table in the order of files as (8, 8) in rows."""
+    """The 64 values of a table, in zigzag order as files have them, as (8, 8) in rows."""
     table = np.zeros(64, dtype=np.int64)
     table[zigzag()] = values
     return table.reshape(8, 8)
 
 
 def zigzag() -> NDArray[np.int64]:
-    """Position, row by row, of each coefficient in the order of JPEG files."""
+    """The position, counted row by row, of each coefficient in the zigzag order of JPEG files."""
     cells = [(row, column) for row in range(8) for column in range(8)]
     # Along each diagonal, downwards on the odd ones and upwards on the even ones.
     cells.sort(key=lambda cell: (sum(cell), cell[0] if sum(cell) % 2 else cell[1]))

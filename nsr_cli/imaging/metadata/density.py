@@ -1,4 +1,4 @@
-"""Which resolutions the formats can state; a file may claim any, and one of a microscope can be beyond them."""
+"""Which resolutions each format can state. A file may claim any, and a microscope's can be beyond all of them."""
 
 _METER = 1 / 0.0254  # in inches
 _RECORDS = {
@@ -8,11 +8,11 @@ _RECORDS = {
     "WEBP": (1e3, 2**32 - 1),
     "TIFF": (1e9, (2**32 - 1) * 10**9),
 }
-"""By format: the integers that it counts in, for one pixel per inch, and the greatest of them."""
+"""By format: the units that one pixel per inch is, and the greatest number of them that can be stored."""
 
 
 def stated(dpi: tuple[float, float] | None, kind: str) -> tuple[float, float] | None:
-    """Pixels per inch across and down as a format can state them; None if it cannot, or there are none."""
+    """`dpi` (across and down) if a format can state it, else None."""
     if dpi is None or kind not in _RECORDS:
         return None
     unit, most = _RECORDS[kind]

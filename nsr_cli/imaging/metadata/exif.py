@@ -1,8 +1,8 @@
 """EXIF blocks: read the orientation, reset what no longer holds, and move between EXIF and TIFF.
 
 An EXIF block is a small TIFF file: a header and directories of tagged values. Blocks are changed
-in place where possible, because a maker's note can point to its own absolute position; one that
-is rebuilt would lose it. Everything here works on untrusted bytes: each position is checked.
+in place where possible, because a maker's note may contain absolute positions, which would be wrong
+in a rebuilt block. Everything here works on untrusted bytes: each position is checked.
 """
 
 import struct
@@ -18,12 +18,12 @@ ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
-INTEROPERABILITY = 0xA005  # in the EXIF directory: points to another one
+INTEROPERABILITY = 0xA005  # in the EXIF directory: points to the interoperability directory
 ADOBE_RGB_NAME = "Adobe RGB (its EXIF interoperability index)"
 WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
 
 _INDEX, _ADOBE_INDEX = 1, b"R03"  # of the interoperability directory (DCF 2.0)
-_CODED = (0x9286, 0x001B, 0x001C)  # texts that begin with the name of their code: a comment, and two of GPS
+_CODED = (0x9286, 0x001B, 0x001C)  # texts that begin with their encoding's name: a comment, and two of GPS
 _UTF16 = b"UNICODE\0"
 SIDEWAYS = range(5, 9)  # orientations that turn rows into columns
 PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
@@ -42,8 +42,8 @@ def orientation(exif: bytes) -> int:
 def make_upright(exif: bytes, turn: int) -> bytes:
     """The block of a picture that was turned upright from orientation `turn`.
 
-    Its orientation is reset to 1, its thumbnail, which shows the old picture, unlinked, and the resolutions across and
-    down change places where the sides did.
+    Its orientation is reset to 1, its thumbnail, which shows the old picture, is unlinked, and the resolutions across
+    and down are exchanged if the sides were.
     """
     layout = Layout.of(exif)
     block = bytearray(exif)
@@ -60,7 +60,7 @@ def make_upright(exif: bytes, turn: int) -> bytes:
         and dots[0].kind == dots[1].kind
         and dots[0].count == dots[1].count
     ):
-        # In the directory: where it says that the values are, a damaged block may have something else.
+        # Exchange the entries' slots, not the values: in a damaged block a slot may point to something else.
         one, other = (slice(entry.slot, entry.slot + layout.sizes[2]) for entry in dots)
         block[one], block[other] = block[other], block[one]
     after = layout.next_pointer(exif, start)
@@ -70,7 +70,7 @@ def make_upright(exif: bytes, turn: int) -> bytes:
 
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
-    """The block with the picture's size, where it states one, corrected."""
+    """The block with the picture's size corrected wherever it states one."""
     sides = dict.fromkeys(WIDTHS, width) | dict.fromkeys(HEIGHTS, height)
     block = bytearray(exif)
     with suppress(DirectoryError):
@@ -93,7 +93,7 @@ def _put_size(block: bytearray, entry: Entry, layout: Layout, side: int) -> None
 
 
 def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[Entry]]:
-    """Where the directory is that tag `pointer` of the first directory names, and its entries; 0 and none without."""
+    """Position and entries of the directory to which tag `pointer` of the first one points; 0 and none without it."""
     for entry in entries(data, layout.first_directory(data), layout):
         if entry.tag == pointer:
             start = entry.integer(data, layout)
@@ -102,7 +102,7 @@ def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[E
 
 
 def is_adobe_rgb(exif: bytes) -> bool:
-    """Whether the block says that colors are Adobe RGB, as cameras do that embed no profile."""
+    """Whether the block says that the colors are Adobe RGB, which cameras write instead of a profile."""
     with suppress(DirectoryError):
         layout = Layout.of(exif)
         return has_adobe_index(exif, subdirectory(exif, layout, EXIF_DIRECTORY)[1], layout)
@@ -110,14 +110,14 @@ def is_adobe_rgb(exif: bytes) -> bool:
 
 
 def has_adobe_index(data: Readable, own: Iterable[Entry], layout: Layout) -> bool:
-    """The same of the entries of an EXIF directory. DirectoryError if the one that they point to is damaged."""
+    """`is_adobe_rgb` for the entries `own` of an EXIF directory. DirectoryError for a damaged interoperability one."""
     places = (entry.integer(data, layout) for entry in own if entry.tag == INTEROPERABILITY)
     found = (entry for place in places if place for entry in entries(data, place, layout))
     return any(entry.tag == _INDEX and entry.raw(data).startswith(_ADOBE_INDEX) for entry in found)
 
 
 def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
-    """Remove an entry from the directory at `start`: those behind it, and the pointer behind all, move up."""
+    """Remove an entry from the directory at `start`; later ones and the pointer to the next directory move up."""
     _, row, wide = layout.sizes
     first, end = entry.slot - 8, min(layout.next_pointer(bytes(block), start) + wide, len(block))
     count = layout.number(bytes(block), start, 2)
@@ -133,13 +133,13 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 
 
 def ratio(exif: bytes) -> tuple[float, float] | None:
-    """The pixel aspect ratio, if the block states only that; a TIFF file may."""
+    """The pixel aspect ratio, if the block states that instead of a resolution, as a TIFF file may."""
     across, down, unit = _dots(exif)
     return aspect.read(across, down) if unit == 1 else None
 
 
 def _dots(exif: bytes) -> tuple[float, float, int]:
-    """Pixels across and down, and the number of the unit that they are counted in; 0 if the block does not say."""
+    """Pixels a unit across and down, and the number of that unit; all 0 if the block does not say."""
     try:
         values = {value.tag: value.data for value in read_block(exif)[0]}
         across, down = (_fraction(values[tag]) for tag in (X_RESOLUTION, Y_RESOLUTION))
@@ -157,7 +157,7 @@ def _fraction(raw: bytes) -> float:
 def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     """The block (or a new one) stating pixels per inch, for formats without a record of their own.
 
-    A longer first directory is appended and the header points to it, so that nothing else moves.
+    The longer first directory is appended, and the header points to it, so that nothing else moves.
     """
     block = exif or b"II*\0\x08\0\0\0\0\0\0\0\0\0"
     layout = Layout.of(block)
@@ -183,7 +183,7 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
 
 
 def read_directory(data: Readable, start: int, layout: Layout) -> list[Value]:
-    """`ifd.read_values`; texts in UTF-16, which have the byte order of the block, come in little-endian order too."""
+    """`ifd.read_values`, with texts in UTF-16 also brought from the block's byte order to little-endian."""
     found = read_values(data, start, layout)
     return found if layout.order == "<" else [_little(value) for value in found]
 

@@ -1,6 +1,6 @@
 """GeoTIFF tags: where on the map a picture lies, and how large its pixels are there.
 
-They hold for one grid of pixels. A result of the same size has that grid, one of another size has not.
+They hold for one grid of pixels, so only a result of the same size keeps them.
 """
 
 from nsr_cli.imaging.ifd import DirectoryError, Value
@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 256, 257
 
 
 def pack(values: list[Value], width: int, height: int) -> bytes | None:
-    """The GeoTIFF tags among the values of a page, with its size; None if there are none."""
+    """The GeoTIFF tags among the values of a page, packed with its size; None if there are none."""
     found = [value for value in values if value.tag in TAGS]
     if not found:
         return None
@@ -25,7 +25,7 @@ def pack(values: list[Value], width: int, height: int) -> bytes | None:
 
 
 def unpack(block: bytes | None, width: int, height: int) -> list[Value]:
-    """The tags for a result of this size; empty if they are for another one."""
+    """The packed tags, if they are for this size; else none."""
     if block is None:
         return []
     try:

@@ -3,7 +3,7 @@
     Photoshop block    8BIM │ number │ name, padded │ length │ content, padded │ 8BIM …
     JPEG               such blocks in APP13 segments, after a head
     TIFF               tag 33723 holds the data alone, tag 34377 a Photoshop block
-    PNG                a text of hexadecimal digits holds a Photoshop block, as ImageMagick has introduced it
+    PNG                a text of hexadecimal digits holds a Photoshop block, a convention of ImageMagick
 
 The data is copied as it is: captions, keywords and credits do not change when a picture is restored.
 """
@@ -22,14 +22,14 @@ REST = "the rest of its Photoshop block"
 _SIGNATURE = b"8BIM"
 _IPTC = 0x0404
 _REPEATED = frozenset({0x03ED, 0x0409, 0x040C, 0x0425})
-"""Resolution, thumbnails, and a digest of the IPTC data: told elsewhere, or of the old picture."""
+"""Resolution, thumbnails, and a digest of the IPTC data: stated elsewhere, or about the old picture."""
 _MARK = 0x1C  # begins each record of IPTC data
 _LONGEST_SEGMENT = 65_533
 _DIGITS = 72  # in a line
 
 
 def is_data(content: bytes) -> bool:
-    """Whether these bytes look like IPTC data of a length that is kept."""
+    """Whether these bytes look like IPTC data and are not too long to be kept."""
     return content[:1] == bytes([_MARK]) and len(content) <= MOST_METADATA
 
 
@@ -46,7 +46,7 @@ def from_photoshop(block: bytes) -> tuple[bytes | None, tuple[str, ...]]:
 
 
 def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each resource, up to the first that is damaged."""
+    """Number and content of each resource, up to the first damaged one."""
     place = 0
     while block[place : place + 4] == _SIGNATURE and place + 7 <= len(block):
         number = int.from_bytes(block[place + 4 : place + 6], "big")
@@ -66,7 +66,7 @@ def to_photoshop(data: bytes) -> bytes:
 def split_jpeg(file: bytes, most: int) -> tuple[bytes, bytes]:
     """A JPEG file without its Photoshop segments, and the Photoshop block that is spread over them.
 
-    Of a damaged one Pillow makes a damaged picture. No more than `most` segments are looked at.
+    Pillow fails to read the picture if that block is damaged. No more than `most` segments are looked at.
     """
     view, kept, parts, done = memoryview(file), [], [], 0
     for marker, place, length in markers.walk(file, most):
@@ -83,7 +83,7 @@ def fits_jpeg(data: bytes) -> bool:
 
 
 def into_jpeg(file: bytes, data: bytes) -> bytes:
-    """The JPEG file with a segment for the data, after the one that has to come first."""
+    """The JPEG file with a segment for the data, after the JFIF one, which must come first."""
     content = PHOTOSHOP_HEAD + to_photoshop(data)
     place = 2
     if file[2:4] == b"\xff\xe0":
@@ -93,7 +93,7 @@ def into_jpeg(file: bytes, data: bytes) -> bytes:
 
 
 def to_text(data: bytes) -> bytes:
-    """The data as a PNG text has it: a name, the length, and hexadecimal digits in lines."""
+    """The data as a text for PNG: a name, the length, and lines of hexadecimal digits."""
     block = to_photoshop(data)
     digits = block.hex()
     lines = [digits[start : start + _DIGITS] for start in range(0, len(digits), _DIGITS)]
@@ -101,5 +101,5 @@ def to_text(data: bytes) -> bytes:
 
 
 def from_raw(content: bytes) -> tuple[bytes | None, tuple[str, ...]]:
-    """`from_photoshop` of bytes that may also be IPTC data themselves, or have a head of JPEG."""
+    """`from_photoshop` for bytes that may also be bare IPTC data, or begin with the head of JPEG's segments."""
     return (content, ()) if is_data(content) else from_photoshop(content.removeprefix(PHOTOSHOP_HEAD))

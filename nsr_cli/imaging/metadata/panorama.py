@@ -1,7 +1,6 @@
-"""Where in a full sphere a panorama lies, in its pixels, as phones and cameras for 360° write it into XMP (GPano).
+"""Where in a full sphere a panorama lies, in pixels, as phones and cameras for 360° write it into XMP (GPano).
 
-Programs that show the sphere place the picture by these numbers. As the rest of `xmp`, this knows them by their usual
-prefix.
+Programs that show the sphere place the picture by these numbers. As in `xmp`, they are found by their usual prefix.
 """
 
 import re
@@ -15,7 +14,7 @@ _ACROSS = re.compile("Width|Left")
 
 
 def with_size(packet: str, width: int, height: int) -> str:
-    """The packet with its numbers for a picture of this size, if it says for which size they are."""
+    """The packet with its numbers scaled to this size, if it says for which size they are."""
     stated = {found[1]: int(found[3]) for found in _VALUE.finditer(packet)}
     old = (stated.get("CroppedAreaImageWidthPixels"), stated.get("CroppedAreaImageHeightPixels"))
     if not old[0] or not old[1] or old == (width, height):

@@ -13,14 +13,14 @@ _BLACK_POINT = 0x2000
 
 
 def channels_of(icc: bytes) -> int | None:
-    """Channels of the pixels that a profile describes: 1, 3 or 4; None for another profile, or none at all."""
+    """Channels of the pixels that a profile describes: 1, 3 or 4; None for other profiles and invalid bytes."""
     if len(icc) < _HEADER or icc[36:40] != b"acsp":
         return None
     return _SPACES.get(icc[16:20])
 
 
 def fitting(icc: bytes | None, channels: int) -> tuple[bytes | None, tuple[str, ...]]:
-    """The profile if it describes pixels of so many channels, else None with a note."""
+    """The profile if it describes pixels with `channels` channels, else None with a note."""
     if not icc:
         return None, ()
     described = channels_of(icc)
@@ -36,7 +36,7 @@ def fitting(icc: bytes | None, channels: int) -> tuple[bytes | None, tuple[str, 
 def cmyk_to_rgb(ink: NDArray[Any], icc: bytes | None) -> tuple[NDArray[Any], tuple[str, ...]]:
     """CMYK (H, W, 4), full ink at the type's maximum, to sRGB (H, W, 3) of the same type, with notes.
 
-    uint8 and uint16 go through the embedded profile where it is valid. Otherwise, and for float,
+    uint8 and uint16 are converted through the embedded profile if it is valid. Otherwise, and for float,
     each color is (1 - ink) (1 - black).
     """
     if icc and ink.dtype != np.float32 and channels_of(icc) == 4:

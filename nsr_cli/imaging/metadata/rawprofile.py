@@ -1,4 +1,4 @@
-"""Blocks that PNG has or had no chunk for, hidden in texts by ImageMagick: a name, a length, hexadecimal digits."""
+"""Blocks that ImageMagick writes into PNG texts, as a name, a length and hexadecimal digits, for want of a chunk."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def unfold(metadata: Metadata) -> Metadata:
-    """The metadata with the blocks among its texts in their own places; what has a chunk of its own comes first."""
+    """The metadata with the blocks among its texts moved to their fields; a chunk of its own takes precedence."""
     hidden = [(key.removeprefix(PREFIX), text) for key, text in metadata.text if key.startswith(PREFIX)]
     metadata = replace(metadata, text=tuple(pair for pair in metadata.text if not pair[0].startswith(PREFIX)))
     for name, text in hidden:
@@ -25,10 +25,10 @@ def unfold(metadata: Metadata) -> Metadata:
 
 
 def _bytes_of(text: str) -> bytes:
-    """The bytes that the digits mean, below a line with a name, which may have spaces, and the length; else none."""
+    """The bytes of the digits below a name, which may have spaces, and the length; empty if it has another form."""
     digits = _LAYOUT.match(text)
     try:
-        return bytes.fromhex(text[digits.end() :]) if digits else b""  # which passes over white space
+        return bytes.fromhex(text[digits.end() :]) if digits else b""  # `fromhex` ignores white space
     except ValueError:
         return b""
 

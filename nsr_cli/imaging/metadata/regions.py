@@ -1,7 +1,7 @@
-"""Regions of a picture in XMP, such as faces with names, which programs for photographs write.
+"""Regions of a picture in XMP, such as faces with names, which photo programs write.
 
-Their places are fractions of the sides, so they hold for any size, but not once the picture is turned. As the rest of
-`xmp`, this knows properties by their usual prefixes.
+Their positions are fractions of the sides, so they hold for any size, but not once the picture is turned. As in `xmp`,
+properties are found by their usual prefixes.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from nsr_cli.imaging.metadata import xmp
 
-# Of the Metadata Working Group (digiKam, Lightroom, Picasa, phones), Microsoft, and IPTC.
+# By the Metadata Working Group (digiKam, Lightroom, Picasa, phones), Microsoft, and IPTC.
 _REGIONS = re.compile(r"<(mwg-rs:Regions|MP:RegionInfo|Iptc4xmpExt:ImageRegion)(?=[\s/>])")
 _APPLIED = re.compile(r"<(mwg-rs:AppliedToDimensions)(?=[\s/>])")
 _SIDE = re.compile(r"""((?<=\s)stDim:([wh])\s*=\s*["']\s*|<stDim:([wh])>\s*)[0-9]+""")
@@ -25,7 +25,7 @@ def without(packet: str) -> str:
 
 
 def with_size(packet: str, width: int, height: int) -> str:
-    """The packet with the picture's size, where its regions state one, corrected."""
+    """The packet with the picture's size corrected where its regions state one."""
     sides, parts, place = {"w": str(width), "h": str(height)}, [], 0
     for start, end in _elements(packet, _APPLIED):
         parts += [packet[place:start]]
@@ -35,7 +35,7 @@ def with_size(packet: str, width: int, height: int) -> str:
 
 
 def _elements(packet: str, names: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    """Where elements of some names begin and end, from first to last; what is inside of one is passed over."""
+    """Where elements with one of these names begin and end, in order, without those nested in them."""
     end = 0
     for found in names.finditer(packet):
         tag = xmp.TAG.match(packet, found.start())

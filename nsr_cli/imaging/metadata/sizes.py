@@ -1,4 +1,4 @@
-"""What a picture's metadata states of its size, and of places in it, which must be true of the result."""
+"""Correct what metadata states about the picture's size and places in it, so that it is true of the result."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 
 def stated(picture: Picture) -> Metadata:
-    """The metadata of a picture as it is written: sizes and places in its EXIF block and XMP packet are the picture's.
+    """The metadata to write: sizes and places in its EXIF block and XMP packet are those of `picture`.
 
-    What cannot be said of it any more is named in `left_out`.
+    What cannot be corrected is removed and named in `left_out`.
     """
     meta, sides = picture.metadata, (picture.width, picture.height)
     if meta.exif is not None:

@@ -1,7 +1,7 @@
-"""Stacks of slices, as programs for microscopes store them, and what they say of a stack in a TIFF file's description.
+"""Stacks of slices, as microscope programs store them, and the TIFF descriptions that tell of them.
 
-ImageJ and tifffile can write one directory for all slices, which lie one behind the other; only the description tells
-of the others. It is that of the file as it was: in a result with pages, ImageJ would look for such slices.
+ImageJ and tifffile can write one directory for a whole stack, whose slices follow one another; only the description
+says how many there are. It must not be kept: in a result with pages, ImageJ would look for such slices.
 """
 
 import re
@@ -18,7 +18,7 @@ OME_NAME = "its OME-XML description"
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIPS, _SAMPLES = 256, 257, 258, 259, 273, 277
 _DESCRIPTION = 270
-_HEAD = 4096  # bytes of a description in which what is looked for stands
+_HEAD = 4096  # bytes at the start of a description in which to search
 _IMAGEJ = re.compile(rb"ImageJ=[^\n]*\n(?:[^\n]*\n)*?images=(\d{1,9})\b")
 _SHAPED = re.compile(rb'\{"shape": \[((?:\d{1,9}(?:, )?)+)\], .*"truncated": true')
 _PIXELS = re.compile(rb"<(?:\w+:)?Pixels\s[^>]*")
@@ -26,12 +26,12 @@ _SIDES = re.compile(rb"""\sSize([XY])=["'](\d{1,9})["']""")
 
 
 def is_imagej(description: bytes) -> bool:
-    """Whether ImageJ, or a program that writes as it does, made a description."""
+    """Whether a description is ImageJ's, or in its form."""
     return description.startswith(b"ImageJ=")
 
 
 def slices_behind(data: Readable, place: int) -> int:
-    """How many slices lie behind the only page of a TIFF file, whose directory is at `place`."""
+    """How many slices follow the only page of a TIFF file, whose directory is at `place`."""
     with suppress(DirectoryError):
         layout = Layout.of(data)
         found = {entry.tag: entry for entry in entries(data, place, layout)}
@@ -48,7 +48,7 @@ def slices_behind(data: Readable, place: int) -> int:
 
 
 def _described(description: bytes, samples: int) -> int:
-    """How many slices of so many samples a description tells of; 0 if it tells of none."""
+    """How many slices of `samples` samples a description tells of; 0 if it does not."""
     if imagej := _IMAGEJ.match(description):
         return int(imagej[1])
     if shaped := _SHAPED.match(description):
@@ -57,7 +57,7 @@ def _described(description: bytes, samples: int) -> int:
 
 
 def note(count: int) -> tuple[str, ...]:
-    """What is said of so many slices behind a page."""
+    """A note that `count` further slices are left out; none for 0."""
     if not count:
         return ()
     what = f"{count} further slice{'s' if count > 1 else ''} of its stack"
@@ -65,12 +65,12 @@ def note(count: int) -> tuple[str, ...]:
 
 
 def fitting(block: bytes, width: int, height: int, *, is_alone: bool) -> tuple[bytes, bool]:
-    """An EXIF block without an OME-XML description of other pictures than the result, and whether it had one.
+    """The EXIF block without an OME-XML description that does not fit the result, and whether it had one.
 
     Args:
         block: the block.
         width, height: of the result.
-        is_alone: whether it is one of several pages of its file.
+        is_alone: whether the result holds only one of several pages that are described.
     """
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(block)

@@ -1,7 +1,7 @@
-"""Where EXIF says that the subject is, in pixels of the picture: it moves as the picture is turned and enlarged.
+"""The subject's place, which EXIF states in pixels: it moves when the picture is turned or enlarged.
 
-Values are changed where they stand, for the reason that `exif` gives; what cannot be said any more is taken out of
-its directory, and nothing else moves.
+Values are changed in place, for the reason given in `exif`; an entry whose new values cannot be stated is taken out of
+its directory.
 """
 
 import struct
@@ -16,14 +16,14 @@ NAME = "its EXIF subject area"
 _AREA, _LOCATION = 0x9214, 0xA214
 _SHORT, _LONG = 3, 4
 _GREATEST = 0xFFFF  # of a 16-bit integer
-_CIRCLE = 3  # values: a center and a diameter; two are a point, four a center, a width and a height
+_CIRCLE = 3  # values are a center and a diameter; two are a point, four a center, a width and a height
 
 Move = Callable[[tuple[int, ...], tuple[int, int]], tuple[int, ...]]
-"""New values of old ones, given the width and the height that they refer to."""
+"""From old values, and the width and height that they refer to, to new values."""
 
 
 def turned(block: bytes, orientation: int) -> tuple[bytes, bool]:
-    """The block of a picture that was turned upright from EXIF orientation 2…8, and whether the area had to go."""
+    """The block after turning from EXIF orientation 2…8 to upright, and whether the area had to be removed."""
 
     def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
         (x, y), extent, (width, height) = values[:2], values[2:], size
@@ -42,7 +42,7 @@ def turned(block: bytes, orientation: int) -> tuple[bytes, bool]:
 
 
 def scaled(block: bytes, width: int, height: int) -> tuple[bytes, bool]:
-    """The block of a picture that has another size than it states, and whether the area had to go."""
+    """The block for a picture of this size, not the one it states, and whether the area had to be removed."""
 
     def move(values: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...]:
         across, down = width / size[0], height / size[1]
@@ -54,7 +54,7 @@ def scaled(block: bytes, width: int, height: int) -> tuple[bytes, bool]:
 
 
 def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, bool]:
-    """The block with moved values, the size that the old ones refer to if there are any, and whether any had to go."""
+    """The block with moved values, the size that the old ones refer to, and whether any had to be removed."""
     found, is_lost, size = bytearray(block), False, None
     with suppress(DirectoryError):
         layout = Layout.of(block)
@@ -63,7 +63,7 @@ def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, boo
         if not subjects or layout.big:
             return block, None, False
         size = _size(block, layout, own)
-        for entry in reversed(subjects):  # one that is taken out moves those behind it
+        for entry in reversed(subjects):  # taking one out moves those behind it
             if not _put(found, entry, layout, size, move):
                 exif.take_out(found, layout, start, entry)
                 is_lost = True

@@ -1,4 +1,4 @@
-"""Names for what a file holds in places of its own that nothing here reads, such as what a thermal camera measured."""
+"""Name file contents that nothing here reads, such as the measurements of a thermal camera in private TIFF tags."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ _MOST_NAMED = 5
 
 
 def content_of(place: str, names: Iterable[str]) -> tuple[str, ...]:
-    """The content of such places, as `Metadata.left_out` has it; empty without any.
+    """A phrase for `Metadata.left_out` about the content of such places; empty without any.
 
     Args:
         place: what each is, such as "TIFF tag".
-        names: which they are; of many some are said.
+        names: which ones; only the first few are listed.
     """
     found = list(dict.fromkeys(names))
     if not found:

@@ -1,8 +1,8 @@
 """Texts inside an XMP packet, for formats that have no keyword-and-text records of their own.
 
 PNG stores any number of texts under keywords. JPEG, WebP and TIFF have one XMP packet, so there the
-texts become one property in it (`nsr:texts`, a list of keyword and value) and are taken out again on
-reading: a text survives any chain of formats, and a packet that came with the file is kept as it was.
+texts become one property in it (`nsr:texts`, a list of keyword and value), which is taken out again on
+reading. So a text survives any chain of formats, and a packet that came with the file is kept as it was.
 """
 
 import html
@@ -13,7 +13,7 @@ from nsr_cli.imaging.metadata.exif import SIDEWAYS
 from nsr_cli.imaging.picture import XMP_KEY
 
 EXTENSION_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
-"""Begins the segments of a JPEG file in which a long packet goes on."""
+"""The start of those segments of a JPEG file that continue a long packet."""
 EXTENDED = "the extended XMP"
 NOT_UTF8 = "XMP that is not UTF-8"
 
@@ -26,7 +26,7 @@ _EMPTY = (
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
 _OTHER = {"tiff:XResolution": "tiff:YResolution", "tiff:YResolution": "tiff:XResolution"}
 _DOTS = re.compile("|".join(_OTHER))
-# Each try ends at the next "<", so that no packet takes the square of its length.
+# Each attempt ends at the next "<", so that the time is not quadratic in a packet's length.
 TAG = re.compile(r"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _WIDTHS, _HEIGHTS = ("tiff:ImageWidth", "exif:PixelXDimension"), ("tiff:ImageLength", "exif:PixelYDimension")
 _ROOT = re.compile(r"<rdf:RDF[\s>]")
@@ -39,8 +39,8 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 def pack(text: tuple[tuple[str, str], ...]) -> str | None:
     """One XMP packet with all of `text`; None if there is none.
 
-    A packet that is not in the usual form (its `rdf:RDF` element cannot be found) stays as it is,
-    without the other texts.
+    A packet in an unusual form (its `rdf:RDF` element cannot be found) stays as it is, and the other
+    texts are lost.
     """
     packet = next((value for key, value in text if key == XMP_KEY), None)
     pairs = [(key, value) for key, value in text if key != XMP_KEY]
@@ -74,7 +74,7 @@ def unpack(packet: str) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(ours: str) -> Iterator[tuple[str, str]]:
-    # Plain searches: a regular expression takes the square of the length where pairs begin and never end.
+    # Not a regular expression, which would take quadratic time where pairs begin and never end.
     for item in ours.split("<nsr:keyword>")[1:]:
         key, middle, after = item.partition("</nsr:keyword><nsr:value>")
         value, end, _ = after.partition("</nsr:value>")
@@ -85,14 +85,14 @@ def _pairs(ours: str) -> Iterator[tuple[str, str]]:
 def make_upright(packet: str, turn: int) -> str:
     """The packet of a picture that was turned upright from orientation `turn`.
 
-    Its copy of the orientation, if it has one, is reset to 1; resolutions change their names where the sides did.
+    Its copy of the orientation, if it has one, is reset to 1; the two resolutions are exchanged if the sides were.
     """
     upright = _ORIENTATION.sub(r"\g<1>1", packet)
     return _DOTS.sub(lambda found: _OTHER[found[0]], upright) if turn in SIDEWAYS else upright
 
 
 def with_size(packet: str, width: int, height: int) -> str:
-    """The packet with the picture's size, where it states one, corrected; those of other pictures in it stay."""
+    """The packet with the picture's size corrected where it states one; sizes of other pictures in it stay."""
     sides = dict.fromkeys(_WIDTHS, str(width)) | dict.fromkeys(_HEIGHTS, str(height))
     if not any(name in packet for name in sides):
         return packet
@@ -112,7 +112,7 @@ def with_size(packet: str, width: int, height: int) -> str:
 
 
 def _top_tags(packet: str) -> Iterator[tuple[re.Match[str], bool]]:
-    """The tags that begin a description of the picture itself, or, where it is False, a property within one."""
+    """Tags about the picture itself: True with those that begin a description, False with those of properties."""
     level = None  # below rdf:RDF
     for tag in TAG.finditer(packet):
         if _ROOT.match(tag[0]):

@@ -1,4 +1,4 @@
-"""The chunks that a PNG file is made of: its signature, what stands in its header, and how many pictures follow."""
+"""The chunks that a PNG file is made of: its signature, its header, and how many pictures it holds."""
 
 import struct
 import zlib
@@ -16,7 +16,7 @@ SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """IHDR."""
+    """The content of IHDR."""
 
     width: int
     height: int
@@ -67,7 +67,7 @@ def header(data: bytes) -> Header:
 def pictures(data: bytes) -> tuple[int, bool]:
     """How many pictures a PNG file has, and whether the first stands apart from the frames of its animation.
 
-    1 for a still one. DecodeError if there are too many.
+    A file without animation has 1. DecodeError if there are too many.
     """
     frames, is_shown = 0, False
     for kind, content, _ in chunks(data):

@@ -1,7 +1,7 @@
-"""PNG's chunks that say which colors its samples mean; they go from PNG to PNG unchanged.
+"""The PNG chunks that define the colors of samples; they go from PNG to PNG unchanged.
 
-Restoring keeps the samples in the color space of the file, so what described them before still does. Readers take
-the first of these that there is: cICP, the ICC profile, sRGB, gAMA with cHRM (PNG specification, section 4.3).
+Restoring keeps the samples in the color space of the file, so what described them still does. Readers use the first
+that is present: cICP, the ICC profile, sRGB, gAMA with cHRM (PNG specification, section 4.3).
 """
 
 import struct
@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Iterable
 
 LENGTHS = {"cICP": 4, "sRGB": 1, "gAMA": 4, "cHRM": 32, "mDCV": 24, "cLLI": 8}
-"""The chunks, and the bytes of their content; mDCV and cLLI tell more about the brightness that cICP means."""
+"""The chunks, and the bytes of their content; mDCV and cLLI say more about the brightness that cICP means."""
 
-_AFTER = (b"PLTE", b"IDAT")  # of these chunks those that come later do not count
+_AFTER = (b"PLTE", b"IDAT")  # color chunks behind these do not count
 _SRGB_CODE = bytes([1, 13, 0, 1])  # cICP: BT.709 primaries, sRGB transfer, RGB, full range
 _SRGB_GAMMA = 45_455  # 1 / 2.2
 _SRGB_PRIMARIES = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)  # white, red, green, blue
@@ -45,11 +45,11 @@ def read(
 
 
 def decisive(chunks: tuple[tuple[str, bytes], ...], *, profile: bool) -> tuple[str, ...]:
-    """The names of those chunks without which the picture looks different, since nothing else says what they say.
+    """The names of those chunks without which the picture looks different.
 
     Args:
         chunks: names and contents.
-        profile: whether the picture has an ICC profile; what becomes of that is told elsewhere.
+        profile: whether the picture has an ICC profile; the loss of that is reported elsewhere.
     """
     found = dict(chunks)
     if "cICP" in found:
@@ -61,7 +61,7 @@ def decisive(chunks: tuple[tuple[str, bytes], ...], *, profile: bool) -> tuple[s
 
 
 def _is_srgb(name: str, content: bytes) -> bool:
-    """Whether gAMA or cHRM say about what is taken for granted where nothing is said."""
+    """Whether gAMA or cHRM state about the values of sRGB, which readers assume without them."""
     values: tuple[int, ...] = struct.unpack(f">{len(content) // 4}I", content)
     if name == "gAMA":
         return abs(values[0] / _SRGB_GAMMA - 1) <= _GAMMA_TOLERANCE

@@ -1,7 +1,7 @@
 """Read PNG: every depth from 1 to 16 bits.
 
-Chunks are read here, so that metadata does not depend on a library's support for it; libpng (through imagecodecs) does
-the pixels, because Pillow reads 16-bit color as 8 bits. Only the chunks that make pixels are handed to it.
+Chunks are read here, so that metadata does not depend on a library's support for it. Pixels are decoded by libpng
+(through imagecodecs), because Pillow reads 16-bit color as 8 bits; libpng gets only the chunks that make pixels.
 """
 
 import struct
@@ -19,10 +19,10 @@ from nsr_cli.imaging.png.chunks import METER, SAMPLES, SIGNATURE, chunks, header
 from nsr_cli.imaging.rebuild import finish
 
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
-_DEFLATE_RATIO = 1032  # zlib cannot shrink further
+_DEFLATE_RATIO = 1032  # the best that zlib can do
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _KEPT = (b"eXIf", b"iCCP", b"pHYs", *TEXTS)
-# Frames, and hints of which nothing is lost: for the display, and when the file was changed.
+# Frames, and hints whose loss does not matter: for display, and when the file was changed.
 _SPENT = {b"sBIT", b"acTL", b"fcTL", b"fdAT", b"bKGD", b"hIST", b"sPLT", b"tIME", b"iDOT", b"CgBI"}
 _READ = {*_PIXEL_CHUNKS, *_KEPT, *_SPENT, *(name.encode("ascii") for name in pngcolor.LENGTHS)}
 
@@ -41,8 +41,8 @@ def decode(data: bytes, max_pixels: int) -> Picture:
             kept.append(data[end - len(content) - 12 : end])
             stored += len(content) if kind == b"IDAT" else 0
         if kind == b"sBIT":
-            # A writer that keeps to the specification scales samples to all 16 bits: they exceed this white, which
-            # then counts for nothing.
+            # A writer that follows the specification scales samples to all 16 bits: they exceed this white, which
+            # is then ignored.
             white = whites.of_bits(max(content[: 1 if head.is_gray else 3], default=0))
     needed = head.height * (head.width * head.depth * SAMPLES[head.color] + 7) // 8
     limits.check_content(needed, stored, _DEFLATE_RATIO, "the PNG file")
@@ -115,10 +115,10 @@ def _inflate(raw: bytes, most: int) -> bytes:
 
 
 def read_text(kind: bytes, raw: bytes, most: int) -> tuple[str, str]:
-    """Keyword and text of a tEXt, zTXt or iTXt chunk; at most so many bytes of it are unpacked.
+    """Keyword and text of a tEXt, zTXt or iTXt chunk.
 
     Raises:
-        ValueError, IndexError, zlib.error: it is damaged, or unpacks to more.
+        ValueError, IndexError, zlib.error: it is damaged, or unpacks to more than `most` bytes.
     """
     keyword, rest = raw.split(b"\0", 1)
     if kind == b"tEXt":

@@ -1,7 +1,7 @@
 """Write a PNG file from rows that come a few at a time, so that neither the picture nor the file is in memory.
 
-Each row is stored as its difference from what one of PNG's five filters foresees (PNG specification, section 9):
-the one whose differences are least in sum, taken as signed bytes, as section 12.7 advises.
+Each row is stored as its difference from the prediction of one of PNG's five filters (PNG specification, section 9):
+the one whose differences, taken as signed bytes, have the least sum of absolute values, as section 12.7 advises.
 """
 
 import struct
@@ -49,13 +49,13 @@ def write(file: BinaryIO, page: Picture, rows: Rows) -> None:
 
 
 def replace_metadata(file: BinaryIO, page: Picture) -> None:
-    """Put the metadata of `page` in the place of those that `write` has written, which are as long."""
+    """Overwrite the metadata that `write` has written with those of `page`, which must be as long."""
     file.seek(len(SIGNATURE) + HEADER)
     file.write(pngwrite.write_metadata(page))
 
 
 def _packed(page: Picture, rows: Rows) -> Iterator[bytes]:
-    """The packed picture, piece by piece."""
+    """The compressed picture, piece by piece."""
     step = page.bits // 8 * page.samples
     packer = zlib.compressobj(pngwrite.LEVEL)
     above = np.zeros(page.width * step, np.uint8)
@@ -70,7 +70,7 @@ def _packed(page: Picture, rows: Rows) -> Iterator[bytes]:
 
 
 def filtered(rows: Bytes, above: Bytes, step: int) -> Bytes:
-    """Rows (N, L) of bytes as they are packed, (N, 1 + L), the number of its filter in front of each.
+    """Rows (N, L) of bytes as they are compressed, (N, 1 + L): each filtered, behind the number of its filter.
 
     Args:
         rows: samples as they are stored.
@@ -88,7 +88,7 @@ def filtered(rows: Bytes, above: Bytes, step: int) -> Bytes:
 
 
 def _differences(rows: Bytes, above: Bytes, step: int) -> Iterator[Bytes]:
-    """Rows less what each filter foresees: nothing, the left, what is above, the mean of both, Paeth's choice."""
+    """Rows minus the prediction of each filter: zero, left, above, the mean of both, and Paeth's choice."""
     up = np.concatenate([above[np.newaxis], rows[:-1]])
     left, corner = np.zeros_like(rows), np.zeros_like(rows)
     left[:, step:], corner[:, step:] = rows[:, :-step], up[:, :-step]
@@ -100,7 +100,7 @@ def _differences(rows: Bytes, above: Bytes, step: int) -> Iterator[Bytes]:
 
 
 def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
-    """The one of the three neighbors that is nearest to left + up - corner; in doubt the first."""
+    """Of the three neighbors the one nearest to left + up - corner; the first of equals."""
     across, down = up.astype(np.int16) - corner, left.astype(np.int16) - corner
     from_left, from_up, from_corner = np.abs(across), np.abs(down), np.abs(across + down)
     other = np.where(from_up <= from_corner, up, corner)

@@ -1,4 +1,4 @@
-"""Write PNG: 8 and 16 bits, with all metadata that chunks can hold; libpng (through imagecodecs) does the pixels."""
+"""Write PNG: 8 and 16 bits, with all metadata that chunks can hold; libpng (through imagecodecs) encodes the pixels."""
 
 import struct
 import zlib

@@ -1,18 +1,18 @@
-"""What the header of a BMP file says its colors mean (BITMAPV4HEADER and BITMAPV5HEADER); Pillow reads none of it."""
+"""The color space in the header of a BMP file (BITMAPV4HEADER and BITMAPV5HEADER), which Pillow does not read."""
 
 import struct
 
 from nsr_cli.imaging import limits
 
-_HEADER = 14  # bytes of the file before the header that counts its own
+_HEADER = 14  # bytes of the file header, which comes before these
 _V4, _V5 = 108, 124  # bytes of such a header, at least
-_SPACE, _POINTS, _PROFILE = 56, 60, 112  # places in it: which space, its primaries and gammas, a profile
+_SPACE, _POINTS, _PROFILE = 56, 60, 112  # offsets in it: the kind of space, primaries and gammas, a profile
 _POINTS_END = 108
 _CALIBRATED, _EMBEDDED, _LINKED = 0, 0x4D424544, 0x4C494E4B
 
 
 def read(data: bytes) -> tuple[bytes | None, tuple[str, ...]]:
-    """The ICC profile within the file, and the names of what else is left out."""
+    """The ICC profile in the file, and names of other color information that is left out."""
     size = int.from_bytes(data[_HEADER : _HEADER + 4], "little")
     header = data[_HEADER : _HEADER + size]
     if len(header) < _V4:

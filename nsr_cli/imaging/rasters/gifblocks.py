@@ -1,4 +1,4 @@
-"""What a GIF file says of its picture in application extensions: XMP and a color profile; Pillow reads neither.
+"""XMP and the color profile in a GIF file's application extensions, which Pillow does not read.
 
 ! FF 0B │ XMP DataXMP │ the packet as it is │ 01 FF FE … 01 00, which leads any reader of blocks to the end │ 00
 ! FF 0B │ ICCRGBG1012 │ the profile in blocks, each after its length │ 00
@@ -11,7 +11,7 @@ _TAIL = 258  # bytes behind an XMP packet
 
 
 def read(data: bytes) -> dict[str, bytes]:
-    """The packet and the profile under the names that Pillow has for those of other formats; no overlong packet."""
+    """The packet and the profile, under Pillow's names for those of other formats; an overlong packet is left out."""
     found = {}
     for _, start, end in outline.gif_parts(data):
         content = start + len(_HEAD) + len(_XMP)

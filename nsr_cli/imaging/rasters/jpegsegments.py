@@ -1,11 +1,11 @@
-"""Segments of a JPEG file of which nothing is kept, such as content credentials or what FLIR cameras measure."""
+"""Segments of a JPEG file that are not kept, such as content credentials or the measurements of FLIR cameras."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from nsr_cli.imaging.metadata import exif, iptc, unkept, xmp
 
-# Segments of which something is kept or nothing is lost, by how they begin; any begins with nothing.
+# Segments that are kept or whose loss does not matter, by how their content begins; empty bytes mean all of them.
 _READ = {
     "APP0": (b"",),
     "APP1": (exif.PREFIX, b"http://ns.adobe.com/xap/1.0/\0", xmp.EXTENSION_HEAD),
@@ -19,7 +19,7 @@ _OWN_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9 ._:/-]{1,30}")
 
 
 def left_out(segments: Iterable[tuple[str, bytes]]) -> tuple[str, ...]:
-    """What `Metadata.left_out` says of the segments, each with Pillow's name, such as "APP11", and its content."""
+    """Names for `Metadata.left_out` of the segments, given with Pillow's names for them, such as "APP11"."""
     return unkept.content_of("JPEG segment", _unread(segments))
 
 

@@ -60,7 +60,7 @@ def _check_bmp(image: ImageFile.ImageFile, data: bytes) -> None:
         bits = struct.unpack_from("<H", data, 28 if data[14] != 12 else 24)[0]
         limits.check_content(pixels * bits // 8, len(data), 1, "the BMP file")
     elif image.info["compression"] in _BMP_RUNS and pixels > _BMP_SMALL:
-        # A run can also be the rest of a row, or a jump over many: such files are let through while they are small.
+        # A few bytes can also skip the rest of a row, or many rows: such files are let through if they are small.
         limits.check_content(pixels, len(data), _BMP_RATIO, "the BMP file")
 
 
@@ -85,7 +85,7 @@ def decode(data: bytes, kind: str, max_pixels: int) -> Picture:
 
 
 def decode_frames(data: bytes, kind: str, max_pixels: int) -> Iterator[Picture]:
-    """Every frame of an animation, complete pictures of the same size; one picture of other files."""
+    """Every frame of an animation as a complete picture of the same size; the one picture of other files."""
     return (frame for frame, _ in _frames(data, kind, max_pixels))
 
 
@@ -106,7 +106,7 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
             try:
                 _seek(image, index, is_apart=is_apart)
             except EOFError:
-                if kind == "GIF" and index:  # bytes after the last frame look like another
+                if kind == "GIF" and index:  # bytes after the last frame looked like another
                     return
                 raise
             limits.check_size(*image.size, max_pixels)
@@ -125,11 +125,11 @@ def _frames(data: bytes, kind: str, max_pixels: int) -> Iterator[tuple[Picture, 
 
 
 def _seek(image: ImageFile.ImageFile, index: int, *, is_apart: bool) -> None:
-    """Go to a picture. The first frame beside a still picture that stands apart begins on a clear canvas."""
+    """Go to a picture; if a still one stands apart, begin the first frame on a transparent canvas."""
     from PIL import PngImagePlugin
 
     if is_apart and index == 1 and isinstance(image, PngImagePlugin.PngImageFile):
-        image.paste(0, (0, 0, *image.size))  # Pillow would lay the frame over what is never shown
+        image.paste(0, (0, 0, *image.size))  # Pillow would lay the frame over the still picture
         image.seek(index)
         image.blend_op = PngImagePlugin.Blend.OP_SOURCE
     else:
@@ -137,7 +137,7 @@ def _seek(image: ImageFile.ImageFile, index: int, *, is_apart: bool) -> None:
 
 
 def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:
-    """The file without what is too long, notes, and its number of frames if that is known."""
+    """The file without overlong parts, notes about them, and its number of frames, 0 if unknown."""
     if kind == "GIF":
         cut, frames = outline.gif(data)
         return *cut, frames
@@ -149,7 +149,7 @@ def _outlined(data: bytes, kind: str) -> tuple[bytes, tuple[str, ...], int]:
 def samples_of(
     image: Image.Image, icc: bytes | None
 ) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, ...]]:
-    """Pixels (H, W, C), alpha (H, W) or None, and notes, of a loaded image in any 8-bit mode."""
+    """Pixels (H, W, C), alpha (H, W) or None, and notes, from a loaded image in any 8-bit mode."""
     if image.mode == "CMYK":
         pixels, notes = profile.cmyk_to_rgb(np.array(image), icc)
         return pixels, None, notes
@@ -204,7 +204,7 @@ def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: byte
 
 def _texts(image: ImageFile.ImageFile) -> tuple[tuple[str, str], ...]:
     info = image.info
-    comments = [part for name, part in getattr(image, "applist", ()) if name == "COM"]  # of a JPEG file all
+    comments = [part for name, part in getattr(image, "applist", ()) if name == "COM"]  # all of a JPEG
     if not comments and isinstance(info.get("comment"), bytes):
         comments = [info["comment"]]
     texts = tuple(("Comment", _comment(comment)) for comment in comments)
@@ -213,7 +213,7 @@ def _texts(image: ImageFile.ImageFile) -> tuple[tuple[str, str], ...]:
 
 
 def _comment(raw: bytes) -> str:
-    """A comment's text: neither JPEG nor GIF says how it is coded, and older ones are in Latin-1."""
+    """A comment's text: neither JPEG nor GIF states its encoding, and older ones are in Latin-1."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -226,7 +226,7 @@ def _seconds(info: dict[Any, Any]) -> float | None:
 
 
 def _plays(info: dict[Any, Any], kind: str) -> int:
-    """How often an animation is shown, 0 for ever; a GIF says how often it is repeated, or nothing for once."""
+    """How often an animation is shown, 0 for ever; GIF counts repetitions, and says nothing for one showing."""
     number = int(info.get("loop", 0))
     if kind != "GIF":
         return number

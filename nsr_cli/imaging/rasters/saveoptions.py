@@ -1,4 +1,4 @@
-"""What Pillow is told to write beside the pixels of a JPEG, WebP or GIF file: the metadata that the format can hold."""
+"""Pillow's options for writing JPEG, WebP and GIF: quality, and the metadata that the format can hold."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ _MOST_DENSITY = 65_535  # of JFIF
 
 
 def gif(meta: Metadata) -> dict[str, Any]:
-    """Pillow's options for GIF: of all metadata it holds a comment alone."""
+    """Pillow's options for GIF, whose only metadata is a comment."""
     comment = _comment(meta)
     return {"comment": comment} if comment else {}
 
 
 def _comment(meta: Metadata) -> bytes:
-    """All comments, as lines of the one that is written."""
+    """All comments as one, each on its own line."""
     return "\n".join(value for key, value in meta.text if key == "Comment").encode("utf-8", "replace")
 
 
 def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
-    """Pillow's options for JPEG. Chroma is kept whole; what no segment can hold is left out."""
+    """Pillow's options for JPEG. Chroma is not subsampled; metadata that no segment can hold is left out."""
     options: dict[str, Any] = {"quality": quality or JPEG_QUALITY, "subsampling": 0}
     if meta.exif is not None and fits_jpeg_exif(meta.exif):
         options["exif"] = exif.PREFIX + meta.exif
@@ -32,7 +32,7 @@ def jpeg(meta: Metadata, quality: int | None) -> dict[str, Any]:
     if (dpi := density.stated(meta.dpi, "JPEG")) is not None:
         options["dpi"] = tuple(map(round, dpi))
     elif meta.aspect is not None:
-        options["dpi"] = aspect.whole(meta.aspect, _MOST_DENSITY)  # `aspect.into_jpeg` says what it is
+        options["dpi"] = aspect.whole(meta.aspect, _MOST_DENSITY)  # `aspect.into_jpeg` corrects the unit
     comment = _comment(meta)
     if comment and len(comment) <= _SEGMENT:
         options["comment"] = comment
@@ -53,7 +53,7 @@ def fits_jpeg_xmp(packet: str) -> bool:
 
 
 def webp(meta: Metadata, quality: int | None) -> dict[str, Any]:
-    """Pillow's options for WebP: lossless, hidden color included, unless a quality is asked."""
+    """Pillow's options for WebP: lossless, colors under transparent pixels included, unless `quality` is given."""
     options: dict[str, Any] = (
         {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
     )

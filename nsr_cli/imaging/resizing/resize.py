@@ -30,8 +30,8 @@ def resize(array: NDArray[FloatT], height: int, width: int, *, scale: float | No
     """Resize (H, W) or (H, W, C) to exactly `height` x `width`; same float type, not clipped.
 
     The factor of each side is its new length over its old one. With `scale`, both sides use that
-    factor for the kernel and the sampling positions instead, as `imresize(A, scale)` does where
-    the new length is rounded up. Values must be finite. ValueError for an empty size.
+    factor instead, for the kernel and the sampling positions, as `imresize(A, scale)` does even if
+    it rounds the new length up. Values must be finite. ValueError for an empty size.
     """
     if height < 1 or width < 1 or 0 in array.shape:
         raise ValueError(f"cannot resize {array.shape} to {height} x {width}")
@@ -40,7 +40,7 @@ def resize(array: NDArray[FloatT], height: int, width: int, *, scale: float | No
     out = np.empty((height, width, planes.shape[2]), dtype=array.dtype)
     for channel in range(planes.shape[2]):
         plane = np.ascontiguousarray(planes[..., channel])
-        # The side with the smaller factor first: less work for the second pass.
+        # The side with the smaller factor first, which leaves less work for the second pass.
         for axis in (0, 1) if factors[0] <= factors[1] else (1, 0):
             plane = _resize_axis(plane, (height, width)[axis], factors[axis], axis)
         out[..., channel] = plane
@@ -78,7 +78,7 @@ def _resize_axis(plane: NDArray[FloatT], length: int, factor: float, axis: int) 
 def block_matrix(
     indices: NDArray[np.int64], weights: NDArray[np.float64], dtype: Any
 ) -> tuple[int, NDArray[Any]]:
-    """Dense (outputs, support) matrix of some rows of `contributions`, and where its support starts."""
+    """Where the support of some rows of `contributions` starts, and their dense matrix (outputs, support)."""
     low = int(indices.min())
     matrix = np.zeros((len(indices), int(indices.max()) - low + 1))
     # Mirrored taps can name one input sample twice, so their weights are added, not assigned.
@@ -91,13 +91,12 @@ def contributions(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Which input samples make each output sample: indices and weights, both (length_out - start, taps).
 
-    Output samples before `start` are left out.
-
-    Weights are float64 and sum to 1 in each row; indices are already mirrored into 0..length_in-1.
+    Output samples before `start` are left out. Weights are float64 and sum to 1 in each row; indices are
+    already mirrored into 0..length_in-1.
     """
     stretch = min(factor, 1.0)
     reach = _TAPS / stretch
-    # In input samples, whose centers are at integers.
+    # Positions in units of input samples, whose centers are at integers.
     centers = (np.arange(start, length_out) + 0.5) / factor - 0.5
     taps = int(np.ceil(reach)) + 2
     positions = np.floor(centers - reach / 2).astype(np.int64)[:, np.newaxis] + np.arange(taps)

@@ -1,7 +1,7 @@
 """Bicubic resizing of some rows of a picture, from no more of its rows than they need.
 
-The result is what `resize` gives for the whole picture. For rows that start at a multiple of `BLOCK`, the very
-same matrices are multiplied.
+The result is what `resize` gives for the whole picture. For rows that start at a multiple of `BLOCK`, even the
+matrix products are the same.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from nsr_cli.imaging.resizing.resize import BLOCK, block_matrix, contributions, 
 
 
 def support(top: int, bottom: int, height_in: int, height: int) -> tuple[int, int]:
-    """The input rows, first and behind the last, from which output rows top…bottom of `height` are made."""
+    """The input rows, from first to one past the last, from which output rows top…bottom of `height` are made."""
     if height == height_in:
         return top, bottom
     indices, _ = contributions(height_in, bottom, height / height_in, top)

@@ -11,9 +11,9 @@ from nsr_cli.imaging.tiff import tags as tifftags
 from nsr_cli.imaging.tiff import write as tiffwrite
 
 TILE = 256
-"""Pixels of a side of a tile, and rows that are asked for at a time."""
+"""The side of a tile in pixels, and how many rows are asked for at a time."""
 
-_BUFFER = 1 << 24  # bytes of tiles that are packed at the same time
+_BUFFER = 1 << 24  # bytes of tiles that are compressed at the same time
 
 Rows = Callable[[int, int], NDArray[Any]]
 
@@ -21,7 +21,7 @@ Rows = Callable[[int, int], NDArray[Any]]
 def hollow(
     width: int, height: int, channels: int, dtype: Any, *, alpha: bool = False, **about: Any
 ) -> Picture:
-    """A `Picture` that takes no memory, to say what one is like whose rows are elsewhere; `about` as for Picture."""
+    """A `Picture` whose pixels take no memory, to describe one whose rows are elsewhere; `about` as for Picture."""
     black = np.zeros((1, 1, 1), dtype)
     cover = np.broadcast_to(black[0], (height, width)) if alpha else None
     return Picture(np.broadcast_to(black, (height, width, channels)), cover, **about)
@@ -32,14 +32,14 @@ def write(file: BinaryIO, pages: Iterable[tuple[Picture, Rows]], samples_bytes: 
 
     Args:
         file: open for reading and writing.
-        pages: of each the size, type and metadata, in a picture whose pixels are not looked at; and its rows: given
-            top and bottom, these rows as they are to be stored, (rows, width, samples) with alpha last, asked for
-            from top to bottom. A page is asked for when those before it are written.
+        pages: for each, a picture that gives its size, type and metadata (its pixels are not looked at), and a
+            callable that, given top and bottom, returns these rows as they are to be stored, (rows, width, samples)
+            with alpha last. Rows are asked for from top to bottom, and a page only after the one before is written.
         samples_bytes: of all pages together, which decides about BigTIFF.
     """
     import tifffile
 
-    named = tifffile.FileHandle(file, name="result.tif")  # asks for the name of one that has none otherwise
+    named = tifffile.FileHandle(file, name="result.tif")  # tifffile wants a name, which `file` may not have
     children = []
     with tifffile.TiffWriter(named, bigtiff=samples_bytes > tiffwrite.CLASSIC_LIMIT, byteorder="<") as writer:
         for page, rows in pages:
@@ -63,12 +63,12 @@ def _tiles(page: Picture, rows: Rows) -> Iterator[NDArray[Any]]:
         for left in range(0, page.width, TILE):
             tile = band[:, left : left + TILE]
             missing = ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1]), (0, 0))
-            # Repeating the edge packs better than a step to zero.
+            # A repeated edge compresses better than a step to zero.
             yield tile if tile.shape[:2] == (TILE, TILE) else np.pad(tile, missing, mode="edge")
 
 
 def replace_text(file: BinaryIO, old: bytes, new: bytes) -> int:
-    """Put `new` in the place of every `old`, which is as long; returns how many there were."""
+    """Replace every `old` by `new`, which must be as long; returns how many there were."""
     if len(old) != len(new):
         raise ValueError("a text in a file can only be replaced by one of its length")
     start, kept, count = 0, b"", 0
@@ -82,5 +82,5 @@ def replace_text(file: BinaryIO, old: bytes, new: bytes) -> int:
             count += 1
             place = seen.find(old, place + len(old))
         start = file.seek(first + len(seen))
-        kept = seen[max(0, len(seen) - len(old) + 1) :]  # too short to be found again
+        kept = seen[max(0, len(seen) - len(old) + 1) :]  # `old` may continue in the next block
     return count

@@ -1,4 +1,4 @@
-"""Camera raw files: most are TIFF files whose pages are previews, and not the picture that was taken."""
+"""Camera raw files: most are TIFF files whose readable pages are only previews of the picture that was taken."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,15 +9,15 @@ from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Layout, directories, entries
 
 _COLOR, _SUBDIRECTORIES = 262, 330
-# One color a pixel through a filter, and linear: only raw files have them (DNG 1.7).
+# Color filter array and linear raw: color kinds of raw files alone (DNG 1.7).
 _AS_MEASURED = (32803, 34892)
-_CANON = slice(8, 10)  # of a CR2 file; its raw page says nothing of colors
-# That are looked at: real files have no more, and each may have thousands of tags.
+_CANON = slice(8, 10)  # where the mark of a CR2 file is, whose raw page states no color kind
+# Directories to look at: real files have no more, and each may have thousands of tags.
 _MOST_PAGES, _MOST_BELOW = 4, 8
 
 
 def refuse(data: Readable) -> None:
-    """DecodeError for a TIFF file that holds what a camera measured. Previews restored in its place would look done."""
+    """DecodeError for a TIFF file with raw camera data: a restored preview would pass for the picture."""
     if _is_raw(data):
         raise DecodeError(
             "it is a camera raw file, of which only previews can be read here; develop it to TIFF first"
@@ -33,7 +33,7 @@ def _is_raw(data: Readable) -> bool:
 
 
 def _colors(data: Readable, layout: Layout) -> Iterator[int | None]:
-    """The color kind of every page and of the pages below it; ends where the file is damaged, as others will say."""
+    """The color kind of every page and of the pages below it, up to the first damage, which is reported elsewhere."""
     with suppress(DirectoryError):
         for place in islice(directories(data, layout), _MOST_PAGES):
             below: list[int] = []

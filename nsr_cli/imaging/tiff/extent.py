@@ -1,4 +1,4 @@
-"""Where a TIFF file ends: it does not say so, but all that belongs to it is known to its directories."""
+"""Where a TIFF file ends: it does not state that, but its directories refer to everything in it."""
 
 import struct
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import numpy as np
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
 
-_PARTS = ((273, 279), (324, 325), (513, 514))  # places and lengths: of strips, of tiles, of a thumbnail
-# Of directories below a page: smaller copies, EXIF, GPS, interoperability.
+_PARTS = ((273, 279), (324, 325), (513, 514))  # tags: positions and lengths of strips, tiles, a thumbnail
+# Tags that point to directories below a page: smaller copies, EXIF, GPS, interoperability.
 _BELOW = (330, 34665, 34853, 40965)
 _UNSIGNED = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 _MOST_BELOW = 1 << 16  # directories that are looked at, so that none leads in circles
 
 
 def end_of(data: Readable) -> int | None:
-    """The end of the last value, directory or part of the picture in a TIFF file; None if damaged or without any."""
+    """Where the last value, directory or part of the picture in a TIFF file ends; None if it is damaged or empty."""
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(data)
         waiting, seen, end = list(directories(data, layout)), set[int](), 0

@@ -1,7 +1,7 @@
 """Which pages of a TIFF file are pictures, and which kinds of them are read.
 
-The reader asks this of the pages that tifffile has found, and a plan of the directories alone, so both refuse a file in
-the same words.
+The reader checks the pages that tifffile has found, and planning the directories alone, so both refuse a file in the
+same words.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ FAX = {2: 1e6, 3: 1e6, 4: 1e6}  # one bit a pixel, lines can repeat at no cost
 JPEG = 7
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
 COLORS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3}
-"""Color spaces that are read, and the samples of a pixel that each one takes."""
+"""Color spaces that are read, and how many samples a pixel has in each."""
 
 _NAMES = {
     6: "old-style JPEG",
@@ -37,7 +37,7 @@ _NAMES = {
 _COLOR_NAMES = {8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL", 32845: "LogLuv"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUBFILE, _BITS, _COMPRESSION, _COLOR, _SAMPLES, _FORMAT = 254, 258, 259, 262, 277, 339
-# NumPy's letter for each SampleFormat (what is not said counts as whole numbers), and the bits that it may have.
+# NumPy's letter for each SampleFormat ("undefined" is taken for unsigned integers), and the bits that it may have.
 _LETTERS = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
 _WIDTHS = {
     "u": (*range(1, 33), 64),
@@ -49,13 +49,13 @@ _MOST_SAMPLES = 32  # of a pixel
 
 _Page = TypeVar("_Page")
 Bits = int | tuple[int, ...]
-"""Bits of a sample, or of each of them where they differ."""
+"""Bits of every sample, or of each one where they differ."""
 
 
 def pictures(pages: Iterable[tuple[_Page, int]]) -> Iterator[_Page]:
-    """Of pages and their NewSubfileType those that are pictures of their own; thumbnails and masks are passed over.
+    """Those pages, each given with its NewSubfileType, that are pictures of their own: no thumbnails and masks.
 
-    Where there is nothing else, the first that calls itself a smaller copy is one: other programs show it too.
+    If there are only these, the first page that calls itself a smaller copy is the picture, as in other programs.
     """
     smaller: list[_Page] = []
     found = False
@@ -72,7 +72,7 @@ def pictures(pages: Iterable[tuple[_Page, int]]) -> Iterator[_Page]:
 def check(
     compression: int, color: int, samples: int, bits: Bits, dtype: "np.dtype[np.generic] | None"
 ) -> None:
-    """DecodeError for a page whose kind is not read; `dtype` is that of its samples, None if there is none."""
+    """DecodeError for a page of a kind that is not read; `dtype` is that of its samples, None if NumPy has none."""
     if compression not in RATIOS and compression not in FAX:
         name = _NAMES.get(compression, f"number {compression}")
         raise DecodeError(f"TIFF compression {name} is not supported; save it without compression or as LZW")
@@ -94,9 +94,9 @@ def check(
 
 
 def check_file(data: Readable) -> None:
-    """DecodeError for a TIFF file that has no picture, or one whose kind is not read, as far as directories tell.
+    """DecodeError for a TIFF file without a picture, or with one of a kind that is not read, judged by directories.
 
-    Of damage nothing is said: the decoder does that.
+    Damage is not reported here: the decoder does that.
     """
     try:
         layout = Layout.of(data)
@@ -110,7 +110,7 @@ def check_file(data: Readable) -> None:
 
 
 def subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
-    """Where the directories of a file are, as many as are read, and the NewSubfileType of each."""
+    """Position and NewSubfileType of each directory of a file, up to as many as are read."""
     for place in islice(ifd.directories(data, layout), MOST_PICTURES):
         found = (entry for entry in ifd.entries(data, place, layout) if entry.tag == _SUBFILE)
         entry = next(found, None)
@@ -131,12 +131,12 @@ def _check_directory(data: Readable, layout: Layout, place: int) -> None:
 
 
 def _first(data: Readable, layout: Layout, entry: Entry | None, default: int) -> int | None:
-    """The number of a tag; None if it is none."""
+    """The first number of a tag, `default` without the tag; None if it is not an unsigned integer."""
     return default if entry is None else entry.integer(data, layout)
 
 
 def _alike(data: Readable, layout: Layout, entry: Entry | None, samples: int | None) -> Bits | None:
-    """The number that a tag has for every sample, or all of them where they differ; 1 without the tag."""
+    """The number that a tag states for all samples, or each one's where they differ; 1 without the tag."""
     if entry is None:
         return 1
     if entry.kind != 3 or samples is None:
@@ -148,7 +148,7 @@ def _alike(data: Readable, layout: Layout, entry: Entry | None, samples: int | N
 
 
 def _dtype(form: int, bits: Bits) -> "np.dtype[np.generic] | None":
-    """What NumPy holds samples of a SampleFormat in, as tifffile reads them."""
+    """The type in which tifffile returns samples of a SampleFormat; None if there is none."""
     letter = _LETTERS.get(form, "")
     if not isinstance(bits, int) or bits not in _WIDTHS.get(letter, ()):
         return None

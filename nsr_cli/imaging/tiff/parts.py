@@ -3,8 +3,8 @@
     large file ── directories, read here byte by byte ──▶ Parts of each page
     Parts.cut(rows) ── the strips or tiles of these rows, as they are stored ──▶ small file ──▶ `read.decode`
 
-Nothing is unpacked here. The small file goes the way of any stranger's file, with all its checks and wherever
-that is done, and gives the very samples that the large one would.
+Nothing is decompressed here. The small file is decoded like any other untrusted file, with all checks and in the same
+process, and gives exactly the samples that the large one would.
 """
 
 import itertools
@@ -25,12 +25,12 @@ _PALETTE = 3  # a color space
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
-# What the decoder has to know besides places and sizes: fill order, fax options, predictor, palette, extra
+# Tags that the decoder needs besides positions and sizes: fill order, fax options, predictor, palette, extra
 # samples, sample format, JPEG tables, YCbCr, and the profile, by which CMYK becomes RGB.
 _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
 _MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
-_MOST_PARTS = 1 << 22  # of all pages: many may point to the same table
-_MOST_VALUE = 1 << 26  # bytes of a tag that goes into every small file
+_MOST_PARTS = 1 << 22  # of all pages together: many may share one table of positions
+_MOST_VALUE = 1 << 26  # bytes of a tag that is copied into every small file
 _MOST_SAMPLES = 32
 
 
@@ -41,17 +41,17 @@ class Parts:
     data: Readable
     layout: Layout
     place: int
-    """Where the directory is."""
+    """The position of its directory."""
     width: int
     height: int
     samples: int
-    """Values for a pixel."""
+    """Samples of a pixel."""
     bits: int
     compression: int
     color: int
     """TIFF's number of the color space."""
     rows: int
-    """Rows of pixels in a strip or tile; any number can be cut from strips without compression."""
+    """Rows of pixels in a strip or tile."""
     tile: tuple[int, int] | None
     """Width and height of a tile; None for strips."""
     planes: int
@@ -60,17 +60,17 @@ class Parts:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the samples are stored row by row."""
+        """Whether it has strips without compression, from which any rows can be cut."""
         return self.tile is None and self.compression == 1
 
     @property
     def is_palette(self) -> bool:
-        """Whether samples are places in a table of colors."""
+        """Whether samples are indices into a palette."""
         return self.color == _PALETTE
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row of the picture once unpacked."""
+        """Bytes of an uncompressed row of the picture."""
         return self.planes * self._plane_row
 
     @property
@@ -78,13 +78,13 @@ class Parts:
         return -(-self.width * (self.samples // self.planes) * self.bits // 8)
 
     def whole(self, top: int, bottom: int) -> tuple[int, int]:
-        """The rows that have to be read to get rows top…bottom."""
+        """The rows that must be read to get rows top…bottom: those of whole strips or tiles."""
         if self.is_plain:
             return top, bottom
         return top // self.rows * self.rows, min(-(-bottom // self.rows) * self.rows, self.height)
 
     def cut(self, top: int, bottom: int) -> bytes:
-        """A TIFF file of rows top…bottom, which are as `whole` gives them."""
+        """A TIFF file of rows top…bottom, which `whole` must have returned."""
         parts = self._rows_of_strips(top, bottom) if self.is_plain else self._segments(top, bottom)
         numbers = {_WIDTH: [self.width], _HEIGHT: [bottom - top], _KIND: [0]}
         if self.tile is None:
@@ -109,7 +109,7 @@ class Parts:
         return [self._read(int(self.offsets[i]), int(self.counts[i])) for i in places]
 
     def _rows_of_strips(self, top: int, bottom: int) -> list[bytes]:
-        """The rows of each plane in one piece."""
+        """Rows top…bottom of each plane, in one piece a plane."""
         down, found = -(-self.height // self.rows), []
         for plane in range(self.planes):
             pieces = []
@@ -129,7 +129,7 @@ class Parts:
 
 
 def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
-    """The parts of every page of a TIFF file; empty if there is one that is built in some other way.
+    """The parts of every page of a TIFF file; empty if one of them has a structure that is not supported here.
 
     Raises:
         DecodeError: it is damaged, a camera raw file, or one of its pictures is too large.
@@ -151,7 +151,7 @@ def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
 
 
 def _subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
-    """Where the directories are, and what each page calls itself."""
+    """Position and NewSubfileType of each directory."""
     for count, place in enumerate(directories(data, layout), 1):
         kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
         yield place, 0 if count > _MOST_SMALLER else kind or 0
@@ -195,7 +195,7 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
 
 
 def _is_whole(parts: Parts) -> bool:
-    """Whether every part is there. What is not goes to the ordinary reader, which says what is wrong."""
+    """Whether every part is there; if not, the ordinary reader says what is wrong."""
     across = 1 if parts.tile is None else -(-parts.width // parts.tile[0])
     needed = across * -(-parts.height // parts.rows) * parts.planes
     if len(parts.offsets) < needed or len(parts.offsets) != len(parts.counts) or not parts.bits:
@@ -215,7 +215,7 @@ def _is_whole(parts: Parts) -> bool:
 
 
 def _number(data: Readable, entry: Entry, layout: Layout) -> int | None:
-    """The first of the unsigned integers of a tag, alone: a tag may claim most of the file."""
+    """The first unsigned integer of a tag. No others are read: they may claim most of the file."""
     found = _numbers(data, replace(entry, count=min(entry.count, 1)), layout)
     return int(found[0]) if len(found) else None
 

@@ -1,8 +1,8 @@
 """Read TIFF: 1 to 16 bits and floating point, strips and tiles, every page, through tifffile.
 
-A TIFF header can claim anything in a few bytes, so `_check` compares what a page claims with the limit
-and with what the file holds before tifffile allocates for it, and only compressions whose unpacked
-size is bounded by the page's own size are let through.
+A TIFF header can claim anything in a few bytes, so before tifffile allocates memory for a page, `_check`
+compares its claims with the limit and with what the file holds. Only compressions are accepted whose
+unpacked size is bounded by the page's own size.
 """
 
 import io
@@ -36,7 +36,7 @@ _NUMBERS = (
 
 
 def decode(data: bytes, max_pixels: int, *, is_part: bool = False) -> Picture:
-    """The first page, which says how many there are; `is_part` as for `rebuild.finish`."""
+    """The first page; its `first_of` says how many there are. `is_part` as for `rebuild.finish`."""
     picture, total = next(_pages(data, max_pixels, is_part=is_part))
     return replace(picture, first_of=total)
 
@@ -55,7 +55,7 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
         first = next(found, None)
         if first is None:
             raise DecodeError("the TIFF file has no picture")
-        _check(first, data, max_pixels)  # before thousands of others are read for nothing
+        _check(first, data, max_pixels)  # before the directories of thousands of others are read for nothing
         pages = [first, *found]
         behind = stacks.slices_behind(data, int(first.offset)) if len(pages) == 1 else 0
         for page in pages:
@@ -64,7 +64,7 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
 
 
 def _subfiles(file: Any) -> Iterator[tuple[Any, int]]:
-    """The pages of a file, and what each one calls itself."""
+    """The pages of a file with their NewSubfileType."""
     seen: set[int] = set()
     for page in file.pages:
         if page.offset in seen:
@@ -105,7 +105,7 @@ def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> 
 
 def _check(page: Any, data: bytes, max_pixels: int) -> None:
     """DecodeError for a page that is not supported, too large, or not whole."""
-    for name in _NUMBERS:  # tifffile hands on what a tag holds, be it a text
+    for name in _NUMBERS:  # tifffile returns whatever a tag holds, even text
         if not isinstance(getattr(page, name), Real):
             raise DecodeError(f"the TIFF file is damaged: its {name} is not a number")
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
@@ -118,7 +118,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     tile = (width, int(page.rowsperstrip) if not page.is_tiled else 0)
     if page.is_tiled:
         tile = (int(page.tilewidth), int(page.tilelength))
-        # Small pictures are stored in whole tiles, which may be larger than they are.
+        # A small picture may be stored in a tile that is larger than itself.
         if min(tile) < 1 or tile[0] * tile[1] > max(width * height, _LARGEST_TILE):
             raise DecodeError(
                 f"the TIFF file claims tiles of {tile[0]}×{tile[1]} for {width}×{height} pixels"
@@ -127,7 +127,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
 
 
 def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[int, int, int]) -> None:
-    """DecodeError if a strip or tile is missing or cut off, or is a JPEG without an end or larger than its place."""
+    """DecodeError if a strip or tile is missing or cut off, or is a JPEG without its end or larger than its place."""
     offsets, counts = page.dataoffsets, page.databytecounts
     width, height, samples = size
     columns = -(-width // tile[0]) if page.is_tiled else 1
@@ -157,7 +157,7 @@ def _check_segments(page: Any, data: bytes, tile: tuple[int, int], size: tuple[i
 
 
 def _whole_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Samples of fewer bits than their type; scaled to all of it."""
+    """Samples with fewer bits than their type, scaled to its whole range."""
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8)
     if np.issubdtype(samples.dtype, np.floating) or bits == samples.dtype.itemsize * 8:
@@ -169,7 +169,7 @@ def _whole_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
 def _alpha(
     page: Any, samples: NDArray[Any], colors: int
 ) -> tuple[NDArray[Any] | None, bool, tuple[str, ...]]:
-    """Transparency, whether colors are multiplied by it, and a note about other extra samples."""
+    """Alpha, whether colors are premultiplied by it, and a note about other extra samples."""
     extra = samples.shape[2] - colors
     kinds = [int(kind) for kind in page.extrasamples][:extra]
     place = next((i for i, kind in enumerate(kinds) if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
@@ -183,7 +183,7 @@ def _alpha(
 
 
 def unpremultiply(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Colors (H, W, C) divided by their coverage (H, W); fully transparent pixels stay as they are."""
+    """Premultiplied colors (H, W, C) divided by alpha (H, W); fully transparent pixels stay as they are."""
     peak = 1.0 if np.issubdtype(pixels.dtype, np.floating) else float(np.iinfo(pixels.dtype).max)
     coverage = np.where(alpha > 0, alpha, peak).astype(np.float32)[..., np.newaxis] / np.float32(peak)
     color = pixels.astype(np.float32) / coverage
@@ -191,7 +191,7 @@ def unpremultiply(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def _to_color(page: Any, samples: NDArray[Any], icc: bytes | None) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Gray or RGB pixels of a page's color samples."""
+    """A page's color samples as gray or RGB pixels, with notes."""
     photometric = int(page.photometric)
     if photometric == SEPARATED:
         return profile.cmyk_to_rgb(samples, icc)

@@ -1,7 +1,7 @@
 """TIFF tags that hold metadata: to and from `Metadata`.
 
-The EXIF and GPS directories of a picture become directories of the TIFF file, and the reverse. tifffile
-does not write them, so it writes private tags in their place, and `attach` appends the directories and
+The EXIF and GPS directories of a picture become directories of the TIFF file, and vice versa. tifffile
+cannot write them, so it writes private tags in their place, and `attach` appends the directories and
 turns those tags into pointers to them.
 """
 
@@ -25,7 +25,7 @@ _RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 _RATINGS = (18246, 18249)
 _WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywords, subject
 _COLORS = (318, 319)  # white point and primaries: samples keep their meaning
-_TRANSFER = 301  # as long as samples have values: too long for EXIF, and wrong for other samples
+_TRANSFER = 301  # a table with an entry for each sample value: too long for EXIF, and wrong for another depth
 _MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
 _SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
 _KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
@@ -35,7 +35,7 @@ _SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
 _BYTES = 7
 _LONG, _LONG8 = 4, 16
-# Of what says how samples are stored or printed, and of what is read, nothing is lost.
+# Tags about how samples are stored or printed, whose loss does not matter.
 _OF_STORAGE = frozenset((
     *range(254, 260), *range(262, 267), *range(273, 285), *range(288, 291), 292, 293, 296, 317, *range(320, 329),
     330, 332, 334, 336, *range(338, 342), 347, *range(512, 522), *range(529, 533), 32996, 32997, 59932,
@@ -43,9 +43,9 @@ _OF_STORAGE = frozenset((
 _READ = geotiff.TAGS.union(
     (ICC, XMP, IPTC, PHOTOSHOP, LAYERS, _TRANSFER), _RESOLUTION_TAGS, _KEPT, _PLACEHOLDERS.values()
 )
-_RATIONALS = {5: "I", 10: "i"}  # types of fractions, and what their two numbers are
+_RATIONALS = {5: "I", 10: "i"}  # types of fractions, and the `struct` format of their two numbers
 
-_Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, once a file
+_Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count, value, write once
 
 
 def read(data: Readable, place: int) -> tuple[Metadata, int]:
@@ -80,7 +80,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
 
 
 def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
-    """What no result holds of a page: the content of private and rare tags, such as a microscope's."""
+    """Names of a page's private and rare tags, such as a microscope's, which no result keeps."""
     return unkept.content_of("TIFF tag", map(str, sorted(found.keys() - _OF_STORAGE - _READ)))
 
 
@@ -102,7 +102,7 @@ def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tu
 def _geo(
     data: Readable, found: dict[int, ifd.Entry], values: list[Value], turn: int
 ) -> tuple[bytes | None, tuple[str, ...]]:
-    """The GeoTIFF tags of a page, which do not hold once it is turned, and what is left out of them."""
+    """The GeoTIFF tags of a page; None once it is turned, since they do not hold then, with their name."""
     sides = (found[tag].integer(data, Layout.of(data)) if tag in found else None for tag in _SIDES)
     geo = geotiff.pack(values, *(side or 0 for side in sides))
     return (None, (geotiff.NAME,)) if geo is not None and turn != 1 else (geo, ())
@@ -116,25 +116,25 @@ def too_long(data: Readable, place: int) -> tuple[str, ...]:
 
 
 def _is_kept(value: Value) -> bool:
-    """Whether a tag goes on to the output. tifffile and ImageJ describe the array they wrote, which no result is."""
+    """Whether a result keeps a tag. Descriptions by tifffile and ImageJ are of the array they wrote, not the result."""
     of_array = value.data.startswith(b'{"shape":') or stacks.is_imagej(value.data)
     return value.tag in _KEPT and not (value.tag == DESCRIPTION and of_array)
 
 
 def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
-    """A sub-directory; empty if there is none or it is damaged."""
+    """The values of a subdirectory; empty if there is none or it is damaged."""
     start = pointer.integer(data, layout) if pointer else None
     if not start:
         return []
     try:
-        # Its own directory is not rebuilt: the pointer would dangle.
+        # The interoperability directory is not rebuilt, so the pointer to it would dangle.
         return [v for v in exif.read_directory(data, start, layout) if v.tag != exif.INTEROPERABILITY]
     except ifd.DirectoryError:
         return []
 
 
 def _is_adobe_rgb(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> bool:
-    """Whether the EXIF directory of a page says so in a directory of its own, which is not kept."""
+    """Whether the interoperability directory, which is not kept, says that the colors are Adobe RGB."""
     start = pointer.integer(data, layout) if pointer else None
     with suppress(ifd.DirectoryError):
         return bool(start) and exif.has_adobe_index(data, ifd.entries(data, start or 0, layout), layout)
@@ -160,7 +160,7 @@ def write(picture: Picture) -> tuple[list[_Extra], list[list[Value]]]:
 
 
 def _extra(value: Value) -> _Extra:
-    """A tag as tifffile wants it, which counts rational numbers in packed data twice."""
+    """A tag as tifffile wants it: fractions as tuples, since it counts them twice in bytes."""
     data: bytes | tuple[int, ...] = value.data
     if value.kind in _RATIONALS:
         data = struct.unpack(f"<{2 * value.count}{_RATIONALS[value.kind]}", value.data)
@@ -180,7 +180,7 @@ def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Va
 def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
     """Append the directories of each page to the little-endian TIFF file that `file` holds, and point to them.
 
-    Both kinds of TIFF file are known; `file` is open for reading and writing.
+    It may be a BigTIFF; `file` is open for reading and writing.
     """
     file.seek(0)
     layout = Layout.of(start := file.read(16))

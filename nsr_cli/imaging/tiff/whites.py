@@ -10,20 +10,20 @@ from nsr_cli.imaging.tiff.kinds import PALETTE, SEPARATED
 from nsr_cli.imaging.whites import FULL, of_bits
 
 _MAX_SAMPLE, _DESCRIPTION = 281, 270
-_HEAD = 4096  # bytes of a description in which OME-XML says what its pixels are like
+_HEAD = 4096  # bytes at the start of a description in which OME-XML describes its pixels
 _SIGNIFICANT = re.compile(rb"""<(?:\w+:)?Pixels\s[^>]*?\sSignificantBits=["'](\d{1,2})["']""")
 
 
 def stated_white(data: Readable, place: int, bits: int, color: int) -> int | None:
     """White that the directory at `place` states: its MaxSampleValue, or OME-XML's SignificantBits.
 
-    MaxSampleValue may also be the greatest of the samples: it counts where it is that of so many bits.
+    Some writers store the greatest sample as MaxSampleValue, so it counts only if it is the maximum of some depth.
 
     Args:
         data: the file.
         place: where the directory is.
-        bits: of a sample; fewer than 16 were scaled to all of them.
-        color: TIFF's number of the color space; palettes and inks have all 16 bits too.
+        bits: bits of a sample; fewer than 16 were scaled to the whole range, so white is 65535.
+        color: TIFF's number of the color space; palettes and inks use the whole range too.
     """
     if bits != 16 or color in (PALETTE, SEPARATED):
         return FULL

@@ -1,4 +1,4 @@
-"""Write TIFF: 8 and 16 bits and floating point, any number of pages, deflate without loss."""
+"""Write TIFF: 8 and 16 bits and floating point, any number of pages, compressed with deflate."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -13,21 +13,21 @@ from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.tiff import tags as tifftags
 
 CLASSIC_LIMIT = 4_000_000_000
-"""Bytes of samples up to which a file is an ordinary TIFF, whose positions have 32 bits."""
+"""Bytes of samples up to which a file is an ordinary TIFF, with positions of 32 bits."""
 
 _UNASSOCIATED = "unassalpha"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed(Picture):
-    """A page whose samples are packed already; its pixels only say what they are like, and take no memory."""
+    """A page whose samples are compressed already; its `pixels` only have the shape and type, and take no memory."""
 
     parts: list[bytes] = field(default_factory=list)
-    """The strips of the file, in order; `write` and `encode` take them away."""
+    """The strips of the file, in order; `write` and `encode` remove them as they are written."""
 
 
 def pack(picture: Picture) -> Packed:
-    """A page as `encode` will store it, so that its pixels can be let go of before the other pages are there."""
+    """A page as `encode` will store it, so that its pixels can be freed before other pages are ready."""
     import tifffile
 
     file = io.BytesIO()
@@ -48,9 +48,9 @@ def pack(picture: Picture) -> Packed:
 
 
 def encode(pictures: Iterable[Picture]) -> bytes:
-    """A TIFF file with one page for each picture, in order; it is the same whether they are `Packed` or not.
+    """A TIFF file with one page for each picture, in order; the same bytes whether they are `Packed` or not.
 
-    Files that may pass 4 GB are BigTIFF.
+    A file that may exceed 4 GB is a BigTIFF.
     """
     stored = io.BytesIO()
     write(stored, pictures)
@@ -62,7 +62,7 @@ def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
     import tifffile
 
     pages = list(pictures)
-    named = tifffile.FileHandle(file, name="result.tif")  # asks for the name of one that has none otherwise
+    named = tifffile.FileHandle(file, name="result.tif")  # tifffile wants a name, which `file` may not have
     big = sum(samples_bytes(page) for page in pages) > CLASSIC_LIMIT
     children = []
     with tifffile.TiffWriter(named, bigtiff=big, byteorder="<") as writer:
@@ -83,7 +83,7 @@ def samples_bytes(picture: Picture) -> int:
 
 
 def as_stored(picture: Picture) -> NDArray[Any]:
-    """(H, W) or (H, W, S) with alpha last; float samples in the range of the file they came from."""
+    """The samples to store, (H, W) or (H, W, S) with alpha last; float ones in the range of the file they came from."""
     pixels, alpha = picture.pixels, picture.alpha
     if picture.is_float and picture.span != (0.0, 1.0):
         black, white = (np.float32(value) for value in picture.span)
@@ -95,20 +95,20 @@ def as_stored(picture: Picture) -> NDArray[Any]:
 
 
 def stored_shape(picture: Picture) -> tuple[int, ...]:
-    """(H, W) or (H, W, S): the shape that `as_stored` gives."""
+    """The shape of `as_stored`, (H, W) or (H, W, S)."""
     size = (picture.height, picture.width)
     return (*size, picture.samples) if picture.samples > 1 else size
 
 
 def _taken(parts: list[bytes]) -> Iterator[bytes]:
-    """The parts in order, each of which is let go of."""
+    """The parts in order, each removed from the list to free it."""
     parts.reverse()
     while parts:
         yield parts.pop()
 
 
 def options(picture: Picture) -> dict[str, Any]:
-    """What tifffile has to be told about a picture, whatever its samples are."""
+    """tifffile's options for a picture, which do not depend on its sample values."""
     found: dict[str, Any] = {
         "photometric": "minisblack" if picture.is_gray else "rgb",
         "compression": "zlib",
