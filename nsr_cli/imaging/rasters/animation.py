@@ -9,24 +9,24 @@ import numpy as np
 from nsr_cli.imaging.metadata import sizes
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import write as pngwrite
-from nsr_cli.imaging.png.chunks import SIGNATURE
+from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.imaging.rasters import saveoptions, write
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
 _FRAMES_ALONE = FORMATS - {"PNG"}
-_FRAME_SECONDS = 0.1  # where a frame does not say
-_MOST_PLAYS = 65_535  # that GIF and WebP can count
+_FRAME_SECONDS = 0.1  # for a frame that states no duration
+_MOST_PLAYS = 65_535  # the greatest number in GIF and WebP
 
 
 def shown(pictures: Sequence[Picture], kind: str) -> Sequence[Picture]:
-    """The pictures without the still one beside the frames, where a format has no place for it but among the frames."""
+    """The pictures without a still one beside the frames, unless the format can hold it apart from them."""
     return pictures[1:] if kind in _FRAMES_ALONE and len(pictures) > 1 and pictures[0].is_apart else pictures
 
 
 def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
-    """An animation of 8-bit frames of one size; the metadata is that of the first frame, without `plays` for ever.
+    """An animation of 8-bit frames of one size with the metadata of the first; without `plays` it loops for ever.
 
-    Of a PNG the first may stand apart from the frames.
+    In a PNG the first picture may stand apart from the frames.
     """
     first, lasting = frames[0], frames[1:] if frames[0].is_apart else frames
     images = [write.image_of(frame) for frame in _alike(frames)]
@@ -45,20 +45,20 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
         options["default_image"] = first.is_apart
     stored = write.save(images[0], kind, **options)
     if kind == "PNG":
-        end_of_header = len(SIGNATURE) + 25
+        end_of_header = len(SIGNATURE) + HEADER
         return stored[:end_of_header] + pngwrite.write_metadata(first) + stored[end_of_header:]
     return stored
 
 
 def _loop(plays: int, kind: str) -> dict[str, int]:
-    """How Pillow is told how often an animation is shown: a GIF says how often it is repeated, or nothing for once."""
+    """Pillow's option for how often an animation is shown: GIF counts repetitions, and says nothing for one showing."""
     if kind != "GIF" or plays == 0:
         return {"loop": plays}
     return {"loop": plays - 1} if plays > 1 else {}
 
 
 def _alike(frames: Sequence[Picture]) -> list[Picture]:
-    """The frames with the same number of channels and all with alpha or none."""
+    """The frames brought to the same channels: all gray or RGB, and all with alpha or none."""
     color = any(not frame.is_gray for frame in frames)
     clear = any(frame.alpha is not None for frame in frames)
     found = []
