@@ -15,8 +15,8 @@
     ├── MemoryExhausted         5  out of memory after every fallback
     └── TrainingError           1  a run cannot start or go on (NaN loss, unusable data)
 
-A message is one line: what failed, why, and what to do. `cli.app` prints the one that ends a run, `batch` and commands
-over several files those of single ones.
+A message is one line: what failed, why, and what to do. `cli.app` prints the one that ends a run; `batch`, and commands
+that take several files, print those of single files.
 """
 
 from typing import ClassVar
@@ -47,7 +47,7 @@ class EncodeError(PictureError):
 
 
 class NotReady(NsrError):
-    """No process for decoding could be started in time, whatever the picture: a run ends with that."""
+    """No decoding process could be started in time, for any picture: the run ends."""
 
 
 class WriteError(NsrError):
@@ -61,7 +61,7 @@ class PartialFailure(NsrError):
 
 
 class UnavailableError(NsrError):
-    """Weights or data that are not on this machine and could not be had."""
+    """Weights or data that are not on this machine and could not be downloaded."""
 
     exit_code = 4
 

@@ -1,7 +1,7 @@
 """Writing files so that each one is complete or absent.
 
 The bytes go to a temporary file in the target's own folder, are flushed to the disk, and only then take the
-target's name. Where the kernel can (Linux), the temporary file has no name at all until it is complete, so
+target's name. Where the kernel allows it (Linux), the temporary file has no name at all until it is complete, so
 that even a killed process leaves nothing behind.
 """
 
@@ -50,10 +50,10 @@ def write_atomic(
 ) -> None:
     """Make `data` the whole content of the file `path`, or leave what was there untouched.
 
-    A new file gets the mode that the umask asks for, without what `like`, the file it is made from, does not
-    allow either; an existing one keeps its own, and no temporary file is open to more. A symbolic link is
-    followed; a device or a pipe is written to directly, or refused without `devices`: where the user did not
-    name it, nobody may be at its other end. The folder must exist.
+    A new file gets the permissions that the umask allows, and of these only the ones that `like`, the file it is made
+    from, has; an existing file keeps its own. No temporary file has more. A symbolic link is followed. A device or a
+    pipe is written to directly, or refused without `devices`: if the user did not name it, nobody may be reading at
+    its other end. The folder must exist.
 
     Raises:
         WriteError: one line with the path, the reason and what to do; no temporary file is left.
@@ -74,10 +74,10 @@ def write_atomic(
 
 @contextmanager
 def atomic_target(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` for a writer that needs one; it takes the name `path` at the end.
+    """Yield a temporary path beside `path`, for writers that need a path; the file becomes `path` at the end.
 
     The body creates or fills the yielded file and closes it. If the body raises, the temporary file is
-    removed and `path` is as before. The promises are those of `write_atomic`.
+    removed and `path` is as before. All else is as for `write_atomic`.
 
     Raises:
         WriteError: the file could not be written, or the body raised an OSError.
@@ -96,10 +96,10 @@ def atomic_target(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_stream(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
-    """Yield an empty file, open for reading and writing, whose content `path` gets at the end; for regular files.
+    """Yield an empty file, open for reading and writing, that becomes `path` at the end; for regular files.
 
-    Where the kernel can, it has no name until then. The promises are those of `write_atomic`; if the body
-    raises, nothing is left.
+    Where the kernel allows it, it has no name until then. If the body raises, nothing is left. All else is as for
+    `write_atomic`.
 
     Raises:
         WriteError: the file could not be written, or the body raised an OSError.
@@ -125,7 +125,7 @@ def publish(temporary: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of names, where the system can do that."""
+    """Flush a folder's entries to the disk, where the system can do that."""
     if os.name == "nt":
         return
     with suppress(OSError):
@@ -206,7 +206,7 @@ def _open_nameless(folder: Path, mode: int) -> int | None:
         return os.open(folder, flag | os.O_RDWR, mode)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ENOTSUP, errno.EINVAL, errno.ENOENT):
-            return None  # an old kernel or file system; a folder that is missing is reported by the next step
+            return None  # an old kernel or file system; a missing folder is reported by the next step
         raise
 
 
@@ -233,7 +233,7 @@ def _link_nameless(descriptor: int, target: Path) -> bool:
 
 
 def _new_part(target: Path, mode: int) -> Path:
-    """Create an empty temporary file beside `target`, with a mode from which the umask is taken."""
+    """Create an empty temporary file beside `target` with `mode`, of which the umask removes bits."""
     part = target.parent / part_name(target.name, os.urandom(6).hex(), _name_limit(target.parent))
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     return part

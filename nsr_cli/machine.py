@@ -1,4 +1,4 @@
-"""How much of this machine the program may use. Without torch, so that every module can ask."""
+"""How much of this machine the program may use; without torch, so that every module can ask."""
 
 import math
 import os
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _DEFAULT_MEMORY = 4 << 30
-_BUDGET_SHARE = 0.5  # of the free memory is used unless the user says how much
-# Of control groups, versions 2 and 1: the limit, what is used, and the line of memory.stat with what is only cached.
+_BUDGET_SHARE = 0.5  # of the free memory, unless the user sets a limit
+# For control groups 2 and 1: the files with the limit and the use, and the line of memory.stat with the cached files.
 _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-_ZEN_4 = 25  # the family of AMD's processors up to then
+_ZEN_4 = 25  # AMD's processor family of that generation
 _M_ARENA_MAX = -8  # a parameter of glibc's mallopt (malloc.h)
 
 
 def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
-    """CPUs this process may use: its affinity, and its control group's CPU quota rounded down, at least 1.
+    """CPUs this process may use: its affinity, and its control groups' CPU quotas rounded down, at least 1.
 
-    The quotas of the groups around its own hold too. Versions 1 and 2 of control groups are understood.
+    The quotas of all groups above its own count too. Versions 1 and 2 of control groups are understood.
 
     Args:
         groups: where control groups are mounted.
@@ -42,9 +42,9 @@ def usable_threads(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> in
 
 
 def window_threads() -> int:
-    """Threads that each convolve a window: CPUs this process may use, or fewer where OMP_NUM_THREADS says so.
+    """How many threads convolve windows: the CPUs this process may use, or fewer where OMP_NUM_THREADS says so.
 
-    PyTorch's own number is not asked: a thread inherits it from whatever other thread set it last.
+    PyTorch's own number is ignored, because a thread inherits it from whichever thread set it last.
     """
     wish = os.environ.get("OMP_NUM_THREADS", "")
     return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
@@ -52,7 +52,7 @@ def window_threads() -> int:
 
 @cache
 def multiplies_512_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether products of 512 bits take no longer than those of 256: AVX-512, but not AMD's that does it in halves."""
+    """Whether 512-bit products take no longer than 256-bit ones: AVX-512, except where AMD splits them in two."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def multiplies_512_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _folders(groups: Path, membership: Path, controller: str) -> Iterator[Path]:
-    """Folders of the control groups that this process is in, from the inside out; those of a container last."""
+    """Folders of the control groups that this process is in, innermost first; those of a container last."""
     try:
         lines = membership.read_text().splitlines()
     except (OSError, ValueError):
@@ -76,12 +76,12 @@ def _folders(groups: Path, membership: Path, controller: str) -> Iterator[Path]:
         if number == "0" or controller in kinds.split(","):
             top = groups if number == "0" else groups / kinds
             inside = PurePosixPath("/", path).relative_to("/")
-            if ".." not in inside.parts:  # a group outside of what this container may see
+            if ".." not in inside.parts:  # else the group is outside of what this container can see
                 yield from (top / part for part in (inside, *inside.parents))
 
 
 def _quota(folder: Path) -> float | None:
-    """How many CPUs' time the group gets; None without a limit."""
+    """The group's CPU time in CPUs; None without a limit."""
     try:
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text().split()
@@ -97,7 +97,7 @@ def _quota(folder: Path) -> float | None:
 def free_memory(
     meminfo: Path = Path("/proc/meminfo"), groups: Path = _GROUPS, membership: Path = _MEMBERSHIP
 ) -> int:
-    """Bytes of memory that are free now, within the limits of the control groups; 4 GiB where nothing tells."""
+    """Bytes of memory that are free now, within the limits of the control groups; 4 GiB where that is unknown."""
     known = [_DEFAULT_MEMORY]
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
@@ -112,12 +112,12 @@ def free_memory(
 
 
 def memory_budget(limit: int | None, free: Callable[[], int]) -> int:
-    """Bytes that one picture may take: the limit, or without one half of those that `free` finds free."""
+    """Bytes that one picture may take: `limit`, or half of what `free` returns if that is None."""
     return limit or int(_BUDGET_SHARE * free())
 
 
 def _left(folder: Path, limit: str, used: str, cached: str) -> int:
-    """What a control group's processes may still take. Files that the kernel only keeps cached make room.
+    """Bytes that a control group's processes may still take; cached files do not count as used.
 
     Raises:
         OSError, ValueError: there is no limit.
@@ -131,10 +131,10 @@ def _left(folder: Path, limit: str, used: str, cached: str) -> int:
 
 
 def one_heap() -> None:
-    """Let all threads that start from now on take memory from one heap, where the C library is glibc.
+    """Let all threads that start from now on take memory from one heap, if the C library is glibc.
 
-    In a heap of each thread's own, what a thread has let go of is lost to the others, and in the pieces of 64 MB that
-    such heaps are made of no large picture finds room.
+    With a heap for each thread, memory that one has freed is lost to the others, and the 64 MB pieces of such heaps
+    have no room for a large picture.
     """
     if (libc := glibc()) is not None:
         libc.mallopt(_M_ARENA_MAX, 1)
@@ -142,7 +142,7 @@ def one_heap() -> None:
 
 @cache
 def glibc() -> "ctypes.CDLL | None":
-    """The C library, if it is glibc, whose allocator can be told what to keep."""
+    """The C library, if it is glibc, whose allocator can be configured."""
     import ctypes
     import platform
 

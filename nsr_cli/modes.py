@@ -1,4 +1,4 @@
-"""Who may read what is written: never more people than may read the file or folder it was made from."""
+"""Permissions of new files and folders: nobody may read them who may not read what they were made from."""
 
 import os
 import stat
@@ -14,10 +14,10 @@ _FOLDER_OWNER = 0o700
 
 
 def for_new(target: Path, like: Path | None) -> int:
-    """The mode to create the file with that will become `target`, from which the system takes the umask.
+    """The mode with which to create the file that will become `target`; the system removes the umask's bits.
 
-    That of the file it will replace, if there is one; else what the umask leaves of the mode of `like`, the file it
-    is made from. Its owner can always read and write it.
+    It is that of the file to be replaced, if there is one, else that of `like`, the file it is made from. The owner
+    can always read and write it.
     """
     with suppress(OSError):
         return stat.S_IMODE(target.stat().st_mode) & _NEW | _OWNER
@@ -28,9 +28,9 @@ def make_folder(folder: Path, mirrored: Sequence[Path] = ()) -> None:
     """Make a folder and those above it that are missing.
 
     Args:
-        folder: it may be there already, and then stays as it is.
-        mirrored: the folders that it and those above it mirror, in this order. Nobody may enter a new one who may not
-            enter its own; all further ones are as the umask wants them. Their owner can always use them.
+        folder: if it exists, it stays as it is.
+        mirrored: the folders that it and those above it mirror, in this order. A new one can be entered only by
+            those who may enter the mirrored one; further ones get what the umask allows. The owner can always use them.
 
     Raises:
         OSError: as the system reports it.
@@ -49,12 +49,12 @@ def make_folder(folder: Path, mirrored: Sequence[Path] = ()) -> None:
 
 
 def _for_copy(place: Path, like: Path | None, most: int, owner: int) -> int:
-    """The mode to create `place` with, a copy of `like`: within `most`, less the umask; `owner` is always in it."""
+    """The mode with which to create `place`, a copy of `like`: within `most`, and always with `owner`."""
     if like is None:
         return most
     try:
         found = like.stat()
-    except OSError:  # deleted in the meantime: nobody knows who could read it
+    except OSError:  # deleted in the meantime: who could read it is unknown
         return owner
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         return most  # a pipe or a device, whose mode says nothing about a picture
@@ -62,7 +62,7 @@ def _for_copy(place: Path, like: Path | None, most: int, owner: int) -> int:
 
 
 def _as_narrow(found: os.stat_result, place: Path) -> int:
-    """The mode of what was found, for something new in the folder `place`."""
+    """The mode of `found`, made no wider for something new in the folder `place`."""
     mode = stat.S_IMODE(found.st_mode)
     if found.st_gid != _group_in(place):  # another group: its members may have been among the others
         both = mode >> 3 & mode & 0o7
@@ -71,7 +71,7 @@ def _as_narrow(found: os.stat_result, place: Path) -> int:
 
 
 def _group_in(folder: Path) -> int:
-    """The group that a new file in a folder gets."""
+    """The group of new files in a folder."""
     found = folder.stat()
     if sys.platform == "linux" and not found.st_mode & stat.S_ISGID:
         return os.getegid()

@@ -1,7 +1,7 @@
-"""Opening files that ought to be regular ones, whatever has taken their place.
+"""Opening files that must be regular ones, whatever is in their place.
 
-A name may lead to a pipe, which would be waited for, to a device, which may have no end, or to a folder; and a
-file may change while it is read. None of that may hold up the program, or give it a mixture of two files.
+A name may lead to a pipe, on which the program would wait, to a device, which may have no end, or to a folder; and a
+file may change while it is read. None of that may block the program, or give it a mixture of two files.
 """
 
 import errno
@@ -11,8 +11,8 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-_BLOCK = 1 << 30  # bytes asked for at once; systems give up to twice as many
-_UNKNOWN = 1 << 30  # bytes that are read of a file whose size the system does not know: it may have no end
+_BLOCK = 1 << 30  # bytes asked for at once; systems return up to twice as many
+_UNKNOWN = 1 << 30  # the most bytes of a file whose size the system does not know: it may have no end
 State = tuple[int, int]
 
 
@@ -37,15 +37,15 @@ def read_regular(path: "str | os.PathLike[str]", most: int = 1 << 62) -> bytes:
     """All bytes of a regular file, as they were at one moment.
 
     Raises:
-        OSError: there is no regular file, it has more than `most` bytes, or 1 GiB where the system does not know how
-            many, or it changed while it was read.
+        OSError: there is no regular file, it changed while it was read, or it has more than `most` bytes (1 GiB
+            where the system does not know its size).
     """
     with open_regular(path) as file:
         before = state_of(file)
         size = before[0]
         if size > most:
             raise OSError(errno.EFBIG, f"its {size} bytes are too many")
-        # Some network file systems do not know the size: then the end tells.
+        # Some network file systems do not know the size: then read to the end.
         limit = size or min(most, _UNKNOWN)
         data = _read(file, limit + 1)
         if state_of(file) != before or (size and len(data) != size):
@@ -56,7 +56,7 @@ def read_regular(path: "str | os.PathLike[str]", most: int = 1 << 62) -> bytes:
 
 
 def state_of(file: FileIO) -> State:
-    """What changes when somebody writes to an open file: its size, and the time of its last change."""
+    """An open file's size and the time of its last change: they differ once somebody has written to it."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
@@ -68,7 +68,7 @@ def refuse_others(path: Path) -> None:
 
 
 def why_no_file(path: "str | os.PathLike[str]") -> str | None:
-    """Why no regular file is there, to follow the path and a colon; None if one is."""
+    """Why there is no regular file, as words to follow the path and a colon; None if there is one."""
     try:
         _refuse_others(os.stat(path))  # noqa: PTH116 (as above)
     except (FileNotFoundError, NotADirectoryError):

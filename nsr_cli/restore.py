@@ -34,12 +34,12 @@ from nsr_cli.weights.store import WeightStore
 class Restorer:
     """One task with its weights on one device. Make it with `Restorer.load`.
 
-    Calls are independent, also in several threads, except that `precision` covers all that was computed since the
-    last call began: to know it for each picture, read it before the next call begins, as `nsr` does.
+    Calls are independent, also in several threads, except that `precision` covers everything computed since the last
+    call began. To know it for each picture, read it before the next call begins, as `nsr` does.
     """
 
     taken: tuple[()] = ()
-    """The steps that were taken, as for a `Chain`: a restorer is a single step, and has none to tell apart."""
+    """The steps that were taken, as for a `Chain`: always empty, since a restorer is a single step."""
 
     def __init__(self, task: str, scale: float, stages: Sequence[Stage]) -> None:
         self.task, self.scale = task, scale
@@ -67,12 +67,12 @@ class Restorer:
 
         Args:
             task: `upscale`, `denoise` or `dejpeg`.
-            scale: factor of `upscale`, above 1 and up to 16; it is composed of native factors and resized.
-            color: `rgb` or `gray`: which pictures will come; the others work too.
+            scale: factor of `upscale`, above 1 and up to 16; native factors reach it, and the result is resized to it.
+            color: `rgb` or `gray`, the kind of pictures to expect; the other kind works too.
             model: name in the manifest, tier (`base`, `lite`) or file; default: the best there is.
             device, precision, limits: as for `engine.runner.Runner`.
             store: where weights come from; default: the package, the cache, the network.
-            notice: told what was changed to get a picture done.
+            notice: called with a line about each change that was needed to finish a picture.
 
         Raises:
             UsageError: a scale, model, device or precision that does not exist or fit.
@@ -100,11 +100,11 @@ class Restorer:
 
     @property
     def channels(self) -> int:
-        """Channels of the pictures that the networks were made for: 3 RGB, 1 gray; others work too."""
+        """Channels of the pictures that the networks were made for: 3 for RGB, 1 for gray; the others work too."""
         return self._stages[0].config.channels
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Restorer | None":
-        """The same restorer on one CPU core, for a picture too small to be shared out well among all of them.
+        """The same restorer on one CPU core, for a picture too small to use all cores well.
 
         Args:
             picture: the picture.
@@ -123,7 +123,7 @@ class Restorer:
 
     @property
     def precision(self) -> str:
-        """Number types of the last picture's arithmetic, joined with `+`; what overflowed was done again in fp32."""
+        """Number types of the last picture's arithmetic, joined with `+`; with fp32 if some overflowed in fp16."""
         return self._cascade.precision
 
     def run(
@@ -143,8 +143,8 @@ class Restorer:
             sigma: noise level on the 0…255 scale; `denoise` needs it.
             quality: JPEG quality 1…100; `dejpeg` needs it.
             tta: average the results over the eight flips and turns (self-ensemble); eight times the work.
-            clipped: whether the result will be clipped, as integers are: then what that cuts off is made up for.
-            progress: told parts done and parts in all.
+            clipped: whether the result will be clipped, as integers are; then the loss is compensated.
+            progress: called with parts done and parts in total.
 
         Returns:
             (round(scale·H), round(scale·W), C) float32, finite, not clipped.
@@ -171,18 +171,18 @@ class Restorer:
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
-        """As `restore`, with the fields of `RestoreOptions`, which says what each means, as keywords."""
+        """`restore` with the fields of `RestoreOptions`, where each is explained, as keywords."""
         return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
 
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Picture:
-        """Restore a picture; its metadata, depth, gray or color and transparency stay.
+        """Restore a picture; the result has its metadata, depth, channels and transparency.
 
         Args:
             picture: the picture.
             options: how; `denoise` and `dejpeg` need a level.
-            progress: told parts done and parts in all.
+            progress: called with parts done and parts in total.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.
@@ -191,7 +191,7 @@ class Restorer:
         pixels = visible_color(picture)
         if not options.tta and picture.pixels.nbytes + self.float_bytes(pixels.shape) > self.memory:
             return self._by_bands(picture, pixels, options, progress)
-        # Plane by plane, as networks read it, there is no need for a copy.
+        # Networks read plane by plane, so this order saves a copy.
         plain = to_unit(planar(pixels), picture.white)
         restored = self.run(
             plain,
@@ -208,7 +208,7 @@ class Restorer:
     def _by_bands(
         self, picture: Picture, pixels: Pixels, options: RestoreOptions, progress: Progress | None
     ) -> Picture:
-        """`restore` for a picture that would take too much memory in float, with these pixels in place of its own."""
+        """`restore` for a picture that would take too much memory as float; `pixels` replace its own."""
         samples = pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
         source = picture_bands(pixels, picture.white)
@@ -227,15 +227,15 @@ class Restorer:
         clipped: bool | None = None,
         progress: Progress | None = None,
     ) -> Bands:
-        """Restore a picture when neither it nor the result is ever in memory as a whole.
+        """Restore a picture without ever holding the whole of it, or of the result, in memory.
 
         Args:
             source: the picture's rows, in gray or RGB; the result has the same white.
-            dtype: of the result's rows, uint8, uint16 or float32.
-            options: as for `restore`, but without `tta`, which looks at the whole picture at once.
-            memory: bytes that it may take; default: what the limits say, else half of what is free.
+            dtype: type of the result's rows, uint8, uint16 or float32.
+            options: as for `restore`, but without `tta`, which needs the whole picture at once.
+            memory: bytes that it may take; default: those of the limits, else half of what is free.
             strict: fail rather than take more.
-            clipped: as for `run`; None: if `dtype` is of integers.
+            clipped: as for `run`; default: whether `dtype` is an integer type.
             progress: as for `restore`.
 
         Raises:
@@ -259,19 +259,19 @@ class Restorer:
         return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes that a picture (H, W, C) takes if it is computed in one piece, not counting stored samples."""
+        """Bytes that a picture (H, W, C) takes if it is restored in one piece, without its stored samples."""
         return self._cascade.float_bytes(shape)
 
     @property
     def memory(self) -> int:
-        """Bytes that one picture may take: what the limits say, else half of what is free."""
+        """Bytes that one picture may take: those of the limits, else half of what is free."""
         return self._cascade.memory
 
     def _by_channel(self, channels: int) -> bool:
         return runs_by_channel(self.task, self._stages[0].config, channels)
 
     def _warn_of_strong_noise(self, sigma: float | None, channels: int) -> None:
-        """Say, once, that a gray picture has more noise than a color network can be told of."""
+        """Say, once, that a gray picture has more noise than a color network accepts as its level."""
         config = self._stages[0].config
         if self.task != "denoise" or sigma is None or channels >= config.channels or not config.levels:
             return
@@ -283,7 +283,7 @@ class Restorer:
             )
 
     def _level(self, sigma: float | None, quality: float | None, channels: int) -> torch.Tensor | None:
-        """The level for the networks, (1,) in [0, 1], or None where they take none; `channels` are the picture's."""
+        """The level for the networks, (1,) in [0, 1], or None if they take none; `channels` are the picture's."""
         self._warn_of_strong_noise(sigma, channels)
         level = network_level(self.task, self._stages[0].config, sigma, quality, channels)
         return None if level is None else torch.tensor([level], dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Words of strangers in messages: names of files, which may hold anything, and typing errors."""
+"""Untrusted words in messages: names of files, which may hold anything, and typing errors."""
 
 import os
 import unicodedata
@@ -29,7 +29,7 @@ def _visible(char: str) -> str:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return "; did you mean ...?" for messages, or nothing if no choice resembles `word`."""
-    import difflib  # here, as others below: at the top they would take a seventh of the time of `nsr --help`
+    import difflib  # only now: it would take a seventh of the time of `nsr --help`
 
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1)

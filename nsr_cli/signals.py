@@ -1,4 +1,4 @@
-"""The first signal that asks the program to end, wherever it has to be answered with care; a second one is final."""
+"""React to the first signal that asks the program to end; the second one ends it at once."""
 
 import signal
 import threading
@@ -13,8 +13,8 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 def first_signal(act: Callable[[int], None], *, is_final: bool) -> Iterator[None]:
     """Call `act` with the number of the first signal; a second one ends the process at once.
 
-    Signals that the parent told us to ignore (nohup, a shell's background job) stay ignored. Outside the main thread,
-    which alone gets signals, nothing changes.
+    Signals that the parent told us to ignore (nohup, a shell's background job) stay ignored. Outside the main thread
+    this does nothing, since only that one gets signals.
 
     Args:
         act: may raise.

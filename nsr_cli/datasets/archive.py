@@ -25,19 +25,19 @@ _BLOCK = 1 << 20
 _MOST_SUMS = 1 << 24  # bytes of the list
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
-_GROWTH = 3  # pictures are compressed already: a set that unpacks to more than this is a bomb
+_GROWTH = 3  # pictures are compressed already: an archive that unpacks to more times its size is a zip bomb
 _ROOM = 1 << 26
 
 
 def extract(archive: Path, folder: Path, images: int) -> None:
     """Unpack the pictures of a zip file into a new `folder`, without the folders in the file.
 
-    Everything happens in a folder beside it, which takes the name when the pictures are complete and counted;
-    a folder of that name with anything else in it is replaced. A list of hashes is stored with the pictures.
+    This is done in a folder beside it, which takes the name `folder` when the pictures are complete and counted; an
+    existing folder with other content is replaced. A list of hashes is stored with the pictures.
 
     Args:
         archive: the zip file; its own hash has been checked before.
-        folder: where the pictures shall be.
+        folder: where to put the pictures.
         images: how many there must be.
 
     Raises:
@@ -58,7 +58,7 @@ def extract(archive: Path, folder: Path, images: int) -> None:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """Return the hash of every picture that `extract` put into `folder`; nothing without a usable list."""
+    """Return the hash of every picture that `extract` put into `folder`, by name; empty without a usable list."""
     try:
         lines = read_regular(folder / SUMS, _MOST_SUMS).decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -99,7 +99,7 @@ def _unpack(archive: Path, folder: Path, images: int) -> None:
 
 
 def _pictures(opened: zipfile.ZipFile, archive: Path, images: int) -> list[zipfile.ZipInfo]:
-    """Return the members to unpack; refuse an archive with anything in it that does not belong there."""
+    """Return the members to unpack; refuse an archive that holds anything that does not belong there."""
     members, names = [], set()
     for member in opened.infolist():
         if member.is_dir():
@@ -123,7 +123,7 @@ def _pictures(opened: zipfile.ZipFile, archive: Path, images: int) -> list[zipfi
 
 
 def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
-    """Unpack one member, which zipfile checks against its own checksum; return its sha256."""
+    """Unpack one member, which zipfile checks against its CRC; return its sha256."""
     digest = hashlib.sha256()
     with target.open("xb") as sink:
         for block in _blocks(opened, member):
@@ -135,19 +135,19 @@ def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str
 
 
 def _blocks(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield the content of a member, never more than it announces: zipfile sees to that."""
+    """Yield the content of a member; zipfile ensures that it is no longer than announced."""
     try:
         with opened.open(member) as source:
             while block := source.read(_BLOCK):
                 yield block
-    except OSError as error:  # for one, when an offset in the archive points to before its beginning
+    except OSError as error:  # for example if an offset in the archive points to before its start
         raise zipfile.BadZipFile("unreadable") from error
 
 
 def _publish(aside: Path, folder: Path) -> None:
     """Give the complete folder its name; what is there is moved away first, unless it is the same.
 
-    Nothing is removed before the new folder has its name: whoever reads is without pictures for two renames at most.
+    It is removed only once the new folder has the name, so readers miss the pictures for two renames at most.
     """
     olds: list[Path] = []
     try:

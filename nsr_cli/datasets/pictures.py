@@ -11,7 +11,7 @@ SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell whether a file of this name is a picture that belongs to a set; hidden files do not."""
+    """Tell whether a file of this name is a picture of a set; hidden files are not."""
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
@@ -31,7 +31,7 @@ def pictures_in(folder: Path) -> list[Path]:
 def set_in(folder: Path) -> tuple[PictureSet, list[Path]]:
     """A folder of the user's own as a set to score, with the pictures directly in it.
 
-    Its name ends in a slash, as that of no known set does: nobody's figures stand beside its own.
+    Its name ends in a slash, so that it is no known set's and no published scores are shown for it.
 
     Raises:
         DataError: the folder cannot be read, or has no picture.
@@ -45,7 +45,7 @@ def set_in(folder: Path) -> tuple[PictureSet, list[Path]]:
 def list_pictures(folder: Path) -> list[Path]:
     """Return all pictures in `folder` and below, sorted by path; links to folders are not followed.
 
-    What has a picture's name and is none (a broken link, a pipe) is among them, so that whoever reads it can say so.
+    A broken link or a pipe with a picture's name is included, so that its reader can report it.
 
     Raises:
         DataError: there is no such folder, or no picture in it.

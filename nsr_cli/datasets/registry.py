@@ -1,6 +1,6 @@
 """The named picture sets: what they are for, where their files are, and what scoring has to know about them.
 
-`registry.json` beside this module holds the addresses, lengths and hashes; this module what people know.
+`registry.json` beside this module holds addresses, lengths and hashes; this module all other facts.
 """
 
 import json
@@ -19,7 +19,7 @@ Kind = Literal["benchmark", "training"]
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One picture of a set. `path` is its place on the server of the set, `name` its name here."""
+    """One picture of a set. `path` is its path on the set's server, `name` its file name here."""
 
     name: str
     path: str
@@ -48,7 +48,7 @@ class PictureSet:
 
     Args:
         name: as papers write it.
-        kind: sets for scoring must never be trained on.
+        kind: whether it is for scoring or training; sets for scoring must never be trained on.
         color: `rgb` or `gray`.
         images: how many pictures the complete set has.
         files: its files, sorted by name; empty where it comes as an archive or not at all.
@@ -57,7 +57,7 @@ class PictureSet:
         scored_on: upscaled pictures are compared on luma (`y`) or on all channels (`rgb`).
         crop: long and short side in pixels; larger pictures are cut to their top left part of that size.
         note: what else a user should know.
-        differs: its files here are known to be others than the published ones.
+        differs: whether its files here are known to differ from the published ones.
     """
 
     name: str
@@ -79,7 +79,7 @@ class PictureSet:
 
     @property
     def bytes(self) -> int:
-        """What a download of the whole set takes, in bytes."""
+        """Bytes that a download of the whole set takes."""
         return self.archive.bytes if self.archive else sum(file.bytes for file in self.files)
 
     def crop_size(self, height: int, width: int) -> tuple[int, int]:
@@ -99,7 +99,7 @@ _MANGA = (
     "licensed: ask its owners at http://www.manga109.org and point --data at the folder that holds Manga109/"
 )
 
-# What the catalogue of addresses does not say. The order is the one in which `nsr data list` shows the sets.
+# What `registry.json` does not say, in the order in which `nsr data list` shows the sets.
 _KNOWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "Set5": {},

@@ -1,4 +1,4 @@
-"""Where the pictures of a set are: a folder of the user's, the cache, or the network."""
+"""Where the pictures of a set are: in a folder of the user's, in the cache, or on the network."""
 
 import os
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ from nsr_cli.shown import safe_text
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What `verify` found out about one set.
+    """The result of `verify` for one set.
 
     Args:
         set: which one.
-        state: `unverified` is a complete folder whose files are not the published ones, such as another
+        state: `unverified` is a complete folder whose files are not the published ones, for example in another
             format.
         folder: where it lies, if anywhere.
         problems: one line for each file that is damaged or missing.
@@ -53,7 +53,7 @@ class DataStore:
             It holds the files as `SET/FILE`, or in the layout of the original servers.
         offline: never use the network; `NSR_OFFLINE` sets it too.
         registry: the sets; default: those that this program knows.
-        option: how the user gives `data`, for messages.
+        option: the option by which the user gives `data`, for messages.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class DataStore:
         ]
 
     def find_images(self, name: str, progress: Progress | None = None) -> list[Path]:
-        """Return the pictures of a set, sorted by name; load them where they are not on this machine.
+        """Return the pictures of a set, sorted by name; download them if they are not on this machine.
 
-        A file in the cache is checked against its hash; a folder of the user's must hold the right number.
+        Files in the cache are checked against their hashes; a folder of the user's must hold the right number.
 
         Raises:
             UsageError: there is no set of that name.
-            DataError: the set is not here and cannot be had, or a folder does not hold the right number.
+            DataError: the set is not here and cannot be downloaded, or a folder holds another number of pictures.
             FetchError, WriteError: the download failed, or could not be stored.
         """
         one = self.registry.get(name)
@@ -117,7 +117,7 @@ class DataStore:
     def pull(self, name: str, progress: Progress | None = None) -> Path:
         """Make sure that the cache holds a set and that it is right; return its folder there.
 
-        What is there and right is kept, so an interrupted call is continued by the next.
+        Intact files are kept, so the next call continues an interrupted one.
 
         Args:
             name: of the set.
@@ -158,7 +158,7 @@ class DataStore:
         return Finding(one, _state(problems), folder, tuple(problems))
 
     def check_own(self, name: str) -> Finding | None:
-        """As `verify`, for a folder of the user's; None where `find_images` takes the cache, which it checks itself."""
+        """`verify` for a folder of the user's; None if `find_images` uses the cache, which it checks itself."""
         one = self.registry.get(name)
         own = self._own_folder(one)
         return None if own is None else _check_own(one, own)
@@ -189,7 +189,7 @@ class DataStore:
             for child in sorted(root.iterdir()):
                 if one.is_called(child.name) and child.is_dir():
                     return child
-            if one.is_called(root.resolve().name) and pictures_in(root):  # the folder of the set itself
+            if one.is_called(root.resolve().name) and pictures_in(root):  # it is the folder of the set itself
                 return root
         return None
 
@@ -205,13 +205,13 @@ class DataStore:
                 done += file.bytes
 
     def _pull_archive(self, one: PictureSet, archive: Archive, progress: Progress | None) -> None:
-        """Load and unpack an archive, one process at a time: whoever waited finds the set unpacked."""
+        """Download and unpack an archive, one process at a time; the ones that waited find the set unpacked."""
         from nsr_cli.fetch.lock import one_at_a_time  # only now, as in `_pull_files`
 
         zipped = self.folder / archive.name
         if not is_intact(zipped, Source((), archive.bytes, archive.sha256)):
             self._refuse_if_offline(one)
-        # `fetch` locks by the first half of the digits, and is called below.
+        # Another name than the lock of `fetch`, which is called below and uses the first digits.
         lock = self.folder / f".{archive.sha256[16:32]}.lock"
         _make(self.folder)
         busy = DataError(f"cannot unpack {one.name}: another process is still at it; wait for it or end it")

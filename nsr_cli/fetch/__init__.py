@@ -1,4 +1,4 @@
-"""Downloads that end with the right file or with one clear line, and that go on where they stopped."""
+"""Downloads that end with the right file or with one clear line, and that continue where they stopped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,15 +39,15 @@ def fetch(
 ) -> Path:
     """Make `target` the file that `source` describes; do nothing if it is that already.
 
-    What an earlier run (killed or not) left is taken over. At every moment `target` is as before, or right; a
-    lock keeps other processes from loading the same bytes, but nothing relies on it.
+    Bytes that an earlier run (killed or not) left are used. At every moment `target` is either as before or complete.
+    A lock saves other processes from downloading the same bytes, but correctness does not depend on it.
 
     Args:
         source: addresses, size and hash.
         target: the final path; its folder is made where needed. A link there is replaced, never followed.
-        progress: called as bytes arrive, those of earlier runs counted.
-        deadline: seconds for everything, of which every address gets a share; the default allows for 50 kB/s.
-        retries: how often a failure that may pass is tried again without any gain in between.
+        progress: called as bytes arrive; bytes of earlier runs count.
+        deadline: seconds for everything, shared out among the addresses; the default allows for 50 kB/s.
+        retries: how many failures in a row without progress are tolerated.
         client: keeps connections open between calls.
 
     Returns:
@@ -67,5 +67,5 @@ def fetch(
 
 
 def patience(size: int) -> float:
-    """The seconds that a download of `size` bytes may take, unless its caller sets a limit: at least 50 kB/s."""
+    """The default limit for a download of `size` bytes, in seconds: time enough at 50 kB/s."""
     return 60.0 + size / 50_000

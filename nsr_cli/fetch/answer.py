@@ -1,7 +1,7 @@
 """One answer of a server (or a local file), read with suspicion and against the clock.
 
-Nothing is decompressed, no redirect leads from https to anything else, no byte beyond the announced size is
-accepted.
+Nothing is decompressed, no redirect from https to anything else is followed, and no byte beyond the announced size
+is accepted.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from nsr_cli.fetch.failure import LATE, BrokenError, RefusedError, translated
 from nsr_cli.fetch.watch import Watchdog
 from nsr_cli.shown import safe_text
 
-CHUNK = 1 << 16  # bytes read at once: what a killed download can lose
+CHUNK = 1 << 16  # bytes read at once, the most that a killed download can lose
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0  # of silence on an open connection
-HEAD_SECONDS = 30.0  # from the request to the end of the answer's head, redirects included
+HEAD_SECONDS = 30.0  # from the request to the end of the answer's headers, redirects included
 STALL_SECONDS = 20.0
-STALL_BYTES = 20 * 1024  # fewer in that time is as good as nothing
+STALL_BYTES = 20 * 1024  # fewer in that time count as no progress
 MAX_REDIRECTS = 10
-MAX_WAIT_SECONDS = 30.0  # of what a server asks for with Retry-After
+MAX_WAIT_SECONDS = 30.0  # the longest pause that a server gets by Retry-After
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -40,18 +40,18 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted: the bytes of the file from `offset` to `size`, before the clock shows `ends`."""
+    """A request for the bytes of a file from `offset` to `size`, to be fulfilled before `ends`."""
 
     url: str
     offset: int
     size: int
     ends: float  # of time.monotonic()
-    etag: str | None = None  # of the answer that the first `offset` bytes came from
+    etag: str | None = None  # of the answer from which the first `offset` bytes came
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes: the bytes from `offset` on, which is 0 where the server knows no ranges."""
+    """The bytes that come, from `offset` on; that is 0 if the server does not support ranges."""
 
     offset: int
     etag: str | None
@@ -96,7 +96,7 @@ class Client:
                 yield Answer(offset, response.headers.get("ETag"), _chunks(response, request.size - offset))
 
     def _answer(self, request: Request) -> requests.Response:
-        """Wait for an answer, but not for one whose head comes line by line, without an end."""
+        """Wait for an answer, as long as its headers are complete in time."""
         until = min(request.ends, time.monotonic() + HEAD_SECONDS)
         try:
             with self._watchdog.until(until), translated():
@@ -105,7 +105,7 @@ class Client:
             if time.monotonic() >= until:
                 raise BrokenError(LATE) from error
             raise
-        if time.monotonic() >= until:  # what was cut in the middle of its head can look like an answer
+        if time.monotonic() >= until:  # headers that were cut off can look complete
             response.close()
             raise BrokenError(LATE)
         return response
@@ -133,7 +133,7 @@ class Client:
 
 
 class _Session(requests.Session):
-    """Leaves redirects alone: requests would read and unpack the body of one even if told not to follow."""
+    """Ignores redirects: requests would read and unpack the body of one even if told not to follow it."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         return None
@@ -143,7 +143,7 @@ def _headers(request: Request) -> dict[str, str]:
     if not request.offset:
         return {}
     headers = {"Range": f"bytes={request.offset}-"}
-    if request.etag and not request.etag.startswith("W/"):  # a weak one must not be used here
+    if request.etag and not request.etag.startswith("W/"):  # weak tags are not allowed in If-Range
         headers["If-Range"] = request.etag
     return headers
 
@@ -160,7 +160,7 @@ def _next_url(url: str, location: str) -> str:
 
 
 def _check(request: Request, response: requests.Response) -> int:
-    """Return the position in the file at which the body starts, if the answer is of any use."""
+    """Return the position in the file at which the body starts; raise if the answer is of no use."""
     status = response.status_code
     if status in _BUSY:
         raise BrokenError(_status_text(status), wait=_wait(response))
@@ -194,12 +194,12 @@ def _range_start(request: Request, response: requests.Response) -> int:
 
 
 def _chunks(response: requests.Response, expected: int) -> Iterator[bytes]:
-    """Yield `expected` bytes of the body as they come in, never more."""
+    """Yield exactly `expected` bytes of the body, as they come in."""
     received = since = 0
     mark = time.monotonic()
     while received < expected:
         with translated():
-            # `read1` returns what is there; `read` would wait for the whole block.
+            # `read1` returns what has arrived; `read` would wait for the whole block.
             data: bytes = response.raw.read1(min(CHUNK, expected - received), decode_content=False)
         if not data:
             raise BrokenError(f"the connection ended {expected - received} bytes too early")
@@ -212,14 +212,14 @@ def _chunks(response: requests.Response, expected: int) -> Iterator[bytes]:
             mark, since = time.monotonic(), 0
     if "Content-Length" in response.headers:
         with contextlib.suppress(HTTPError, OSError):
-            response.raw.read(1)  # nothing: it only lets the connection be used again
+            response.raw.read(1)  # reads nothing, but lets the connection be used again
 
 
 @contextlib.contextmanager
 def _local_file(request: Request) -> Iterator[Answer]:
     path = Path(url2pathname(urlsplit(request.url).path))
     try:
-        if not path.is_file():  # a pipe would hold us
+        if not path.is_file():  # a pipe would block
             raise RefusedError("there is no such file")
         stream = path.open("rb")
     except OSError as error:

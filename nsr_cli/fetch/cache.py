@@ -1,4 +1,4 @@
-"""Where downloads are kept, whether there may be any, and how addresses of mirrors are put together."""
+"""Where downloads are kept, whether they are allowed, and how addresses on mirrors are formed."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from nsr_cli.errors import UsageError
 from nsr_cli.shown import safe_text
 
 GO_ONLINE = "leave out --offline, unset NSR_OFFLINE and remove `offline` from nsr.toml"
-"""What to do where the network is needed and has been disabled, for messages."""
+"""What to do when the network is needed but disabled, for messages."""
 
 _NOWHERE = Path(os.devnull) / "no-home-folder-set-NSR_CACHE"  # nothing can be below a device
 _NO = frozenset({"", "0", "false", "no", "off"})
@@ -17,7 +17,7 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 def cache_root() -> Path:
     """Return the folder for downloads: `NSR_CACHE`, else the user's cache folder of the system.
 
-    For users without a home it is one that cannot be made: what needs no downloads works there all the same.
+    For users without a home it is a folder that cannot be made, so that everything without downloads still works.
 
     Raises:
         UsageError: `NSR_CACHE` begins with a `~` that leads nowhere.
@@ -35,7 +35,7 @@ def cache_root() -> Path:
 
 
 def expanded(text: str, name: str) -> Path:
-    """The path that `text`, the value of `name`, means. UsageError if there is no such user's home."""
+    """The path `text`, the value of the setting `name`, with `~` expanded. UsageError if there is no such home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -34,7 +34,7 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(target, error) from error
-    # The lock only saves work: without it every process fills a part of its own and checks its sha256.
+    # The lock only saves work: without it each process would fill a part of its own and check its sha256.
     lock = target.with_name(f".{source.sha256[:16]}.lock")
     with one_at_a_time(lock, ends - time.monotonic(), _busy(target, source)):
         if is_intact(target, source):  # another process was faster
@@ -46,7 +46,7 @@ def download(
 
 
 class _Download:
-    """One file on its way: the part so far, and what went wrong at which address."""
+    """A download in progress: the partial file, and what went wrong at each address."""
 
     def __init__(self, source: Source, target: Path, client: Client, progress: Progress) -> None:
         self._source = source
@@ -75,15 +75,15 @@ class _Download:
             self._part.release()
 
     def _round(self, hopeful: list[str]) -> bool:
-        """Ask every address that may still deliver, once; drop those that never will.
+        """Ask each address in `hopeful` once; drop those that will never deliver.
 
-        None may take the time of those after it: each has an equal share of what is left.
+        Each has an equal share of the time that is left, so that none takes the time of those after it.
         """
         asked = list(hopeful)
         for number, url in enumerate(asked):
             now = time.monotonic()
             share = (self._ends - now) / (len(asked) - number)
-            for _ in range(2):  # at once again where only the bytes so far were to blame
+            for _ in range(2):  # again at once if only the bytes so far were to blame
                 if time.monotonic() >= now + share:
                     break
                 try:
@@ -101,12 +101,12 @@ class _Download:
         return False
 
     def _transfer(self, url: str, ends: float) -> None:
-        """Load from `url` what is missing, check all of it and give it its name."""
+        """Download what is missing from `url`, check the whole file and give it its name."""
         part = self._part
         if part.size < self._source.bytes:
             request = Request(url, part.size, self._source.bytes, ends, self._etags.get(url))
             with self._client.get(request) as answer:
-                if answer.offset != part.size:  # it knows no ranges and begins anew
+                if answer.offset != part.size:  # no ranges: the file comes from its start
                     self._restart()
                 part.is_mixed = part.size > 0
                 self._etags[url] = answer.etag

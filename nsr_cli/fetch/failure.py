@@ -11,16 +11,16 @@ LATE = "no answer for too long"
 
 
 class RefusedError(Exception):
-    """This address will not deliver the file, however often it is asked; the text says why."""
+    """This address will never deliver the file; the text says why."""
 
 
 class BrokenError(Exception):
-    """This answer failed, another one may not.
+    """This answer failed, but another one may succeed.
 
     Args:
         reason: what happened, for the message.
-        restart: the bytes so far are of no use.
-        wait: seconds that the server asks for.
+        restart: whether the bytes so far are useless.
+        wait: the pause in seconds that the server asks for.
     """
 
     def __init__(self, reason: str, *, restart: bool = False, wait: float = 0.0) -> None:
@@ -31,7 +31,7 @@ class BrokenError(Exception):
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn the many exceptions of the network into the two that matter here."""
+    """Turn the many exceptions of the network libraries into the two above."""
     try:
         yield
     except ValueError as error:

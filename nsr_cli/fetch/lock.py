@@ -1,4 +1,4 @@
-"""One process at a time, where the file system can do that; elsewhere whoever asks has to be right without it."""
+"""A lock between processes, where the file system supports it; callers must be correct without it, too."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from nsr_cli.errors import NsrError
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path, seconds: float, busy: NsrError) -> Iterator[None]:
-    """Run the body while no other process, nor another thread, runs one under the lock `path`.
+    """Run the body while no other process or thread runs one under the lock `path`.
 
     Args:
-        path: a file that is made for this, in a folder that is there, and removed at the end.
+        path: a file that is made for this, in an existing folder, and removed at the end.
         seconds: how long to wait for others.
         busy: raised when they take longer.
     """
@@ -25,11 +25,11 @@ def one_at_a_time(path: Path, seconds: float, busy: NsrError) -> Iterator[None]:
         except Timeout:
             raise busy from None
         except (OSError, NotImplementedError):
-            # No lock to be had: the file system has none (filelock's NotImplementedError where flock is missing),
-            # or the lock's file cannot be made; if nothing can be written there, the body is about to say so.
+            # No lock: the file system has none (filelock raises NotImplementedError without flock), or its file
+            # cannot be made. If nothing can be written there, the body will say so.
             pass
         else:
-            # While it is still held: a waiting process sees that it was removed and looks again.
+            # Removed while it is still held: a waiting process notices that and tries again.
             stack.callback(_remove, path)
         yield
 

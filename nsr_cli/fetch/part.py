@@ -1,10 +1,10 @@
 """Partial downloads: private files beside the target that a later run takes over.
 
 A process writes only to a part that nobody else writes to: one that it created, or one whose owner is gone
-and that it claimed by a rename, which only one process can win. The bytes are right without any lock.
+and that it claimed by a rename, which only one process can win. So the bytes are right without any lock.
 
-The name tells all: `.{target}.{sha256, 12 digits}.{host}-{process}-{random}.part`. Host and process are zeros
-once the owner has let go of it.
+The name says it all: `.{target}.{sha256, 12 digits}.{host}-{process}-{random}.part`. Host and process are zeros
+once the owner has released it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from nsr_cli.files import part_name, publish, write_error
 
-# A download that lives receives something far more often than this (see the limits in `answer`).
+# A live download receives something far more often than this (see the limits in `answer`).
 _IDLE_SECONDS = 120.0
 _BLOCK = 1 << 20
 _TOKEN = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{6})-([0-9]{10})-[0-9a-f]{8}\.part")
@@ -36,7 +36,7 @@ class Part:
 
     Args:
         target: the final path; the part lies in the same folder, which must exist.
-        sha256: the hash of the complete file; parts of another content are not taken over.
+        sha256: the hash of the complete file; parts of other content are not taken over.
         expected: the length of the complete file in bytes.
 
     Raises:
@@ -46,14 +46,14 @@ class Part:
     def __init__(self, target: Path, sha256: str, expected: int) -> None:
         self.target = target
         self.size = 0
-        self.is_mixed = False  # its bytes come from more than one answer, or nobody knows from where
+        self.is_mixed = False  # whether its bytes come from several answers, or from an earlier run
         self._sha256 = sha256
         self._expected = expected
         self._digest = hashlib.sha256()
         self._path, self._stream = self._claim() or self._create()
 
     def append(self, data: bytes) -> None:
-        """Write `data` behind what is there; the kernel has it when this returns."""
+        """Append `data`; the kernel has it when this returns."""
         with _named(self.target):
             view = memoryview(data)
             while view:
@@ -66,7 +66,7 @@ class Part:
         return self.size == self._expected and self._digest.hexdigest() == self._sha256
 
     def restart(self) -> None:
-        """Throw the bytes away and begin anew, in a new file."""
+        """Discard the bytes and start again in a new file."""
         self._remove()
         self.size, self.is_mixed = 0, False
         self._digest = hashlib.sha256()
@@ -87,7 +87,7 @@ class Part:
             raise write_error(self.target, error) from error
 
     def release(self) -> None:
-        """Leave an unfinished part to the next run, or remove it if it holds nothing."""
+        """Leave an unfinished part to the next run, or remove it if it is empty."""
         if self._stream.closed:
             return
         if not self.size:
@@ -115,9 +115,9 @@ class Part:
             mine = self.target.with_name(_name(self.target, self._sha256, owned=True))
             try:
                 if not stat.S_ISREG(path.lstat().st_mode):
-                    path.unlink()  # whatever it is, we did not make it that way, and it bears our name
+                    path.unlink()  # it bears our name, but is nothing that we make
                     continue
-                os.utime(path)  # or another process would see it as idle under its new name
+                os.utime(path)  # else another process would take it for idle under its new name
                 path.rename(mine)
                 stream = FileIO(mine, "r+b")
             except OSError:
@@ -130,7 +130,7 @@ class Part:
         return None
 
     def _take(self, stream: FileIO) -> bool:
-        """Hash what a claimed part holds and stop at its end; False if it cannot be the beginning."""
+        """Hash a claimed part and stay at its end; False if it cannot be the beginning of the file."""
         self._digest = hashlib.sha256()
         self.size, self.is_mixed = 0, True
         if not 0 < os.fstat(stream.fileno()).st_size <= self._expected:
@@ -142,7 +142,7 @@ class Part:
 
 
 def part_folder(target: Path, sha256: str) -> Path:
-    """Make an empty private folder beside `target`; one that a killed process leaves is removed like a part.
+    """Make an empty private folder beside `target`; if a killed process leaves it, it is removed like a part.
 
     Raises:
         OSError: it cannot be made.
@@ -153,14 +153,14 @@ def part_folder(target: Path, sha256: str) -> Path:
 
 
 def remove_abandoned(target: Path) -> None:
-    """Remove the parts of `target`, of whatever content, on which nobody works any more."""
+    """Remove the abandoned parts of `target`, whatever their content."""
     with contextlib.suppress(OSError):
         for path, _ in _abandoned(target):
             _remove(path)
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove all parts in `folder` on which nobody works, and old locks; return what was removed."""
+    """Remove all abandoned parts in `folder`, and old locks; return what was removed."""
     removed = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         match = _TOKEN.search(path.name)
@@ -198,7 +198,7 @@ def _is_owned(path: Path, host: str, process: int) -> bool:
     try:
         return time.time() - path.lstat().st_mtime < _IDLE_SECONDS
     except OSError:
-        return True  # gone meanwhile: somebody claimed it
+        return True  # it has just vanished: somebody claimed it
 
 
 def _is_running(process: int) -> bool:
@@ -238,7 +238,7 @@ def _size(path: Path) -> int:
 
 @contextlib.contextmanager
 def _named(target: Path) -> Iterator[None]:
-    """Turn what the system says about a part into the error that names the target."""
+    """Turn the system's errors about a part into one that names the target."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a download must deliver, and whether a file is that already."""
+"""What a download must deliver, and whether a file already is that."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ class Source:
     sha256: str
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be checked later.
+        """Check the fields.
 
         Raises:
             UsageError: the size or the hash makes no sense.

@@ -14,8 +14,8 @@ from requests.adapters import HTTPAdapter  # noqa: TID253
 class Watchdog:
     """Closes the connections of its adapter when a time is reached.
 
-    Timeouts of requests count the silence between two packets, so a server that sends one byte a second, be
-    it of the headers, holds a client for ever. A closed socket ends every such wait.
+    The timeouts of requests apply to the silence between two packets, so a server that sends one byte a second, even
+    of the headers, would keep a client for ever. A closed socket ends every such wait.
     """
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ class Watchdog:
     def _cut(self) -> None:
         for opened in list(self._sockets):
             with contextlib.suppress(OSError):
-                # Below TLS, whose state belongs to the thread that waits.
+                # Not through TLS, whose state belongs to the waiting thread.
                 socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
 class _Adapter(HTTPAdapter):
-    """Notes every socket that its pools open, the one that still waits for headers included."""
+    """Records every socket that its pools open, even one that still waits for headers."""
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets
@@ -57,7 +57,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _noting(connection: Any, sockets: list[socket.socket]) -> Any:
-    """Return the connection class with a `connect` that notes its socket and forgets the closed ones."""
+    """Return the connection class with a `connect` that records its socket and forgets closed ones."""
 
     def connect(self: Any) -> None:
         connection.connect(self)

@@ -1,10 +1,9 @@
-"""`Decoder`: files from strangers are decoded where a crash or endless work cannot take the run down.
+"""`Decoder`: untrusted files are decoded where neither a crash nor endless work can take the run down.
 
     thread ──▶ Decoder ──▶ Process ═══ pipes and a shared file ═══ worker.main ──▶ codec
 
-Libraries for pictures are large, written in C, and fed with whatever there is. Here they run in a process of
-their own, with limits to time and memory. When it fails, its picture has failed, and the next one gets a new
-process.
+Picture libraries are large, written in C, and fed with anything. Here they run in a process of their own, with
+limits to time and memory. If that process fails, its picture has failed, and the next one gets a new process.
 """
 
 import os
@@ -23,22 +22,22 @@ from nsr_cli.sandbox.process import Gone, Process
 from nsr_cli.sandbox.protocol import Extent, Limits, Order
 from nsr_cli.sandbox.worker import pages
 
-_PATIENCE = 4.0  # seconds for a picture of no size at all, on a busy machine
-_SLOWEST = 10e6  # pixels that are decoded in a second, at least
+_PATIENCE = 4.0  # seconds for even the smallest picture, on a busy machine
+_SLOWEST = 10e6  # pixels a second that decoding must reach beyond that
 _PIXELS_PER_BYTE = {"JPEG": 1024, "PNG": 8256, "GIF": 2731, "BMP": 1000, "PPM": 8, "TIFF": 20_000}
 _SPARE_MEMORY = 1 << 29
-_BYTES_PER_PIXEL = 64  # four channels in float, four times
+_BYTES_PER_PIXEL = 64  # room for four copies with four float channels
 _ATTEMPTS = 2
 
 
 class Decoder:
-    """Decodes in as many processes as there are threads that ask; use it as a context.
+    """Decodes in as many processes as there are threads that call it; use it as a context manager.
 
     Args:
-        max_pixels: of one picture; larger ones are refused.
-        every_frame: all frames of animations, not only the first.
+        max_pixels: pictures with more pixels are refused.
+        every_frame: decode all frames of animations, not only the first.
         stop: when set, decoding is given up.
-        notice: gets one line if there can be no process and pictures are decoded in this one.
+        notice: gets one line if no process can be started and pictures are decoded in this one.
     """
 
     def __init__(
@@ -70,11 +69,11 @@ class Decoder:
     def pages(self, data: bytes) -> list[Picture]:
         """The pictures of a file: every page of a TIFF, and one frame of an animation or all of them.
 
-        Pages of 16 bits have one white, see `whites.united`.
+        All pages with 16 bits have the same white, see `whites.united`.
 
         Raises:
             DecodeError: it cannot be read, for whatever reason.
-            NotReady: no process could be started in time, nor could a second one. So it would be for the next file.
+            NotReady: two processes were not ready in time, as would be those for the next file.
         """
         return as_one(self._decoded(data, self._extent))
 
@@ -83,7 +82,7 @@ class Decoder:
         return self._decoded(data, "first")[0]
 
     def part(self, data: bytes) -> Picture:
-        """A TIFF file that is a part of another one; float samples as they are stored. Raises as `pages`."""
+        """The picture of a TIFF file that holds some rows of another, as `codec.decode_part`. Raises as `pages`."""
         return self._decoded(data, "part")[0]
 
     def _decoded(self, data: bytes, extent: Extent) -> list[Picture]:
@@ -118,7 +117,7 @@ class Decoder:
         return Order(len(data), self._max_pixels, extent, limits)
 
     def _take(self) -> Process | None:
-        """A process that is ready; None if there can be none. NotReady if it takes too long to start, twice."""
+        """A process that is ready; None if none can be started. NotReady if two take too long to start."""
         failures = 0
         while not self._stop.is_set():
             with self._lock:
@@ -130,10 +129,10 @@ class Decoder:
             except Gone as gone:
                 self._drop(process)
                 failures += 1
-                # One may be killed for want of memory; to give up the protection for that would be rash.
+                # A single one may have been killed for lack of memory: no reason to give up the protection.
                 if failures < _ATTEMPTS or self._stop.is_set():
                     continue
-                if gone.late:  # the machine stands still, which no other way of decoding would change
+                if gone.late:  # the machine is too busy, so decoding in this process would not help
                     raise _failure(gone) from gone
                 self._go_alone(str(gone))
                 return None
@@ -176,15 +175,15 @@ class Decoder:
 
 
 def _failure(gone: Gone) -> DecodeError | NotReady:
-    """What the end of a process means for a picture, or for all of them."""
+    """The error that the end of a process is: for one picture, or for the whole run."""
     return NotReady(str(gone)) if gone.late and not gone.reading else DecodeError(str(gone))
 
 
 def _most_pixels(data: bytes) -> int:
-    """Pixels that a file of this format and length can hold at most, roughly; 0 for an unknown format."""
+    """Roughly the most pixels that a file of this format and length can hold; 0 for an unknown format."""
     with suppress(DecodeError):
         kind = codec.sniff(data)
-        if kind == "WEBP":  # has no bound, but says its size plainly
+        if kind == "WEBP":  # compresses without a bound, but states its size
             width, height = rasterread.webp_size(data)
             return width * height
         return len(data) * _PIXELS_PER_BYTE[kind]

@@ -1,4 +1,4 @@
-"""How a decoding process is started: a bare interpreter, this one's paths, and settings for its memory."""
+"""How a decoding process is started: a bare interpreter with this one's import path, and memory settings."""
 
 import os
 import subprocess
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from nsr_cli.sandbox.shared import SharedFile
 
-# The interpreter gets the paths of this one, so that nothing is looked for in the working folder.
+# The interpreter gets this one's import path, so that nothing is imported from the working folder.
 _CODE = """
 import sys
 sys.path[:] = {paths!r}
 from nsr_cli.sandbox.worker import main
 main({descriptor!r}, {path!r})
 """
-# One thread is enough, and glibc is to keep memory for the next picture, and to fetch it in large pages: a
-# JPEG of 10 megapixels takes half the time then.
+# One thread is enough. glibc shall keep memory for the next picture and use large pages, which halves the time
+# for a JPEG of 10 megapixels.
 _TUNABLES = "GLIBC_TUNABLES"
 _SETTINGS = {
     "OMP_NUM_THREADS": "1",
@@ -26,7 +26,7 @@ _SETTINGS = {
 
 
 def start(shared: SharedFile) -> "subprocess.Popen[bytes]":
-    """Start a decoding process that has `shared` open. OSError if there can be none."""
+    """Start a decoding process that has `shared` open. OSError if that is impossible."""
     if getattr(sys, "frozen", False) or not sys.executable:
         raise OSError("there is no Python interpreter to start")
     home = str(Path(__file__).resolve().parents[2])

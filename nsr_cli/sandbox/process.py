@@ -16,16 +16,16 @@ from nsr_cli.sandbox.shared import INHERITED, SharedFile
 from nsr_cli.shown import safe_text
 
 _TICK = 0.1  # seconds between looks at the clock
-# Seconds that the interpreter and the libraries may take to load: they need 2, on a busy machine 10.
+# Seconds in which the interpreter and the libraries must load; they need 2, on a busy machine 10.
 _STARTING = 30.0
 _LONGEST_TRACE = 20_000  # characters
-_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # no library does that
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # never from a library
 
 
 class Gone(Exception):
     """The process has ended, was ended, or sent an invalid reply; it must not be used again.
 
-    `reading` tells whether it had the picture in hand, and `late` whether its time was up; `str` is one line.
+    `reading` says whether it was working on a picture, and `late` whether its time was up; `str` is one line.
     """
 
     def __init__(self, reason: str, *, reading: bool, late: bool = False) -> None:
@@ -45,7 +45,7 @@ class Process:
         self._stop = stop
         self._reading = self._ready = self._late = False
         self.busy = False
-        """Whether it is in the middle of a picture, and of no use for another one."""
+        """Whether it is in the middle of a picture, so that it cannot take another one."""
         self._left: float | None = None
         self._lock, self._in_use = threading.Lock(), threading.Lock()
         self._closed = threading.Event()
@@ -65,11 +65,11 @@ class Process:
 
     @property
     def number(self) -> int:
-        """The system's number of the process."""
+        """The process ID."""
         return self._process.pid
 
     def wait_ready(self) -> None:
-        """Wait until it has loaded. Raises `Gone` if it does not come up."""
+        """Wait until it has loaded. Raises `Gone` if it does not start."""
         if not self._ready:
             self._answer(_STARTING, "ready")
             self._ready = True
@@ -79,7 +79,7 @@ class Process:
 
         Raises:
             DecodeError: the file cannot be read.
-            Gone: the process did not survive it.
+            Gone: the process ended, or had to be ended.
         """
         self.wait_ready()
         with self._in_use:
@@ -108,21 +108,21 @@ class Process:
         return found
 
     def _loaded(self, order: Order) -> dict[str, Any]:
-        """Wait for a library; of the picture only its format is known so far. Returns the answer after that."""
+        """Wait while the process loads a library, which is not yet work on the picture; returns its next answer."""
         reading, self._reading = self._reading, False
         self._answer(_STARTING, "reading")
         self._reading = reading
         return self._answer(order.limits.seconds, "picture", "done")
 
     def close(self) -> None:
-        """End it at once: it has nothing to put in order."""
+        """End it at once: it has nothing to clean up."""
         self._closed.set()
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         if self._watcher.is_alive():
             self._watcher.join(1)
-        # A thread that still writes must not find another file behind the number of this one.
+        # While another thread still writes, descriptors must stay open: their numbers could become other files.
         if not self._in_use.acquire(timeout=1):
             return
         for stream in (self._orders, self._answers):
@@ -137,7 +137,7 @@ class Process:
             raise self._gone() from error
 
     def _answer(self, seconds: float, *expected: str) -> dict[str, Any]:
-        """The next answer. DecodeError for one that says what is wrong with the picture."""
+        """The next answer. DecodeError if it says what is wrong with the picture."""
         try:
             with self._clock(seconds):
                 answer = protocol.receive(self._answers)
@@ -153,7 +153,7 @@ class Process:
         return answer
 
     def _picture(self, record: dict[str, Any], room: int) -> Picture:
-        """The picture that stands in the shared file now."""
+        """The picture whose samples are in the shared file now."""
         try:
             picture = protocol.rebuild(record, room)
             self._shared.read_samples(*protocol.arrays(picture))
@@ -164,7 +164,7 @@ class Process:
         return picture
 
     def _gone(self) -> Gone:
-        """Why the process is no longer there."""
+        """The reason why the process has ended."""
         if self._late and not self._reading:
             return Gone(
                 f"its decoder was not ready within {_STARTING:g} seconds; try again when the machine is less busy",
@@ -176,7 +176,7 @@ class Process:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         code = self._process.poll()
-        # What kills a process is not the picture but the system or the user, who may have been early.
+        # Signals from outside come from the system or the user: the picture is not to blame.
         return Gone(_manner(code), reading=self._reading and _name(code) not in _FROM_OUTSIDE)
 
     @contextmanager
@@ -194,7 +194,7 @@ class Process:
         last = time.monotonic()
         while not self._closed.wait(_TICK):
             now = time.monotonic()
-            # While this program was suspended, so was the other: that time does not count.
+            # Time in which this program was suspended does not count: the process was suspended too.
             step, last = min(now - last, 2 * _TICK), now
             with self._lock:
                 if self._left is not None:
@@ -207,7 +207,7 @@ class Process:
 
 
 def _told(answer: dict[str, Any]) -> DecodeError:
-    """What the process says is wrong with the picture; where in its code that was is noted for --debug."""
+    """The error that the process reports, with its traceback as a note for --debug."""
     error = DecodeError(" ".join(str(answer["error"]).split()))
     if trace := str(answer.get("trace") or "")[:_LONGEST_TRACE]:
         error.add_note("\n".join(["In the decoding process:", *map(safe_text, trace.splitlines())]))

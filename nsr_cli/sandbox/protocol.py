@@ -1,14 +1,14 @@
 """What passes between the program and its decoding process: lines of JSON, and samples in a shared file.
 
-    program ── {"size", "limits"} ──▶ process       the picture file's bytes stand in the shared file
-    program ◀── {"loading"}         ── process      only if a library has to be loaded first,
+    program ── {"size", "limits"} ──▶ process       the picture file's bytes are in the shared file
+    program ◀── {"loading"}         ── process      only if a library must be loaded first,
     program ◀── {"reading"}         ── process      which is done now
-    program ◀── {"picture"}         ── process      its samples stand in the shared file now
-    program ── {"next"}             ──▶ process      they are taken out; this and the one before repeat
-    program ◀── {"done"} | {"error"} ── process      "picture" and "done" in one where there can be only one;
-                                                     with "error" may come "trace", for --debug
+    program ◀── {"picture"}         ── process      its samples are in the shared file now
+    program ── {"next"}             ──▶ process      they were read; this and the line before repeat
+    program ◀── {"done"} | {"error"} ── process      "done" comes with "picture" if there can be only one;
+                                                     "trace" may come with "error", for --debug
 
-Nothing in it is executable. What comes back is checked, since a damaged file may have taken hold of the
+Nothing in it is executable. What comes back is checked, since a malicious file may have taken over the
 process that read it.
 """
 
@@ -26,22 +26,22 @@ from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 from nsr_cli.imaging.png import color as pngcolor
 
 LONGEST = 1 << 28
-"""Bytes of one line; the texts of a picture are the only thing that makes it long."""
+"""The most bytes of one line; only the texts of a picture make it long."""
 
 Extent = Literal["first", "pages", "frames", "part"]
-"""How much of a file: its first picture; all pages of a TIFF, but the first frame of an animation; everything; or all
-of a TIFF that is a part of another one, with float samples as they are stored."""
+"""How much of a file to decode, in this order: its first picture; all pages of a TIFF, but only the first frame of an
+animation; everything; a TIFF file of some rows of another one, with float samples as they are stored."""
 
 _TYPES = ("uint8", "uint16", "float32")
 
 
 class ProtocolError(Exception):
-    """A line that is not what the other side may say."""
+    """A line that the other side must not send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading one picture may take."""
+    """What reading one picture may take at most."""
 
     seconds: float
     memory: int
@@ -62,7 +62,7 @@ class Order:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """The order that `asdict` made a record of."""
+        """The inverse of `as_json`."""
         return cls(**{**record, "limits": Limits(**record["limits"])})
 
     def as_json(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def receive(stream: BinaryIO) -> dict[str, Any]:
 
 
 def arrays(picture: Picture) -> list[Pixels]:
-    """Samples of a picture in the order in which they are handed over."""
+    """The sample arrays of a picture in the order of the shared file."""
     return [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
 
 
@@ -128,10 +128,10 @@ def describe(picture: Picture) -> dict[str, Any]:
 
 
 def rebuild(record: dict[str, Any], most: int) -> Picture:
-    """The picture that `describe` described, its samples still to be filled in.
+    """The picture that `describe` described, with its samples still to be filled in.
 
     Raises:
-        ProtocolError: no picture can be like this.
+        ProtocolError: the description is invalid.
         MemoryError: its samples take more than `most` bytes.
     """
     try:

@@ -1,8 +1,8 @@
 """The file through which a picture's bytes go to the decoding process, and its samples come back.
 
-Both processes have it open, and take turns. On Linux it is memory without a name; elsewhere it is a temporary
-file. It is read and written, never mapped, so that whatever the other process does to it does no harm here;
-and it is kept for the next picture, because fresh memory costs more than the copying.
+Both processes have it open, and take turns. On Linux it is anonymous memory; elsewhere it is a temporary file. It
+is read and written, never mapped, so that nothing the other process does to it can do harm here. It is kept for
+the next picture, because fresh memory costs more than copying.
 """
 
 import os
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _KEPT = 1 << 26  # bytes that stay allocated between pictures
 _STREAMS = range(3)
 INHERITED = os.name == "posix"
-"""Whether a new process can be given an open file; else it needs the file's name."""
+"""Whether a new process can inherit an open file; else it needs the file's name."""
 
 
 class SharedFile:
@@ -32,20 +32,20 @@ class SharedFile:
         if named:
             return cls(*tempfile.mkstemp(prefix="nsr-"))
         if hasattr(os, "memfd_create"):
-            with suppress(OSError):  # forbidden in some containers
+            with suppress(OSError):  # some containers forbid it
                 return cls(_beside_streams(os.memfd_create("nsr")))
         with tempfile.TemporaryFile(prefix="nsr-") as file:
             return cls(_beside_streams(os.dup(file.fileno())))
 
     @classmethod
     def of_parent(cls, descriptor: int | None, path: str | None) -> Self:
-        """The one that the process which started this one has made."""
+        """The file that the parent process has made."""
         if descriptor is None:
             descriptor = os.open(path or "", os.O_RDWR | getattr(os, "O_BINARY", 0))
         return cls(descriptor)
 
     def write(self, *parts: bytes | NDArray[Any]) -> None:
-        """Put `parts` one after the other at the start."""
+        """Write `parts` one after the other, from the start."""
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         for part in parts:
             rest = memoryview(cast(Any, part)).cast("B")
@@ -73,12 +73,12 @@ class SharedFile:
                     rest = rest[count:]
 
     def shrink(self) -> None:
-        """Give memory back if it has grown large."""
+        """Free its memory if it has grown large."""
         if os.fstat(self.descriptor).st_size > _KEPT:
             os.ftruncate(self.descriptor, 0)
 
     def close(self) -> None:
-        """Let go of it, and remove its name."""
+        """Close it, and remove its name if it has one."""
         os.close(self.descriptor)
         if self.path is not None:
             with suppress(OSError):
@@ -86,7 +86,7 @@ class SharedFile:
 
 
 def _beside_streams(descriptor: int) -> int:
-    """The same file under a number that is free in the new process too, whose stdin, stdout and stderr are others."""
+    """The same file under a descriptor that is not stdin, stdout or stderr, which a new process replaces."""
     low = []
     try:
         while descriptor in _STREAMS:

@@ -1,7 +1,7 @@
-"""The decoding process: reads orders from stdin, answers on stdout, and has nothing else to say.
+"""The decoding process: reads orders from stdin and answers on stdout.
 
-It is started by `sandbox.process` with the bare interpreter. Whatever happens in it (a crash, endless work,
-too much memory) ends this process and one picture, not the program.
+It is started by `sandbox.process` in a bare interpreter. Whatever happens in it (a crash, endless work, too much
+memory) costs this process and one picture, not the program.
 """
 
 import gc
@@ -25,14 +25,14 @@ from nsr_cli.sandbox import protocol
 from nsr_cli.sandbox.protocol import Extent, Limits, Order, ProtocolError
 from nsr_cli.sandbox.shared import SharedFile
 
-if sys.platform != "win32":  # there the program's clock is the only limit
+if sys.platform != "win32":  # on Windows the program's clock is the only limit
     import resource
 
 _LONGEST_TRACE = 20_000  # characters
 
 
 def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
-    """The pictures of a file that are wanted; a list where it can only be one.
+    """The pictures of a file that `extent` asks for; a list if there can only be one.
 
     Raises:
         DecodeError: it cannot be read.
@@ -56,11 +56,11 @@ def main(descriptor: int | None, path: str | None) -> None:
         while True:
             order = Order.from_json(protocol.receive(orders))
             protocol.send(answers, _serve(order, file, orders, answers))
-            gc.collect()  # tifffile's objects refer to each other, and to pixels: a few are soon too many
+            gc.collect()  # tifffile's objects form cycles that keep pixels in memory
 
 
 def _private_stdout() -> BinaryIO:
-    """Stdout for answers alone: what libraries print goes nowhere."""
+    """Keep stdout for answers alone: what libraries print is discarded."""
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (1, 2):
@@ -70,7 +70,7 @@ def _private_stdout() -> BinaryIO:
 
 
 def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) -> dict[str, object]:
-    """Decode one file; returns the last answer, whatever is wrong with it."""
+    """Decode one file; returns the last answer, which is an error if anything went wrong."""
     try:
         data = file.read(order.size)
         _load_readers(codec.sniff(data), answers)
@@ -90,37 +90,37 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
         return {"error": "the picture takes more memory than it may"}
     except (BrokenPipeError, EOFError):
         raise
-    except OSError as error:  # of the shared file, or the limit to its size
+    except OSError as error:  # from the shared file, or the limit to its size
         return {"error": f"its pixels cannot be handed over: {error.strerror or type(error).__name__}"}
-    except Exception as error:  # noqa: BLE001 (the next picture has nothing to do with it)
+    except Exception as error:  # noqa: BLE001 (it must not affect the next picture)
         reason = f"it cannot be read ({type(error).__name__}); run with --debug for the traceback"
         return {"error": reason, "trace": _trace(error)}
     return {"done": True}
 
 
 def _trace(error: Exception) -> str:
-    """Where an error comes from; empty if there is too little left of memory or stack to find out."""
+    """The traceback of an error; empty if too little memory or stack is left for that."""
     with suppress(Exception):
         return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
     return ""
 
 
 def _load_readers(kind: str, answers: BinaryIO) -> None:
-    """Load the library for a format; from a slow disk that may take longer than a picture may."""
+    """Load the library for a format: from a slow disk that may take longer than a picture is allowed to."""
     library = {"PNG": "imagecodecs._png", "TIFF": "tifffile"}.get(kind)
     if library is None or library in sys.modules:
         return
     protocol.send(answers, {"loading": True})
     _limit(None)
-    with suppress(ImportError):  # the decoder meets the same error
+    with suppress(ImportError):  # decoding will raise the same error
         importlib.import_module(library)
-    gc.freeze()  # nothing of that will ever have to be looked at again
+    gc.freeze()  # modules live for ever: the collector need not look at them again
     protocol.send(answers, {"reading": True})
 
 
 def _be_modest() -> None:
-    """Leave no core dumps, and be the first to go when the machine is out of memory."""
-    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, below ours; only here, where nobody else relies on it
+    """Leave no core dumps, and be the first process to be killed when the machine runs out of memory."""
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's limit is below ours; no other code here relies on it
     if sys.platform != "win32":
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -136,7 +136,7 @@ def _limit(limits: Limits | None) -> None:
     if limits is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         memory = _address_space() + limits.memory
-        # The program's clock comes first; this one is for when the program is no longer there.
+        # The program's clock ends this process earlier; this limit is for the case that the program is gone.
         seconds = math.ceil(used.ru_utime + used.ru_stime + limits.seconds) + 1
         size = limits.result
     for kind, wanted in (

@@ -1,4 +1,4 @@
-"""Which weights of the manifest a task takes, and how often: a factor is composed of those that there are."""
+"""Which weights of the manifest a task uses, and how often: a factor is composed of the available ones."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
@@ -9,11 +9,11 @@ from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.weights.entry import TIERS
 from nsr_cli.weights.manifest import Manifest
 
-_MOST_STEPS = 4  # ×16, the most that there is, takes as many of ×2
+_MOST_STEPS = 4  # ×16, the greatest factor, takes four of ×2
 
 
 def compose(factor: float, natives: Sequence[int]) -> list[int]:
-    """The native factors whose product reaches `factor` in the fewest steps, and then exceeds it least.
+    """The native factors whose product reaches `factor` in the fewest steps, and of these exceeds it least.
 
     ×8 of 2, 3, 4 is 4·2, ×2.5 is 3, ×16 is 4·4. The larger steps come first: they see the original pixels.
 
@@ -36,7 +36,7 @@ def compose(factor: float, natives: Sequence[int]) -> list[int]:
 def native_steps(
     task: str, factor: float | None, model: str | None, manifest: Manifest
 ) -> Sequence[int | None]:
-    """Native factors in the order in which they run, of the manifest; or the one that a chosen model has.
+    """The native factors that a task takes, in the order in which they run.
 
     Args:
         task: `upscale`, `denoise` or `dejpeg`.
@@ -45,8 +45,8 @@ def native_steps(
         manifest: what there is.
 
     Returns:
-        One for each step; 1 for other tasks than `upscale`. A file of weights is one step, whose factor only the
-        file tells: None.
+        One for each step, 1 for tasks other than `upscale`. A file of weights is one step; its factor, which only the
+        file states, is None.
 
     Raises:
         UsageError, WeightsError: there are no such weights.

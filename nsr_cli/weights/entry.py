@@ -1,7 +1,7 @@
-"""One line of the manifest, and the strict check of everything that stands in it.
+"""One entry of the manifest, and the strict check of everything in it.
 
-A manifest may come from a stranger: names that could lead out of a folder, addresses without encryption, keys
-that are unknown or double are refused, not repaired.
+A manifest may come from a stranger: names that could lead out of a folder, addresses without encryption, and
+unknown or duplicate keys are refused, not repaired.
 """
 
 import math
@@ -19,20 +19,20 @@ TASKS = ("upscale", "denoise", "dejpeg")
 COLORS = ("rgb", "gray")
 TIERS = ("base", "lite")
 BASELINES = ("bicubic", "input")
-"""What `nsr eval` and `nsr compare` take in the place of weights."""
+"""What `nsr eval` and `nsr compare` accept in place of weights."""
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 """Suffixes of files that may run code when they are loaded."""
 FILE_SUFFIXES = (".safetensors", *PICKLES)
-"""A model whose name ends like this is a file, be it one that is refused."""
+"""A --model that ends like this is taken for a file, even if it is then refused."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # what Windows keeps for itself
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # names that Windows reserves
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"[!-~]{1,2000}")
 _RELATIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BYTES = 1 << 32
-MAX_TEXT = 2000  # characters of what a manifest says in words
+MAX_TEXT = 2000  # characters of a free text in the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class WeightEntry:
     """What is known about one file of weights.
 
     `scale` is set for upscaling only; `levels` is the range of noise levels (sigma of 255) or JPEG qualities
-    that the network was made for. `preset` names its configuration, `custom` is none of them. `window` is the
-    selection window in input pixels. A name that is just the task and its scale or color belongs to the tier
-    `base`, with `-lite` behind it to the tier `lite`.
+    that the network was made for. `preset` names its configuration; `custom` means none of the named ones. `window` is
+    the selection window in input pixels. A name that is just the task and its scale or color belongs to the tier
+    `base`, one with `-lite` behind that to the tier `lite`.
     """
 
     name: str
@@ -121,7 +121,7 @@ def _damaged(where: str, what: str) -> WeightsError:
 
 
 def check_name(value: Any) -> str:
-    """The name as it is; ValueError, in words that follow "it", if weights cannot be called so."""
+    """Return the name; ValueError, in words that follow "it", if weights cannot have it."""
     if not isinstance(value, str) or not _NAME.fullmatch(value) or value.endswith("."):
         raise ValueError(
             "must consist of a-z, 0-9, dot, dash and underscore, start with a letter or digit, and be short"
@@ -132,7 +132,7 @@ def check_name(value: Any) -> str:
 
 
 def check_new_name(value: Any) -> str:
-    """A name for new weights as it is; ValueError as `check_name`, also if --model would not find weights by it."""
+    """Return a name for new weights; ValueError as `check_name`, also if --model would not find weights by it."""
     name = check_name(value)
     if name in (*TIERS, *BASELINES):
         raise ValueError("means something else to --model: choose another name")
@@ -142,7 +142,7 @@ def check_new_name(value: Any) -> str:
 
 
 def check_file(value: Any) -> str:
-    """The name of a file of weights as it is; ValueError as `check_name`."""
+    """Return the name of a file of weights; ValueError as `check_name`."""
     name = check_name(value)
     if not name.endswith(".safetensors"):
         raise ValueError("must end in .safetensors")

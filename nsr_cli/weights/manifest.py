@@ -1,4 +1,4 @@
-"""The list of published weights: reading it, looking things up in it, adding to it."""
+"""The list of published weights: reading it, finding entries, adding one."""
 
 import json
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ SCHEMA = 1
 MANIFEST_NAME = "weights_manifest.json"
 
 _MAX_MANIFEST_BYTES = 4 << 20
-_LOCK_SECONDS = 60.0  # a manifest is written in far less
+_LOCK_SECONDS = 60.0  # far longer than it takes to write a manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The entries of a manifest and the place it came from.
+    """The entries of a manifest and its address.
 
     Args:
         entries: in the manifest's order; names and files are unique.
@@ -49,13 +49,13 @@ class Manifest:
     def find(
         self, task: str, scale: int | None = None, color: str = "rgb", tier: str | None = None
     ) -> WeightEntry:
-        """Return the weights for a task: tier base, or lite where there is no base.
+        """Return the weights for a task: of tier base, or lite if there is no base.
 
-        Gray pictures get a gray network where there is one, else a color one.
+        Gray pictures get a gray network if there is one, else a color one.
 
         Raises:
             UsageError: an unknown task, color or tier.
-            WeightsError: the manifest has nothing that fits; the message lists what it has for the task.
+            WeightsError: the manifest has none; the message lists what it has for the task.
         """
         _check_words(task, color, tier)
         for kind in ("gray", "rgb") if color == "gray" else ("rgb",):
@@ -78,12 +78,12 @@ class Manifest:
     ) -> WeightEntry | Path:
         """Return what the user means by a model: a tier, the name of an entry, or a file of weights.
 
-        Anything with a folder or a suffix of weights in it is a file; `./base` is the file, `base` the tier.
+        Anything with a folder or a suffix of weights is a file: `./base` is a file, `base` the tier.
 
         Args:
             model: None for the default.
             task: what it will be used for.
-            scale: the factor it must have; None for the tasks without one, or if any will do.
+            scale: the factor it must have; None for tasks without one, or if any will do.
             color: `rgb` or `gray`.
 
         Raises:
@@ -116,7 +116,7 @@ class Manifest:
 
 
 def manifest_path() -> Path:
-    """Where this program's manifest is: in the package, or at the top of a checkout; the former if it is nowhere."""
+    """Where this program's manifest is: at the top of a checkout if it is only there, else in the package."""
     package = Path(__file__).parents[1]
     places = (package / MANIFEST_NAME, package.parent / MANIFEST_NAME)
     return next((place for place in places if place.is_file()), places[0])
@@ -140,7 +140,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
     return parse_manifest(data, place.resolve().as_uri())
 
 
-@lru_cache(maxsize=4)  # a plan of thousands of pictures asks for each of them
+@lru_cache(maxsize=4)  # planning asks for it with each of thousands of pictures
 def parse_manifest(data: bytes, place: str) -> Manifest:
     """Check the bytes of a manifest that came from the address `place`.
 
@@ -169,9 +169,9 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
 
 
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
-    """Write `with_entry` of the manifest at `manifest_path`; the file is made where there is none.
+    """Add an entry to the manifest at `manifest_path`, as `with_entry` does; without a file there, make one.
 
-    Processes that do this at the same time do it one after the other, so that none loses what another added.
+    Processes that do this at the same time take turns, so that none loses what another added.
 
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
@@ -186,7 +186,7 @@ def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
         f"cannot add {entry.name} to {safe_text(manifest_path)}: another process is still writing it; "
         "wait for it or end it"
     )
-    target = manifest_path.resolve()  # a link is followed, and is not the only way to the file
+    target = manifest_path.resolve()  # one lock for the file, even if others reach it by another link
     with one_at_a_time(target.with_name(f".{target.name}.lock"), _LOCK_SECONDS, busy):
         write_atomic(manifest_path, with_entry(manifest_path, entry))
 
@@ -194,7 +194,7 @@ def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
 def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:
     """The manifest at `manifest_path` with `entry` in place of the one of the same name, if there is one.
 
-    Its form depends on the entries alone: sorted by name, with the keys in a fixed order.
+    Its bytes depend on the entries alone, which are sorted by name, with their keys in a fixed order.
 
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.

@@ -31,7 +31,7 @@ _WEIGHT_FILE = re.compile(r"[a-z0-9][a-z0-9._-]*\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What `verify` found out about one entry; `path` is None if the file is absent."""
+    """The result of `verify` for one entry; `path` is None if the file is absent."""
 
     entry: WeightEntry
     state: Literal["ok", "damaged", "absent"]
@@ -198,7 +198,7 @@ class WeightStore:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something, be it a broken link or what may not be looked at."""
+    """Whether anything is there, even a broken link or something that may not be looked at."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
