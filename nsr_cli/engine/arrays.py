@@ -1,6 +1,6 @@
 """A network on NumPy pixels: gray and color in any combination, and the self-ensemble.
 
-Torch is loaded with the first network only, so that what blends pixels need not wait for it.
+Torch is loaded only with the first network, so that code that merely blends pixels need not wait for it.
 """
 
 from typing import TYPE_CHECKING
@@ -24,12 +24,12 @@ Unit = NDArray[np.float32]
 def run_array(
     runner: "Runner", array: Unit, level: "Tensor | None", watch: OverallProgress, *, by_channel: bool = False
 ) -> Unit:
-    """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, whatever channels picture and network have.
+    """(H, W, C) about [0, 1] -> (scale·H, scale·W, C), not clipped, for any channels of picture and network.
 
     A color network sees a gray picture as three equal channels; the luma of its result is kept. A gray network
-    restores the luma of a color picture, where eyes and JPEG put the detail, or with `by_channel` one channel after
-    the other, since each has noise of its own: then `watch` is told of as many runs.
-    Samples far beyond black and white go around the network, see `beyond`.
+    restores the luma of a color picture, which holds the detail for eyes and JPEG, or with `by_channel` one channel
+    after the other, since each has its own noise: then `watch` is told of as many runs.
+    Samples far beyond black and white bypass the network, see `beyond`.
     """
     limits = limits_of(runner.network.config.scale)
     inside = within(array, limits)
@@ -69,7 +69,7 @@ def run_ensemble(
 
 
 def blended(plain: Unit, made: Unit, strength: float) -> Unit:
-    """A restored picture mixed, by a strength of 0…1, with the plain one resized to it; `made` is overwritten."""
+    """Blend the restored picture `made` with the plain one resized to it, by a strength of 0…1; overwrites `made`."""
     if strength == 1.0 or made is plain:
         return made
     base = plain if plain.shape == made.shape else resize(plain, *made.shape[:2])

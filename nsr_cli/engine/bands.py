@@ -1,9 +1,9 @@
 """Rows of a picture on demand, so that no step of a journey ever holds all of them.
 
-    source ◀── tap ── network ◀── tap ── resize ◀── tap ── whoever writes
+    source ◀── tap ── network ◀── tap ── resize ◀── tap ── writer
 
-Each step is a `Bands`: asked for some rows, it makes the next blocks of its own picture from rows of the one
-before, and forgets what no tap will look at again. Rows are asked for from top to bottom.
+Each step is a `Bands`: asked for some rows, it makes the next blocks of its own picture from rows of the step
+before, and drops rows that no tap will read again. Rows are asked for from top to bottom.
 """
 
 from collections import deque
@@ -23,8 +23,8 @@ from nsr_cli.imaging.resizing.resize import BLOCK
 from nsr_cli.imaging.resizing.rows import resize_rows, support
 
 Rows = NDArray[Any]
-_BLOCK_PIXELS = 1 << 20  # that are made at a time where nothing else decides
-_CLEAR = 64  # rows whose color under transparency is found together, from as many rows above and below them
+_BLOCK_PIXELS = 1 << 20  # pixels made at a time unless something else decides
+_CLEAR = 64  # rows whose color under transparency is found together, from as many rows above and below
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Bands:
         shape: of the whole picture.
         spans: the blocks in which rows are made, from the first row to the last, without gaps.
         make: makes one block, (rows, width, channels).
-        white: of stored samples, as for `to_unit`. Steps that compute in float hand it on to the one that stores.
+        white: of stored samples, as for `to_unit`. Steps that compute in float pass it on to the one that stores.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Bands:
         self._make = make
         self._blocks: deque[tuple[int, Rows]] = deque()
         self._end = 0
-        # Weak, so that no circle of references keeps rows that nobody can read any more.
+        # Weak references, so that no cycle keeps rows that nobody can read any more.
         self._taps: WeakSet[Tap] = WeakSet()
 
     def tap(self) -> "Tap":
-        """A reader; all of them have to be taken before the first row is read."""
+        """A reader; take all of them before the first row is read."""
         tap = Tap(self)
         self._taps.add(tap)
         return tap
@@ -79,7 +79,7 @@ class Bands:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _forget(self) -> None:
-        """Drop rows that every tap has passed; what is left of a large block is copied, so that it can go."""
+        """Drop rows that every tap has passed; what is left of a large block is copied, so that the block is freed."""
         low = min(tap.top for tap in self._taps)
         while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= low:
             self._blocks.popleft()
@@ -90,7 +90,7 @@ class Bands:
 
 
 class Tap:
-    """One reader of a `Bands`; what lies above its last `top` is gone for it."""
+    """One reader of a `Bands`; rows above its last `top` are no longer available to it."""
 
     def __init__(self, bands: Bands) -> None:
         self.shape = bands.shape
@@ -98,14 +98,14 @@ class Tap:
         self._bands = bands
 
     def read(self, top: int, bottom: int) -> Rows:
-        """Rows top…bottom, as they are; `top` never decreases. ValueError if it does."""
+        """Rows top…bottom, as they are. ValueError if `top` decreases."""
         if top < self.top:
             raise ValueError(f"row {top} is gone, {self.top} is the first that is left")
         self.top = top
         return self._bands.read(top, bottom)
 
     def unit(self, top: int, bottom: int) -> NDArray[np.float32]:
-        """Rows top…bottom in float32 with black 0 and white 1; `top` never decreases."""
+        """Rows top…bottom in float32 with black 0 and white 1. ValueError if `top` decreases."""
         rows = self.read(top, bottom)
         return rows if rows.dtype == np.float32 else to_unit(rows, self._bands.white)
 
@@ -116,12 +116,12 @@ def blocks(height: int, rows: int) -> Iterator[Span]:
 
 
 def rows_at_a_time(width: int, multiple: int = BLOCK) -> int:
-    """About a megapixel of rows, in a multiple."""
+    """How many rows make about a megapixel, as a multiple of `multiple`."""
     return max(1, _BLOCK_PIXELS // (width * multiple)) * multiple
 
 
 def spread_bands(source: Bands, limit: float) -> Bands:
-    """A picture about to be clipped to [0, limit], in float, with what that cuts off spread over the pixels around."""
+    """A float picture to be clipped to [0, limit], with what that cuts off spread over the pixels around."""
     tap, shape = source.tap(), source.shape
 
     def make(span: Span) -> Rows:
@@ -162,7 +162,7 @@ def resized_bands(source: Bands, height: int, width: int) -> Bands:
 
 
 def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
-    """Rows of several pictures of one size, in unit range, put together by `change`."""
+    """Rows of several pictures of one size, in unit range, combined by `change`."""
     taps = [source.tap() for source in sources]
     shape, white = sources[0].shape, sources[0].white
 
@@ -173,7 +173,7 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
 
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
-    """Restored rows mixed by a strength with the plain ones resized to them, in unit range, then converted."""
+    """Restored rows blended by a strength with the plain ones resized to them, in unit range, then converted."""
     size = made.shape.height, made.shape.width
     base = plain if size == (plain.shape.height, plain.shape.width) else resized_bands(plain, *size)
     part = np.float32(strength)
@@ -189,7 +189,7 @@ def color_bands(source: Bands) -> Bands:
     tap, height = source.tap(), source.shape.height
 
     def make(span: Span) -> Rows:
-        # From a multiple: the squares over which colors are averaged are then those of the whole picture.
+        # From a multiple of `_CLEAR`, so that colors are averaged over the same squares as in the whole picture.
         low, high = max(span.start - _CLEAR, 0), min(span.stop + _CLEAR, height)
         rows = tap.read(low, high)
         return bleed(rows[..., :-1], rows[..., -1])[span.start - low : span.stop - low]
@@ -201,7 +201,7 @@ def color_bands(source: Bands) -> Bands:
 def alpha_bands(source: Bands, height: int, width: int) -> Bands:
     """The alpha of rows that have it last, (N, W, 1) in their own type, at another size; see `resized_alpha`.
 
-    Opaque is the greatest number of the type, whatever is white.
+    Opaque is the type's maximum, whatever `white` is.
     """
     tap, shape = source.tap(), source.shape
     own = Bands(
@@ -213,7 +213,7 @@ def alpha_bands(source: Bands, height: int, width: int) -> Bands:
 
 
 def with_alpha(color: Bands, alpha: Bands) -> Bands:
-    """Rows of color, finished, and of alpha, of one size, together; alpha in unit range gets the type of the color."""
+    """Rows of finished color with alpha behind; alpha in unit range is converted to the type of the color."""
     front, back, shape = color.tap(), alpha.tap(), color.shape
 
     def make(span: Span) -> Rows:

@@ -1,8 +1,8 @@
 """Memory for the features and results of large pictures, straight from the system.
 
-What malloc hands out for them comes in pages of 4 KB, each of which costs an interrupt when it is first touched, which
-for a small network adds up to much of its time. And what it keeps lies in pieces, so that the same picture takes more
-one time than another. Memory of a mapping of its own may be in pages of 2 MB, and is given back when it is let go of.
+Memory from malloc comes in pages of 4 KB, each of which costs a page fault when it is first touched: for a small
+network, much of its time. And what malloc keeps is fragmented, so that the same picture takes more memory one time
+than another. A mapping of its own may use pages of 2 MB, and is returned to the system when it is freed.
 """
 
 import errno
@@ -12,7 +12,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-_LARGE = 8 << 20  # bytes; for less, clearing new memory would take longer than what it saves
+_LARGE = 8 << 20  # bytes; for less, clearing new memory takes longer than it saves
 
 
 def zeros(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -30,6 +30,6 @@ def zeros(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         if error.errno == errno.ENOMEM:
             raise MemoryError(f"no room for {size} bytes") from error
         raise
-    with suppress(OSError):  # a kernel without large pages
+    with suppress(OSError):  # raised by a kernel without large pages
         mapped.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(mapped, dtype=dtype, count=count)

@@ -1,4 +1,4 @@
-"""Networks in a row, each on what the one before made, and the exact factor that they reach together.
+"""Networks in a row, each on the result of the one before, and the exact factor that they reach together.
 
 array (H, W, C) ─> network ─> network ─> ... ─> bicubic to the exact size
 """
@@ -18,38 +18,38 @@ from nsr_cli.engine.stream import TilePlan, plan
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resizing.resize import resize
 
-# Windows for each core up to which small pictures are restored side by side. Of eight, one core more or less does
-# not matter much, and a single picture is not kept waiting for long.
+# Windows for each core up to which small pictures are restored side by side, each on one core. With eight, the last
+# round wastes little, and a single picture does not take long.
 _FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """The networks of a task, loaded, and what is true of all of them together."""
+    """The loaded networks of a task, run as one."""
 
     stages: tuple[Stage, ...]
     """In the order in which they run."""
     scale: float
-    """Factor of the result; what the networks make beyond it is resized."""
+    """Factor of the result; if the networks exceed it, their result is resized."""
 
     @property
     def memory(self) -> int:
-        """Bytes that one picture may take: what the limits say, else half of what is free."""
+        """Bytes that one picture may take: those of the limits, else half of what is free."""
         return self.stages[0].runner.memory
 
     @property
     def precision(self) -> str:
-        """Number types of the arithmetic since `forget_precision`, joined with `+`; at first the one to begin with."""
+        """Number types of the arithmetic since `forget_precision`, joined with `+`; before any, the configured one."""
         used = set[str]().union(*(stage.runner.used for stage in self.stages))
         return "+".join(sorted(used)) or self.stages[0].runner.precision
 
     def forget_precision(self) -> None:
-        """Begin another picture, for which it does not matter what the ones before it needed."""
+        """Begin another picture: `precision` no longer includes the ones before."""
         for stage in self.stages:
             stage.runner.used.clear()
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes that a picture (H, W, C) takes if it is computed in one piece, stored samples left out."""
+        """Bytes that a picture (H, W, C) takes if it is restored in one piece, without its stored samples."""
         return bytes_in_one_piece(self.stages, self.scale, shape)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class Cascade:
 
         Args:
             array, level, by_channel: as for `run_array`.
-            progress: told parts done and parts in all.
+            progress: called with parts done and parts in total.
             tta: as for `run_ensemble`.
 
         Raises:
@@ -95,7 +95,7 @@ class Cascade:
         return replace(self, stages=stages)
 
     def _most_windows(self, height: int, width: int) -> int:
-        """Windows of the stage that has most of them: the last one sees the picture enlarged by those before."""
+        """Windows of the stage with the most: later stages see the picture enlarged by those before."""
         side = max(accumulate((stage.config.scale for stage in self.stages[:-1]), mul, initial=1))
         window = min(stage.config.window for stage in self.stages)
         return ceil(height * side / window) * ceil(width * side / window)

@@ -1,8 +1,8 @@
-"""Threads that share out the windows of a layer: every core convolves windows of its own.
+"""Threads that share the windows of a layer: every core convolves windows of its own.
 
-A convolution of a few windows is too short to be split between cores; several at once are not. PyTorch releases
-the interpreter while it computes, so plain threads do. Each window is computed by one thread alone, whichever it
-is, so the result does not depend on how many there are.
+A convolution of a few windows is too short to be split between cores, so each core runs whole ones. PyTorch releases
+the interpreter lock while it computes, so plain threads suffice. Each window is computed by one thread alone, so the
+result does not depend on the number of threads.
 """
 
 import threading
@@ -17,9 +17,9 @@ _BEAT = 0.2  # seconds between two calls of `beat`
 
 
 class Crew:
-    """`size` threads, the caller one of them, for the time of a `with` block.
+    """`size` threads, including the caller's, for the duration of a `with` block.
 
-    While it lasts, an operation of PyTorch in any of these threads uses one core.
+    Within it, an operation of PyTorch in any of these threads uses one core.
     """
 
     def __init__(self, size: int) -> None:
@@ -36,7 +36,7 @@ class Crew:
         try:
             for thread in self._threads:
                 thread.start()
-        except RuntimeError:  # the system has no more threads to give
+        except RuntimeError:  # the system allows no more threads
             self._end()
             raise
         return self
@@ -52,11 +52,11 @@ class Crew:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
-        # Last, since a new thread of the process starts with the number that was set last, by whatever thread.
+        # At the end, since a new thread starts with the number that any thread has set last.
         torch.set_num_threads(self._cores)
 
     def share(self, work: Callable[[int], None], items: int, beat: Callable[[], None] | None = None) -> None:
-        """Call `work` with 0 … items − 1, each once, in any thread and order; return when all are done.
+        """Call `work` with 0 … items − 1, once each, in any thread and order; return when all are done.
 
         Args:
             work: computes one item; must not depend on the others.
@@ -64,7 +64,7 @@ class Crew:
             beat: called in the caller's thread a few times a second.
 
         Raises:
-            BaseException: the first that `work` or `beat` raised; items not yet begun are left out.
+            BaseException: the first that `work` or `beat` raised; items not yet started are skipped.
         """
         self._work, self._items = work, iter(range(items))
         self._barrier.wait()
@@ -92,14 +92,14 @@ class Crew:
     def _drain(self, beat: Callable[[], None] | None) -> None:
         last = time.monotonic()
         try:
-            for item in self._items:  # shared: a range's iterator hands out every number once
+            for item in self._items:  # shared by all threads: the iterator returns every number once
                 if self._stop or self._error is not None:
                     return
                 self._work(item)
                 if beat is not None and time.monotonic() - last > _BEAT:
                     last = time.monotonic()
                     beat()
-        except BaseException as error:  # noqa: BLE001 (it is raised again by `share`, in the caller's thread)
+        except BaseException as error:  # noqa: BLE001 (`share` raises it again in the caller's thread)
             if self._error is None:
                 self._error = error
 

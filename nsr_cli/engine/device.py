@@ -1,4 +1,4 @@
-"""Where and how precisely a network runs: device, number type, threads and the C allocator."""
+"""Where and how precisely a network runs: device, number type, threads and C allocator."""
 
 import re
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bf16 on CUDA cards and CPUs that multiply it natively, else fp32.
+    """`auto` is bf16 on CUDA cards and CPUs that support it natively, else fp32.
 
     Raises:
         UsageError: the name is not auto, fp32, bf16 or fp16.
@@ -69,8 +69,8 @@ def _native_bf16(device: torch.device) -> bool:
 def prepare_cpu() -> None:
     """Tune this process for large pictures on the CPU.
 
-    glibc hands every large activation back to the kernel and faults it in again at the next layer; with
-    higher thresholds it keeps them. Threads stay within the cgroup's CPU quota, which torch does not know.
+    glibc returns every large activation to the kernel, which has to provide the memory again at the next layer; with
+    higher thresholds glibc keeps it. Threads stay within the control group's CPU quota, of which torch does not know.
     """
     if (libc := machine.glibc()) is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
@@ -81,18 +81,18 @@ def prepare_cpu() -> None:
 
 
 def give_back() -> None:
-    """Return to the system what the C allocator keeps; with blocks of ever new sizes it would keep more and more."""
+    """Return to the system what the C allocator keeps, which would grow with blocks of ever new sizes."""
     if (libc := machine.glibc()) is not None:
         libc.malloc_trim(0)
 
 
 @contextmanager
 def one_core(after: int | None = None) -> Iterator[None]:
-    """While it lasts, an operation of PyTorch in this thread uses one core.
+    """Within this context, an operation of PyTorch in this thread uses one core.
 
-    For many small operations: waking the other cores takes longer than they save, much longer where other programs
-    use them. `after` is the number of threads from then on, None the number there was before. Several threads that do
-    this at once must pass it, since the number that one of them finds may be what another has just set.
+    For many small operations: waking the other cores takes longer than they save, much longer if other programs use
+    them. `after` is the number of threads from then on; None restores the one before. Several threads that do this at
+    once must pass it, since the number that one of them finds may be what another has just set.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -104,7 +104,7 @@ def one_core(after: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def whole_float32(device: torch.device) -> Iterator[None]:
-    """While it lasts, CUDA convolves float32 with all 23 bits of its fractions, and not with 10 (TF32)."""
+    """Within this context, CUDA convolves float32 with all 23 bits of the fraction, not with 10 (TF32)."""
     if device.type != "cuda":
         yield
         return
@@ -117,16 +117,16 @@ def whole_float32(device: torch.device) -> Iterator[None]:
 
 
 def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Bytes that are free on the device now; on a CPU also within the cgroup's limit. 4 GiB where nothing tells."""
+    """Bytes that are free on the device now, on a CPU within the control group's limit; 4 GiB if unknown."""
     if device.type == "cuda":
-        # PyTorch keeps what earlier tensors held; to the card it is taken, to the next tensors it is free.
+        # PyTorch keeps the memory of earlier tensors: the card counts it as used, but new tensors can use it.
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
     return machine.free_memory(meminfo)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out. CUDA and MPS have an error for that, other allocators only the text of a plain one."""
+    """Whether memory ran out. CUDA has an error class for that; of other allocators only the error's text tells."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         text in str(error) for text in _OUT_OF_MEMORY
     )

@@ -1,8 +1,8 @@
-"""A folded network run over a whole picture, layer by layer, on its selection grid.
+"""Runs a folded network over a whole picture, layer by layer, on its selection grid.
 
 Every sparse convolution of the network needs the features of a whole window before it can choose that window's
 kernel, and a one-pixel halo of the neighbors' features at the same depth. So all windows pass a layer before any
-passes the next; how many are convolved at once is a matter of memory and changes nothing else.
+passes the next; how many are convolved at once affects memory and speed alone.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.footprint import MOST_PLACE_BYTES, MOST_STACKED
 from nsr_cli.model.network import Network, shuffled, unshuffled
 
-_PIECES_PER_CORE = 2  # of work, at least, before windows are stacked
+_PIECES_PER_CORE = 2  # stacking windows must leave each core at least so many pieces of work
 
 
 class Executor:
@@ -31,14 +31,14 @@ class Executor:
         network: folded or not; it is not changed.
         device: where to compute.
         dtype: number type of features and kernels.
-        batched: convolve many whole windows at once, as a GPU wants it, or a few on each core of a CPU, and no more
-            of them than lies in the picture. None: as the device wants it. Both give the same picture up to
+        batched: convolve many whole windows at once, which suits a GPU, or a few on each core of a CPU, without the
+            pixels of theirs that are outside the picture. None: as suits the device. Both give the same picture up to
             rounding.
         threads: cores to use, each for windows of its own; None: all that this process may use.
-        repeat: around the picture every layer sees the outermost pixels of its features again. Otherwise zeros, as
-            around a patch in training: then this computes what the network itself does.
-        stacked: up to so many whole windows of a row are one piece of work for a core of a CPU, side by side in the
-            channels. None: as many as `most_stacked` says. Another number gives the same picture up to rounding.
+        repeat: around the picture every layer sees its outermost features repeated. Otherwise it sees zeros, as around
+            a patch in training, so that this computes exactly what the network itself does.
+        stacked: a CPU core computes up to so many whole windows of a row at once, side by side in the channels. None:
+            as many as `most_stacked` says. Another number gives the same picture up to rounding.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Executor:
             self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
     def on(self, threads: int) -> "Executor":
-        """The same with another number of threads."""
+        """The same executor with another number of threads."""
         other = copy(self)
         other.threads = threads
         return other
@@ -90,12 +90,12 @@ class Executor:
         """Restore one picture.
 
         Args:
-            x: (C, H, W) in [0, 1], any device, any size of at least 1×1.
-            level: (levels,) in [0, 1] where the network takes degradation levels.
+            x: (C, H, W) in [0, 1], on any device, of any size from 1×1.
+            level: (levels,) in [0, 1] if the network takes degradation levels.
             batch: windows convolved at once on a GPU; changes memory and speed, not the picture.
-            progress: told the blocks that are done and their number, in the caller's thread: after every block
-                and, so that it can raise to end a long run, a few times a second.
-            hook: shown the selection of every layer that makes one, in their order, in the caller's thread.
+            progress: called in the caller's thread with blocks done and in total: after every block and, so that it
+                can raise to end a long run, a few times a second.
+            hook: called in the caller's thread with the selection of every layer that makes one, in their order.
 
         Returns:
             (C, scale·H, scale·W) float32 on this executor's device, not clipped.
@@ -127,22 +127,22 @@ class Executor:
 def most_stacked(windows: int, width: int, dtype: torch.dtype) -> int:
     """How many of a picture's windows a CPU computes together.
 
-    Every call of PyTorch takes Python's global interpreter lock, for which threads wait, the more of them the longer,
-    however small the window: so few calls are better. But convolutions get slower where the features of a place are
-    many bytes, and there should be enough work for all cores. Theirs are counted, not the threads in use: a picture
-    that shares them with others comes out the same.
+    Every call of PyTorch takes Python's global interpreter lock, however small the window, and threads wait for it: so
+    fewer calls are better. But convolutions get slower if the features of a place take many bytes, and all cores need
+    enough work. The machine's cores are counted, not the threads in use, so that a picture that shares them with others
+    comes out the same.
 
     Args:
-        windows: of the picture.
-        width: channels of a window, on the average of the layers.
-        dtype: of features.
+        windows: windows of the picture.
+        width: channels of a window, averaged over the layers.
+        dtype: type of features.
     """
     enough = windows // (_PIECES_PER_CORE * usable_threads())
     return max(1, min(enough, MOST_STACKED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
 
 
 def _takes_single_windows(layer: Layer) -> bool:
-    """Whether windows of a layer are convolved one at a time only."""
+    """Whether a layer can only convolve its windows one at a time."""
     return isinstance(layer, PlainLayer) or layer.by_winograd
 
 

@@ -1,4 +1,4 @@
-"""What happens around the networks: the colors that they are given, and the picture made of their result."""
+"""The steps around the networks: the colors that they are given, and the picture made of their result."""
 
 from nsr_cli.engine.arrays import Unit, blended
 from nsr_cli.engine.clipping import is_clipped, spread_excess
@@ -8,7 +8,7 @@ from nsr_cli.imaging.picture import Picture, Pixels
 
 
 def visible_color(picture: Picture) -> Pixels:
-    """(H, W, C), stored samples: what lies under transparent pixels has the color of those around them."""
+    """Stored samples (H, W, C), with transparent pixels in the color of the visible ones around them."""
     return picture.pixels if picture.alpha is None else bleed(picture.pixels, picture.alpha)
 
 

@@ -15,17 +15,17 @@ from nsr_cli.engine.winograd import Workspace
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.sparse_conv import Selector
 
-SelectionHook = Callable[[Tensor], None]  # is shown each selection: gamma (M, d, k), float32, on the device
+SelectionHook = Callable[[Tensor], None]  # called with each selection, gamma (M, d, k), float32 on the device
 
-_CELL_ROWS = 4  # of a cell whose sum is taken in one go
-_WIDE_RIM = 2  # pixels around the picture: what the 5×5 skip sees beyond it
+_CELL_ROWS = 4  # rows of a cell, whose sum is one operation
+_WIDE_RIM = 2  # pixels around the picture that the 5×5 skip sees
 
 
 class ForwardPass:
-    """One picture on its way: its features, and the sums over each window that choose the next kernels.
+    """One picture on its way: its features, and their sums over each window, which choose the next kernels.
 
-    Sums are taken from each result while it is in the cache, which saves a pass over the features in memory. The
-    sum of a sum is the sum of the sums.
+    Each result is summed while it is in the cache, which saves a pass over the features in memory. Sums of a residual
+    sum are the sums of both terms' sums.
     """
 
     sums: Tensor  # (M, n) float32, over the pixels of each window
@@ -43,7 +43,7 @@ class ForwardPass:
     def picture(self, x: Tensor, level: Tensor | None) -> Strips:
         """(C, H, W) -> strips of C + levels channels in float32: centered on 0, level maps behind."""
         count = len(x) + (0 if level is None else len(level))
-        # In float32, since what a network adds to a picture is much less than what the picture itself is.
+        # In float32, since what a network adds to a picture is much smaller than the picture's values.
         strips = self._grid.strips(count, _WIDE_RIM, self._layout, torch.float32, wide=True)
         self._grid.fill(strips, _WIDE_RIM, x, level, repeat=self._layout.repeat)
         return strips
@@ -79,7 +79,7 @@ class ForwardPass:
         self._second(block.second, gamma)
 
     def _first(self, layer: Layer, gamma: Tensor | None, *, summed: bool) -> Tensor | None:
-        """Inner features = relu(layer(features)); returns their sums if these are wanted."""
+        """Inner features = relu(layer(features)); returns their sums if `summed`."""
         convolve = self._prepare(layer, gamma)
         sums = self._no_sums(self._config.expansion * self._config.width) if summed else None
         rows = [] if sums is None else self._by_area(sums)
@@ -111,8 +111,8 @@ class ForwardPass:
         self._share(work)
 
     def tail(self, layer: PlainLayer, skip: PlainLayer | None, picture: Strips) -> Tensor:
-        """(C, scale·H, scale·W) float32; `skip` is of float32 too."""
-        self._inner = []  # makes room for the result
+        """(C, scale·H, scale·W) float32; `skip` is in float32, too."""
+        self._inner = []  # frees memory for the result
         scale, channels = self._config.scale, self._config.channels
         shape = (channels, scale * self._grid.height, scale * self._grid.width)
         result = zeros(prod(shape), self._layout.device, torch.float32).view(shape)
@@ -143,11 +143,11 @@ class ForwardPass:
         return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._layout.device)
 
     def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
-        """The sums of each area's windows. All views are made at once: each call takes the global interpreter lock."""
+        """The sums of each area's windows, as views made at once: each call takes the global interpreter lock."""
         return sums.split_with_sizes([len(area) for area in self._areas])
 
     def _by_first(self, values: Tensor) -> dict[int, Tensor]:
-        """What each area's windows have of values (M, …), found by the first of them; made at once too."""
+        """The part of `values` (M, …) for each area's windows, by the area's first window; views made at once, too."""
         firsts = (area.first for area in self._areas)
         return dict(zip(firsts, self._by_area(values), strict=True))
 
@@ -197,8 +197,8 @@ class ForwardPass:
 def rectify_(out: Tensor) -> Tensor:
     """ReLU in place.
 
-    A bfloat16 is negative where its bits, read as an integer, are. CPUs compare integers faster, since they have no
-    instructions for bfloat16 other than products. A NaN with a sign becomes 0; the features that the block is added to
+    A bfloat16 is negative if its bits, read as an integer, are. CPUs compare integers faster, since their only
+    instructions for bfloat16 are products. A negative NaN becomes 0 here; the features to which the block is added
     still have it.
     """
     if out.dtype == torch.bfloat16 and out.device.type == "cpu":
@@ -214,7 +214,7 @@ def _by_window(stacked: Tensor, count: int) -> Tensor:
 
 
 def _cut(wide: Tensor, count: int) -> Tensor:
-    """What windows beside each other cover, (1, C, H, count · W) -> (1, count, C, H, W)."""
+    """Cut `count` windows beside each other apart, (1, C, H, count · W) -> (1, count, C, H, W)."""
     _, channels, height, width = wide.shape
     return wide.view(1, channels, height, count, width // count).permute(0, 3, 1, 2, 4)
 
@@ -233,8 +233,8 @@ def window_sums(out: Tensor, count: int = 1) -> Tensor:
     """Sums over windows beside each other: (B, C, height, count · width) -> (B · count, C) float32."""
     batch, channels, height, width = out.shape
     if out.dtype == torch.bfloat16:
-        # Faster than a sum in float32, and fastest where cells are as wide as the window. Those of cells are rounded to
-        # bfloat16, their sum is not.
+        # Faster than a sum in float32, and fastest with cells as wide as the window. The sums of cells are rounded to
+        # bfloat16, the total is not.
         cell = (min(_CELL_ROWS, height), width // count)
         cells = F.avg_pool2d(out, cell, ceil_mode=True, divisor_override=1)  # the last may be partial
         if count == 1:

@@ -1,4 +1,4 @@
-"""The selection grid: which pixels of a picture share a kernel, and what is computed together.
+"""The selection grid: which pixels of a picture share a kernel, and which windows are computed together.
 
 window 0 ┌──────────┐┌─────┐ window 1        A window is P×P pixels; the last one of a row or column is what is
          │          ││     │                 left of the picture. Features lie in strips with a rim: one for each
@@ -8,8 +8,8 @@ window 2 ┌──────────┐┌─────┐ window 3     
          └──────────┘└─────┘                 training, or repeats the picture's outermost features.
          strip 0     strip 1
 
-Columns of whole windows may be stacked: they share a strip, side by side in its channels, so that at each place within
-a window lie the features of all of them. A convolution of as many groups then computes a row of them at once.
+Columns of whole windows may be stacked: they share a strip, side by side in its channels, so that each place within a
+window holds the features of all of them. A convolution with as many groups then computes a row of them at once.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from torch import Tensor
 
 from nsr_cli.engine.buffers import zeros
 
-_LINE = 64  # values: a multiple of the bytes of a cache line, whatever their type
+_LINE = 64  # values, which are whole cache lines in any type
 
 Strips = list[Tensor]
-"""Each (1, C, rim + H + rim, rim + width + rim), channels last; C of all that are stacked."""
+"""Each (1, C, rim + H + rim, rim + width + rim), channels last, with the channels of all stacked windows as C."""
 
 Border = tuple[Tensor, Tensor]
-"""A part of a rim, and what of an area belongs there."""
+"""A part of a rim, and the part of an area to be copied there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Layout:
     device: torch.device
     dtype: torch.dtype
     batch: int | None = None
-    """So many whole windows at once; None: single ones, no more of them than lies in the picture."""
+    """How many whole windows to compute at once; None: single ones, without what is outside the picture."""
     stacked: int = 1
-    """Without a batch, up to so many whole windows of a row at once, side by side in the channels."""
+    """Without `batch`: how many whole windows of a row to compute at once, side by side in the channels."""
     repeat: bool = False
-    """Whether every layer sees the outermost pixels of its features repeated around the picture, not zeros."""
+    """Whether every layer sees its outermost features repeated around the picture, instead of zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Area:
     top: int
     left: int
     height: int
-    width: int  # of one window where some are stacked
+    width: int  # of a single window if some are stacked
     first: int  # its windows in row-major order are first … first + len − 1
     rows: int = 1
     cols: int = 1
     strip: int = 0
     inset: int = 0  # columns of its strip to the left of it
-    stacked: int = 1  # windows beside each other that lie side by side in the channels
+    stacked: int = 1  # adjacent windows that lie side by side in the channels
 
     def __len__(self) -> int:
         """Number of its windows."""
@@ -66,7 +66,7 @@ class Area:
 
     @property
     def windows(self) -> slice:
-        """Its windows among all of the grid."""
+        """Its windows, as a slice of all windows of the grid."""
         return slice(self.first, self.first + len(self))
 
     def of(self, strips: Strips, rim: int, halo: int = 0, *, wide: bool = False) -> Tensor:
@@ -78,7 +78,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """An area's features where they lie; made once, since making views takes longer than small operations."""
+    """Views of an area's features; made once, since making views takes longer than small operations."""
 
     area: Area
     inside: Tensor  # (1, C, height, width)
@@ -115,11 +115,11 @@ class Grid:
         return self.rows * self.cols
 
     def areas(self, layout: Layout) -> list[Area]:
-        """What is computed together."""
+        """The areas, each of which is computed together."""
         return self.single(layout.stacked) if layout.batch is None else self.batches(layout.batch)
 
     def single(self, stacked: int = 1) -> list[Area]:
-        """Every window, or up to `stacked` whole ones of a row together, no pixel of them outside the picture."""
+        """Every window, or up to `stacked` whole ones of a row together, without pixels outside the picture."""
         side = self.window
         return [
             Area(
@@ -139,12 +139,12 @@ class Grid:
         """Left border, number and width of the windows of each strip; a partial window is alone."""
         side, whole = self.window, self.width // self.window
         strips = -(-whole // stacked)
-        borders = [whole * strip // strips for strip in range(strips)] + [whole]  # about as many in each
+        borders = [whole * strip // strips for strip in range(strips)] + [whole]  # about equally many in each
         found = [(side * first, last - first, side) for first, last in pairwise(borders)]
         return found + ([(side * whole, 1, self.width % side)] if self.width % side else [])
 
     def batches(self, size: int) -> list[Area]:
-        """Rectangles of up to `size` whole windows, also where a window reaches beyond the picture."""
+        """Rectangles of up to `size` whole windows, even where windows reach beyond the picture."""
         side, high, wide = self.window, max(1, min(self.rows, size // self.cols)), min(self.cols, size)
         areas = []
         for row in range(0, self.rows, high):
@@ -158,8 +158,8 @@ class Grid:
     def views(self, area: Area, strips: Strips, *, repeat: bool = False) -> Views:
         """An area in strips with a rim of one pixel.
 
-        Its outermost columns belong into the rims of the strips beside it; rims above and below are rows of the
-        same strip, and corners belong to the areas there. With `repeat`, the rim outside the picture gets the
+        Its outermost columns are copied into the rims of the adjacent strips; the rims above and below are rows of the
+        same strip, and corners are copied by the areas there. With `repeat`, the rim outside the picture gets the
         picture's outermost pixels. No two areas write to the same place.
         """
         own = strips[area.strip]
@@ -171,7 +171,7 @@ class Grid:
         return Views(area, area.of(strips, 1), area.of(strips, 1, halo=1), tuple(borders))
 
     def _repeated(self, own: Tensor, area: Area, rows: slice) -> list[Border]:
-        """Where an area meets the border of the picture. Rows come first: the columns repeat their ends as corners."""
+        """Copies at the border of the picture. Rows come first: the columns repeat their ends as corners."""
         channels = own.shape[1] // area.stacked
         first, last = own[:, :channels], own[:, -channels:]
         left, right = area.inset + 1, area.inset + 1 + min(area.width, self.width - area.left)
@@ -199,7 +199,7 @@ class Grid:
     ) -> Strips:
         """Zeroed strips of this number type for the areas of a layout.
 
-        `wide`: what lies in a strip are not windows, but the part of the picture that they cover.
+        `wide`: a strip holds no stacked windows, but the part of the picture that they cover.
         """
         whole = layout.batch is not None
         high = self.rows * self.window if whole else self.height
@@ -213,7 +213,7 @@ class Grid:
             )
             for _, count, width in columns
         ]
-        # In one piece, so that what is freed makes room for anything of that size. Each begins at a cache line.
+        # In one piece, so that once freed it has room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
         pieces = zeros(sum(sizes), layout.device, dtype).split_with_sizes(sizes)
         return [
@@ -224,7 +224,7 @@ class Grid:
     def fill(
         self, strips: Strips, rim: int, x: Tensor, level: Tensor | None = None, *, repeat: bool = False
     ) -> None:
-        """Copy (C, height, width) into wide strips, centered on 0, and maps of `level` behind it, rims included.
+        """Copy (C, height, width), centered on 0, into wide strips and their rims, with maps of `level` behind it.
 
         One strip after the other, so that no copy of the picture is needed. `repeat` as for `views`.
         """
@@ -250,7 +250,7 @@ class Grid:
 
 
 def _shown(strips: Strips, area: Area, rows: slice) -> list[Border]:
-    """What the windows beside an area's see of them: those stacked with them, and those in the strips beside theirs."""
+    """What windows adjacent to an area's see of it: those stacked with them, and those in the adjacent strips."""
     own = strips[area.strip]
     channels = own.shape[1] // area.stacked
     borders = []

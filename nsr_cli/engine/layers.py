@@ -1,4 +1,4 @@
-"""Folded layers of a network, laid out for inference: how one window is convolved, and how several at once are."""
+"""Folded layers of a network, laid out for inference: how one window, and how several at once, are convolved."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class PlainLayer:
 
     weight: Tensor  # (O, C, K, K), channels last
     bias: Tensor  # (O,)
-    transformed: Tensor | None  # (36, C, O), where `winograd.convolve` is the faster way
+    transformed: Tensor | None  # (36, C, O), if `winograd.convolve` is faster
     stacked: int = 1  # windows side by side in the channels, each convolved with the same kernel
 
     @classmethod
@@ -37,7 +37,7 @@ class PlainLayer:
         return F.conv2d(features, self.weight, self.bias, groups=self.stacked)
 
     def times(self, stacked: int) -> "PlainLayer":
-        """The same for stacked windows: (1, stacked · C, …) -> (1, stacked · O, …)."""
+        """The same layer for stacked windows: (1, stacked · C, …) -> (1, stacked · O, …)."""
         if stacked == 1:
             return self
         weight = self.weight.repeat(stacked, 1, 1, 1).contiguous(memory_format=torch.channels_last)
@@ -46,13 +46,13 @@ class PlainLayer:
 
 @dataclass(frozen=True, slots=True)
 class SparseLayer:
-    """A sparse convolution: kernels are mixed for each window, straight into channels-last order."""
+    """A sparse convolution: kernels are mixed for each window, directly in channels-last order."""
 
     kernels: Tensor  # (d, k, O/d · 9 · C): kernels of a cardinal group, channels innermost
     biases: Tensor  # (d, k, O/d)
     shape: tuple[int, int]  # O, C
     dtype: torch.dtype  # of features; kernels are mixed in that of `kernels`
-    by_winograd: bool  # where a window is large enough
+    by_winograd: bool  # if a window is large enough
 
     @classmethod
     def of(cls, layer: SparseConvolution, device: torch.device, dtype: torch.dtype) -> "SparseLayer":
@@ -71,19 +71,19 @@ class SparseLayer:
         )
 
     def select(self, gamma: Tensor) -> tuple[Tensor, Tensor]:
-        """Selections (M, d, k) of windows, float32 -> what `apply` and `apply_many` take: gamma, and biases (M, O)."""
+        """Selections (M, d, k) of windows, float32 -> gamma and biases (M, O), for `apply` and `apply_many`."""
         by_cardinal = gamma.to(self.kernels.dtype).transpose(0, 1).contiguous()
         biases = torch.bmm(by_cardinal, self.biases).transpose(0, 1).flatten(1)
         return by_cardinal.transpose(0, 1).contiguous(), biases.to(self.dtype)
 
     def apply(self, features: Tensor, gamma: Tensor, bias: Tensor, workspace: winograd.Workspace) -> Tensor:
-        """One window or J stacked ones, each with its own kernel (Eq. 10). This is the path of the CPU.
+        """One window or J stacked ones, each with its own kernel (Eq. 10): the path of a CPU.
 
         Args:
-            features: (1, J · C, H + 2, W + 2), theirs and a halo of one pixel.
+            features: (1, J · C, H + 2, W + 2), with a halo of one pixel.
             gamma: (d, J, k), their selections.
             bias: (J · O,).
-            workspace: for what comes between.
+            workspace: memory for intermediate results.
 
         Returns:
             (1, J · O, H, W)
@@ -102,7 +102,7 @@ class SparseLayer:
         return F.conv2d(features, kernels, bias, groups=stacked)
 
     def apply_many(self, features: Tensor, gamma: Tensor, bias: Tensor, rows: int, cols: int) -> Tensor:
-        """rows × cols windows of P×P pixels, each with its own kernel: this is the path of a GPU.
+        """rows × cols windows of P×P pixels, each with its own kernel: the path of a GPU.
 
         Args:
             features: (1, C, rows · P + 2, cols · P + 2).
@@ -128,7 +128,7 @@ Layer = PlainLayer | SparseLayer
 
 @dataclass(frozen=True, slots=True)
 class FoldedBlock:
-    """The two convolutions of a residual block and what selects their kernels (float32, on the device)."""
+    """The two convolutions of a residual block and their selectors (float32, on the device)."""
 
     first: Layer
     second: Layer

@@ -1,4 +1,4 @@
-"""What a network is told of a picture, and how often it runs over it: the same for whoever restores or explains."""
+"""A picture's level for a network, and whether it runs once for each channel; shared by restoring and explaining."""
 
 from nsr_cli.errors import UsageError
 from nsr_cli.model.config import NetworkConfig
@@ -8,7 +8,7 @@ from nsr_cli.model.levels import MAX_SIGMA, noise_level, quality_level
 def network_level(
     task: str, config: NetworkConfig, sigma: float | None, quality: float | None, channels: int
 ) -> float | None:
-    """The degradation level in [0, 1] of a picture with so many channels; None for a network that takes none.
+    """The degradation level in [0, 1] for a network; None if it takes none.
 
     Args:
         task: `upscale`, `denoise` or `dejpeg`.
@@ -32,19 +32,19 @@ def network_level(
 
 
 def strongest_noise(config: NetworkConfig, channels: int) -> float:
-    """The largest sigma, on the 0…255 scale, that a network can be told for a picture with so many channels."""
+    """The largest sigma, on the 0…255 scale, that a network accepts for a picture with so many channels."""
     return MAX_SIGMA / _shared(config, channels)
 
 
 def _shared(config: NetworkConfig, channels: int) -> float:
-    """How much stronger noise that several channels share is than what a network was trained with.
+    """How many times stronger a network sees noise that is the same in all channels.
 
-    A gray picture is three equal channels to a color network, with one noise in all three. Independent noise, which the
-    network knows, would be √3 times weaker in their mean.
+    To a color network a gray picture is three equal channels with the same noise. Independent noise, with which the
+    network was trained, would be √3 times weaker in their mean.
     """
     return 3**0.5 if channels < config.channels else 1.0
 
 
 def runs_by_channel(task: str, config: NetworkConfig, channels: int) -> bool:
-    """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss in the luma."""
+    """Whether a gray network restores each channel of a color picture: noise is in all, JPEG's loss mostly in luma."""
     return task == "denoise" and channels > config.channels

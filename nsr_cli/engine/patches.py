@@ -1,6 +1,6 @@
 """The authors' way of running a network, kept as a slow reference: overlapping patches, averaged.
 
-Patches of P pixels lie at a stride of 2P/3, each is restored on its own with zeros around it, and the results are
+Patches of P×P pixels lie at a stride of 2P/3. Each is restored by itself with zeros around it, and the results are
 averaged where they overlap. Every pixel is computed (P / stride)² = 2.25 times.
 """
 
@@ -14,7 +14,7 @@ from nsr_cli.model.network import Network
 def overlapping_patches(network: Network, x: Tensor, level: Tensor | None = None, batch: int = 16) -> Tensor:
     """(C, H, W) -> (C, scale·H, scale·W), both about [0, 1], on the device of the network.
 
-    Pictures smaller than a patch are one smaller patch.
+    A picture smaller than a patch is a single, smaller patch.
     """
     scale, (height, width) = network.config.scale, x.shape[1:]
     high, wide = min(network.config.window, height), min(network.config.window, width)

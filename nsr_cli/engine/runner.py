@@ -1,6 +1,6 @@
-"""Running a network on one picture, with the fallbacks that a user expects.
+"""Runs a network on one picture, with the fallbacks that a user expects.
 
-Where memory runs out: fewer windows at once, smaller tiles, then the CPU. Where a narrow number type overflows: fp32.
+If memory runs out: fewer windows at once, smaller tiles, then the CPU. If a narrow number type overflows: fp32.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from nsr_cli.model.network import Network
 
 Notice = Callable[[str], None]
 
-# A GPU wants many windows to fill its multiprocessors. On a CPU the picture alone decides (`executor.most_stacked`), so
+# A GPU needs many windows to fill its multiprocessors. On a CPU the picture alone decides (`executor.most_stacked`), so
 # that the result does not depend on `batch`.
 BATCHES = {"cuda": 64, "mps": 16}
 # Pixels of padding around a picture before the network, cropped after it, counted at the network's own resolution
@@ -45,7 +45,7 @@ _REPEATED, _MIRRORED = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may be computed at once. None: as much as half of the free memory holds.
+    """How much may be computed at once; by default as much as fits into half of the free memory.
 
     Args:
         batch: windows convolved at once on a GPU.
@@ -66,7 +66,7 @@ class Runner:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         limits: what may be computed at once; changes memory and speed, not the picture.
-        notice: told, once each, what was changed to get a picture done.
+        notice: called once with a line about each change that was needed to finish a picture.
 
     Raises:
         UsageError: no such device or precision, or a device that this machine does not have.
@@ -83,15 +83,15 @@ class Runner:
     ) -> None:
         self.network = network
         self._margin = margin_of(network.config)
-        self._smallest = (1 + 2 * self._margin) ** 2  # windows: a tile of one with its margin
+        self._smallest = (1 + 2 * self._margin) ** 2  # windows of a tile of one with its margin
         self.limits = limits or Limits()
         self.device = choose_device(device)
         dtype = choose_precision(precision, self.device)
         self.precision = next(name for name, kind in PRECISIONS.items() if kind == dtype)
-        self.used: set[str] = set()  # number types of the results since somebody last emptied it
+        self.used: set[str] = set()  # number types of the results since it was last emptied
         self._tell = notice or _ignore
         self._said: set[str] = set()
-        self._most_windows: int | None = None  # that may be in memory at once; None until it has run out
+        self._most_windows: int | None = None  # in memory at once; None until memory has run out
         self._executor = self._placed(dtype)
         self._threads = torch.get_num_threads()
 
@@ -111,7 +111,7 @@ class Runner:
             MemoryExhausted: not even one window with its neighbors fits into memory.
             PictureError: the network's output has NaN or infinity even in float32.
         """
-        # One core, but for the layers, which have threads of their own.
+        # One core, except for the layers, which have threads of their own.
         with one_core(self._threads):
             return self._run(x, level, progress)
 
@@ -121,7 +121,7 @@ class Runner:
         used = self.precision
         if self.precision != "fp32" and not _is_finite(out):
             self.say(f"{self.precision} overflowed; the picture is computed again in fp32")
-            del out  # it may be as large as all the memory that there is for a picture
+            del out  # it may take all the memory that a picture may have
             out = self._in_float32()._run_in_memory(x, edge, level, progress)  # noqa: SLF001
             used = "fp32"
         if not _is_finite(out):
@@ -134,7 +134,7 @@ class Runner:
 
     @property
     def shares_memory(self) -> bool:
-        """Whether the network computes in the memory that pictures are in."""
+        """Whether the network computes in the memory that holds the pictures."""
         return self.device.type == "cpu"
 
     @property
@@ -149,25 +149,25 @@ class Runner:
 
     @property
     def most_windows(self) -> int:
-        """The most windows of a picture to compute at once, for a caller that plans memory by itself."""
+        """The most windows of a picture to compute at once, for callers that plan memory themselves."""
         if self.limits.tile is None and self._most_windows is None and self.shares_memory:
             return 1 << 30
         return self._windows()
 
     @property
     def memory(self) -> int:
-        """Bytes that a picture and its arithmetic may take: what the user said, or half of what is free."""
+        """Bytes that a picture and its arithmetic may take: those of the limits, or half of what is free."""
         return memory_budget(self.limits.max_memory, lambda: free_memory(torch.device("cpu")))
 
     def _in_float32(self) -> "Runner":
-        """A runner of its own, since other pictures may be running on this one."""
+        """A runner for fp32: a separate one, since other pictures may be running on this one."""
         twin = self._with(self._executor)
         twin.precision = "fp32"
         twin._executor = twin._placed(torch.float32).on(self._executor.threads)  # noqa: SLF001
         return twin
 
     def _placed(self, dtype: torch.dtype) -> Executor:
-        """The network on this runner's device, or on the CPU where a card has no room even for the weights."""
+        """The network on this runner's device, or on the CPU if a card has no room even for the weights."""
         self.batch = (self.limits.batch or BATCHES[self.device.type]) if self.device.type in BATCHES else 1
         if self.device.type == "cpu":
             prepare_cpu()
@@ -187,21 +187,21 @@ class Runner:
         return self._placed(torch.float32)
 
     def _run_in_memory(self, x: Tensor, edge: int, level: Tensor | None, progress: Progress | None) -> Tensor:
-        """The network over x, `edge` pixels of which on each side are invented, in as large tiles as memory allows."""
+        """The network over x, which has `edge` pixels of padding on each side, in tiles as large as memory allows."""
         height, width, window = *x.shape[1:], self.network.config.window
-        # What is invented does not count: a tile that was cut to be run at once is not cut again because of it.
+        # Padding is not counted, lest a tile that was cut to be run at once be cut again because of it.
         count = len(Grid(height - 2 * edge, width - 2 * edge, window))
         grid = Grid(height, width, window)
         while True:
             limit = self._smallest
             try:
-                limit = self._windows()  # a card too full for its driver raises even when asked what is free
+                limit = self._windows()  # a full card may raise even when asked for its free memory
                 tiles = plan_tiles(grid, len(grid) if count <= limit else limit, self._margin)
                 return self._run_tiles(tiles, x, level, progress)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            # Outside the handler: the traceback of the failed attempt holds its tensors.
+            # Outside the handler, since the traceback of the failed attempt holds its tensors.
             self._retreat(min(limit, count), f"{width - 2 * edge}×{height - 2 * edge}")
 
     def _windows(self) -> int:
@@ -250,14 +250,14 @@ class Runner:
         return out
 
     def say(self, text: str) -> None:
-        """Give `notice` a line, unless it, or the twin of one, was given that before."""
+        """Call `notice` with a line, unless this runner or a twin has done so before."""
         if text not in self._said:
             self._said.add(text)
             self._tell(text)
 
 
 def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
-    """(C, H, W), padded with what the network is to see around it, and how many pixels that adds on each side."""
+    """(C, H, W), padded with what the network shall see around it, and how many pixels that adds on each side."""
     edge = (_MIRRORED if config.scale == 1 else _REPEATED) * config.unshuffle
     mirror = config.scale == 1 and min(x.shape[1:]) > edge
     return F.pad(x[None], (edge,) * 4, mode="reflect" if mirror else "replicate")[0], edge
@@ -265,7 +265,7 @@ def padded(x: Tensor, config: NetworkConfig) -> tuple[Tensor, int]:
 
 def _is_finite(x: Tensor) -> bool:
     """Whether all values are finite, found without another tensor of that size."""
-    return all(bool(torch.isfinite(end)) for end in torch.aminmax(x))  # NaN comes through
+    return all(bool(torch.isfinite(end)) for end in torch.aminmax(x))  # which returns NaN if there is one
 
 
 def _ignore(_: str) -> None:

@@ -23,7 +23,7 @@ from nsr_cli.weights.store import WeightStore
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights that are loaded: the name in the manifest or of the file, and the file's sha256."""
+    """Loaded weights: their name in the manifest or that of their file, and the file's sha256."""
 
     name: str
     sha256: str
@@ -46,7 +46,7 @@ def load_stages(
     store: WeightStore,
     run: Callable[[Network], Runner],
 ) -> list[Stage]:
-    """The networks of a task in the order in which they run, one of them perhaps several times.
+    """The networks of a task in the order in which they run; one may appear several times.
 
     Args:
         task, color, model, store: as for `Restorer.load`.
@@ -66,18 +66,18 @@ def load_stages(
 
 
 def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, ...]) -> int:
-    """Memory for a picture that goes through networks in one piece, in float; stored samples are left out.
+    """Memory for a picture that goes through networks in one piece, as float, without its stored samples.
 
     Args:
         stages: the networks in their order.
-        scale: of the picture that is wanted.
+        scale: of the final result.
         shape: (H, W, C) of the picture.
     """
     colors, most, side = shape[2], 0.0, 1
     for number, stage in enumerate(stages):
         inside = stage.runner.shares_memory
         each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
-        # For the blend; counted already where the network sees it.
+        # The picture, which is kept for the blend; for the first network it is counted already.
         picture = FLOAT_BYTES * colors if number else 0
         most = max(most, side**2 * each + picture)
         side *= stage.config.scale
@@ -86,7 +86,7 @@ def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, 
 
 
 def checked_scale(task: str, scale: float | None) -> float:
-    """The factor of a task, 1 for those that have none; UsageError for one that is not possible."""
+    """The factor of a task, 1 for those that have none; UsageError for an impossible one."""
     if task != "upscale":
         return 1.0
     if scale is None or not 1 < scale <= MAX_SCALE:
@@ -99,7 +99,7 @@ def checked_scale(task: str, scale: float | None) -> float:
 def read_weights(
     store: WeightStore, model: str | None, task: str, native: int | None, color: str
 ) -> tuple[Weights, bytes]:
-    """The weights file of a task; `native` as `native_steps` has it. Raises as `load_stages`."""
+    """The weights file for a step; `native` as in `native_steps`. Raises as `load_stages`."""
     chosen = store.manifest.resolve(model, task, native if task == "upscale" else None, color)
     if isinstance(chosen, Path):
         try:
@@ -114,10 +114,10 @@ def read_weights(
 
 
 def load_fitting(data: bytes, task: str, name: str) -> Network:
-    """The network in a weights file, if it is for `task`; some files do not say for which of two they are.
+    """The network in a weights file, checked to be for `task` as far as the file tells.
 
     Raises:
-        UsageError: it enlarges and the task does not, or the reverse, or it says that it is for another task.
+        UsageError: it enlarges and the task does not, or vice versa, or the file names another task.
         WeightsError: as for `load_network`.
     """
     config = read_config(data, name)

@@ -1,7 +1,7 @@
 """Networks on pictures that are never in memory as a whole: one row of tiles after another.
 
-The tiles are those of `tiles`, cut along the one selection grid of the whole picture, so the result is that of
-tiles in memory, whatever the size.
+The tiles are those of `tiles`, cut along the selection grid of the whole picture, so the result is the same as with
+tiles of a picture in memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,12 +36,12 @@ from nsr_cli.model.footprint import FLOAT_BYTES, SHARE
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What becomes of the result."""
+    """What is done with a network's result."""
 
     convert: Callable[[NDArray[np.float32]], NDArray[Any]]
-    """Makes the samples that are wanted of float ones."""
+    """Converts float samples to the final ones."""
     limit: float | None
-    """The greatest value, 1 or more, to which the result is going to be clipped; None: it is not."""
+    """The greatest value, 1 or more, to which the result will be clipped; None: it will not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class TilePlan:
 
     @property
     def runs(self) -> int:
-        """How often the network runs: for each tile, and there perhaps for each channel."""
+        """How often the network runs: once for each tile, or once for each of its channels."""
         tiles = -(-self.grid.rows // self.tile[0]) * -(-self.grid.cols // self.tile[1])
         return tiles * (self.channels if self.by_channel else 1)
 
@@ -72,18 +72,18 @@ def plan(
     strict: bool = True,
     by_channel: bool = False,
 ) -> list[TilePlan]:
-    """How a picture is cut for several networks, one after the other, in `memory` bytes all together.
+    """How a picture is cut for several networks, one after the other, in `memory` bytes altogether.
 
     Args:
         runners: the networks; each enlarges what the one before made.
         shape: of the picture.
-        memory: for everything beyond what the process has already.
+        memory: bytes beyond what the process has already.
         finished: bytes of a sample of the last network's result, once it is finished.
         strict: fail rather than take more.
         by_channel: as for `run_array`.
 
     Raises:
-        MemoryExhausted: it is too little for the smallest tiles.
+        MemoryExhausted: `memory` is too little for the smallest tiles.
     """
     tile_plans = []
     budget = int(SHARE * memory) // len(runners)
@@ -132,14 +132,14 @@ def network_bands(
     watch: OverallProgress,
     finish: Finish | None = None,
 ) -> Bands:
-    """The picture behind a network.
+    """A network's result.
 
     Args:
-        source: before it.
+        source: the network's input.
         tile_plan: how it is cut.
         level: as for `Runner.run`.
-        watch: told parts of tiles done and in all; what it raises ends the work.
-        finish: what becomes of its result; None: it stays float, and is not going to be clipped.
+        watch: called with parts of tiles done and in total; what it raises ends the work.
+        finish: what is done with the result; None: it stays float, and will not be clipped.
     """
     tap, scale = source.tap(), tile_plan.runner.network.config.scale
     shape = Shape(tile_plan.grid.height * scale, tile_plan.grid.width * scale, source.shape.channels)
@@ -149,7 +149,7 @@ def network_bands(
 
     def make(span: Span) -> NDArray[Any]:
         tiles = next(rows)
-        give_back()  # else every row of tiles leaves some gaps, and the process grows with the picture
+        give_back()  # else every row of tiles leaves gaps in memory, and the process grows with the picture
         outer = tiles[0].outer[0]
         part = tap.unit(outer.start, outer.stop)
         out: NDArray[Any] | None = None
@@ -173,7 +173,7 @@ def _kept(
     watch: OverallProgress,
     finish: Finish | None,
 ) -> NDArray[Any]:
-    """The own part of a tile behind the network; `part` has the rows of the tile, in full width."""
+    """The network's result for the own part of a tile; `part` has the rows of the tile, in full width."""
     scale = tile_plan.runner.network.config.scale
     columns = tile.outer[1]
     restored = run_array(
@@ -195,16 +195,16 @@ def restored_bands(
     finish: Finish,
     progress: Progress | None,
 ) -> Bands:
-    """A picture through networks, to other sizes, blended with itself, and finished.
+    """A picture sent through networks, resized, blended with the unrestored one, and finished.
 
     Args:
         source: the picture.
         tile_plans: the networks and how it is cut for them.
         level: as for `Runner.run`.
-        sizes: heights and widths that the result is resized to, one after the other.
-        strength: 1 the networks' result, 0 the plain bicubic resize or the input, in between a blend.
-        finish: what becomes of the result.
-        progress: told parts done and in all.
+        sizes: heights and widths to which the result is resized, one after the other.
+        strength: as in `RestoreOptions`.
+        finish: what is done with the result.
+        progress: called with parts done and in total.
     """
     watch = OverallProgress(progress, sum(tile_plan.runs for tile_plan in tile_plans))
     grid, scale = tile_plans[-1].grid, tile_plans[-1].runner.network.config.scale

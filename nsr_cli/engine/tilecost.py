@@ -1,4 +1,4 @@
-"""What tiles take in memory while networks run over them row by row, and how large they may be."""
+"""How much memory tiles take while networks run over them row by row, and how large they may be."""
 
 from dataclasses import dataclass
 from math import inf, prod
@@ -14,15 +14,15 @@ _MADE = 3  # copies of a tile's result: the network's, with its border, and cut
 
 @dataclass(frozen=True, slots=True)
 class TileCost:
-    """Bytes that go with the tiles of one network."""
+    """Bytes that the tiles of one network take."""
 
     config: NetworkConfig
     row: int
-    """What a row of windows takes, before and after the network."""
+    """For a row of windows, before and after the network."""
     window: int
-    """What a window takes while the network runs; 0 where that is in another memory."""
+    """For a window while the network runs; 0 if that is in another memory."""
     networks: int
-    """How many share the memory, one of them at work at a time."""
+    """How many networks share the memory; one of them runs at a time."""
 
     @classmethod
     def of(
@@ -31,16 +31,16 @@ class TileCost:
         """The cost for a picture.
 
         Args:
-            config, networks: as the class has them.
+            config, networks: as in the class.
             width, channels: of the picture.
-            after: bytes of a sample behind the network, once it is finished.
-            features: bytes of a window's features; 0 where they are in another memory.
+            after: bytes of a sample of the network's finished result.
+            features: bytes of a window's features; 0 if they are in another memory.
         """
         # Rows: stored and in float before the network; after it, with as much of the row before.
         row = width * config.window * channels * (2 * FLOAT_BYTES + int(1.5 * after * config.scale**2))
         if not features:
             return cls(config, row, 0, networks)
-        # Once the network's features are let go of, its result is there as often as it is turned into what is wanted.
+        # Once the network's features are freed, there are copies of its result while it is finished.
         made = config.window**2 * channels * _MADE * FLOAT_BYTES * config.scale**2
         return cls(config, row, max(features, made), networks)
 
@@ -52,10 +52,10 @@ class TileCost:
         return int(needed * self.networks / SHARE) + self.networks
 
     def shape(self, grid: Grid, limit: int, budget: int) -> tuple[int, int] | None:
-        """Own windows of a tile, as `best_shape` finds them, that leave room for what the cores hold while at work.
+        """Own windows of a tile, as `best_shape` finds them, that leave room for what the cores hold at work.
 
-        That grows with the tile up to a bound. To reserve the bound is too much for small tiles, to reserve as much for
-        every window for large ones: the larger tile of both is right.
+        That grows with the tile up to a bound. Reserving the bound is too much for small tiles, reserving a share for
+        every window is too much for large ones: of the two tiles found so, the larger one is right.
         """
         bound = bytes_at_work(self.config, inf, usable_threads()) // self.networks if self.window else 0
         margin = margin_of(self.config)
@@ -67,7 +67,7 @@ class TileCost:
 
     @property
     def _at_work(self) -> int:
-        """As `window`, with what the cores hold of those that they compute."""
+        """`window` with what the cores hold of the windows that they are computing."""
         if not self.window:
             return 0
         held = bytes_at_work(self.config, self.config.window**2, usable_threads())

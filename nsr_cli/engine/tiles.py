@@ -1,9 +1,9 @@
 """Tiles: parts of a picture that fit into memory, cut along the selection grid.
 
-A tile is a memory choice. It is made of whole selection windows and read with a margin of whole windows around it,
-which are computed and dropped, so that its own windows find nearly the same features around them as in one piece.
-What still differs comes from the margin's outermost windows: they choose their kernels by means over features that
-have no neighbors on one side.
+A tile is a memory choice. It consists of whole selection windows and is read with a margin of whole windows around
+it, which are computed and dropped, so that its own windows have nearly the same features around them as in one piece.
+The difference that remains comes from the margin's outermost windows: they choose their kernels by means over features
+that have no neighbors on one side.
 
     ┌───────────────┐
     │ margin        │     outer: what is computed
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import bytes_per_pixel
 
-if TYPE_CHECKING:  # torch, which cutting does not need
+if TYPE_CHECKING:  # these import torch, which cutting does not need
     from nsr_cli.engine.grid import Grid
 
 
@@ -54,11 +54,11 @@ class Tile:
 
 
 def margin_of(config: NetworkConfig) -> int:
-    """Windows around a tile that hide its border: the picture then changes by at most one 8-bit level.
+    """How many windows around a tile hide its border, so that pixels differ by at most one 8-bit level.
 
-    That is as many as the network's convolutions can see, and at least two where a small difference in the mean
-    features changes the choice of kernels a lot: the inner one then has means that are right. A hard choice
-    (`gumbel`) can still fall on another group, whatever the margin.
+    As many as the network's convolutions can see, and at least two if a small difference in the mean features
+    changes the choice of kernels a lot, so that the inner one has correct means. A hard choice (`gumbel`) can still
+    fall on another group, whatever the margin.
     """
     inner = config.inner
     reach = 2 * inner.blocks + 2  # pixels: one for each 3×3 convolution, head and tail included
@@ -67,15 +67,14 @@ def margin_of(config: NetworkConfig) -> int:
 
 
 def bytes_per_window(config: NetworkConfig, item_bytes: int) -> int:
-    """Memory that one selection window takes while the network runs, with features of so many bytes."""
+    """Memory that one selection window takes while the network runs, with features of `item_bytes` bytes."""
     return int(config.window**2 * bytes_per_pixel(config, config.channels, item_bytes))
 
 
 def plan_tiles(grid: "Grid", limit: int, margin: int) -> list[Tile]:
-    """Tiles that together are the picture and of which none, margin included, has more than `limit` windows.
+    """Tiles that make up the picture, each with at most `limit` windows including its margin.
 
-    `margin` is what `margin_of` says. The smallest tile is one window with its margin, even where that is above the
-    limit.
+    `margin` is from `margin_of`. The smallest tile is one window with its margin, even if that exceeds the limit.
     """
     if len(grid) <= limit:
         whole = (Span(0, grid.height), Span(0, grid.width))
@@ -94,18 +93,18 @@ def tile_rows(grid: "Grid", rows: int, cols: int, margin: int) -> Iterator[list[
 def best_shape(
     grid: "Grid", limit: int, budget: int, row_bytes: int, window_bytes: int, margin: int
 ) -> tuple[int, int] | None:
-    """Own windows of a tile, down and across, for a picture that goes through row of tiles by row of tiles.
+    """Own windows of a tile, down and across, for a picture that is restored one row of tiles after another.
 
     Args:
         grid: of the whole picture.
         limit: windows of a tile, margin included.
         budget: bytes for a row of tiles and one tile together.
-        row_bytes: of the picture's rows, before and after the network, for each row of windows.
-        window_bytes: of a window while the network runs; 0 if that is another memory.
-        margin: windows around a tile, as `margin_of` has it.
+        row_bytes: bytes of the picture's rows, before and after the network, for each row of windows.
+        window_bytes: bytes of a window while the network runs; 0 if that is in another memory.
+        margin: windows around a tile, from `margin_of`.
 
     Returns:
-        The shape that computes the least twice; None if not even one window fits.
+        The shape for which the fewest pixels are computed twice; None if not even one window fits.
     """
     best, least = None, float("inf")
     for rows in range(1, grid.rows + 1):
@@ -115,7 +114,7 @@ def best_shape(
         cols = grid.cols if most >= grid.cols else most - 2 * margin
         if left < 0 or cols < 1:
             break
-        # The share of margins in a row of tiles is that of any number of them: the shape is the same for all heights.
+        # All rows of tiles have the same share of margins, so the shape does not depend on the height.
         computed = 1 + 2 * margin / rows if rows < grid.rows else 1.0
         computed *= grid.cols + (-(-grid.cols // cols) - 1) * 2 * margin
         if computed < least:
@@ -126,7 +125,7 @@ def best_shape(
 def _tile_shape(grid: "Grid", limit: int, margin: int) -> tuple[int, int]:
     """Own windows of a tile, down and across: about square, since that wastes least on margins."""
     side = max(1, int(limit**0.5) - 2 * margin)
-    if grid.rows <= side:  # a flat picture: no margin above and below, so tiles may be wider
+    if grid.rows <= side:  # a low picture: no margin above and below, so tiles may be wider
         return grid.rows, max(1, limit // grid.rows - 2 * margin)
     if grid.cols <= side:
         return max(1, limit // grid.cols - 2 * margin), grid.cols

@@ -45,11 +45,11 @@ def trace(
     """Run a network over a picture in float32 and record its selections.
 
     Args:
-        network: folded or not; without sparse convolutions there is nothing to record.
+        network: folded or not; without sparse convolutions nothing is recorded.
         array: (H, W, C) with black 0 and white 1, C as the network's.
-        level: degradation level in [0, 1], for a network that takes one.
+        level: degradation level in [0, 1], if the network takes one.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        progress: told the blocks that are done and their number.
+        progress: called with blocks done and in total.
 
     Raises:
         UsageError: there is no such device.

@@ -22,7 +22,7 @@ _STEP, _TILE = 4, 6  # pixels from one tile to the next, and of a tile's side
 _PLACES = _TILE * _TILE
 # Below these, the transforms take longer than what they save (`tools/speed_winograd.py`).
 _LEAST_CHANNELS, _LEAST_TILES = 32, 36
-_LEAST_CHANNELS_512 = 128  # where 512 bits are multiplied at once
+_LEAST_CHANNELS_512 = 128  # if 512 bits are multiplied at once
 _MOST_SAMPLES = 1 << 19  # of transformed tiles at once, so that they stay in a core's cache
 
 # Bᵀ, G and Aᵀ for the points 0, 1, −1, 2, −2 and infinity.
@@ -61,7 +61,7 @@ class _Matrices:
 
 @cache
 def _matrices() -> _Matrices:
-    # Not as inference tensors, if that is how the first caller makes them: they outlast it.
+    # Not as inference tensors, even if the first caller is in inference mode: they are kept for later ones.
     with torch.inference_mode(False):
         given, kernel, output = (
             torch.tensor(rows, dtype=torch.float32, device="cpu") for rows in (_INPUT, _KERNEL, _OUTPUT)
@@ -71,10 +71,10 @@ def _matrices() -> _Matrices:
 
 
 def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether this is the faster way for such a layer, of windows that are large enough.
+    """Whether this is faster for such a layer, if windows are large enough.
 
-    The transforms move four times the numbers of a window. Where products of 512 bits take no longer than others, the
-    direct convolution of few channels is done before they are through the cache.
+    The transforms move four times the numbers of a window. If 512-bit products take no longer than others, a direct
+    convolution of few channels takes less time than moving them.
     """
     if device.type != "cpu" or dtype != torch.float32:
         return False
@@ -83,7 +83,7 @@ def suits(out_channels: int, in_channels: int, device: torch.device, dtype: torc
 
 
 def is_large(features: Tensor) -> bool:
-    """Whether features (1, C, H + 2, W + 2) are so many that transforming the kernels of a window pays."""
+    """Whether features (1, C, H + 2, W + 2) are so many that transforming a window's kernels pays."""
     height, width = features.shape[2] - 2, features.shape[3] - 2
     return -(-height // _STEP) * -(-width // _STEP) >= _LEAST_TILES
 
@@ -95,7 +95,7 @@ def transformed(kernels: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Where some rows of tiles are convolved. Two pieces of memory take turns: each step reads one, writes the other.
+    """Views in which rows of tiles are convolved. Each step reads one of two pieces of memory and writes the other.
 
     first:  bands ── Bᵀ ──> upright      places     ──┐    upright_out ──> Aᵀ ──┐
     second:                 └> columns ── Bᵀ ┘        └> products ── Aᵀ ┘       └> pixels
@@ -170,10 +170,10 @@ class _Rows:
 
 
 class Workspace(threading.local):
-    """Memory for the steps of a convolution, for each thread its own, and views of it, made once for a shape.
+    """Memory for the steps of a convolution, for each thread its own, with views of it, made once for a shape.
 
-    Every call of PyTorch takes Python's global interpreter lock, so threads wait for each other there: where windows
-    follow one another, views would be most of the calls.
+    Every call of PyTorch takes Python's global interpreter lock, so threads wait for each other there. Made anew for
+    every window, views would be most of the calls.
     """
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ class Workspace(threading.local):
         self._parts: dict[tuple[int, int, int, int], list[_Rows]] = {}
 
     def parts(self, rows: int, cols: int, channels: int, out_channels: int) -> list[_Rows]:
-        """All rows of tiles of a window, about equally many in each part."""
+        """All rows of tiles of a window in parts of about equally many."""
         shape = (rows, cols, channels, out_channels)
         if shape not in self._parts:
             self._parts[shape] = self._made(*shape)
@@ -210,7 +210,7 @@ def convolve(features: Tensor, kernels: Tensor, bias: Tensor, workspace: Workspa
         features: (1, C, H + 2, W + 2) float32, channels last; the halo is consumed.
         kernels: (36, C, O), as `transformed` made them.
         bias: (O,).
-        workspace: for what comes between.
+        workspace: memory for intermediate results.
 
     Returns:
         (1, O, H, W), channels last.
@@ -227,7 +227,7 @@ def convolve(features: Tensor, kernels: Tensor, bias: Tensor, workspace: Workspa
 
 
 def _whole_tiles(features: Tensor, rows: int, cols: int) -> Tensor:
-    """(1, C, H + 2, W + 2) -> (4 · rows + 2, 4 · cols + 2, C), zeros beyond; pixels of a row lie side by side."""
+    """(1, C, H + 2, W + 2) -> (4 · rows + 2, 4 · cols + 2, C), rows contiguous, filled up with zeros."""
     pixels = features[0].permute(1, 2, 0)
     below = rows * _STEP + 2 - pixels.shape[0]
     beside = cols * _STEP + 2 - pixels.shape[1]

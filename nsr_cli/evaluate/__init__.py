@@ -10,10 +10,10 @@
 | dejpeg       | libjpeg's standard tables                 | gray, which is Y rounded to 8 bit   | none          |
 | color dejpeg | the same, chroma at 4:2:0 or 4:4:4        | PSNR on RGB and on Y, SSIM on Y     | none          |
 
-Y is BT.601 studio range and not rounded after restoration; gray pictures are scored as they are stored. Those in
-three equal channels are color pictures here, as in the papers, though the restoring commands take them for gray. The
-mean over a set is the mean of its pictures' figures. What the papers score on gray pictures can be scored in
-color, and the other way round (`Case.color`); the paper's figures then do not stand beside.
+Y is BT.601 studio range and not rounded after restoration; gray pictures are scored as they are stored. Gray pictures
+in three equal channels count as color here, as in the papers, though the restoring commands treat them as gray. A
+set's score is the mean of its pictures' scores. What the papers score on gray pictures can be scored in color, and
+vice versa (`Case.color`); the paper's scores are then not shown.
 """
 
 from nsr_cli.evaluate.layout import level_folder, place

@@ -1,4 +1,4 @@
-"""Where the restored picture of a model is saved: SET/MODEL/LEVEL/NAME.png, below a folder of the user's."""
+"""Where the pictures restored by a model are saved: SET/MODEL/LEVEL/NAME.png, below a folder of the user's."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ _REFUSED = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
 def level_folder(case: Case) -> str:
-    """What tells the cases of a set apart: `x2`, `sigma25`, `sigma25-rgb`, `q10` or, in color, `q10-420`."""
+    """The folder for a case within a set: `x2`, `sigma25`, `sigma25-rgb`, `q10` or, in color, `q10-420`."""
     if case.task == "upscale":
         return f"x{case.scale}"
     if case.task == "denoise":
@@ -19,7 +19,7 @@ def level_folder(case: Case) -> str:
 
 
 def place(case: Case, model: str, image: Path) -> Path:
-    """The relative path of what a model restored from `image`, a picture of the case's set."""
+    """The relative path of the model's result for `image`, a picture of the case's set."""
     return Path(_as_name(case.set.name.rstrip("/")), _as_name(model), level_folder(case), f"{image.stem}.png")
 
 

@@ -27,7 +27,7 @@ class Model(Protocol):
 
 
 class Averaging(Model, Protocol):
-    """A model that can average what it makes of turned and mirrored copies."""
+    """A model that can average its results over turned and mirrored copies."""
 
     def run(
         self, array: Unit, *, sigma: float | None = None, quality: int | None = None, tta: bool = False
@@ -37,7 +37,7 @@ class Averaging(Model, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """A network's geometric self-ensemble, called by its name and a + as in papers (EDSR, 2017, Sec. 3.4)."""
+    """A network's geometric self-ensemble, named with a + behind its name as in papers (EDSR, 2017, Sec. 3.4)."""
 
     of: Averaging
 
@@ -58,7 +58,7 @@ class Ensemble:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A model under another name, for a table in which two would have the same."""
+    """A model under another name, for a table in which two would have the same name."""
 
     of: Model
     name: str

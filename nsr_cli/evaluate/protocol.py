@@ -1,4 +1,4 @@
-"""One picture on its way from a file to its figures."""
+"""One picture on its way from a file to its scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,24 +32,24 @@ GRAY_DENOISING = frozenset({"Urban100"})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One line of a benchmark: which pictures, degraded how."""
+    """One line of a benchmark: a set of pictures and how they are degraded."""
 
     set: PictureSet
     task: Task
     scale: int = 1  # denoise and dejpeg keep it at 1
     sigma: float | None = None  # of the noise, in 8-bit levels
     quality: int | None = None  # of the JPEG, 1..100
-    color: Color | None = None  # what denoise and dejpeg turn color pictures into; None: what the papers do
+    color: Color | None = None  # what denoise and dejpeg turn color pictures into; None: as in the papers
     subsampling: Subsampling = "4:2:0"  # of a color JPEG's chroma
 
     @property
     def level(self) -> float:
-        """The number that tells the degradation's strength: scale, sigma or quality."""
+        """The strength of the degradation: scale, sigma or quality."""
         return {"upscale": self.scale, "denoise": self.sigma, "dejpeg": self.quality}[self.task] or 0
 
     @property
     def on_gray(self) -> bool:
-        """Whether color pictures are made gray before they are degraded."""
+        """Whether color pictures are converted to gray before they are degraded."""
         if self.task == "upscale":
             return False
         wanted = self.color or self._usual_color
@@ -69,7 +69,7 @@ class Case:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the papers' figures were measured in this way, and on these pictures."""
+        """Whether the papers' scores were measured in this way, and on these pictures."""
         if self.set.differs:
             return False
         return self.task == "upscale" or self.on_gray == (
@@ -82,7 +82,7 @@ class Case:
 
 
 class Score(NamedTuple):
-    """Figures of one restored picture, or means over several."""
+    """The scores of one restored picture, or their means over several."""
 
     psnr: float  # dB
     ssim: float
@@ -97,7 +97,7 @@ def original(path: Path, case: Case) -> Pixels:
 def read(path: Path) -> Pixels:
     """The picture in a file, (H, W, C) uint8 with C 1 or 3, without transparency, as networks get it.
 
-    Raises `DataError` naming a file that holds none.
+    Raises `DataError` that names the file if it holds no picture.
     """
     picture = decoded(path)
     pixels: Pixels = from_unit(to_unit(visible_color(picture), picture.white), np.uint8)
@@ -128,7 +128,7 @@ def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:
 
 
 def check_size(height: int, width: int, path: Path, case: Case) -> None:
-    """Raise `DataError` if a picture of that size, in pixels, has nothing to be scored in a case."""
+    """Raise `DataError` if a picture of this size, in pixels, is too small to be scored in a case."""
     height, width = (side - side % case.scale for side in case.set.crop_size(height, width))
     if min(height, width) < WINDOW + 2 * case.border:
         raise DataError(f"{safe_text(path)}: {width}×{height} pixels are too few to be scored")

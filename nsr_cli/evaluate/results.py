@@ -1,4 +1,4 @@
-"""Pictures that were restored before, by any program, in the place of a model."""
+"""Pictures that were restored before, by any program, in place of a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from nsr_cli.shown import safe_text
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What stands in the table under the name of a folder. `files` maps each original to its result."""
+    """The pictures in a folder, under whose name they are in the table. `files` maps each original to its result."""
 
     name: str
     files: Mapping[Path, Path]
     sha256: None = None
 
     def picture(self, image: Path, target: Pixels) -> Pixels:
-        """Read what was restored from `image`, as (H, W, C) like `target`, what should have come out.
+        """Read the result for `image`, (H, W, C) like `target`, the picture it is compared with.
 
         Raises:
             DataError: it cannot be read, has another size, or is not 8-bit gray or RGB as the target is.
@@ -43,7 +43,7 @@ class Results:
         return pixels
 
     def check(self, case: Case, images: Sequence[Path]) -> None:
-        """Read everything once, so that a mistake is found before other models take hours. DataError as above."""
+        """Read all results once, so that a mistake is found before other models take hours. Raises as `picture`."""
         for image in images:
             self.picture(image, prepared(read(image), image, case))
 
@@ -51,16 +51,16 @@ class Results:
 def find_results(folder: Path, case: Case, images: Sequence[Path], *, alone: bool) -> Results:
     """Find a result for each original: in the level's folder in `folder` if there is one, else in `folder`.
 
-    It has the original's name, or at least its stem where just one picture has that.
+    It has the original's name, or its stem if only one picture has that.
 
     Args:
-        folder: as for one model in what `nsr eval --save` writes, or pictures only.
+        folder: one model's folder as `nsr eval --save` writes it, or a folder of pictures only.
         case: its level names the folder.
         images: the originals.
-        alone: the case is the only one, so that pictures right in `folder` can only be of that one.
+        alone: whether the case is the only one, so that pictures right in `folder` can only belong to it.
 
     Raises:
-        UsageError: there is no folder for the level, and pictures right in `folder` could be of several.
+        UsageError: there is no folder for the level, and pictures right in `folder` could be of several levels.
         DataError: the folder cannot be read, or lacks a result, or has several for one original.
     """
     level = folder / level_folder(case)

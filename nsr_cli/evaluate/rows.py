@@ -1,4 +1,4 @@
-"""The lines of a benchmark, with what the paper prints for them."""
+"""The lines of a benchmark, with the scores that the paper prints for them."""
 
 import json
 import math
@@ -9,13 +9,13 @@ from typing import Any
 
 from nsr_cli.evaluate.protocol import Case, Color, Task
 
-# The column of the paper's tables that a baseline is compared with.
+# The column of the paper's tables to which a baseline is compared.
 PAPER_BASELINE: Mapping[Task, str] = {"upscale": "Bicubic", "dejpeg": "JPEG", "denoise": "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class PictureScore:
-    """The figures of one restored picture, in the units of `Row`."""
+    """The scores of one restored picture, in the units of `Row`."""
 
     name: str
     psnr: float
@@ -24,13 +24,13 @@ class PictureScore:
     psnr_y: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures with JSON's types only, as in `Row.as_json`."""
+        """The scores with JSON's types only, as in `Row.as_json`."""
         return asdict(self) | _finite(psnr=self.psnr, psnr_y=self.psnr_y)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The scores of one model in one case. `psnr` in dB; `paper` maps a column's name to its figures."""
+    """The scores of one model in one case. `psnr` in dB; `paper` maps a column's name to its scores."""
 
     set: str
     task: Task
@@ -48,7 +48,7 @@ class Row:
     subsampling: str | None = None  # of a color JPEG
     psnr_y: float | None = None  # dB, of a color JPEG, whose `psnr` is on RGB
     set_images: int | None = None  # pictures of the set; more than `images` where only the first were scored
-    pictures: tuple[PictureScore, ...] = ()  # whose means the figures above are
+    pictures: tuple[PictureScore, ...] = ()  # the scores above are the means of theirs
 
     @property
     def is_partial(self) -> bool:
@@ -69,7 +69,7 @@ def _finite(**figures: float | None) -> dict[str, float | None]:
 
 
 def paper_scores(case: Case, *, baseline: bool = False) -> Mapping[str, Mapping[str, float | None]] | None:
-    """What the paper prints for this case, by column: networks, or only the baseline; None if nothing.
+    """The paper's scores for this case, by column: those of networks, or only the baseline's; None without any.
 
     An SSIM that the paper measured in another way is None.
     """

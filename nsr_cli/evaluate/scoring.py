@@ -1,4 +1,4 @@
-"""Models over whole sets: every picture read once, degraded once in each case, restored by each model."""
+"""Models over whole sets: every picture is read once, degraded once for each case, and restored by each model."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
 from nsr_cli.imaging.color import from_unit
 from nsr_cli.shown import safe_text
 
-Progress = Callable[[int, int], None]  # restorations done, of how many
+Progress = Callable[[int, int], None]  # called with restorations done and in total
 Scored = Model | Results
 Job = tuple[Case, Sequence[Scored]]
-# Takes what was restored from a picture, as it was scored.
+# Takes the result for a picture, as it was scored.
 Keep = Callable[[Case, Scored, Path, Pixels], None]
 
 
@@ -46,12 +46,12 @@ def evaluate_set(
     Args:
         jobs: the cases and the models of each.
         images: the pictures.
-        set_images: pictures of the whole set, where `images` are only the first of them.
-        progress: told the pictures done, counted for each case and model, and how many there are.
-        keep: given every restored picture, 8-bit and whole, after it is scored.
+        set_images: how many pictures the whole set has, if `images` are only the first of them.
+        progress: called with the restorations done and in total.
+        keep: called with every restored picture, 8-bit and whole, after it is scored.
 
     Returns:
-        The rows, models within cases, in their order.
+        One row for each model of each case, in their order.
 
     Raises:
         DataError: there are no pictures, or one cannot be read or is too small to be scored.
@@ -85,14 +85,14 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
 
 @dataclass(slots=True)
 class _Tally:
-    """The figures of one model in one case, picture by picture."""
+    """The scores of one model in one case, picture by picture."""
 
     case: Case
     model: Scored
     pictures: list[PictureScore] = field(default_factory=list)
 
     def add(self, image: Path, source: Unit, target: Pixels) -> Pixels:
-        """Restore a degraded picture, or read what was restored, and score it; returns what was scored."""
+        """Restore a degraded picture, or read its result, and score that; returns what was scored."""
         seconds = None
         if isinstance(self.model, Results):
             restored = self.model.picture(image, target)
@@ -106,7 +106,7 @@ class _Tally:
         return restored
 
     def row(self, set_images: int) -> Row:
-        """The means; the paper's figures stand only beside those of a whole set."""
+        """The means, with the paper's scores if the whole set was scored."""
         case, count = self.case, len(self.pictures)
         on_y = [one.psnr_y for one in self.pictures if one.psnr_y is not None]
         seconds = [one.seconds for one in self.pictures if one.seconds is not None]

@@ -19,9 +19,9 @@ from nsr_cli.shown import safe_text
 def save_network(
     network: Network, *, dtype: torch.dtype = torch.float16, about: Mapping[str, Any] | None = None
 ) -> bytes:
-    """A published file: plain kernels in `dtype` and the configuration; `about` is free information (training).
+    """The bytes of a published file: plain kernels in `dtype`, and the configuration. The network is not changed.
 
-    The network itself is not changed.
+    `about` is further information to store, such as how it was trained.
     """
     plain = Network(network.config)
     if not _normalized(network):
@@ -39,7 +39,7 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         WeightsError: not such a file, an unknown format, or tensors that do not fit the configuration.
     """
     config = read_config(data, name)
-    if config.kernel_weights > len(data):  # before memory is taken for what cannot be there
+    if config.kernel_weights > len(data):  # before memory is allocated for weights that cannot be there
         raise WeightsError(
             f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its "
             "configuration; get the file again"
@@ -69,7 +69,7 @@ def require_finite(tensors: Mapping[str, Tensor], name: str) -> None:
 
 
 def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
-    """What is wrong with the first tensor that is not as wanted; None if all are."""
+    """What is wrong with the first tensor that does not fit; None if all do."""
     for key, one in wanted.items():
         if key not in found:
             return f"{key} is missing"

@@ -10,7 +10,7 @@ Selection = Literal["none", "softmax", "sigmoid", "gumbel"]
 MAX_WINDOW = 4096
 """Input pixels along the side of a selection window."""
 
-# Of everything else, so that no arithmetic with it is endless; a file's bytes set the real limit.
+# The same for all other fields, to keep arithmetic with them short; a file's length sets the real limit.
 _MAX_SIZE = 1 << 31
 _SIZES = ("blocks", "width", "expansion", "groups", "scale", "channels", "window", "unshuffle")
 _TEMPERATURES = (1e-6, 1e6)  # the paper's are from 0.1 to 10; beyond these, logits leave float32
@@ -68,12 +68,12 @@ class NetworkConfig:
         if self.selection == "none" and (self.groups, self.cardinality) != (1, 1):
             raise ValueError('selection "none" has one group and one cardinal group')
         low, high = _TEMPERATURES
-        if not low <= self.temperature <= high:  # NaN is not either
+        if not low <= self.temperature <= high:  # false for NaN, too
             raise ValueError(f"temperature must be from {low:g} to {high:g}")
 
     @property
     def inner(self) -> "NetworkConfig":
-        """The same network seen behind the unshuffling: smaller pictures of more channels, smaller windows."""
+        """The configuration behind the unshuffling: smaller pictures with more channels, smaller windows."""
         return dataclasses.replace(
             self,
             channels=self.channels * self.unshuffle**2,
@@ -85,8 +85,8 @@ class NetworkConfig:
     def macs_per_pixel(self) -> int:
         """Multiplications per input pixel of the convolutions.
 
-        Those of choosing kernels are left out. For each window and block they are k·d·n·(1 + w) of the two selections
-        (k·d·n of a shared one) and 2·9·k·w·n² of mixing the kernels (Eq. 10), which is k/P² of the block's own.
+        Choosing kernels is not counted. For each window and block it takes k·d·n·(1 + w) for the two selections (k·d·n
+        for a shared one) and 2·9·k·w·n² for mixing the kernels (Eq. 10), which is k/P² of the block's convolutions.
         """
         if self.unshuffle > 1:
             return round(self.inner.macs_per_pixel / self.unshuffle**2)
@@ -98,7 +98,7 @@ class NetworkConfig:
 
     @property
     def kernel_weights(self) -> int:
-        """Weights of all kernels, those of selectors and biases left out."""
+        """The number of weights in all kernels, without selectors and biases."""
         inner = self.inner
         body = inner.blocks * 2 * 9 * inner.width * inner.expansion * inner.width
         return inner.macs_per_pixel + (inner.groups - 1) * body
@@ -140,7 +140,7 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
     # Ours: the base tier, lite twice as deep, so that it can start from lite's weights.
     "base": _sparse(blocks=8, width=32, expansion=4, groups=4),
-    # The lite tier of denoising and JPEG: a quarter of the pixels, so that wide layers are cheap and see far.
+    # The lite tier of denoising and JPEG: at a quarter of the pixels, wide layers are cheap and see far.
     "restore-lite": dataclasses.replace(
         _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2
     ),

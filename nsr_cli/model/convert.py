@@ -1,4 +1,4 @@
-"""Reading checkpoints of the paper's authors: `.pth` files, opened without ever running what they hold.
+"""Reading checkpoints of the paper's authors: `.pth` files, opened without ever running code in them.
 
 Their layout: `model_state_dict` with `body.0` (head), `body.1…N` (blocks, convolutions `body.0` and `body.2`),
 `body.N+1` (tail) and `skip.0`; each with `weight_g`, `weight_v`, `bias`, sparse ones also `mlp.0`.
@@ -22,7 +22,7 @@ from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
 
 _BLOCK = re.compile(r"body\.(\d+)\.body\.0\.weight_v")
-_STARTS = (b"PK\x03\x04", b"\x80")  # of a checkpoint: a zip file, or, before PyTorch 1.6, a pickle
+_STARTS = (b"PK\x03\x04", b"\x80")  # a checkpoint is a zip file, or, before PyTorch 1.6, a pickle
 
 
 def import_pth(data: bytes, name: str = "checkpoint") -> Network:
@@ -39,20 +39,20 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
         network = Network(config)
         network.load_state_dict({_our_name(key, config.blocks): value for key, value in tensors.items()})
     except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError):
-        raise WeightsError(  # what these errors say themselves ("'body.0.weight_v'") tells nobody anything
+        raise WeightsError(  # the error's own text ("'body.0.weight_v'") would help nobody
             f"{name}: not a network of the paper's authors: its tensors have other names or shapes; others cannot be "
             "imported"
         ) from None
     network.fold()
-    require_finite(network.state_dict(), name)  # kernels of all zeros have no direction: 0/0
+    require_finite(network.state_dict(), name)  # an all-zero kernel has no direction: 0/0
     return network.eval().requires_grad_(False)
 
 
 def _unpickle(data: bytes, name: str) -> Any:
-    if not data.startswith(_STARTS):  # torch would take it for a pickle that could run code
+    if not data.startswith(_STARTS):  # else torch would call it a pickle that could run code
         raise WeightsError(f"{name}: not a PyTorch checkpoint: it is something else; get the file again")
     try:
-        # What torch remarks about odd files before it refuses them would stand in front of the one line.
+        # Torch warns about odd files before it refuses them; the error message alone is enough.
         with warnings.catch_warnings(action="ignore"):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -61,7 +61,7 @@ def _unpickle(data: bytes, name: str) -> Any:
             "save its state_dict alone"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        # What a KeyError or an EOFError says ("101") tells nobody anything.
+        # The text of a KeyError or an EOFError ("101") would help nobody.
         says = isinstance(error, OSError | RuntimeError | ValueError) and str(error)
         reason = re.split(r"\. |\n", str(error))[0] if says else "it is cut off, or something else"
         raise WeightsError(f"{name}: not a PyTorch checkpoint: {reason}; get the file again") from None
@@ -87,12 +87,12 @@ def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor has its numbers with it, one after the other, and they are floating-point."""
+    """Whether a tensor is floating-point and holds its own numbers, contiguously."""
     return tensor.is_floating_point() and tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _config_of(tensors: Mapping[str, Tensor]) -> NetworkConfig:
-    """Read every size from the shapes; what shapes cannot tell has the paper's defaults."""
+    """The configuration, with sizes from the tensors' shapes and the paper's defaults for all else."""
     width, channels = tensors["body.0.weight_v"].shape[:2]
     blocks = sum(_BLOCK.fullmatch(key) is not None for key in tensors)
     outer, inner = tensors["body.1.body.2.weight_v"].shape[:2]  # k·n, w·n

@@ -1,4 +1,4 @@
-"""What a weights file says about itself, found in its first bytes and without torch.
+"""What a weights file says about itself, read from its first bytes and without torch.
 
 ┌─────────┬───────────────────────────────────────────┬─────────┐
 │ 8 bytes │ JSON: tensors, "__metadata__": {"nsr": …} │ tensors │
@@ -19,13 +19,13 @@ from nsr_cli.shown import safe_text
 METADATA_KEY = "nsr"
 FORMAT = 1
 MAX_HEADER = 1 << 23
-"""Bytes of the list of tensors and the description; a network of a thousand blocks takes a tenth of that."""
+"""The most bytes of the JSON header; that of a network with a thousand blocks takes a tenth of them."""
 
-_SIZE_BYTES = 8  # at the start of a file: how long its header is
+_SIZE_BYTES = 8  # at the start of a file: the length of its header
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """All bytes of a weights file; one of something else is known by its start, and not read any further.
+    """All bytes of a weights file; any other file is recognized by its start, and not read any further.
 
     Raises:
         OSError: there is no regular file, it has more than `most` bytes, or it changed while it was read.
@@ -36,7 +36,7 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def read_start(path: Path, most: int) -> bytes:
-    """The bytes of a weights file up to its tensors, in which the description stands. Raises as `read_file`."""
+    """The bytes of a weights file up to its tensors, which include the description. Raises as `read_file`."""
     with open_regular(path) as file:
         size = state_of(file)[0]
         if size > most:
@@ -49,7 +49,7 @@ def read_start(path: Path, most: int) -> bytes:
 
 
 def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
-    """The description in the metadata of a weights file. Raises `WeightsError` when there is none."""
+    """The description in the metadata of a weights file. Raises `WeightsError` if there is none."""
     header_bytes = int.from_bytes(data[:_SIZE_BYTES], "little")
     try:
         if not 0 < header_bytes <= len(data) - _SIZE_BYTES:
@@ -69,7 +69,7 @@ def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
 
 
 def read_config(data: bytes, name: str = "weights") -> NetworkConfig:
-    """The configuration of a weights file. Raises `WeightsError` when it has none that can be used."""
+    """The configuration of a weights file. Raises `WeightsError` if it has no usable one."""
     try:
         return NetworkConfig.from_dict(read_description(data, name)["config"])
     except ValueError as error:

@@ -1,15 +1,15 @@
-"""How much memory a network takes, told from its settings alone (no torch)."""
+"""How much memory a network takes, computed from its configuration alone (no torch)."""
 
 from nsr_cli.model.config import NetworkConfig
 
 SHARE = 0.85
-"""How much of a memory limit may be filled with what is counted; the rest is for what is not."""
+"""The share of a memory limit for what is counted here; the rest is for what is not."""
 FLOAT_BYTES = 4
 """Bytes of a sample in float32."""
 MOST_STACKED = 16
-"""Windows that a core of a CPU computes together, at most."""
+"""The most windows that a CPU core computes together."""
 MOST_PLACE_BYTES = 1 << 10
-"""Bytes, at most, of the features of all stacked windows at one place within a window."""
+"""The most bytes of the features of all stacked windows at one place within a window."""
 
 
 def bytes_per_pixel(
@@ -21,12 +21,12 @@ def bytes_per_pixel(
 
     Args:
         config: of the network.
-        colors: channels of the picture; of more than the network has, each goes through by itself.
-        item_bytes: of a feature.
-        inside: whether features are in the memory that is asked about, and not in that of another device.
+        colors: channels of the picture; if these are more than the network's, each runs by itself.
+        item_bytes: bytes of a feature.
+        inside: whether features are in the memory in question, and not in that of another device.
     """
     seen, inner = config.channels, config.inner
-    # What comes in, as the network wants it; and the same with a border, and behind an unshuffling.
+    # The input, as the network needs it; and the same with a border, and behind an unshuffling.
     before = seen + (0 if colors == seen else colors + seen) + seen * (2 if config.unshuffle > 1 else 1)
     out = config.scale**2 * seen * (2 if config.unshuffle > 1 else 1)
     after = config.scale**2 * (seen + (0 if colors == seen else 2 * colors))
@@ -40,15 +40,15 @@ def bytes_per_pixel(
 
 
 def bytes_at_work(config: NetworkConfig, pixels: float, cores: int) -> int:
-    """What the cores of a CPU hold of the windows that they compute, beside the picture's features.
+    """Bytes that the cores of a CPU take for the windows they are computing, beside the picture's features.
 
-    Each has a piece of work: so many windows that their features take a kilobyte at each place within a window, two
-    bytes each (`engine.executor.most_stacked`), and what comes out of a layer or, thrice, of the last one.
+    Each works on so many windows that their features take a kilobyte at each place within a window, at two bytes a
+    feature (`engine.executor.most_stacked`), and holds the output of a layer or, three times, that of the last one.
 
     Args:
         config: of the network.
-        pixels: of the picture; a core gets half of its share at most.
-        cores: that compute.
+        pixels: pixels of the picture; a core gets half of its share at most.
+        cores: how many cores compute.
     """
     inner = config.inner
     width = inner.width * (1 + inner.expansion)

@@ -1,6 +1,6 @@
 """What networks are asked for: how much to enlarge, and a degradation level, one number in [0, 1] a picture."""
 
-MAX_SCALE = 16.0  # the most that a picture grows in each direction, in as many steps as it takes
+MAX_SCALE = 16.0  # the largest factor, reached in several steps
 MAX_SIGMA = 75.0  # noise levels that networks are trained for: 0 to this, on the 0…255 scale
 QUALITIES = (5, 95)  # JPEG qualities that networks are trained for, both included
 

@@ -3,8 +3,8 @@
 x − 0.5 ─> head 3×3 ─> N × [conv n→w·n, ReLU, conv w·n→n, + identity] ─> tail 3×3 ─┐
    └────────────────> skip 5×5 (scale 1: the picture itself) ──────────────────── + ─> pixel shuffle ─> + 0.5
 
-With `unshuffle` f > 1 all of it happens on a picture of H/f × W/f whose channels are the f × f pixels of each place, so
-that a layer costs f² times less per pixel and sees f times farther (reversible downsampling, as in FFDNet, Sec. III-B).
+With `unshuffle` f > 1 all of it happens at H/f × W/f, with the f × f pixels of each place as channels, so that a layer
+costs f² times less per pixel and sees f times farther (reversible downsampling, as in FFDNet, Sec. III-B).
 """
 
 import torch.nn.functional as F
@@ -50,12 +50,12 @@ def _convolution(
 
 
 class Network(nn.Module):
-    """A network made from its configuration alone; its parts are drawn at the top of this module."""
+    """A network made from its configuration alone; the top of this module shows its parts."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.stacks_windows = False  # between head and tail, where all are whole
+        self.stacks_windows = False  # between head and tail, if all windows are whole
         channels = config.inner.channels
         out_channels = channels * config.scale**2
         self.head = Convolution(channels + config.levels, config.width, 3, gain=1.0)
@@ -74,7 +74,7 @@ class Network(nn.Module):
             (B, channels, scale·H, scale·W), about [0, 1] and not clipped.
 
         Raises:
-            ValueError: the level is missing or not wanted.
+            ValueError: the level is missing, or the network takes none.
         """
         config = self.config
         if (level is None) != (config.levels == 0):
@@ -122,7 +122,7 @@ class Network(nn.Module):
         return self
 
     def use_form(self, form: Form) -> None:
-        """Choose how sparse convolutions are computed; the result is the same linear map."""
+        """Choose how sparse convolutions are computed; every form computes the same linear map."""
         self.stacks_windows = form == "stacked" and self.config.selection != "none"
         for module in self.modules():
             if isinstance(module, SparseConvolution):
@@ -130,7 +130,7 @@ class Network(nn.Module):
 
 
 def unshuffled(x: Tensor, factor: int) -> Tensor:
-    """(B, C, H, W) -> (B, C·f², ⌈H/f⌉, ⌈W/f⌉); the last row and column are repeated where f does not divide."""
+    """(B, C, H, W) -> (B, C·f², ⌈H/f⌉, ⌈W/f⌉); rows and columns are repeated at the end if f does not divide."""
     down, right = -x.shape[2] % factor, -x.shape[3] % factor
     return F.pixel_unshuffle(F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x, factor)
 

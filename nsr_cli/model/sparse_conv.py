@@ -5,8 +5,8 @@
     every window, with a one-pixel halo of its neighbors' features, is convolved with its own kernel
 
 M = B · ⌈H/P⌉ · ⌈W/P⌉ windows, in row-major order for each picture of the batch (stacked.py has an order of its own).
-The last window of a row or column is what is left of the features: its mean is that of the pixels it has, and beyond
-them every layer sees zeros.
+The last window of a row or column may be partial: its mean is that of the pixels it has, and beyond them every layer
+sees zeros.
 """
 
 from typing import Literal
@@ -24,15 +24,15 @@ Form = Literal["grouped", "mixed", "looped", "stacked"]
 
 - `grouped`: in one call, each window as a group of its own;
 - `mixed`: with each of the k groups of kernels, whose outputs are then mixed: k times the arithmetic;
-- `looped`: one after the other, in one operation of autograd (`window_conv`), as CPUs want it;
-- `stacked`: side by side in the channels from head to tail (`stacked.py`) where all are whole, else as `looped`.
+- `looped`: one after the other, in one operation of autograd (`window_conv`), which suits CPUs;
+- `stacked`: side by side in the channels from head to tail (`stacked.py`) if all are whole, else as `looped`.
 """
 
 
 class Kernels(nn.Module):
     """The kernels and biases of a layer, with weight normalization over each kernel while training.
 
-    The kernel is g · v / |v|. `fold` replaces it by the plain product, which is what a published file holds.
+    A kernel is g · v / |v|. `fold` replaces that by the plain kernel, which is what a published file holds.
     """
 
     weight_g: nn.Parameter | None
@@ -104,7 +104,7 @@ def _straight_through(logits: Tensor, temperature: float, *, noisy: bool) -> Ten
 class SparseConvolution(Kernels):
     """3×3 convolution C -> O with k sparsity groups and d cardinal groups; parameters are group-major (k·O, …).
 
-    Without its own selector (`selection` given to `forward`) it shares the one of another layer.
+    Without its own selector it shares the selection of another layer, as `gamma` given to `forward`.
     """
 
     def __init__(
@@ -127,15 +127,15 @@ class SparseConvolution(Kernels):
         if self.selector is None:
             raise RuntimeError("this layer shares the selection of another one")
         if x.dim() == 6:
-            # Matrices as small as these take longer in bfloat16: it wants them in blocks.
+            # Matrices this small take longer in bfloat16, which needs them in blocks.
             with torch.autocast(x.device.type, enabled=False):
                 joint: Tensor = self.selector(means_of(x))
             return joint
         if x.shape[2] <= window and x.shape[3] <= window:
-            # The same. In bfloat16 a mean's gradient takes CPUs several times as long as a sum's.
+            # The mean, by a sum: in bfloat16 a mean's gradient takes CPUs several times as long as a sum's.
             pooled = x.sum(dim=(2, 3)) / (x.shape[2] * x.shape[3])
         else:
-            # `ceil_mode` adds the partial windows, each divided by the pixels that it really has.
+            # `ceil_mode` includes partial windows and divides each by the number of its own pixels.
             means = F.avg_pool2d(x, window, ceil_mode=True)
             pooled = means.permute(0, 2, 3, 1).reshape(-1, self.in_channels)
         gamma: Tensor = self.selector(pooled)
@@ -144,13 +144,13 @@ class SparseConvolution(Kernels):
     def mix(self, gamma: Tensor, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
         """Eq. 10: gamma (M, k, d) -> kernels (M, O, C, 3, 3), channels last, and biases (M, O); kernels in `dtype`."""
         k, d = self.groups, self.cardinality
-        # Contiguous, as BLAS wants matrices: those of gamma have gaps along both axes.
+        # Contiguous, as BLAS needs matrices: those in gamma have gaps along both axes.
         by_cardinal = gamma.permute(2, 0, 1).contiguous()  # (d, M, k)
-        weight = self.weight.permute(0, 2, 3, 1)  # channels last, as the fastest convolutions want them
+        weight = self.weight.permute(0, 2, 3, 1)  # channels last, for the fastest convolutions
         kernels = weight.reshape(k, d, -1).transpose(0, 1)  # (d, k, O/d·9·C)
         mixed = torch.bmm(by_cardinal, kernels).transpose(0, 1)  # (M, d, O/d·9·C)
         biases = torch.bmm(by_cardinal, self.bias.view(k, d, -1).transpose(0, 1)).transpose(0, 1)
-        if dtype is not None:  # with one copy for both
+        if dtype is not None:  # one copy changes both type and order
             mixed = mixed.to(dtype, memory_format=torch.contiguous_format)
         mixed = mixed.reshape(-1, self.out_channels, 3, 3, self.in_channels).permute(0, 1, 4, 2, 3)
         return mixed, biases.reshape(-1, self.out_channels)
@@ -196,7 +196,7 @@ class SparseConvolution(Kernels):
 def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -> Tensor:
     """Convolve windows (M, C, H, W) with their kernels (M, O, C, 3, 3) and biases (M, O) in one call."""
     count, channels, *size = windows.shape
-    # Contiguous also where a view would do: see `as_picture`.
+    # Contiguous even where a view would do: see `as_picture`.
     flat = windows.contiguous().view(1, count * channels, *size)
     weight = kernels.reshape(-1, channels, 3, 3)
     out = F.conv2d(flat, weight, biases.reshape(-1), padding=padding, groups=count)
@@ -204,10 +204,10 @@ def _as_groups(windows: Tensor, kernels: Tensor, biases: Tensor, padding: int) -
 
 
 def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:
-    """Cut (B, C, H, W) into M windows and say how much zero padding their convolution still needs.
+    """Cut (B, C, H, W) into M windows; returns them and how much zero padding their convolution still needs.
 
-    Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the features, padding 0;
-    partial windows are filled up with zeros. A single window, whole or not: `x` itself and padding 1, which is
+    Several windows: (M, C, window + 2, window + 2) with a one-pixel halo, zero outside the features, and padding 0;
+    partial windows are filled up with zeros. A single window, whole or not: `x` itself and padding 1, which gives
     the same without a copy.
     """
     _, channels, height, width = x.shape
@@ -219,7 +219,7 @@ def with_halo(x: Tensor, window: int) -> tuple[Tensor, int]:
 
 
 def from_windows(windows: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Inverse of `with_halo` without the halo: (M, C, P, P) -> (B, C, H, W); what is beyond is cropped."""
+    """Inverse of `with_halo`, for windows without halo: (M, C, P, P) -> (B, C, H, W), cropped to that size."""
     count, channels, side, _ = windows.shape
     if count == batch:
         return windows
@@ -230,5 +230,5 @@ def from_windows(windows: Tensor, batch: int, height: int, width: int) -> Tensor
 
 
 def _crop(x: Tensor, height: int, width: int) -> Tensor:
-    """Without an operation for autograd to follow where there is nothing to cut."""
+    """The first `height` rows and `width` columns; `x` itself, without an operation for autograd, if that is all."""
     return x if x.shape[2:] == (height, width) else x[..., :height, :width]

@@ -1,8 +1,8 @@
 """Stacked windows, side by side in the channels: one grouped convolution serves them all, for training on a CPU.
 
 Features of whole windows lie in memory as (P, P, R, S, B, C): each place within a window holds the channels of every
-window of R rows, S columns and B pictures, which is what a convolution with R·S·B groups and channels last reads. They
-are seen as (R, S, B, C, P, P). What acts on single values needs not know of it; windows with neighbors get a halo.
+window of R rows, S columns and B pictures, as a channels-last convolution with R·S·B groups reads them. Their shape is
+(R, S, B, C, P, P). Elementwise operations work on them unchanged; for convolutions, windows with neighbors get a halo.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from nsr_cli.model.window_conv import as_picture, convolved_dtype, gradients_of
 
-# From this side on oneDNN takes longer for the kernels' gradients of all groups at once than for one group at a time.
+# Windows from this side on: oneDNN computes the kernels' gradients faster one group at a time than all at once.
 _LARGE = 40
 
 
@@ -37,7 +37,7 @@ def unstacked(x: Tensor) -> Tensor:
 
 
 class _Unstacked(torch.autograd.Function):
-    """Gradients get the order of stacked windows at once: else each layer in turn would have to bring it about."""
+    """`unstacked` with gradients in the order of stacked windows, so that no layer has to reorder them."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class _Unstacked(torch.autograd.Function):
 
 
 def means_of(x: Tensor) -> Tensor:
-    """Mean features (R · S · B, C) of stacked windows, of at least single precision."""
+    """Mean features (R · S · B, C) of stacked windows, in at least single precision."""
     sums = x.sum(dim=(4, 5)).flatten(0, 2)
     return sums.to(torch.promote_types(x.dtype, torch.float32)) / (x.shape[4] * x.shape[5])
 
@@ -66,7 +66,7 @@ def convolve_stacked(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
         biases: (R · S · B, O).
 
     Returns:
-        (R, S, B, O, P, P) of the type that autocast wants, else that of x. It can be differentiated once.
+        (R, S, B, O, P, P) in autocast's type if it is enabled, else that of x. It can be differentiated once.
     """
     dtype = convolved_dtype(x)
     out: Tensor = _Convolved.apply(x.to(dtype), kernels.to(dtype), biases.to(dtype))  # type: ignore[no-untyped-call]
@@ -76,7 +76,7 @@ def convolve_stacked(x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
 class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernels: Tensor, biases: Tensor) -> Tensor:
-        # Windows without neighbors need no halo: the convolution's own padding is the same without a copy.
+        # Windows without neighbors need no halo: the convolution's own padding gives the same without a copy.
         ctx.padding = int(x.shape[0] == x.shape[1] == 1)
         seen = x if ctx.padding else _with_halo(x)
         ctx.save_for_backward(seen, kernels)
@@ -84,7 +84,7 @@ class _Convolved(torch.autograd.Function):
         flat = F.conv2d(
             _flat(seen), kernels.flatten(0, 1), biases.flatten(), padding=ctx.padding, groups=groups
         )
-        # As data of its own: autograd lets no ReLU overwrite what it knows to be a view of another tensor.
+        # Detached by `.data`: autograd does not let an in-place ReLU overwrite a view of another tensor.
         return flat.view(*x.shape[:3], channels, *x.shape[4:]).data
 
     @staticmethod
@@ -105,13 +105,13 @@ class _Convolved(torch.autograd.Function):
 
 
 def _one_by_one(gradient: Tensor, seen: Tensor, kernels: Tensor, padding: int) -> tuple[Tensor, Tensor]:
-    """Gradients of kernels (M, O, C, 3, 3) and biases (M, O), of one window after the other."""
+    """Gradients of kernels (M, O, C, 3, 3) and biases (M, O), computed window by window."""
     last, of_kernels, of_biases = torch.channels_last, [], []
     parts, windows = (one.chunk(len(kernels), 1) for one in (gradient, seen))
     for part, x, kernel in zip(parts, windows, kernels, strict=True):
         own, features = part.contiguous(memory_format=last), x.contiguous(memory_format=last)
         _, of_kernel, of_bias = gradients_of(own, features, kernel, padding, wanted=(False, True))
-        of_kernels.append(of_kernel.permute(0, 2, 3, 1))  # stacked in the order in which it lies
+        of_kernels.append(of_kernel.permute(0, 2, 3, 1))  # stacked in memory order
         of_biases.append(of_bias)
     return torch.stack(of_kernels).permute(0, 1, 4, 2, 3), torch.stack(of_biases)
 
@@ -135,7 +135,7 @@ def _with_halo(x: Tensor) -> Tensor:
 
 
 def _without_halo(x: Tensor) -> Tensor:
-    """The transpose of `_with_halo`: what windows got from neighbors is added there. Changes x."""
+    """The transpose of `_with_halo`: what windows got from their neighbors is added to these. Changes x."""
     x[:-1, ..., -2, :] += x[1:, ..., 0, :]
     x[1:, ..., 1, :] += x[:-1, ..., -1, :]
     middle = x[..., 1:-1, :]

@@ -1,7 +1,7 @@
 """Convolving every window with its own kernel as one operation of autograd, for training on a CPU.
 
-Composed of PyTorch's operations, a window costs a cut, a cast, a convolution and a join, each with a gradient of its
-own and mostly in the slower order of memory. Here only convolutions are left, and a copy for windows with neighbors.
+With PyTorch's operations, each window costs a cut, a cast, a convolution and a join, each with its own gradient and
+mostly in the slower memory order. Here only the convolutions remain, and a copy for windows with neighbors.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def convolve_windows(x: Tensor, kernels: Tensor, biases: Tensor, window: int) ->
         window: side P of a window.
 
     Returns:
-        (B, O, H, W), channels last, of the type that autocast wants, else that of x. It can be differentiated once.
+        (B, O, H, W), channels last, in autocast's type if it is enabled, else that of x. It can be differentiated once.
     """
     out: Tensor = _Convolved.apply(  # type: ignore[no-untyped-call]
         x.to(convolved_dtype(x)), kernels, biases, window
@@ -34,15 +34,15 @@ def convolve_windows(x: Tensor, kernels: Tensor, biases: Tensor, window: int) ->
 
 
 def convolved_dtype(x: Tensor) -> torch.dtype:
-    """The type in which a CPU convolves features x: what autocast wants, else their own."""
+    """The type in which a CPU convolves features x: autocast's if it is enabled, else their own."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
 
 
 def as_picture(x: Tensor) -> Tensor:
     """(C, H, W) -> (1, C, H, W), the same memory, with C·H·W as the stride of the batch dimension.
 
-    With one picture in the batch that stride is never used to find a value. Yet PyTorch 2.13 without oneDNN returns
-    wrong gradients for the kernels of a grouped convolution of channels-last features unless it is C·H·W.
+    With one picture in the batch that stride is never used to find a value. Yet unless it is C·H·W, PyTorch 2.13
+    without oneDNN returns wrong kernel gradients for a grouped convolution of channels-last features.
     """
     return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
 
@@ -56,7 +56,7 @@ def gradients_of(
     *,
     wanted: tuple[bool, bool] = (True, True),
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of a convolution's features, and of its kernels and biases, as far as they are `wanted`."""
+    """Gradients of a convolution's features, kernels and biases; `wanted`: of features, and of the other two."""
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
         gradient,
         x,
@@ -74,13 +74,13 @@ def gradients_of(
 
 
 class _Convolved(torch.autograd.Function):
-    """The convolutions are of x's type. Kernels and biases, and the sums of their gradients, keep their own."""
+    """Convolutions are computed in x's type; kernels and biases, and the sums of their gradients, keep their own."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernels: Tensor, biases: Tensor, window: int) -> Tensor:
         ctx.size, ctx.window, ctx.wide = x.shape[2:], window, kernels.dtype
         kernels, biases = kernels.to(x.dtype), biases.to(x.dtype)
-        # A picture of a single window needs no halo: the convolution's own padding is the same without a copy.
+        # A picture of a single window needs no halo: the convolution's own padding gives the same without a copy.
         ctx.padding = int(max(ctx.size) <= window)
         seen = (x if ctx.padding else F.pad(x, (1, 1, 1, 1))).contiguous(memory_format=_LAST)
         ctx.save_for_backward(seen, kernels)
@@ -103,18 +103,18 @@ class _Convolved(torch.autograd.Function):
         of_parts, of_kernels, of_biases = zip(*found, strict=True)
         if ctx.padding:
             of_features = torch.cat(of_parts)
-        else:  # what windows see of their neighbors adds up
+        else:  # what windows see of their neighbors is added up
             padded = torch.zeros_like(seen)
             for place, of_part in zip(_windows(padded, ctx, 1), of_parts, strict=True):
                 place.add_(of_part)
             of_features = padded[:, :, 1:-1, 1:-1]
-        # Stacked and widened in the order in which kernels lie, channels last.
+        # Stacked and widened in the kernels' memory order, channels last.
         stacked = torch.stack([kernel.permute(0, 2, 3, 1) for kernel in of_kernels]).to(ctx.wide)
         return of_features, stacked.permute(0, 1, 4, 2, 3), torch.stack(of_biases).to(ctx.wide), None
 
 
 def _windows(features: Tensor, ctx: Any, halo: int) -> Iterator[Tensor]:
-    """Views (1, C, ≤ P + 2 · halo, ≤ P + 2 · halo) of the windows of features that have a rim as wide as the halo."""
+    """Views (1, C, ≤ P + 2 · halo, ≤ P + 2 · halo) of the windows, each with its halo; features have such a rim."""
     (height, width), side = ctx.size, ctx.window
     for picture in torch.split(features, 1):
         for top in range(0, height, side):

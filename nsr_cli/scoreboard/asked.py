@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nsr_cli.evaluate import Case, Color, Task
     from nsr_cli.imaging.degrade import Subsampling
 
-# The strengths of the paper's tables, taken where none is asked for.
+# The levels of the paper's tables, used if none is asked for.
 PAPER_LEVELS: dict[str, tuple[int, ...]] = {
     "upscale": (2, 3, 4),
     "denoise": (15, 25, 50),
@@ -22,7 +22,7 @@ PAPER_LEVELS: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked for: every set with every level with every model; None is the manifest's choice."""
+    """What was asked for: every set at every level with every model; the model None is the manifest's choice."""
 
     sets: tuple[str, ...]
     task: "Task"
@@ -34,7 +34,7 @@ class Plan:
     tta: bool = False  # networks are scored as self-ensembles
 
     def cases(self, one: "PictureSet") -> "list[Case]":
-        """One set at every level; JPEG in color also with every subsampling."""
+        """One set at every level, and for JPEG in color with every subsampling."""
         from nsr_cli.evaluate import Case
 
         if self.task == "upscale":
@@ -52,7 +52,7 @@ class Plan:
 def choose_levels(
     task: str | None, scale: Sequence[float], sigma: Sequence[float], quality: Sequence[float]
 ) -> "tuple[Task, tuple[float, ...]]":
-    """Find the task and its levels from the options; UsageError where they do not go together."""
+    """Find the task and its levels from the options; UsageError if they do not go together."""
     given: dict[Task, Sequence[float]] = {"upscale": scale, "denoise": sigma, "dejpeg": quality}
     wanted = task_of(task, [name for name, levels in given.items() if levels])
     chosen = next(name for name in given if name == wanted)
@@ -62,7 +62,7 @@ def choose_levels(
 def choose_color(
     task: "Task", color: "Color | None", subsampling: Sequence[str]
 ) -> "tuple[Color | None, tuple[Subsampling, ...]]":
-    """Find how color pictures are treated; UsageError where the options do not go together."""
+    """Find how color pictures are treated; UsageError if the options do not go together."""
     if color and task == "upscale":
         raise UsageError("--color is for --task denoise and dejpeg: upscale is scored as the papers do")
     if subsampling and (task != "dejpeg" or color == "gray"):

@@ -1,4 +1,4 @@
-"""The models that `nsr eval` and `nsr compare` put beside each other: networks, and baselines without one."""
+"""The models that `nsr eval` and `nsr compare` compare: networks, and baselines without one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def load(
     """Load a network. Raises as `Restorer.load`.
 
     Args:
-        model: as it was asked for; None: the best there is.
+        model: as the user wrote it; None: the best there is.
         task, scale, color: as for `Restorer.load`; `scale` is that of `upscale`.
         options: where it runs, and where its weights come from.
         console: shows a download.

@@ -1,4 +1,4 @@
-"""Names for the rows of a table that tell apart what has the same name in several folders."""
+"""Distinct names for the rows of a table, if things in several folders have the same name."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from nsr_cli.shown import safe_text
 
 
 def told_apart(names: Sequence[str], paths: Sequence[Path | None]) -> list[str]:
-    """The names, those that are shared with as much of their folders before them as makes them different.
+    """The names, with as many of their parent folders in front as it takes to make shared ones different.
 
     Args:
-        names: what stands in a table, such as `x2` of A/x2 and `x2` of B/x2, which become `A/x2` and `B/x2`.
-        paths: where each is, the same twice or not at all; None for what is not at a path.
+        names: the names in a table, such as `x2` of A/x2 and `x2` of B/x2, which become `A/x2` and `B/x2`.
+        paths: the path of each; None for what has none.
     """
     shown = list(names)
     longest = max((len(path.parts) for path in paths if path is not None), default=0)

@@ -29,7 +29,7 @@ class Saver:
         self._written = 0
 
     def expect(self, case: "Case", model: "Scored", images: Sequence[Path]) -> None:
-        """Find out whether the pictures of a model can be written, before any work.
+        """Check that the pictures of a model can be written, before any work.
 
         Raises:
             UsageError: a file already exists, or two pictures would have the same one.
@@ -49,7 +49,7 @@ class Saver:
             self._targets[path] = checked(Target(path, "PNG"), self._rule, option="--save")
 
     def keep(self, case: "Case", model: "Scored", image: Path, pixels: "Pixels") -> None:
-        """Write what a model restored from `image`, (H, W, C) uint8. Raises `WriteError`."""
+        """Write a model's result for `image`, (H, W, C) uint8. Raises `WriteError`."""
         from nsr_cli.evaluate import Results, place
         from nsr_cli.imaging.codec import encode
         from nsr_cli.imaging.picture import Picture
@@ -63,7 +63,7 @@ class Saver:
             self._written += 1
 
     def report(self, console: Console) -> None:
-        """Say what was written, and what was there and stays."""
+        """Say how many were written, and how many existed and were kept."""
         written = self._written
         console.note(f"saved {counted(written, 'picture')} in {safe_text(self._folder)}")
         left = len(self._targets) - written

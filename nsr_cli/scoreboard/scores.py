@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from nsr_cli.evaluate import PictureScore, Row
 
 HEADER = ("set", "level", "model", "pictures", "PSNR dB", "SSIM", "s/picture", "paper (dB / SSIM)")
-# With color JPEG in the table: its PSNR is that of RGB, and here is the one of Y, on which its SSIM is measured too.
+# A column for color JPEG, whose PSNR is on RGB: this one is on Y, as is its SSIM.
 ON_Y = "PSNR Y dB"
 PICTURE_HEADER = ("set", "level", "model", "picture", "PSNR dB", "SSIM", "s")
 _NUMBERS = frozenset({"pictures", "PSNR dB", ON_Y, "SSIM", "s/picture", "s"})
-# Of the paper's columns, those that stand in a table; JSON and CSV hold all of them.
+# The paper's columns that are shown in a table; JSON and CSV hold all of them.
 SHOWN = ("Bicubic", "JPEG", "Baseline", "Sparse +", "Sparse -")
 
 
@@ -44,10 +44,10 @@ def _markdown(table: list[list[str]]) -> str:
 
 
 def as_csv(rows: "Sequence[Row]", made: dict[str, str], *, per_image: bool = False) -> str:
-    """Return CSV with full precision, plain newlines, two columns for each of the paper's, and those of `made`.
+    """Return CSV with full precision and plain newlines, with two columns for each of the paper's, and those of `made`.
 
-    With `per_image` the single pictures follow each row, with their names in the column `picture`, which is
-    empty in the row of their means.
+    With `per_image` each row is followed by its single pictures, named in the column `picture`, which is empty in the
+    row of their means.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.paper or {}))
     records = []
@@ -72,7 +72,7 @@ def as_csv(rows: "Sequence[Row]", made: dict[str, str], *, per_image: bool = Fal
 def as_json(
     rows: "Sequence[Row]", device: str, precision: str, command: str, *, per_image: bool = False
 ) -> dict[str, Any]:
-    """Return the object that `--json` prints; `command` is what was typed, so that tables can cite it."""
+    """Return the object that `--json` prints; `command` is what the user typed, for tables to cite."""
     return {
         "schema": 1,
         **made_by(device, precision),
@@ -82,7 +82,7 @@ def as_json(
 
 
 def made_by(device: str, precision: str) -> dict[str, str]:
-    """What figures depend on besides the models: the versions of nsr and torch, device and precision."""
+    """What scores depend on besides the models: the versions of nsr and torch, device and precision."""
     return {
         "version": nsr_cli.__version__,
         "torch": version("torch"),
@@ -97,7 +97,7 @@ def note(made: Mapping[str, str]) -> str:
 
 
 def print_table(rows: "Sequence[Row]", color: bool, *, per_image: bool = False) -> None:
-    """Draw the table on stdout, a terminal; with `per_image` also the one of the single pictures."""
+    """Draw the table on stdout, which is a terminal; with `per_image` also the one of the single pictures."""
     from nsr_cli.terminal.grid import draw  # Rich loads slowly
 
     for table in _tables(rows, per_image=per_image):
@@ -105,7 +105,7 @@ def print_table(rows: "Sequence[Row]", color: bool, *, per_image: bool = False) 
 
 
 def level(row: "Row") -> str:
-    """How strongly the pictures were degraded: `x2`, `sigma 25` or `q 10`, and how if they were in color."""
+    """How strongly the pictures were degraded: `x2`, `sigma 25` or `q 10`, with the mode of a color case behind."""
     if row.task == "upscale":
         return f"x{row.scale}"
     if row.task == "denoise":
@@ -120,12 +120,12 @@ def one_line(row: "Row") -> str:
 
 
 def cells(rows: "Sequence[Row]") -> list[list[str]]:
-    """The table as text, its header first; PSNR on Y has a column only if a row has that figure."""
+    """The table as text, its header first, with a column for PSNR on Y if a row has one."""
     return _with_y([list(HEADER), *(_cells(row) for row in rows)], [row.psnr_y for row in rows])
 
 
 def picture_cells(rows: "Sequence[Row]") -> list[list[str]]:
-    """The table of the single pictures, as `cells` makes that of the sets."""
+    """`cells` for the single pictures."""
     every = [(row, one) for row in rows for one in row.pictures]
     lines = [
         [
@@ -147,7 +147,7 @@ def _tables(rows: "Sequence[Row]", *, per_image: bool) -> list[list[list[str]]]:
 
 
 def _with_y(table: list[list[str]], on_y: "Sequence[float | None]") -> list[list[str]]:
-    """A table, its header first, with a column for PSNR on Y if a line has that."""
+    """A table, its header first, with a column for PSNR on Y added if a line has one."""
     if all(psnr is None for psnr in on_y):
         return table
     place = table[0].index("PSNR dB") + 1
@@ -188,7 +188,7 @@ def _flat(row: "Row") -> dict[str, Any]:
 
 
 def _of_picture(means: Mapping[str, Any], one: "PictureScore") -> dict[str, Any]:
-    """The record of a single picture, after that of the means."""
+    """The record of a single picture, in the form of that of the means."""
     figures = one.as_json()
     own = {"picture": figures.pop("name"), "images": 1, "seconds_per_image": figures.pop("seconds")}
     return {**means, **_blank_none(own | figures)}

@@ -1,4 +1,4 @@
-"""The work of `nsr eval`: sets and models are found and loaded, then scored."""
+"""The work of `nsr eval`: find and load sets and models, then score them."""
 
 import math
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One set with the cases and models that it is scored with."""
+    """One set with its cases and models."""
 
     jobs: "list[tuple[Case, list[Scored]]]"
     found: FoundSet
@@ -36,8 +36,8 @@ def run(
 ) -> "tuple[list[Row], tuple[str, str]]":
     """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
 
-    Sets, models, pictures that may be unusable and the places to save at are all looked at before the first picture is
-    scored, so that a wrong name costs no time.
+    Sets, models, doubtful pictures and the places to save at are all checked before the first picture is scored, so
+    that a wrong name costs no time.
     """
     from nsr_cli.evaluate import evaluate_set
 
@@ -96,7 +96,7 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
 
 
 def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
-    """The models, those from folders and files with as much of their paths in their names as tells them apart."""
+    """The models, with names that tell apart those from folders and files; see `rownames`."""
     from nsr_cli.evaluate import Renamed, Results
 
     paths = [
@@ -116,7 +116,7 @@ def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored
 
 
 def _check(work: Sequence[_Work], saver: Saver | None) -> None:
-    """Meet before any scoring what would end it: pictures that do not fit, places that are taken."""
+    """Raise before any scoring what would end it later: pictures that do not fit, places that are taken."""
     from nsr_cli.evaluate import Results
 
     for part in work:
@@ -130,7 +130,7 @@ def _check(work: Sequence[_Work], saver: Saver | None) -> None:
 
 
 def _warn_of_levels(plan: Plan, console: Console) -> None:
-    """Say which levels are beyond those that networks know: there a row measures the wrong thing."""
+    """Warn of levels beyond those that networks are trained for, where a row says nothing about them."""
     from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 
     ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
@@ -148,7 +148,7 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
 
 
 def _warn_of_gray_sets(plan: Plan, work: Sequence[_Work], console: Console) -> None:
-    """Say which sets have no colors to be scored in: their rows are not comparable with those that were asked for."""
+    """Warn of gray sets where scores in color were asked for: their rows are not comparable with the others."""
     for part in work:
         if plan.color == "rgb" and part.found.set.color == "gray":
             console.warning(f"{part.found.set.name} has gray pictures only, which are scored in gray")
@@ -163,7 +163,7 @@ def _steps(bar: Progress) -> Callable[[int, int], None]:
 
 
 def _tell_of_factors(restorer: "Restorer", scale: int, console: Console) -> None:
-    """Say if a row is not what a network of that factor does: it stands beside the paper's, which are."""
+    """Warn if a factor is composed of others: the paper's scores are those of a network for that factor."""
     factors = restorer.factors
     if factors == (scale,):
         return
@@ -181,9 +181,9 @@ class _Loaded:
 
     @property
     def ran_on(self) -> tuple[str, str]:
-        """Devices and precisions of the networks, each joined with `+`; those of the baselines if there are only these.
+        """Devices and precisions of the networks, each joined with `+`; those of baselines if there are no networks.
 
-        Of several networks one may have gone on with the CPU, or in fp32, for lack of memory or of range.
+        They can differ, since a network continues on the CPU or in fp32 if memory or range does not suffice.
         """
         restorers = list(self._known.values())
         devices = {restorer.device for restorer in restorers}

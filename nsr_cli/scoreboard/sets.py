@@ -1,4 +1,4 @@
-"""The sets of `nsr eval`, named or folders of the user's, with all that is known of them before any scoring."""
+"""The sets of `nsr eval`, named ones or the user's folders, with all that is known of them before scoring."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ class FoundSet:
     images: list[Path]
     complete: int  # pictures of the whole set
     shapes: "Mapping[Path, Shape]" = field(default_factory=dict)
-    """(H, W, C) of the pictures, of a set whose files nobody has checked."""
+    """(H, W, C) of each picture, if the set's files are not checked to be the published ones."""
 
     def check(self, case: "Case") -> None:
-        """Raise `DataError` if a picture is too small for a case; those of a set as published are not."""
+        """Raise `DataError` if a picture is too small for a case; published sets have no such picture."""
         from nsr_cli.evaluate import check_size
 
         for path, (height, width, _) in self.shapes.items():
@@ -36,7 +36,7 @@ class FoundSet:
 
 
 def is_folder(name: str | None) -> bool:
-    """Whether a set or model is a folder: written as a path, so that a folder named Set5 is not taken for the set."""
+    """Whether a set or model is a folder: only if written as a path, so that Set5 is the set, not a folder."""
     return name is not None and (os.sep in name or "/" in name) and Path(name).is_dir()
 
 
@@ -44,7 +44,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
     """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders.
 
     Raises:
-        UsageError: there is no set of a name.
+        UsageError: there is no set of that name.
         DataError: a set is not here, or a picture cannot be used; as for `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
@@ -61,7 +61,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
 
 
 def _set(store: "DataStore", name: str) -> "PictureSet":
-    """The set of that name; UsageError if there is none, with what to write for a folder that is called so."""
+    """The set of that name; UsageError if there is none, which says how to write a folder of that name."""
     try:
         return store.registry.get(name)
     except UsageError as error:
@@ -75,7 +75,7 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
 
 
 def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
-    """A set by name. If its files are known to be others, the user is told, and nobody's figures stand beside."""
+    """A set by name. If its files are known to differ, the user is warned, and no published scores are shown."""
     images, problem = published_pictures(store, one, console)
     complete = max(one.images, len(images))
     if problem is None:
@@ -91,11 +91,11 @@ def published_pictures(
 ) -> tuple[list[Path], str | None]:
     """The pictures of a set by name, and in words how its files differ from the published ones, if they do.
 
-    Of files under other names there is only a note: they may hold the same pictures. Raises as `find_images`.
+    Files under other names only get a note, since they may hold the same pictures. Raises as `find_images`.
     """
     with console.progress(1, one.name) as bar:
         images = store.find_images(one.name, bar.parts)
-    finding = store.check_own(one.name)  # what comes from the cache was checked right now
+    finding = store.check_own(one.name)  # `find_images` has just checked those of the cache
     if finding is None or finding.state == "ok":
         return images, None
     where = f"{one.name}: the files in {safe_text(finding.folder or '')}"
@@ -109,7 +109,7 @@ def published_pictures(
 
 
 def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundSet:
-    """A folder of the user's own: a gray set if all pictures that are scored are gray."""
+    """A folder of the user's own, which is a gray set if all pictures to score are gray."""
     from nsr_cli.datasets.pictures import set_in
 
     one, images = set_in(folder)
@@ -120,7 +120,7 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
 
 
 def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":
-    """Read each picture once, so that one that cannot be used is found before others are scored for hours."""
+    """Read each picture once, so that an unusable one is found before others are scored for hours."""
     from nsr_cli.evaluate import decoded
     from nsr_cli.steps.colorless import is_colorless
 
