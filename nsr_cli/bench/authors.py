@@ -1,8 +1,8 @@
 """The authors' scheme as their code runs it, to be measured against.
 
-All overlapping patches of a picture are one batch, every sparse layer is one convolution of as many groups, and numbers
-are float32. On a CPU that runs in a process of its own, `python -m nsr_cli.bench.authors REPEATS THREADS`: how malloc
-keeps memory in nsr's own process is no part of their scheme.
+All overlapping patches of a picture are one batch, every sparse layer is one convolution with as many groups, and
+numbers are float32. On a CPU it runs in a process of its own, `python -m nsr_cli.bench.authors REPEATS THREADS`, since
+nsr's settings of malloc are not part of their scheme.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ from nsr_cli.errors import NsrError
 
 
 def authors_scheme(place: Place) -> list[Figure]:
-    """The authors' scheme over the selection grid in the place's number type; same weights, picture of `SIZE`."""
+    """The authors' scheme against the selection grid in the place's number type; same weights, picture of `SIZE`."""
     executor = Executor(folded("sparse-plus"), place.device, place.dtype, repeat=True)
     x = torch.rand(3, *SIZE)
     ours = place.time_in_turn({"ours": partial(executor, x, None, place.batch)})["ours"]
@@ -39,7 +39,7 @@ def seconds_of_authors(place: Place) -> float:
 
 
 def _in_own_process(place: Place) -> float:
-    few = (place.repeats + 1) // 2  # each takes many times as long as one of ours
+    few = (place.repeats + 1) // 2  # each takes many times as long as ours
     command = [sys.executable, "-P", "-m", __name__, str(few), str(place.cores)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (this very module)
     if done.returncode:

@@ -1,6 +1,6 @@
-"""What is measured, and how: things timed in turn, in one run.
+"""What is measured, and how: alternatives are timed in turn, in one run.
 
-Absolute times of a shared machine drift; of two things timed A B A B … the ratio holds. Every figure is a median.
+Absolute times on a shared machine drift, but the ratio of two things timed A B A B … holds. Every figure is a median.
 """
 
 import statistics
@@ -18,7 +18,7 @@ from nsr_cli.machine import window_threads
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured figure, and what the project aims at where it aims at something."""
+    """One measured figure, and the project's target for it, if there is one."""
 
     name: str
     value: float
@@ -45,7 +45,7 @@ class Growth:
     seconds: tuple[float, ...]
 
     def figures(self) -> list[Figure]:
-        """Seconds per megapixel, and how far they are apart at most."""
+        """Seconds per megapixel, and their largest distance from the median."""
         each = [seconds / size for seconds, size in zip(self.seconds, self.megapixels, strict=True)]
         middle = statistics.median(each)
         worst = max(abs(one / middle - 1) for one in each) * 100
@@ -83,7 +83,7 @@ class Place:
 
     @classmethod
     def choose(cls, device: str = "auto", precision: str = "auto", repeats: int = 5) -> "Place":
-        """The place of that name. Raises `UsageError` where this machine does not have it."""
+        """The place by its names. Raises `UsageError` if this machine does not have it."""
         chosen = choose_device(device)
         if chosen.type == "cpu":
             prepare_cpu()
@@ -106,5 +106,5 @@ class Place:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """The same values with channels innermost, as convolutions on a CPU like them best."""
+    """The same values with channels innermost, for the fastest convolutions on a CPU."""
     return x.contiguous(memory_format=torch.channels_last)

@@ -18,9 +18,9 @@ from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 _PEAK_SIDES = (48, 64, 96)  # features of 64 channels that stay in a core's cache
 Select = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Makes gamma and biases of windows of their means (B, C)."""
+"""Makes gamma and biases of windows from their means (B, C)."""
 
-_CALLS = 20  # convolutions behind one measurement of the peak
+_CALLS = 20  # convolutions in one measurement of the peak
 
 
 def convolution_peak(place: Place) -> list[Figure]:
@@ -53,7 +53,7 @@ def _repeat_convolution(x: Tensor, weight: Tensor, cores: int) -> None:
 def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]:
     """The paper's protocol: one layer 64 → 64 on a batch of 64×64 features, sparse over plain (Sec. 3.4).
 
-    Both make new features of all of them. On a GPU the batch lies as one mosaic, 10 by 10, as the engine has it.
+    Both compute all new features. On a GPU the batch is laid out as one mosaic, 10 by 10, as in the engine.
     """
     torch.manual_seed(0)
     selector = Selector(64, 4, 16, "softmax", 1.0)
@@ -81,12 +81,12 @@ def sparse_layer(place: Place, batch: int = 100, side: int = 64) -> list[Figure]
 
 
 def _together(layer: SparseLayer, x: Tensor, mosaic: Tensor, select: Select, rows: int) -> None:
-    """The layer on a whole batch (B, C, P, P) at once, which lies as a mosaic of so many rows."""
+    """The layer on a whole batch (B, C, P, P) at once, laid out as a mosaic with `rows` rows."""
     layer.apply_many(mosaic, *select(_means(x)), rows, len(x) // rows)
 
 
 def _stacked(x: Tensor, count: int) -> list[Tensor]:
-    """(B, C, H, W) -> pieces (1, ≤ count · C, H, W), as windows lie in the engine on a CPU."""
+    """(B, C, H, W) -> pieces (1, ≤ count · C, H, W), the engine's layout of windows on a CPU."""
     return [
         part.permute(2, 3, 0, 1).flatten(2)[None].contiguous().permute(0, 3, 1, 2)
         for part in torch.split(x, count)
@@ -105,8 +105,8 @@ def _by_piece(
     Args:
         layer: folded.
         inside: features (1, J · C, H, W) of each piece.
-        around: the same with a rim of one pixel.
-        select: chooses the kernel of each.
+        around: the same features with a rim of one pixel.
+        select: chooses the kernels.
         cores: how many are convolved at once.
     """
     channels = layer.shape[1]
@@ -130,11 +130,11 @@ def _by_piece(
 
 
 def _means(features: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C) float32, as the engine takes them."""
+    """(B, C, H, W) -> (B, C) float32, computed as in the engine."""
     return window_sums(features) / features.shape[2:].numel()
 
 
 def _mosaic(halo: Tensor, rows: int, cols: int) -> Tensor:
-    """(rows · cols, C, P + 2, P + 2) -> (1, C, rows · P + 2, cols · P + 2); whose halo is kept is no matter here."""
+    """(rows · cols, C, P + 2, P + 2) -> (1, C, rows · P + 2, cols · P + 2), with a halo of zeros."""
     inner = halo[:, :, 1:-1, 1:-1].unflatten(0, (rows, cols))  # type: ignore[no-untyped-call]
     return F.pad(inner.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None], (1, 1, 1, 1))

@@ -1,4 +1,4 @@
-"""Whole networks in the engine: against a plain one, and themselves in narrower numbers and at other sizes."""
+"""Whole networks in the engine: against a plain one, in a narrower number type, and at growing sizes."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ MEGAPIXELS = (0.25, 1.0, 4.0, 16.0)  # of square inputs that show how time grows
 
 
 def whole_network(place: Place, height: int, width: int, peak: float) -> list[Figure]:
-    """`sparse-plus` through the engine over `edsr-s` of the same shape, as fast as PyTorch runs it by itself."""
+    """`sparse-plus` in the engine against `edsr-s` of the same shape, run as fast as PyTorch alone can."""
     sparse, plain = folded("sparse-plus"), folded("edsr-s").to(place.device, place.dtype)
     plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     executor = Executor(sparse, place.device, place.dtype, repeat=True)
@@ -43,7 +43,7 @@ def whole_network(place: Place, height: int, width: int, peak: float) -> list[Fi
 
 
 def run_plain(network: Network, x: Tensor) -> Tensor:
-    """A network of plain convolutions with everything in place that can be; `x` channels last."""
+    """A network of plain convolutions, with every operation in place that can be; `x` is channels-last."""
     centered = x - 0.5
     features = _convolve(network.head, centered)
     for block in network.blocks:
@@ -74,7 +74,7 @@ def narrow_numbers(place: Place) -> list[Figure]:
 
 
 def growth(place: Place, megapixels: tuple[float, ...] = MEGAPIXELS) -> Growth:
-    """Time of a small sparse network at ×2 with all that a real run does for large pictures, tiles included."""
+    """Time of a small sparse network at ×2 with everything that a real run does for large pictures, such as tiles."""
     torch.manual_seed(0)
     config = dataclasses.replace(PRESETS["tiny"], scale=2)
     network = Network(config).fold().eval().requires_grad_(False)
@@ -89,12 +89,12 @@ def growth(place: Place, megapixels: tuple[float, ...] = MEGAPIXELS) -> Growth:
 
 
 def in_float32(place: Place) -> bool:
-    """Whether numbers have 32 bits; what is aimed at differs."""
+    """Whether numbers have 32 bits, for which targets differ."""
     return place.dtype == torch.float32
 
 
 def folded(preset: str) -> Network:
-    """A network of random weights, as a published file would hold it."""
+    """A network with random weights, folded as in a published file."""
     torch.manual_seed(0)
     config = dataclasses.replace(PRESETS[preset], scale=SCALE)
     return Network(config).fold().eval().requires_grad_(False)

@@ -1,7 +1,7 @@
-"""Results on one page of HTML that needs nothing else: a slider between any two, and all of them below.
+"""Results on one self-contained HTML page: a slider between any two, and all of them below.
 
 The pictures are in the page as data: URIs, and its policy forbids it to load anything. The state of the slider
-is the page's fragment, `#left=0&right=1&at=50&zoom=2`, so that a view can be kept as a link.
+is the page's fragment, `#left=0&right=1&at=50&zoom=2`, so that a view can be saved as a link.
 """
 
 import base64
@@ -33,10 +33,10 @@ def render(
 
     Args:
         results: at least one; labels may hold anything.
-        region: what is shown of each.
-        pair: which two the slider stands between at first.
-        caption: title and what is to be known about the comparison.
-        icc: color profile of the pixels, RGB.
+        region: the part of each that is shown.
+        pair: the two between which the slider is at first.
+        caption: title, and what to know about the comparison.
+        icc: RGB color profile of the pixels.
     """
     zoom = max(1, min(4, _ROOM // max(region.width, region.height)))
     return _filled(
@@ -58,7 +58,7 @@ def render(
 
 
 def _filled(values: Mapping[str, str]) -> str:
-    """The template with `{{NAME}}` replaced, piece by piece, so that no value is searched for names."""
+    """The template with each `{{NAME}}` replaced; names inside of values are not replaced."""
     text = (resources.files("nsr_cli.compare") / "page.html").read_text(encoding="utf-8")
     first, *pieces = text.split("{{")
     filled = [first]

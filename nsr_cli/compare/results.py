@@ -13,7 +13,7 @@ from nsr_cli.imaging.drawing.sheet import rgb8
 
 Unit = NDArray[np.float32]
 
-_CELLS = 32  # a region is placed in steps of its size over this; steps of a pixel would tell nothing more
+_CELLS = 32  # a region is placed in steps of its size over this, which is fine enough
 _ROWS = 256  # rows at a time: differences of large pictures are never in memory as a whole
 
 
@@ -27,7 +27,7 @@ class Result:
     sha256: str | None = None
     strength: float | None = None
     plain: bool = False
-    """Shown for what it is, and left out where differences are looked for: enlarged pixels differ everywhere."""
+    """Whether it is shown, but ignored in the search for differences: enlarged pixels differ everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Region:
 
 
 def shown(plain: Unit, restored: Unit | None = None, strength: float = 1.0) -> NDArray[np.uint8]:
-    """8-bit RGB of `plain` (H, W, C), or of its blend with `restored` (same size) as `--strength` makes it."""
+    """8-bit RGB of `plain` (H, W, C), or of its blend with `restored` (same size) by `strength`."""
     blend = plain if restored is None else plain + np.float32(strength) * (restored - plain)
     return rgb8(from_unit(blend.clip(0, 1), np.uint8))
 
@@ -69,9 +69,9 @@ def around(center: tuple[int, int], size: int | None, width: int, height: int) -
 def most_different(results: Sequence[Result], size: int | None) -> Region:
     """The square of side `size` (None: the whole picture) over which the results differ most.
 
-    What counts is the mean over the square of the largest absolute difference between any two results. Squares
-    closer to the border than an eighth of their side do not count where there is another, since networks and
-    interpolation both guess what lies outside. Results that are all the same give the middle.
+    The measure is the largest absolute difference between any two results, averaged over the square. Squares closer to
+    the border than an eighth of their side count only if there is no other, since networks and interpolation both
+    guess what lies outside. If all results are equal, it is the middle.
     """
     results = [results[i] for i in _judged(results)]
     height, width = results[0].pixels.shape[:2]
@@ -96,19 +96,19 @@ def difference(first: Result, second: Result, region: Region) -> float:
 
 
 def furthest(results: Sequence[Result], region: Region) -> tuple[int, int]:
-    """Which two results differ most in the region; the first and itself if there is one alone."""
+    """Which two results differ most in the region; a single one is paired with itself."""
     pairs = list(combinations(_judged(results), 2)) or [(0, len(results) - 1)]
     return max(pairs, key=lambda pair: difference(results[pair[0]], results[pair[1]], region))
 
 
 def _judged(results: Sequence[Result]) -> list[int]:
-    """Which results count: those that are not plain, or all if these are less than two."""
+    """Which results count: those that are not plain, or all if fewer than two are not."""
     judged = [i for i, one in enumerate(results) if not one.plain]
     return judged if len(judged) > 1 else list(range(len(results)))
 
 
 def _spread(results: Sequence[Result], step: int) -> NDArray[np.float64]:
-    """Largest difference between any two results, summed over the colors and cells of step × step pixels."""
+    """The largest difference between any two results, summed over colors and over cells of step × step pixels."""
     height, width = (side // step * step for side in results[0].pixels.shape[:2])
     rows = max(step, _ROWS // step * step)
     parts = []

@@ -1,4 +1,4 @@
-"""Results side by side on one sheet: the same region of each, labeled, and where it lies in the picture."""
+"""Results side by side on one sheet: the same region of each, with a label, and where it is in the picture."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from nsr_cli.compare.results import Region, Result
 from nsr_cli.imaging.drawing.sheet import ACCENT, FAINT, INK, Sheet, columns, fitted, view
 
 _MARGIN, _GAP, _HEAD, _LABEL = 24, 16, 60, 28  # pixels around, between, above all and below each tile
-_TILE = 384  # the side that a region is enlarged to, about, by a whole factor
+_TILE = 384  # about the side to which a region is enlarged, by a whole factor
 _OVERVIEW = 360  # longer side of the small picture that shows where the region lies
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What stands above a comparison."""
+    """The text above a comparison."""
 
     title: str
     detail: str
@@ -50,7 +50,7 @@ def draw(results: Sequence[Result], region: Region, caption: Caption) -> NDArray
 
 
 def overview(pixels: NDArray[np.uint8], region: Region, side: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) at most `side` pixels long, with a frame where the region lies."""
+    """The picture (H, W, 3) with at most `side` pixels on its longer side and a frame around the region."""
     height, width = pixels.shape[:2]
     across, down = fitted(width, height, min(side, max(width, height)))
     sheet = Sheet(across, down)

@@ -1,4 +1,4 @@
-"""What the selections of a network say: who won in each window, and how sure the choice was."""
+"""What the selections of a network say: which group won in each window, and how clear the choice was."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,8 @@ from nsr_cli.engine.trace import Selection, Trace
 class Choice:
     """The choices of one layer; `number` counts the layers that choose, from 1.
 
-    The groups of two cardinal groups have nothing in common but their number: group 2 of one is another set of
-    kernels than group 2 of the next. So what windows choose is read within one cardinal group.
+    Groups of different cardinal groups only share their numbers: group 2 of one is another set of kernels than group 2
+    of the next. So choices are compared within one cardinal group.
     """
 
     number: int
@@ -22,7 +22,7 @@ class Choice:
 
     @property
     def gamma(self) -> NDArray[np.float32]:
-        """(M, d, k), summing to 1 over the k groups, also where the network's own weights do not."""
+        """(M, d, k), summing to 1 over the k groups, even if the network's own weights do not."""
         total = self.selection.gamma.sum(axis=2, keepdims=True)
         share: NDArray[np.float32] = self.selection.gamma / np.maximum(total, np.float32(1e-30))
         return share
@@ -47,7 +47,7 @@ class Choice:
         return (self.bits / np.log2(groups)).clip(0, 1) if groups > 1 else np.zeros_like(self.bits)
 
     def shares(self, cardinal: int) -> NDArray[np.float64]:
-        """(k,): in which part of the windows each group is dominant, in one cardinal group (from 0)."""
+        """(k,): the share of windows in which each group is dominant, in one cardinal group (from 0)."""
         groups = self.selection.gamma.shape[2]
         return np.bincount(self.dominant[:, cardinal], minlength=groups) / len(self.dominant)
 
@@ -55,7 +55,7 @@ class Choice:
     def most_varied(self) -> int:
         """The cardinal group (from 0) whose dominant group differs most between windows.
 
-        It is the one whose shares have the highest entropy; of equal ones that whose gamma varies most.
+        That is the one whose shares have the highest entropy; among equal ones, the one whose gamma varies most.
         """
         spread = self.gamma.std(axis=0).mean(axis=1)  # (d,)
         keys = []
@@ -105,5 +105,5 @@ def choices(trace: Trace) -> tuple[Choice, ...]:
 
 
 def _rounded(value: Any) -> Any:
-    """Python numbers with five decimals, which is as much as gamma is worth."""
+    """Python numbers with five decimals, which is about the accuracy of gamma."""
     return np.asarray(value, dtype=np.float64).round(5).tolist()

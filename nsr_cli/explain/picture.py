@@ -22,12 +22,12 @@ from nsr_cli.explain.choices import Choice
 from nsr_cli.imaging.color import rgb_to_ycc
 from nsr_cli.imaging.drawing.sheet import FAINT, Box, Color, Sheet, columns, fitted, rgb8, view
 
-# Okabe and Ito's colors, which people with any color vision can tell apart.
+# Okabe and Ito's colors, which people with any kind of color vision can tell apart.
 _PALETTE: tuple[Color, ...] = (
     (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167),
     (240, 228, 66), (86, 180, 233), (213, 94, 0), (150, 150, 150),
 )  # fmt: skip
-_SIDES = ((1, 960), (4, 480), (16, 320), (1 << 30, 220))  # tiles at most, longer side of each
+_SIDES = ((1, 960), (4, 480), (16, 320), (1 << 30, 220))  # for up to so many tiles, the longer side of each
 _MARGIN, _GAP, _HEAD, _FOOT = 24, 20, 84, 52  # pixels around, between, above all and below each tile
 _NUMBERED = 20  # windows of this many pixels have room for their group's number
 
@@ -41,7 +41,7 @@ class Tile:
 
     @property
     def title(self) -> str:
-        """Where in the network."""
+        """Where in the network the layer is."""
         at = self.choice.selection
         return f"Layer {self.choice.number} · block {at.block}, conv {at.convolution}"
 
@@ -54,9 +54,9 @@ class Tile:
 
 
 def tiles(chosen: Sequence[Choice], layer: int | None, cardinal: int | None) -> list[Tile]:
-    """What to show: every layer by one cardinal group, or with `layer` (from 1) all cardinal groups of it.
+    """What to show: one cardinal group of every layer, or with `layer` (from 1) all cardinal groups of that one.
 
-    Without `cardinal` (from 1) a layer is shown by the one whose choice differs most between windows.
+    Without `cardinal` (from 1) a layer is shown by the cardinal group whose choice differs most between windows.
     """
     if layer is None:
         return [Tile(one, one.most_varied if cardinal is None else cardinal - 1) for one in chosen]
@@ -103,7 +103,7 @@ def _head(sheet: Sheet, heading: str, groups: int, grid: Grid) -> None:
     left, top = _MARGIN, _MARGIN + 30
     for number, color in enumerate(palette(groups), 1):
         if left > room - 60:
-            break  # with so many groups, the numbers in the windows have to do
+            break  # with so many groups, the numbers in the windows must suffice
         sheet.fill((left, top + 1, left + 16, top + 17), color)
         left += 22 + sheet.text(left + 22, top, f"group {number}", 80, 15) + 16
     note = (
@@ -130,7 +130,7 @@ def _map(sheet: Sheet, dimmed: NDArray[np.uint8], grid: Grid, tile: Tile, left: 
     if step >= _NUMBERED:
         for i, j in np.ndindex(grid.rows, grid.cols):
             if min(np.count_nonzero(row == i), np.count_nonzero(col == j)) < _NUMBERED:
-                continue  # the last windows are what is left of the picture, perhaps a sliver
+                continue  # the last window may be a sliver
             at = (left + int(np.searchsorted(col, j)), top + int(np.searchsorted(row, i)))
             number = str(winners[i, j] + 1)
             sheet.text(at[0] + 4, at[1] + 3, number, 40, 12, (0, 0, 0))

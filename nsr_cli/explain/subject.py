@@ -1,4 +1,4 @@
-"""The network to explain: the one that a task would run first on a picture."""
+"""The network to explain: the one that a task runs first on a picture."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Subject:
         return [conv.cardinality for conv in own if isinstance(conv, SparseConvolution) and conv.selector]
 
     def runs_by_channel(self, picture: Picture) -> bool:
-        """Whether restoring runs it over each channel by itself: what it chooses for the first is shown then."""
+        """Whether restoring runs it over each channel by itself; then the choice for the first one is shown."""
         return runs_by_channel(self.task, self.network.config, picture.channels)
 
 
@@ -47,8 +47,8 @@ def load(
     Args:
         task: `upscale`, `denoise` or `dejpeg`.
         store: where weights come from.
-        scale: factor of `upscale`; None for the model's own, or the smallest that there is.
-        color: `rgb` or `gray`: which network of two.
+        scale: factor of `upscale`; None for the model's own, or the smallest one available.
+        color: `rgb` or `gray`: the network for which pictures.
         model: name in the manifest, tier or file; None for the best there is.
 
     Raises:
@@ -95,7 +95,7 @@ def observe(
 
 
 def _first_seen(unit: NDArray[np.float32], channels: int, *, by_channel: bool) -> NDArray[np.float32]:
-    """What `run_array` lets a network of so many channels see first of a picture (H, W, C)."""
+    """What a network with so many channels sees first of a picture (H, W, C) in `run_array`."""
     if unit.shape[2] == channels:
         return unit
     if channels == 3:

@@ -1,9 +1,9 @@
-"""The digest of what a result holds besides its pixels, which is part of the note in the same file.
+"""The digest of everything in a result besides its pixels, which becomes part of the note in the same file.
 
     file with a token in its note ── digest of all else ──▶ the digest in the token's place
 
-Texts, EXIF, XMP, IPTC, profile and resolution count, all pages; the note itself and how pixels are packed do not.
-As this is done in the program's own process, no library sees the file: parts are looked up here, byte by byte.
+Texts, EXIF, XMP, IPTC, profile and resolution of all pages count; the note itself and how pixels are compressed do not.
+This runs in the program's own process, so no library sees the file: its parts are found here, byte by byte.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
-# Programs that pack a file anew also write the time.
+# Not the time either, which programs change when they compress a file again.
 _PNG_PIXELS = frozenset((b"IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT tIME").split())
 _WEBP_PIXELS = frozenset((b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"))
-# Kind, sides, bits, compression, color, fill order, places and sizes of strips and tiles, layout, predictor, format
+# Kind, sides, bits, compression, color, fill order, positions and sizes of strips and tiles, layout, predictor, format
 _TIFF_PIXELS = frozenset(
     (254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339)
 )
@@ -50,7 +50,7 @@ class Part:
 
 
 class OpenFile:
-    """An open file as `Readable`: read where it is looked at."""
+    """An open file as `Readable`: only the accessed bytes are read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -65,7 +65,7 @@ class OpenFile:
 
 
 def digest(data: Readable, keyword: str) -> str | None:
-    """sha256 of all metadata of a file but the text under `keyword`; None for formats that hold no such text.
+    """sha256 of all metadata of a file except the text under `keyword`; None for formats without such texts.
 
     Raises:
         DecodeError, ValueError, IndexError, struct.error: the file is damaged; `texts_of_file.DAMAGE` names them.
@@ -78,7 +78,7 @@ def digest(data: Readable, keyword: str) -> str | None:
 
 
 def seal(data: bytes, keyword: str, token: str) -> bytes:
-    """The file of a result with its digest in the place of `token`, which its note holds; as it is without a note."""
+    """The file of a result with its digest in place of `token` in its note; unchanged without a note."""
     pieces: list[bytes | memoryview] = []
     view, done = memoryview(data), 0
     for place, content in _changes(data, keyword, token):
@@ -88,14 +88,14 @@ def seal(data: bytes, keyword: str, token: str) -> bytes:
 
 
 def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
-    """`seal` of a file that is open for reading and writing."""
+    """`seal` for a file that is open for reading and writing."""
     for place, content in _changes(OpenFile(file), keyword, token):
         file.seek(place)
         file.write(content)
 
 
 def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
-    """Where to write what, in the order of the file, so that the digest takes the token's place."""
+    """Positions and bytes to write there, in the order of the file, so that the digest takes the token's place."""
     kind = codec.sniff(data[:HEAD])
     found = digest(data, keyword)
     if found is None:
@@ -111,7 +111,7 @@ def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]
 
 
 def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
-    """Name and content of what counts of a part. A text counts as one, however it is packed."""
+    """Name and content of the pieces of a part that count. A text is one piece, however it is stored."""
     if part.holds_texts:
         texts = _text_of_png(part) if kind == "PNG" else _texts_of_packet(part)
         if texts is not None:

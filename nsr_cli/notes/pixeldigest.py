@@ -12,18 +12,18 @@ _BLOCK = 1 << 20  # pixels that are hashed at a time
 
 
 class PixelDigest:
-    """sha256 of pictures as they look: gray counts as RGB of equal parts, and opaque as alpha at its peak."""
+    """sha256 of what pictures look like: gray counts as equal RGB, and opaque as alpha at its maximum."""
 
     def __init__(self) -> None:
         self._found = hashlib.sha256()
 
     def begin(self, page: Picture) -> None:
-        """Start a picture of this size and type, whose own pixels are not looked at; its rows follow by `add`."""
+        """Start a picture of this size and type; its pixels are not looked at here but passed to `add`."""
         dtype = page.pixels.dtype.newbyteorder("<")
         self._found.update(f"{page.width}x{page.height}{dtype.str}".encode())
 
     def add(self, pixels: NDArray[Any], alpha: NDArray[Any] | None) -> None:
-        """Some rows (N, W, C), and (N, W) if they are transparent."""
+        """Add rows (N, W, C), and their alpha (N, W) if there is one."""
         dtype = pixels.dtype.newbyteorder("<")
         peak = 1 if dtype.kind == "f" else np.iinfo(dtype).max
         rows = max(1, _BLOCK // pixels.shape[1])

@@ -1,8 +1,8 @@
 """The note in each result that says how it was made, and reading it again.
 
-It is one text, keyword `nsr`, in JSON; the codec carries it as a PNG text or inside the XMP packet of other
-formats. It names the weights by their hash, the command that makes the same picture again, and the pixels and all
-other metadata as they were written, so that a result which somebody has edited is known from one that is still ours.
+It is one text in JSON under the keyword `nsr`; the codec stores it as a PNG text or inside the XMP packet of other
+formats. It holds the hash of the weights, the command that makes the same picture again, and digests of the pixels and
+of all other metadata as they were written, which show whether somebody has edited the result since.
 """
 
 import json
@@ -32,23 +32,23 @@ class Making:
     """How a result was made."""
 
     arguments: Sequence[str]
-    """Those of the command that decide the pixels; the inputs are left out."""
+    """The arguments of the command that affect the pixels, without the inputs."""
     model: str
     model_sha256: str
-    """Those of several weights are joined with `+`, as their names are."""
+    """The hashes of several weights are joined with `+`, like their names."""
     steps: str | None = None
     """What `auto` did, in words."""
     frames: Frames | None = None
 
 
 def mark(picture: Picture, made: Making, pixels: str | None = None, seal: str | None = None) -> Picture:
-    """A copy of `picture` that remembers how it was made.
+    """A copy of `picture` with a note on how it was made.
 
     Args:
         picture: as it is written.
         made: how it was made.
-        pixels: digest of the pixels of all pages, or what stands for it; None: the result is never taken for ours.
-        seal: what stands for the digest of everything else in the file, until `metadatadigest.seal` puts that there.
+        pixels: digest of the pixels of all pages, or a token for it; None: the result is never taken for ours.
+        seal: token for the digest of everything else in the file, which `metadatadigest.seal` replaces.
     """
     record = {"version": nsr_cli.__version__, "command": command_of(made.arguments)}
     record |= {"model": made.model, "model_sha256": made.model_sha256}
@@ -58,7 +58,7 @@ def mark(picture: Picture, made: Making, pixels: str | None = None, seal: str | 
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """The command as the note has it."""
+    """The command as it is written in the note."""
     return shlex.join(["nsr", *arguments])
 
 
@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, str] | None:
 
 
 def digest(pages: Sequence[Picture]) -> str:
-    """sha256 of pictures as they look: gray counts as RGB of equal parts, and opaque as alpha at its peak."""
+    """sha256 of what pictures look like, see `PixelDigest`."""
     found = PixelDigest()
     for page in pages:
         found.begin(page)
@@ -95,10 +95,10 @@ def digest(pages: Sequence[Picture]) -> str:
 def digest_as_written(
     pages: Sequence[Picture], form: str, quality: int | None, encode: Callable[[list[Picture]], bytes]
 ) -> str | None:
-    """The `digest` that reading the file of these pages will give; None for formats that hold no note.
+    """The `digest` of these pages as they will be read from the written file; None for formats that hold no note.
 
-    Where writing changes pixels, they are written by `encode` and read again, without anything of a stranger's file
-    but them, since this is done in the program's own process.
+    If writing changes pixels, they are encoded and decoded for this, without metadata, since it happens in the
+    program's own process, where nothing else of an untrusted file may be decoded.
     """
     if form not in _HOLD_NOTES:
         return None

@@ -1,7 +1,7 @@
-"""One text of a picture file, found without decoding its pixels, nor reading them where they can be passed over.
+"""One text of a picture file, found without decoding pixels, nor reading them if they can be skipped.
 
-This is done in the program's own process, so no library sees the file: every part is looked up here, in a bounded
-number of reads, whatever the file says.
+This runs in the program's own process, so no library sees the file: its parts are found here, in a bounded number of
+reads, whatever the file says.
 """
 
 import struct
@@ -19,15 +19,15 @@ from nsr_cli.imaging.png.chunks import SIGNATURE
 from nsr_cli.imaging.tiff import tags
 
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
-"""What goes wrong with a file that cannot be read."""
+"""The errors that a damaged file raises."""
 
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-"""What a packet of XMP in JPEG begins with."""
+"""The start of a JPEG segment with an XMP packet."""
 
 HEAD = 64
-"""Bytes that tell a file's format."""
+"""How many bytes suffice to tell a file's format."""
 
-_MOST = 1 << 24  # bytes of texts that are read of one file
+_MOST = 1 << 24  # bytes of texts that are read from one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
 
@@ -58,9 +58,9 @@ def _texts(data: Readable, kind: str, keyword: str) -> tuple[tuple[str, str], ..
 
 
 def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
-    """The texts before the pixels, and after them if none of those begins with `start`.
+    """The texts before the pixels, and those behind them if none of the first begins with `start`.
 
-    A file of these chunks alone goes to the ordinary reader.
+    The ordinary reader finds them in a small file made of these chunks.
     """
     kept, room, found = [SIGNATURE], _MOST, False
     for name, place, length in png_chunks(data, _MOST_PARTS):
@@ -75,7 +75,7 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def _of_jpeg(data: Readable) -> bytes | None:
-    """The XMP packet, the last of several; an extended one has another head."""
+    """The XMP packet, the last one of several; extended ones begin differently."""
     packet = None
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         if marker == markers.APP1:

@@ -1,6 +1,6 @@
-"""The progress bar on a terminal: finished pictures, the parts of the one in work, and downloads below it.
+"""The progress bar on a terminal: finished pictures, the parts of the current one, and downloads below it.
 
-This module loads Rich, so it is imported only where there is a bar to draw.
+This module loads Rich, so it is imported only when there is a bar to draw.
 """
 
 # ruff: noqa: TID253
@@ -62,7 +62,7 @@ class _Bar(Progress):
 
 
 class _Patient:
-    """Where Rich draws: a terminal that closes during the run must not turn a good run into a failed one."""
+    """The stream for Rich: a terminal that closes during the run must not make a good run fail."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -81,7 +81,7 @@ class _Patient:
 
 
 class _Amount(ProgressColumn):
-    """How many pictures, or bytes of a download, of how many."""
+    """How many pictures are done, or bytes downloaded, and how many there are."""
 
     def render(self, task: Task) -> Text:
         if task.fields.get("bytes"):
@@ -90,14 +90,14 @@ class _Amount(ProgressColumn):
 
 
 def _short(name: str) -> str:
-    """The name without what could move the cursor, and with its end where it is long."""
+    """The name, safe to print; a long one is shortened to its end."""
     shown = safe_text(name)
     return shown if len(shown) <= _NAME_LENGTH else "…" + shown[1 - _NAME_LENGTH :]
 
 
 @contextmanager
 def rich_progress(total: int | None, what: str, color: bool) -> Iterator[Progress]:
-    """Show a bar on stderr while the body runs, none for pictures if `what` is empty; it vanishes afterwards."""
+    """Show a bar on stderr while the body runs, without one for pictures if `what` is empty; it vanishes afterwards."""
     console = RichConsole(file=cast(IO[str], _Patient(sys.stderr)), no_color=not color, highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -36,7 +36,7 @@ def is_terminal(stream: IO[Any] | None) -> bool:
 
 
 class Console:
-    """One run's voice: `quiet` leaves warnings and errors, `verbose` adds timings, `debug` tracebacks."""
+    """What a run says: `quiet` leaves warnings and errors, `verbose` adds timings, `debug` tracebacks."""
 
     def __init__(self) -> None:
         self.quiet = False
@@ -47,7 +47,7 @@ class Console:
         self._lock = threading.Lock()
 
     def error(self, text: str) -> None:
-        """Say what failed, in one line, whatever the options are."""
+        """Say what failed, in one line, even if quiet."""
         self._say(f"nsr: {text}", _RED)
 
     def warning(self, text: str) -> None:
@@ -73,7 +73,7 @@ class Console:
                 traceback.print_exception(error, file=sys.stderr)
 
     def data(self, text: str) -> None:
-        """Write a line that was asked for to stdout."""
+        """Write a line of requested data to stdout."""
         sys.stdout.write(safe_text(text) + "\n")
 
     def json_line(self, record: Mapping[str, Any]) -> None:
@@ -100,9 +100,9 @@ class Console:
 
     @contextmanager
     def download(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """Give what is to be called with the bytes done and in total of a download, should there be one.
+        """Yield a callback for the bytes done and in total of a download, should there be one.
 
-        A terminal shows a bar, within the one of `progress` if there is one; elsewhere a line says it once.
+        On a terminal it shows a bar, below the one of `progress` if there is one; elsewhere it prints one line.
         """
         told = False
 
@@ -119,7 +119,7 @@ class Console:
 
     def _say(self, text: str, color: str = "") -> None:
         line = safe_text(text)
-        # A closed or full stderr must not turn a good run into a failed one.
+        # A closed or full stderr must not make a good run fail.
         with self._lock, suppress(OSError, ValueError, AttributeError):
             if self._progress.line(line):
                 return

@@ -7,7 +7,7 @@ from nsr_cli.weights.store import WeightStore
 
 
 class ShownStore(WeightStore):
-    """A `WeightStore` that shows on `console` what it downloads."""
+    """A `WeightStore` that shows its downloads on `console`."""
 
     def __init__(self, console: Console, *, mirror: str | None, offline: bool) -> None:
         super().__init__(mirror=mirror, offline=offline)

@@ -1,6 +1,6 @@
 """A table drawn on a terminal.
 
-This module loads Rich, so it is imported only where there is a table to draw.
+This module loads Rich, so it is imported only when there is a table to draw.
 """
 
 # ruff: noqa: TID253
@@ -14,11 +14,11 @@ from rich.text import Text
 
 
 def draw(lines: Sequence[Sequence[str]], numbers: Container[str], color: bool) -> None:
-    """Draw a table on stdout, a terminal.
+    """Draw a table on stdout, which is a terminal.
 
     Args:
         lines: its cells, the header first; where the first cell changes, a new section begins.
-        numbers: the titles of the columns that stand to the right.
+        numbers: the titles of the columns that are flush right.
         color: whether it may have color.
     """
     titles, *rest = lines

@@ -1,7 +1,7 @@
-"""stdin, stdout and stderr as every command may expect them: there, and able to show any text.
+"""Make stdin, stdout and stderr what every command expects: open, and able to show any text.
 
-Launchers and supervisors close what they do not need. The next file that is opened would then become stdin, stdout
-or stderr, of this program and of those that it starts.
+Launchers and supervisors close streams that they do not need. The next file that is opened would then become stdin,
+stdout or stderr of this program and of those that it starts.
 """
 
 import codecs
@@ -12,9 +12,9 @@ from io import BufferedReader, FileIO, TextIOWrapper
 from typing import NoReturn
 
 _ANY = "nsr_any_text"
-# What stdout does about text that its encoding lacks. Whoever sets another rule has chosen it.
+# What stdout does with characters that its encoding lacks. Any other rule was chosen by the user, and stays.
 _RULES = {"strict": "backslashreplace", "surrogateescape": _ANY}
-# The wrong way for the first two, so that whoever needs them still meets an error, and not an empty file.
+# The wrong direction for the first two, so that using them is still an error, and not like an empty file.
 _ACCESS = (os.O_WRONLY, os.O_RDONLY, os.O_RDWR)
 
 
@@ -31,13 +31,13 @@ class _Closed(FileIO):
 
 
 def prepare_streams() -> None:
-    """Put something in the place of those that are closed, and let stdout show what its encoding lacks.
+    """Replace closed streams, and let stdout show characters that its encoding lacks.
 
-    To be called before anything else is opened.
+    Call this before anything else is opened.
     """
     for number, access in enumerate(_ACCESS):
         if _is_closed(number):
-            os.open(os.devnull, access)  # gets the lowest number that is free, which is this one
+            os.open(os.devnull, access)  # gets the lowest free number, which is this one
             os.set_inheritable(number, True)
             _take_place(number)
     if isinstance(sys.stdout, TextIOWrapper) and (rule := _RULES.get(sys.stdout.errors or "")):
@@ -54,7 +54,7 @@ def _is_closed(number: int) -> bool:
 
 
 def _take_place(number: int) -> None:
-    """Give Python the stream that it did not make when it started."""
+    """Make the stream that Python did not make when it started."""
     if number == 0:
         sys.stdin = TextIOWrapper(BufferedReader(_Closed(0, closefd=False)), "utf-8")
     elif number == 1:
@@ -66,7 +66,7 @@ def _take_place(number: int) -> None:
 
 
 def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
-    """The bytes of a name that is not in the encoding as they were; other characters as backslash escapes."""
+    """The original bytes of a name that is not in the encoding; other characters as backslash escapes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     error.end = error.start + 1  # a run of characters may hold both kinds

@@ -15,7 +15,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Itera
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 window`, `2 windows`: for nouns that take an s."""
+    """`1 window`, `2 windows`, for nouns with a plural in s."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

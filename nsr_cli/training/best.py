@@ -1,4 +1,4 @@
-"""The best weights of a run by its validation, in RUN/best."""
+"""The best weights of a run, by its validation, in RUN/best."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from nsr_cli.training.storage import Checkpoint
 
 
 def save_best(run: Path, saved: Checkpoint) -> None:
-    """Keep the best weights so far in RUN/best, the former ones until these are safe.
+    """Keep the best weights so far in RUN/best; the former ones are kept until these are safe.
 
     Raises:
         WriteError: they could not be written; the former ones are untouched.
@@ -29,13 +29,13 @@ def save_best(run: Path, saved: Checkpoint) -> None:
         sync_folder(run)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        if target.exists():  # else the new ones may be the only whole ones, see `_finish_best`
+        if target.exists():  # else the new ones may be the only complete ones, see `_finish_best`
             shutil.rmtree(partial, ignore_errors=True)
         raise WriteError(f"{safe_text(target)}: {error.strerror or error}") from error
 
 
 def _finish_best(target: Path, partial: Path, old: Path) -> None:
-    """Do what a process that was killed between the two renames of `save_best` could not do."""
+    """Finish for a process that was killed between the two renames of `save_best`."""
     if target.exists():
         return
     for left in (partial, old):
@@ -45,17 +45,17 @@ def _finish_best(target: Path, partial: Path, old: Path) -> None:
 
 
 def load_best(run: Path) -> Checkpoint | None:
-    """The best weights of a run, or None where none were kept.
+    """The best weights of a run, or None if there are none.
 
     Raises:
-        TrainingError: they are there and damaged; an older best would stand in for them unnoticed.
+        TrainingError: they are damaged. Older ones must not take their place unnoticed.
     """
     if (run / "best").exists():
         best = storage.read(run / "best")
         if best is None:
             raise TrainingError(f"{safe_text(run)}: the best weights are damaged; give --which last")
         return best
-    for name in (".best.part", ".best.old"):  # of a process that was killed between the two renames
+    for name in (".best.part", ".best.old"):  # left by a process that was killed between the two renames
         loaded = storage.read(run / name)
         if loaded is not None:
             return loaded

@@ -1,6 +1,6 @@
-"""Checkpoints of a run: RUN/checkpoints/step-00001000/ and its like, each complete and verified, or not there.
+"""Checkpoints of a run: folders such as RUN/checkpoints/step-00001000/, each complete and verified, or absent.
 
-A folder gets its final name by a rename once everything is on disk, and the one before it is removed only after that.
+A folder gets its final name by a rename once everything is on disk, and only then is the one before it removed.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
     target = root / f"{_PREFIX}{step:08d}"
     partial = root / f".{target.name}.{os.getpid()}.part"
     try:
-        # Saved before: tensors of a step are always the same, and to write them anew would risk them.
+        # Saved before: the tensors of a step are always the same, and writing them again would only risk them.
         if (there := storage.read(target)) is not None:
             if there.state != checkpoint.state:
                 storage.restate(target, checkpoint.state)
@@ -55,11 +55,11 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
 
 
 def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | None:
-    """The newest checkpoint that is whole, with its step; None where a run has none yet.
+    """The newest intact checkpoint, with its step; None if a run has none yet.
 
     Args:
         run: the folder of the run.
-        notify: gets a line for each damaged one that is passed over.
+        notify: gets a line for each damaged one that is skipped.
 
     Raises:
         TrainingError: there are checkpoints and every one of them is damaged.
@@ -81,7 +81,7 @@ def load_latest(run: Path, notify: Notify = ignore) -> tuple[int, Checkpoint] | 
 
 
 def _kept_before(root: Path) -> str:
-    """What is safe where a checkpoint could not be written, in words."""
+    """Which checkpoint is safe after one could not be written, in words."""
     whole = next((folder for folder in reversed(_folders(root)) if storage.read(folder) is not None), None)
     if whole is None:
         return "there is none before it"
@@ -95,7 +95,7 @@ def _step_of(folder: Path) -> int:
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    # Others, such as a copy that somebody set aside under a longer name, are not this program's to read or remove.
+    # Other folders, such as somebody's copy under a longer name, are not this program's to read or remove.
     return sorted(p for p in root.iterdir() if re.fullmatch(_NAME, p.name) and p.is_dir())
 
 

@@ -1,4 +1,4 @@
-"""One process or many: what a run needs to know about its companions (started by torchrun)."""
+"""One process or many: what a run needs to know about the other processes that torchrun started."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Processes:
         return DistributedDataParallel(network)
 
     def mean(self, value: float) -> float:
-        """The mean of a number over all processes, so that all take the same decision."""
+        """The mean of a number over all processes, so that all decide alike."""
         return value if self.world == 1 else _reduced(value, dist.ReduceOp.SUM) / self.world
 
     def largest(self, value: float) -> float:
@@ -43,14 +43,14 @@ class Processes:
         return value if self.world == 1 else _reduced(value, dist.ReduceOp.MAX)
 
     def wait(self) -> None:
-        """Return when all processes have come here."""
+        """Return when all processes have reached this call."""
         self.mean(0.0)
 
     def share(self, batch: int) -> int:
-        """How many of a step's patches are this process's: as many as anyone's, since their gradients are averaged.
+        """How many of a step's patches this process takes: all take as many, since their gradients are averaged.
 
         Raises:
-            UsageError: they cannot be divided evenly.
+            UsageError: the batch cannot be divided evenly.
         """
         if batch % self.world:
             raise UsageError(
@@ -60,7 +60,7 @@ class Processes:
         return batch // self.world
 
     def by_leader(self, decide: Callable[[], Decision]) -> Decision:
-        """What the leading process decides, for all of them; the others do not run `decide`."""
+        """The leading process's decision, for all processes; the others do not run `decide`."""
         if self.world == 1:
             return decide()
         decided = [decide() if self.leads else None]
@@ -78,7 +78,7 @@ def _reduced(value: float, operation: dist.ReduceOp.RedOpType) -> float:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Processes]:
-    """Be in the group that torchrun describes in the environment; a single process where there is none.
+    """Join the group that torchrun describes in the environment; without one, a single process.
 
     Raises:
         TrainingError: another process has ended or cannot be reached, then or until the end of the `with` block.
@@ -110,17 +110,17 @@ def _lost_peers_told() -> Iterator[None]:
 
 
 def is_lost_peer(error: RuntimeError) -> bool:
-    """Whether something failed since another process has ended or cannot be reached; of gloo only its text tells."""
+    """Whether the error means that another process has ended or cannot be reached; with gloo only its text tells."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def is_leader() -> bool:
-    """Whether this process speaks for all that torchrun started, as far as is known before they have met."""
+    """Whether this process speaks for all that torchrun started, by the environment: before they are connected."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def own_device(device: torch.device) -> torch.device:
-    """This process's own card among those that torchrun shares out; other devices as they are."""
+    """This process's own CUDA card, by its number from torchrun; other devices as they are."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device

@@ -1,4 +1,4 @@
-"""The folder of a run: reserved for one run at a time, and cleared of what another left that cannot go on."""
+"""The folder of a run: reserved for one run at a time, and cleared of the remains of a run that cannot go on."""
 
 import contextlib
 import shutil
@@ -18,12 +18,12 @@ _FOLDERS = ("best", ".best.part", ".best.old")
 
 @contextlib.contextmanager
 def reserved(run: Path, processes: Processes) -> Iterator[None]:
-    """Make the folder of a run and keep others from training in it; what stays empty is removed at the end.
+    """Make the folder of a run and keep others from training in it; folders still empty are removed at the end.
 
-    The leading process holds a lock, for all of them. The system lets go of it also where the process is killed.
+    The leading process holds a lock for all of them. The system releases it even if the process is killed.
 
     Raises:
-        UsageError: another training has it.
+        UsageError: another training uses the folder.
         WriteError: it cannot be made.
     """
     with ExitStack() as stack:
@@ -34,7 +34,7 @@ def reserved(run: Path, processes: Processes) -> Iterator[None]:
 
 
 def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
-    """Make and lock a folder until `stack` is closed; returns what is in the way, which other processes must know."""
+    """Make and lock a folder until `stack` is closed; returns an error instead of raising it, for all processes."""
     try:
         made = [folder for folder in (run, *run.parents) if not folder.exists()]
         run.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _reserve(run: Path, stack: ExitStack) -> NsrError | None:
 
 
 def leftovers(run: Path) -> list[Path]:
-    """What a run has written there, checkpoints apart. Something else of such a name, a pipe say, does not count."""
+    """The files and folders that a run has written there, without its checkpoints; a pipe of such a name is ignored."""
     files = [run / name for name in _FILES if (run / name).is_file()]
     return files + [run / name for name in _FOLDERS if (run / name).is_dir()]
 
@@ -62,7 +62,7 @@ def clear(run: Path) -> None:
     """Remove what another run has left: its best weights and its log must not be taken for those of the next.
 
     Raises:
-        WriteError: something of it stays.
+        WriteError: something cannot be removed.
     """
     for path in leftovers(run):
         try:
@@ -76,7 +76,7 @@ def clear(run: Path) -> None:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, inner ones first, as far as there is nothing in them."""
+    """Remove those of the folders that are empty, inner ones first."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()

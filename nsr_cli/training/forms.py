@@ -1,6 +1,6 @@
-"""In which form a training step is computed: how windows are convolved, and where tensors have their channels.
+"""In which form a training step is computed: how windows are convolved, and the memory format of tensors.
 
-Every form gives the same gradients, up to rounding; which one is fastest is a matter of the device and its drivers.
+Every form gives the same gradients, up to rounding; which one is fastest depends on the device and its drivers.
 """
 
 import time
@@ -32,7 +32,7 @@ class TrainingForm:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainingForm":
-        """Inverse of `to_dict`. Raises `ValueError` for what it did not write."""
+        """Inverse of `to_dict`. Raises `ValueError` for other values."""
         layout = torch.channels_last if values.get("channels_last") else torch.contiguous_format
         given = values.get("convolution")
         for convolution in get_args(Form):
@@ -41,26 +41,26 @@ class TrainingForm:
         raise ValueError(f"no such form: {given!r}")
 
     def prepare(self, network: Network) -> None:
-        """Let a network convolve in this form, and bring its kernels into this order."""
+        """Let a network convolve in this form, and bring its kernels into this memory format."""
         network.use_form(self.convolution)
         network.to(memory_format=self.layout)  # type: ignore[call-overload]
 
 
-# Mixing the outputs of all k groups costs k times the multiplications of mixing kernels for each window, but is one
-# ordinary convolution; grouped ones are slow on some GPUs, and gain nothing by channels in the last place.
+# Mixing the outputs of all k groups takes k times the multiplications of mixing kernels for each window, but is one
+# ordinary convolution. Grouped ones are slow on some GPUs, and gain nothing by channels-last.
 SPARSE_FORMS = (TrainingForm(), TrainingForm("mixed"), TrainingForm("mixed", torch.channels_last))
 # Without a selection there is nothing to mix.
 PLAIN_FORMS = (TrainingForm(), TrainingForm(layout=torch.channels_last))
-# A CPU convolves windows one after the other, or side by side, and reorders nothing that has its channels last.
+# A CPU convolves windows one after the other or side by side, and need not reorder channels-last tensors.
 CPU_FORMS = (TrainingForm("looped", torch.channels_last), TrainingForm("stacked", torch.channels_last))
 
 
 def cpu_form(windows: int, autocast: torch.dtype | None) -> TrainingForm:
     """How a CPU computes a step of patches of `windows` selection windows along each side.
 
-    By rule: a run must not depend on what else the machine did when it started. Side by side is faster but for single
-    windows in float32, as `tools/training_step.py --form` measured: those need no halo, and what one of them takes
-    stays in the cache.
+    A fixed rule, so that a run does not depend on what else the machine did when it started. Side by side is faster
+    except for single windows in float32, as `tools/training_step.py --form` measured: those need no halo, and each
+    one fits into the cache.
     """
     return CPU_FORMS[int(windows > 1 or autocast is not None)]
 
@@ -73,13 +73,12 @@ def fastest_form(
     device: torch.device,
     autocast: torch.dtype | None,
 ) -> TrainingForm:
-    """Time a forward and backward pass in each form on `share` patches, as many as a step of this process has, and
-    name the fastest; the network is left as it was.
+    """The form in which a forward and backward pass on `share` patches, those of a step of this process, is fastest.
 
-    On a CPU nothing is measured, see `cpu_form`.
+    The network is left as it was. On a CPU nothing is measured, see `cpu_form`.
 
     Raises:
-        RuntimeError: the device has not the memory for any of them.
+        RuntimeError: the device has too little memory for any form.
     """
     if device.type == "cpu":
         return cpu_form(recipe.windows, autocast)
@@ -92,7 +91,7 @@ def fastest_form(
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            failed = error.with_traceback(None)  # which holds the tensors that were too many
+            failed = error.with_traceback(None)  # the traceback would keep tensors in memory
     network.zero_grad(set_to_none=True)
     TrainingForm().prepare(network)
     if failed is not None and not times:
@@ -103,7 +102,7 @@ def fastest_form(
 def seconds_of(
     form: TrainingForm, network: Network, source: PatchSource, share: int, autocast: torch.dtype | None
 ) -> float:
-    """The fastest of a few steps of `share` patches, the first of which also warms up.
+    """Seconds of the fastest of a few steps on `share` patches; the first one also warms up.
 
     The network stays prepared for the form, with gradients.
     """

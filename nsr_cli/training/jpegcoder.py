@@ -1,9 +1,9 @@
-"""JPEG compression of training patches on their device: what libjpeg's encoder and decoder make of them.
+"""JPEG compression of training patches on their device, with the result of libjpeg's encoder and decoder.
 
     RGB -> YCbCr -> chroma halved? -> 8×8 DCT -> divided, rounded, multiplied -> inverse DCT -> chroma doubled? -> RGB
 
-In whole numbers with as many bits after the point, and rounded where, as libjpeg's accurate integer transforms, so that
-the result is the same to the last bit. There is no entropy coding, which loses nothing, and no gradient.
+Computed in integers with the same fixed-point precision and rounding as in libjpeg's accurate integer transforms, so
+that the result is the same to the last bit. Entropy coding is left out, since it is lossless. There is no gradient.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from torch import Tensor
 from nsr_cli.imaging.jpeg.tables import standard_table
 
 _BLOCK = 8
-_DCT_BITS = 13  # after the point, of the cosines
-_ROW_BITS = 2  # kept after the first of the two passes of a transform
-# √8 times the orthonormal cosines, frequencies by the first four samples. libjpeg factors the transform, so that some
-# of its products differ in the last bit from the nearest whole number.
+_DCT_BITS = 13  # fraction bits of the cosines
+_ROW_BITS = 2  # fraction bits that are kept after the first of a transform's two passes
+# √8 times the orthonormal cosines, frequencies by the first four samples. libjpeg factors the transform, so some of its
+# products differ in the last bit from the nearest integer.
 _COSINES = (
     (8192, 8192, 8192, 8192),
     (11363, 9633, 6437, 2260),
@@ -31,7 +31,7 @@ _COSINES = (
     (2260, -6436, 9633, -11363),
 )
 _COLOR_BITS = 16
-# JFIF 1.02: rows are Y, Cb, Cr of R, G, B, and R, G, B of Cb, Cr.
+# JFIF 1.02: rows give Y, Cb, Cr from R, G, B, and R, G, B from Cb, Cr.
 _TO_YCC = ((0.299, 0.587, 0.114), (-0.16874, -0.33126, 0.5), (0.5, -0.41869, -0.08131))
 _FROM_CHROMA = ((0.0, 1.402), (-0.34414, -0.71414), (1.772, 0.0))
 
@@ -84,7 +84,7 @@ class JpegCoder:
         return self._to_rgb(self._coded(ycc[:, :1], luma_table), chosen).to(torch.uint8)
 
     def _coded(self, planes: Tensor, table: Tensor) -> Tensor:
-        """Planes (B, C, H, W) in 0…255 after quantization in blocks, a table (B, 8, 8) each."""
+        """Planes (B, C, H, W) in 0…255 after quantization in blocks, with a table (B, 8, 8) for each patch."""
         count, channels, height, width = planes.shape
         padded = _padded(planes, 0, -width % _BLOCK, 0, -height % _BLOCK) - 128
         rows, cols = padded.shape[2] // _BLOCK, padded.shape[3] // _BLOCK
@@ -112,22 +112,22 @@ class JpegCoder:
 
 
 def _product(numbers: Tensor, matrix: Tensor) -> Tensor:
-    """The matrix (N, M) on the last axis: (…, M) -> (…, N). CUDA has no integer product of matrices of its own."""
+    """The matrix (N, M) applied to the last axis: (…, M) -> (…, N). CUDA has no integer matrix product."""
     return (numbers.unsqueeze(-2) * matrix).sum(dim=-1, dtype=torch.int32)
 
 
 def _descaled(numbers: Tensor, bits: int) -> Tensor:
-    """Without the last bits, rounded to the nearest."""
+    """The numbers divided by 2 to the power of `bits`, rounded to the nearest."""
     return (numbers + (1 << (bits - 1))) >> bits
 
 
 def _padded(planes: Tensor, *sides: int) -> Tensor:
-    """The edge samples repeated left, right, above, below."""
+    """Planes padded with repeated edge samples; `sides` are left, right, above, below."""
     return F.pad(planes.float(), sides, mode="replicate").int()  # exact: they are far below 2²⁴
 
 
 def _halved(planes: Tensor) -> Tensor:
-    """Means of 2×2 samples, the width first filled up to whole blocks; as in libjpeg every other column rounds up."""
+    """Means of 2×2 samples, after padding the width to whole blocks; as in libjpeg, every other column rounds up."""
     height, width = planes.shape[2:]
     even = _padded(planes, 0, -width % (2 * _BLOCK), 0, height % 2)
     total = even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]
@@ -136,7 +136,7 @@ def _halved(planes: Tensor) -> Tensor:
 
 
 def _doubled(planes: Tensor, height: int, width: int) -> Tensor:
-    """To (B, C, height, width) by libjpeg's "fancy" filter: 3/4 of the nearer sample and 1/4 of the next, both ways."""
+    """(B, C, height, width) by libjpeg's "fancy" filter: 3/4 of the nearer sample and 1/4 of the next, on both axes."""
     planes = planes[:, :, : (height + 1) // 2, : (width + 1) // 2]
     count, channels, rows, cols = planes.shape
     padded = _padded(planes, 0, 0, 1, 1)

@@ -1,4 +1,4 @@
-"""What learns in a run: the network, the average of its weights, and the optimizer."""
+"""What changes from step to step of a run: the network, the average of its weights, and the optimizer."""
 
 import copy
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from nsr_cli.training.recipe import Recipe
 
 
 class Learner:
-    """A network with all that changes with it from step to step.
+    """A network with its average and its optimizer.
 
     Args:
         recipe: rates, loss, average and seed.
         network: trained in place.
         device: where it is trained.
-        processes: that share every batch.
+        processes: the processes that share every batch.
         autocast: number type of the forward pass, None for float32.
-        form: in which a step is computed.
+        form: how a step is computed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Learner:
 
     @property
     def result(self) -> Network:
-        """The weights that are validated and published: the average where one is kept."""
+        """The weights that are validated and published: the average, if one is kept."""
         return self.average if self.average is not None else self.network
 
     @property
@@ -55,15 +55,15 @@ class Learner:
         return all(bool(torch.isfinite(one).all()) for one in self.network.parameters())
 
     def loss(self, batch: Batch, step: int) -> Tensor:
-        """What is to be minimized, of this process's part of the batch of a step."""
-        # Gumbel noise is the only other source of chance: tied to the step, so that a resumed run repeats it.
+        """The loss of this process's part of a step's batch."""
+        # Seeded by the step, so that a resumed run repeats the Gumbel noise, the only other source of chance.
         torch.manual_seed(self.recipe.seed * 1_000_003 + step * self.processes.world + self.processes.rank)
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             restored = self._model(batch.input.contiguous(memory_format=self.form.layout), batch.level)
         return batch_loss(restored.float(), batch, self.recipe.loss, self.recipe.mean_color)
 
     def update(self, loss: Tensor, rate: float, step: int) -> None:
-        """Change the weights by the gradients of a loss, at a learning rate, and their average with them."""
+        """Update the weights by the gradients of a loss, at a learning rate, and then their average."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["times"]
         self.optimizer.zero_grad(set_to_none=True)
@@ -74,7 +74,7 @@ class Learner:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Everything to go on from, as the groups of a checkpoint."""
+        """Everything that is needed to go on, as the groups of a checkpoint."""
         groups: dict[str, dict[str, Tensor]] = {
             "weights": dict(self.network.state_dict()),
             "optimizer": flatten(self.optimizer.state_dict()["state"]),

@@ -1,4 +1,4 @@
-"""What a run leaves for its reader: `config.json`, `metrics.csv` while it goes on, and `curve.png` at its end."""
+"""Files of a run for people to read: `config.json`, `metrics.csv` while it goes on, and `curve.png` at its end."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
 
 def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
-    """Write into the folder of a run what is trained on what.
+    """Write the recipe and the training pictures into the folder of a run.
 
     Raises:
         WriteError: it cannot be written.
@@ -34,7 +34,7 @@ def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
 
 
 def data_of(run: Path) -> list[str]:
-    """The training pictures in the words of RUN/config.json; empty where it cannot be read."""
+    """The training pictures in the words of RUN/config.json; empty if it cannot be read."""
     try:
         data = json.loads(read_regular(run / "config.json"))["data"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -43,7 +43,7 @@ def data_of(run: Path) -> list[str]:
 
 
 def append(run: Path, status: TrainingStatus) -> None:
-    """Add one line to RUN/metrics.csv; what a crash or a full disk left of a line stays apart, and is ignored.
+    """Add one line to RUN/metrics.csv; after an incomplete one, left by a crash or a full disk, begin a new line.
 
     Raises:
         OSError: it cannot be written.
@@ -71,13 +71,13 @@ def append(run: Path, status: TrainingStatus) -> None:
 
 
 def _ends_a_line(file: BinaryIO) -> bool:
-    """Whether the last byte of a file that is not empty ends a line."""
+    """Whether a file, which must not be empty, ends with a newline."""
     file.seek(-1, os.SEEK_END)
     return file.read(1) == b"\n"
 
 
 def read(run: Path) -> list[dict[str, float]]:
-    """The lines of RUN/metrics.csv; broken lines and those that a resumed run repeats are left out."""
+    """The lines of RUN/metrics.csv, without broken ones; of several for one step, the last."""
     rows: dict[int, dict[str, float]] = {}
     try:
         text = read_regular(run / "metrics.csv").decode("utf-8")
@@ -124,7 +124,7 @@ def _draw_line(
     *,
     left_side: bool,
 ) -> None:
-    """One curve on its own axis; the first eighth of a run, far above the rest, may leave the box's top."""
+    """One curve on its own axis; the first eighth of a run, often far above the rest, may exceed the top."""
     settled = [value for _, value in points[len(points) // 8 :]]
     low, high = min(settled), max(settled)
     high = high if high > low else low + 1e-6

@@ -26,11 +26,11 @@ from nsr_cli.training.validate import Validate
 
 Stop = Callable[[], int]  # the number of a signal that asks to stop, 0 while there is none
 
-_ACCELERATED_STEPS = 10  # between two questions to all processes whether to stop
+_ACCELERATED_STEPS = 10  # between two times that all processes agree whether to stop
 
 
 class _Stopped(Exception):
-    """A validation was asked to stop."""
+    """A signal asked to stop during a validation."""
 
 
 class Trainer:
@@ -38,12 +38,12 @@ class Trainer:
 
     Args:
         recipe: schedule, and how often to validate and to save.
-        learner: of the same recipe.
+        learner: made for the same recipe.
         source: where batches come from.
         run: folder for checkpoints and the best weights.
-        validate: PSNR in dB of a network, which is in evaluation mode.
+        validate: returns the PSNR in dB of a network in evaluation mode.
         listeners: told of progress, and of what could not be saved.
-        conditions: what a resumed run has to have in common beside the recipe.
+        conditions: what a resumed run must have in common besides the recipe.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Trainer:
         return self.progress >= 1.0 and self.unvalidated is None
 
     def _advance(self) -> float:
-        """How much of the run is done, 0…1: by steps or by time, whichever is further; all processes agree."""
+        """How much of the run is done, 0…1, by steps or by time, whichever is further; the same in all processes."""
         self.progress = self.step / self.steps
         if self.recipe.time_budget:
             by_time = self.processes.mean(self.seconds / self.recipe.time_budget)
@@ -86,7 +86,7 @@ class Trainer:
         """Continue from a checkpoint of the same recipe."""
         self.learner.load(saved.tensors)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
-        self.identity = saved.state.get("run")  # a run of before there was one stays without
+        self.identity = saved.state.get("run")  # runs of older versions have none
         left = saved.state.get("unvalidated")
         self.unvalidated = None if left is None else Unvalidated(**left)
 
@@ -134,7 +134,7 @@ class Trainer:
         self._save_last()
 
     def _catch_up(self, stop: Stop) -> bool:
-        """Make up for a validation that was interrupted; whether there was time for it."""
+        """Catch up on a validation that was interrupted; False if that is asked to stop again."""
         finishes = self._advance() >= 1.0
         if self.unvalidated is None:
             return True
@@ -146,7 +146,7 @@ class Trainer:
 
     def _must_stop(self, stop: Stop) -> bool:
         """Whether any process is asked to stop before this step."""
-        # To agree, the CPU has to wait for the accelerator.
+        # Not before every step on an accelerator, since the CPU must wait for it to agree.
         on_cpu = self.learner.device.type == "cpu"
         if self.processes.world == 1 or on_cpu or self.step % _ACCELERATED_STEPS == 0:
             self._ask(stop)
@@ -165,14 +165,14 @@ class Trainer:
         """Train on a batch, and save by the clock; the loss, on the device."""
         loss = self.learner.loss(batch, self.step)
         if self.step and time.monotonic() - self._saved_at >= self.recipe.save_every:
-            # This loss is the first to tell whether the last update was a sound one.
+            # Only this loss tells whether the last update was sound.
             check_sound(float(loss.detach()), self.step)
             self._save()
         self.learner.update(loss, rate, self.step)
         return loss.detach()
 
     def _validate_and_report(self, stop: Stop) -> bool:
-        """Validate the present step and report it; if it is asked to stop, that is left for when the run goes on."""
+        """Validate the present step and report it; if asked to stop, leave that for when the run goes on."""
         psnr, left = self._validate(stop), self.unvalidated
         if psnr is None or left is None:
             return False
@@ -181,7 +181,7 @@ class Trainer:
         return True
 
     def _validate(self, stop: Stop) -> float | None:
-        """PSNR in dB of the result; None if it is asked to stop before that is known."""
+        """PSNR in dB of the result; None if asked to stop before it is known."""
 
         def between() -> None:
             if self._ask(stop):
@@ -190,7 +190,7 @@ class Trainer:
         network = self.learner.result
         training = network.training
         try:
-            psnr = self.validate(network.eval(), between)  # as it will be used: no chance in what it chooses
+            psnr = self.validate(network.eval(), between)  # as it will be used: without random choices
         except _Stopped:
             return None
         finally:
@@ -222,14 +222,14 @@ class Trainer:
             self.listeners.warn(str(error))
 
     def _save_unfinished(self, batch: Batch) -> None:
-        """Save what there is before the step of a batch, if its loss tells that it is sound."""
+        """Save the weights as they are before the step of a batch, if its loss shows that they are sound."""
         if self.step:
             with torch.no_grad():
                 check_sound(float(self.learner.loss(batch, self.step)), self.step)
             self._save_last()
 
     def _save_last(self) -> None:
-        """Save what would else be lost. Nobody leaves before: torchrun ends those who are left behind."""
+        """Save at the end. No process may leave before that, since torchrun then ends the others."""
         try:
             self._write_checkpoint()
         except WriteError as error:
@@ -238,7 +238,7 @@ class Trainer:
             self.processes.wait()
 
     def _save_alone(self) -> None:
-        """Save after another process was lost: between updates, all of them have the same weights."""
+        """Save after another process was lost: between updates, all processes have the same weights."""
         if self.step and self.processes.leads and self.learner.is_finite:
             self._save()
             self.listeners.notify(f"saved at step {self.step}")

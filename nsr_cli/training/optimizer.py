@@ -13,10 +13,10 @@ from nsr_cli.model.sparse_conv import Selector
 def make_optimizer(
     network: Network, learning_rate: float, selector_rate: float = 1.0
 ) -> torch.optim.Optimizer:
-    """Adam in one pass over the parameters in place of a dozen, where the device has that; Metal has not.
+    """Adam, fused into one pass over the parameters where the device supports that (Metal does not).
 
-    The matrices of selectors learn `selector_rate` times as fast. The mean features of a window, which they see, are
-    small beside those of single pixels: at the kernels' rate the choice among groups stays nearly the same everywhere.
+    The matrices of selectors learn `selector_rate` times as fast. They see the mean features of a window, which are
+    small beside those of single pixels: at the kernels' rate all windows would keep choosing nearly the same.
     """
     selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
     parameters = list(network.parameters())
@@ -35,7 +35,7 @@ def flatten(state: Mapping[int, Mapping[str, Any]]) -> dict[str, Tensor]:
 
 
 def unflatten(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Inverse of `flatten`. Moments lie in memory as their parameters do: fused Adam wants that on CUDA."""
+    """Inverse of `flatten`. Moments get the memory format of their parameters, as fused Adam requires on CUDA."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)

@@ -1,7 +1,7 @@
 """Training patches: decoded pictures in one uint8 buffer, cropped, turned and degraded on the fly.
 
-Every step draws its crops from a generator seeded with (seed, step) alone. A resumed run therefore sees exactly
-the crops it would have seen, batches can be made ahead, and W processes share one batch by taking every W-th patch.
+Every step draws its crops from a generator seeded with (seed, step) alone. So a resumed run sees exactly the crops it
+would have seen, batches can be made ahead, and W processes share one batch by taking every W-th patch.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ from nsr_cli.training.recipe import Task
 
 Pixels = npt.NDArray[np.uint8]
 
-_CONTRAST = 0.5  # at most, of patches that are flattened; half of them keep none
+_CONTRAST = 0.5  # the most contrast that a flattened patch keeps; half of them keep none
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One step's patches: input (B, C, P, P), target (B, C, sP, sP) in [0, 1], level (B, 1) or None.
 
-    Of those that are `intact`, (B, 1, 1, 1) bool or None, only the mean colors enter the loss.
+    `intact` is (B, 1, 1, 1) bool or None: only the mean colors of such patches enter the loss.
     """
 
     input: Tensor
@@ -39,12 +39,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _PackedPictures:
-    """Pictures of any size behind each other in one flat buffer, channels first."""
+    """Pictures of any size, one after the other in a flat buffer, channels first."""
 
     buffer: Tensor  # (total,) uint8
     offsets: Tensor  # (N,) int64, first sample of each picture
     sizes: Tensor  # (N, 2) int64, height and width
-    host_sizes: npt.NDArray[np.int64]  # the same, where crops are drawn
+    host_sizes: npt.NDArray[np.int64]  # the same on the host, where crops are drawn
 
     @classmethod
     def pack(cls, pictures: Sequence[Pixels], device: torch.device) -> "_PackedPictures":
@@ -77,10 +77,10 @@ class PatchSource:
     """The training set of one task, held in memory on `device`, and the batches cut from it.
 
     Args:
-        task: what is degraded, and how.
+        task: decides the degradation.
         pictures: (H, W, C) uint8 of the task's channels; none smaller than a patch.
         patch: side of a patch in input pixels.
-        seed: of crops, turns and degradations, together with the step.
+        seed: seeds crops, turns and degradations, together with the step.
         device: where patches are cut and degraded.
         flat: share of patches that become nearly one color, see `_paint`.
         intact: share of patches for dejpeg that are not compressed, see `_spare`.
@@ -103,7 +103,7 @@ class PatchSource:
         self._low = self._high
         if task.kind == "upscale":
             self._low = _PackedPictures.pack([downscale8(p, task.scale) for p in pictures], device)
-        # Coding on the host starves an accelerator; on a CPU it is libjpeg itself.
+        # JPEG compression on the host would starve an accelerator; on a CPU libjpeg itself is used.
         self._coder = JpegCoder.on(device) if task.kind == "dejpeg" and device.type != "cpu" else None
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class PatchSource:
     def _place(self, draw: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor, Tensor]:
         """Uniform numbers (B, 3) -> picture, top, left of each crop in input pixels.
 
-        Drawn on the host: Metal has no 64-bit floats, and with fewer bits the crops would be others.
+        Computed on the host: Metal has no 64-bit floats, and with fewer bits the crops would differ.
         """
         picture = (draw[:, 0] * len(self)).astype(np.int64)
         room = self._low.host_sizes[picture] - self.patch + 1
@@ -145,10 +145,10 @@ class PatchSource:
     def _paint(
         self, random: np.random.Generator, size: int, mine: slice
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """What flattens this step's patches: (patches uint8, their mean colors) -> patches uint8.
+        """A function that flattens some of this step's patches: (patches uint8, their mean colors) -> patches uint8.
 
         Photographs have few flat areas of strong colors, and a network that never saw any tints them. A chosen patch
-        moves to a random color and keeps none to `_CONTRAST` of its contrast.
+        gets a random mean color and keeps between none and `_CONTRAST` of its contrast.
         """
         if not self.flat:
             return lambda patches, _: patches
@@ -166,7 +166,7 @@ class PatchSource:
         return paint
 
     def _noisy(self, target: Tensor, levels: npt.NDArray[np.float64], seed: int, mine: slice) -> Batch:
-        """Gaussian noise of a level drawn for each patch; not clipped, as in the evaluation."""
+        """Patches with Gaussian noise, each of its own level; not clipped, as in the evaluation."""
         generator = torch.Generator(self.device).manual_seed(seed)
         shape = (len(levels), *target.shape[1:])
         noise = torch.randn(shape, generator=generator, device=self.device)[mine]
@@ -175,7 +175,7 @@ class PatchSource:
         return Batch(clean + noise * (level * (MAX_SIGMA / 255))[:, :, None, None], clean, level)
 
     def _compressed(self, target: Tensor, levels: npt.NDArray[np.float64]) -> Batch:
-        """Each patch through JPEG at its own quality; color patches at 4:2:0 or 4:4:4 in equal shares."""
+        """Patches after JPEG, each at its own quality; color patches at 4:2:0 or 4:4:4 in equal shares."""
         low, high = QUALITIES
         spread = levels[:, 0] * (high - low + 1)
         qualities = low + spread.astype(int)
@@ -189,11 +189,11 @@ class PatchSource:
         return Batch(degraded.float() / 255, target.float() / 255, level)
 
     def _spare(self, random: np.random.Generator, size: int, mine: slice, batch: Batch) -> Batch:
-        """Undo the compression of chosen patches; what was said of their quality stays.
+        """Undo the compression of chosen patches, but keep their stated quality.
 
-        Pictures are not always as bad as is said of them. What JPEG does to saturated colors a network learns to mend
-        by the stated quality alone, and would tint those that need no mending. Whole patches in the loss would teach it
-        to mend less wherever it cannot tell; their mean colors do not.
+        Pictures can be better than their stated quality. A network learns to correct JPEG's damage to saturated colors
+        by the stated quality alone, and would tint pictures without that damage. Whole patches in the loss would teach
+        it to correct less wherever it is unsure; their mean colors alone do not.
         """
         if not self.intact:
             return batch
@@ -212,7 +212,7 @@ class PatchSource:
 
 
 def require_size(pictures: Sequence[Pixels], side: int) -> list[Pixels]:
-    """The pictures of at least half of a crop of `side` pixels. Raises `TrainingError` when there is none."""
+    """The pictures with sides of at least half a crop of `side` pixels. Raises `TrainingError` if there are none."""
     kept = [p for p in pictures if 2 * min(p.shape[:2]) >= side]
     if not kept:
         raise TrainingError(
@@ -222,6 +222,6 @@ def require_size(pictures: Sequence[Pixels], side: int) -> list[Pixels]:
 
 
 def mirrored(picture: Pixels, side: int) -> Pixels:
-    """A picture continued by its mirror image to at least `side` rows and columns; it has half as many or more."""
+    """A picture continued by its mirror image to at least `side` rows and columns; it must have half as many."""
     rows, cols = (max(0, side - length) for length in picture.shape[:2])
     return np.pad(picture, ((0, rows), (0, cols), (0, 0)), mode="symmetric") if rows or cols else picture

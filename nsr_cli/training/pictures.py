@@ -20,14 +20,14 @@ from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.training.recipe import Color
 
 _MOST_READERS = 8
-_FILES_FOR_A_READER = 32  # fewer take less time than starting a process for them
+_FILES_FOR_A_READER = 32  # for fewer, starting a process takes longer than reading them
 
 
 def find_pictures(folders: Sequence[Path], run: Path | None = None) -> list[Path]:
-    """Every picture file below the folders, each in its order, so that the same folders give the same list.
+    """Every picture file below the folders, in a fixed order, so that the same folders give the same list.
 
-    A file that is there twice (a folder given twice, or with its subfolder; a link) counts once: its copy would be
-    trained on while it is held out for validation. What lies in the folder `run` is no photograph, but a curve.
+    A file that is found twice (a folder given twice, or with its subfolder; a link) counts once, else one copy might be
+    trained on while the other is held out for validation. The curve in the folder `run` is left out.
 
     Raises:
         DataError: a folder is missing, or holds no picture.
@@ -45,9 +45,9 @@ def find_pictures(folders: Sequence[Path], run: Path | None = None) -> list[Path
 def load_pictures(
     files: Sequence[Path], color: Color, *, notify_skipped: Callable[[Path, str], None]
 ) -> list[npt.NDArray[np.uint8]]:
-    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `notify_skipped` gets files that cannot be read, and why.
+    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `notify_skipped` gets each unreadable file, and why.
 
-    They come from strangers too, so they are decoded in processes of their own.
+    The files are untrusted, so they are decoded in separate processes.
 
     Raises:
         TrainingError: not one file could be read.
@@ -60,7 +60,7 @@ def load_pictures(
             return _to_color(in_whole_range(visible_color(picture), picture.white), color)
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
-        except NotReady:  # nor would there be a decoder for the next one
+        except NotReady:  # there would be no decoder for the next one either
             raise
         except NsrError as error:
             return advised(str(error), "cut it into smaller ones")

@@ -1,4 +1,4 @@
-"""Batches made before the steps that need them, in order and only so many."""
+"""Batches made ahead of the steps that need them, in order and in limited number."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,20 +15,20 @@ _MOST_THREADS = 8
 
 
 def threads_for(device: torch.device) -> int:
-    """How many threads draw batches: one beside a CPU that trains, several where an accelerator would wait."""
+    """How many threads draw batches: one if the CPU trains, several if an accelerator would have to wait."""
     return 1 if device.type == "cpu" else min(_MOST_THREADS, usable_threads())
 
 
 class Prefetcher:
     """Draws the batches of coming steps while the present one is trained on.
 
-    Use it in a `with` statement. What a step's batch holds must depend on the step alone: then the batches are the same
-    with any number of threads.
+    Use it in a `with` statement. A step's batch must depend on the step alone, so that batches are the same with any
+    number of threads.
 
     Args:
-        draw: step to batch; called from several threads.
+        draw: returns the batch of a step; called from several threads.
         first: the first step.
-        threads: that draw. One makes one batch ahead; several make one more than they are.
+        threads: how many threads draw. One makes one batch ahead; several make one more than their number.
     """
 
     def __init__(self, draw: Callable[[int], Batch], first: int, threads: int) -> None:
@@ -38,7 +38,7 @@ class Prefetcher:
         self._waiting: deque[Future[Batch]] = deque()
 
     def take(self) -> Batch:
-        """The batch of the next step; what failed in its thread is raised here."""
+        """The batch of the next step; an error in its thread is raised here."""
         self._fill()
         batch = self._waiting.popleft().result()
         self._fill()

@@ -1,4 +1,4 @@
-"""From a finished run to published weights: a folded fp16 file and its line in the manifest."""
+"""From a finished run to published weights: a folded fp16 file and its entry in the manifest."""
 
 import hashlib
 import math
@@ -35,15 +35,15 @@ _LEVELS: Mapping[Kind, tuple[float, float] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run made: the network of its choice and how it came to be."""
+    """The network that a run made, and how it was made."""
 
     recipe: Recipe
     network: Network
     step: int
     seconds: float
     data: Sequence[str]
-    started_from: str | None = None  # in words, where the recipe names only a path
-    chosen_on: str | None = None  # benchmark set by which they were the best: to them it is no test any more
+    started_from: str | None = None  # in words, if the recipe names only a path
+    chosen_on: str | None = None  # benchmark set by which they were chosen, no longer a test of them
 
 
 def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Trained:
@@ -52,7 +52,7 @@ def load_trained(run: Path, which: str = "best", notify: Notify = ignore) -> Tra
     Args:
         run: the folder of the run.
         which: `best` or `last`; a run that was never validated has only the last ones.
-        notify: gets a line where other weights are taken than those that were asked for.
+        notify: gets a line if other weights are taken than those asked for.
 
     Raises:
         TrainingError: the folder holds no run, or it is damaged, or its best weights are damaged, gone or another's.
@@ -85,7 +85,7 @@ def _best(run: Path, step: int, last: Checkpoint, notify: Notify) -> Checkpoint 
     """The best weights, or None for a run without any validation.
 
     Raises:
-        TrainingError: those that it once had are gone, or those that are there are of another run.
+        TrainingError: they are missing, or those of another run.
     """
     best = load_best(run)
     if best is None:
@@ -102,7 +102,7 @@ def _best(run: Path, step: int, last: Checkpoint, notify: Notify) -> Checkpoint 
 
 
 def check(name: str, manifest: Path, task: Task | None = None) -> None:
-    """Find out whether weights could be listed under a name, before long work for them.
+    """Check that weights can be listed under a name, before long work for them.
 
     Raises:
         UsageError: the name is not possible, other weights have its file, or weights of another task have it.
@@ -126,7 +126,7 @@ def check(name: str, manifest: Path, task: Task | None = None) -> None:
 
 
 def wrote(name: str, manifest: Path, folder: Path) -> bool:
-    """Whether the file of these weights in `folder` is the very one that the manifest lists under their name."""
+    """Whether the file of these weights in `folder` is the one that the manifest lists under this name."""
     there = load_manifest(manifest).entries if manifest.exists() else ()
     entry = next((entry for entry in there if entry.name == name), None)
     try:
@@ -146,7 +146,7 @@ def publish(
 ) -> WeightEntry:
     """Write `folder/NAME.safetensors` and its entry in the manifest; a file and an entry of that name are replaced.
 
-    Whether that file is anyone's to replace is for the caller to find out, with `wrote`, before long work.
+    The caller must check with `wrote` that the file may be replaced, before long work.
 
     Raises:
         UsageError, WeightsError: as for `check`, and nothing is written.
@@ -181,10 +181,10 @@ def publish(
 
 
 def history(trained: Trained) -> str:
-    """How the weights were made, in one printable sentence for the manifest; of many pictures it names the first.
+    """How the weights were made, in one printable sentence for the manifest; long lists of pictures are cut.
 
     Raises:
-        UsageError: even so it is longer than a manifest holds.
+        UsageError: it is still longer than the manifest allows.
     """
     recipe = trained.recipe
     start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
@@ -206,7 +206,7 @@ def history(trained: Trained) -> str:
 
 
 def _preset(recipe: Recipe) -> str:
-    """The preset that the network is, not one that it was made from with changes."""
+    """The preset that the network is; `custom` if it was changed from one."""
     preset = PRESETS.get(recipe.preset)
     same = preset is not None and find_task(recipe.task).network(preset) == recipe.network
     return recipe.preset if same else "custom"

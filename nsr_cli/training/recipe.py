@@ -1,4 +1,4 @@
-"""What a training run is: its task, network, schedule and seeds — everything but the data."""
+"""What defines a training run: task, network, schedule and seeds — everything but the data."""
 
 import dataclasses
 import math
@@ -30,7 +30,7 @@ class Task:
         return 3 if self.color == "rgb" else 1
 
     def network(self, preset: NetworkConfig) -> NetworkConfig:
-        """The preset with this task's scale and channels; denoising and JPEG networks are told the level."""
+        """The preset with this task's scale and channels; denoising and JPEG networks also take the level."""
         levels = 0 if self.kind == "upscale" else 1
         return dataclasses.replace(preset, scale=self.scale, channels=self.channels, levels=levels)
 
@@ -50,7 +50,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def find_task(name: str) -> Task:
-    """The task of that name. Raises `UsageError` naming all tasks."""
+    """The task of that name. Raises `UsageError`, which names all tasks, if there is none."""
     if name not in TASKS:
         raise UsageError(f"no such training task: {name!r}; choose one of {', '.join(TASKS)}")
     return TASKS[name]
@@ -69,13 +69,13 @@ class Recipe:
     network: NetworkConfig
     preset: str = "custom"  # the name the network was made from, for the record
     steps: int | None = None  # None: `epochs` of `crops` crops a picture
-    time_budget: float | None = None  # seconds; whichever of the two ends first
+    time_budget: float | None = None  # seconds; the run ends by `steps` or this, whichever comes first
     epochs: int = 30
     crops: int = 100
     batch: int = 16  # patches a step, over all processes
     windows: int = 1  # a patch is windows × windows selection windows, with halos
     learning_rate: float = 1e-3
-    selector_rate: float = 1.0  # that of what chooses the groups, as a multiple
+    selector_rate: float = 1.0  # the selectors' learning rate, as a multiple of the others'
     loss: Loss = "l1"
     mean_color: float = 0.0  # weight of the error of every patch's mean color, added to the loss
     schedule: Schedule = "step"
@@ -114,7 +114,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Inverse of `to_dict`. Raises `ValueError` for values that are no recipe."""
+        """Inverse of `to_dict`. Raises `ValueError` for other values."""
         try:
             return cls(**{**values, "network": NetworkConfig.from_dict(values["network"])})
         except (TypeError, KeyError) as error:
@@ -124,7 +124,7 @@ class Recipe:
 def make_recipe(
     task: str, preset: str | None = None, changes: Mapping[str, Any] | None = None, **fields: Any
 ) -> Recipe:
-    """A recipe from names: `changes` replaces fields of the network, `fields` those of the recipe.
+    """A recipe by the names of task and preset; `changes` are fields of the network, `fields` those of the recipe.
 
     Raises:
         UsageError: an unknown task or preset, or changes or fields that contradict each other.

@@ -1,4 +1,4 @@
-"""What a run that goes on must have in common with what was begun, and what is only said about it."""
+"""What a resumed run must have in common with its beginning, and which differences are only reported."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Saved = tuple[int, Checkpoint]
 
 
 def conditions_of(validated_on: str | None, autocast: torch.dtype | None) -> dict[str, Any]:
-    """What a run is measured with and computes in: not of its recipe, but another one would spoil its best weights."""
+    """Validation set and precision: not part of the recipe, but with others best weights would not be comparable."""
     return {"validate": validated_on, "precision": "fp32" if autocast is None else "bf16"}
 
 
@@ -33,18 +33,18 @@ def find_saved(
     *,
     resume: bool,
 ) -> Saved | None:
-    """The step and the checkpoint to go on from; None for a run that begins.
+    """The step and the checkpoint to go on from; None for a new run.
 
     Args:
         recipe: what is asked for now.
-        conditions: of now, see `conditions_of`.
+        conditions: the present ones, see `conditions_of`.
         run: folder of the run.
         device: where it goes on.
-        notify: gets a line about damaged checkpoints, none at all, or another precision.
-        resume: whether a run may be there already.
+        notify: gets a line about damaged or missing checkpoints, or another precision.
+        resume: whether `run` may hold a run already.
 
     Raises:
-        TrainingError: there are checkpoints, and none that can be read.
+        TrainingError: there are checkpoints, but none can be read.
         UsageError: `run` holds a run already, or what is left of one, or one with other settings.
     """
     saved = checkpoint.load_latest(run, notify)
@@ -77,14 +77,14 @@ def find_saved(
 
 
 def continued(recipe: Recipe, saved: Saved) -> Recipe:
-    """The recipe of a run that goes on: what is asked for now, from what the run once started from."""
+    """The recipe of a resumed run: the present one, with the `init` that the run started from."""
     return dataclasses.replace(recipe, init=saved[1].state["recipe"].get("init"))
 
 
 def _differences(before: Recipe, now: Recipe) -> list[str]:
-    """In which settings two recipes differ, by their names; those that change nothing any more are left out.
+    """The settings in which two recipes differ, by name.
 
-    These are how often a run is saved, and an --init that is not given again.
+    How often a run is saved, and an --init that is not given again, do not count: they change nothing any more.
     """
     old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
     indifferent = {"network", "save_every", *(() if now.init else ("init",))}
@@ -103,9 +103,9 @@ def _difference(name: str, before: Any, now: Any) -> str:
 def _condition_differences(
     saved: Saved, now: Mapping[str, Any], run: Path, device: torch.device, notify: Notify
 ) -> list[str]:
-    """In which conditions a run differs from its beginning; those of older versions are not known.
+    """The conditions in which a run differs from its beginning; runs of older versions have none.
 
-    On another kind of device "auto" may mean another precision, which the user did not ask for: that is only said.
+    On another kind of device "auto" may mean another precision, without the user's doing: that is only reported.
     """
     state = saved[1].state
     before = dict(state.get("conditions") or {})
@@ -121,7 +121,7 @@ def _condition_differences(
 
 
 def saved_form(saved: Saved | None, device: torch.device) -> TrainingForm | None:
-    """The form in which a run has begun: in another it would not go on to the bit. None on another kind of device."""
+    """The form in which a run began, since others do not give the same bits; None on another kind of device."""
     values = saved[1].state.get("form", {}) if saved is not None else {}
     try:
         return TrainingForm.from_dict(values) if values.get("device") == device.type else None
@@ -130,7 +130,7 @@ def saved_form(saved: Saved | None, device: torch.device) -> TrainingForm | None
 
 
 def compare_data(run: Path, now: Sequence[str], notify: Notify) -> None:
-    """Say if a resumed run goes on with other pictures: its result would not be that of one run."""
+    """Say if a resumed run goes on with other pictures: its result would differ from that of an uninterrupted run."""
     before = log.data_of(run)
     if before and before != list(now):
         old, new = (safe_text(", ".join(data)) for data in (before, now))

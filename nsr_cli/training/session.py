@@ -27,19 +27,19 @@ from nsr_cli.training.validate import Validate, patch_psnr
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What a run validates on in place of the pictures that it holds out."""
+    """The benchmark set on which a run validates instead of held-out pictures."""
 
-    name: str  # a resumed run has to have the same
+    name: str  # a resumed run must have the same
     psnr: Validate
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Where and how to run; nothing of it belongs to the recipe."""
+    """Where and how to run, apart from the recipe."""
 
     device: torch.device
     autocast: torch.dtype | None = None  # number type of the forward pass, None for float32
-    resume: bool = False  # go on from the last checkpoint; starts anew where there is none yet
+    resume: bool = False  # go on from the last checkpoint, or start if there is none yet
     init: Callable[[], Network] | None = None  # reads the weights to start from, see `start.initial`
     benchmark: Benchmark | None = None  # None: the held-out pictures
 
@@ -49,22 +49,22 @@ def run_training(
 ) -> Trainer:
     """Train `recipe` on the pictures below `folders` and write everything into the folder `run`.
 
-    A signal that would end the program does so after the present step, or between two pictures of a validation, when
-    the run is saved; such a validation is made up for when the run goes on.
+    A signal that would end the program does so after the present step, or between two pictures of a validation, once
+    the run is saved; such a validation is repeated when the run goes on.
 
     Args:
         recipe: task, network and schedule.
         folders: training pictures.
-        run: folder of the run; new, or with `options.resume` one that the same recipe has begun.
+        run: folder of the run; a new one, or with `options.resume` that of a run with the same recipe.
         listeners: told of progress, on the leading process only.
         options: where and how to run.
 
     Raises:
         DataError: a folder of pictures is missing or empty.
         NotReady: no process for decoding could be started in time.
-        TrainingError: no usable data, a damaged run, a loss that is not finite, or another process of it was lost.
-        UsageError: another training is at work in `run`; it holds a run already, or one with other settings; weights
-            that do not fit; a batch that the processes cannot share evenly.
+        TrainingError: no usable data, a damaged run, a loss that is not finite, or another process was lost.
+        UsageError: another training uses `run`, or it holds a run already, or one with other settings; weights do not
+            fit; the processes cannot share a batch evenly.
         WriteError: the run folder cannot be written.
     """
     _prepare(options.device)
@@ -108,7 +108,7 @@ def _load_patches(
 ) -> tuple[PatchSource, Validate]:
     """The patches to train on, and the measure to validate by.
 
-    Decoded pictures are let go at the end: a training set may take half of the memory, and a run takes days.
+    Decoded pictures are freed when it returns: a training set may take half of the memory, and a run takes days.
     """
     task, benchmark = find_task(recipe.task), options.benchmark
     training, held_out = load_and_split(recipe, folders, run, listeners.warn)
@@ -128,7 +128,7 @@ def _load_patches(
 
 
 def _start(trainer: Trainer, saved: Saved | None, data: Sequence[str], listeners: Listeners) -> None:
-    """Go on from a checkpoint, or write down what begins."""
+    """Go on from a checkpoint, or write the configuration of a new run."""
     if saved is not None:
         step, checkpoint = saved
         trainer.resume(checkpoint, step)
@@ -139,7 +139,7 @@ def _start(trainer: Trainer, saved: Saved | None, data: Sequence[str], listeners
 
 
 def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
-    """Report a status, then log it. A log that cannot be written must not end the run: checkpoints matter more."""
+    """Report a status, then log it. A log that cannot be written must not end the run."""
     listeners.report(status)
     try:
         log.append(run, status)
@@ -148,7 +148,7 @@ def _record(run: Path, status: TrainingStatus, listeners: Listeners) -> None:
 
 
 def _end(trainer: Trainer, signal: int, listeners: Listeners) -> None:
-    """Finish a run that is saved, and act on a signal that came meanwhile."""
+    """Finish a run that is saved, and act on a signal that came in the meantime."""
     if trainer.finished:
         _draw_curve(trainer.run, listeners)
     if signal:

@@ -1,4 +1,4 @@
-"""Signals that ask a program to end: noted while a run trains, so that it is saved first, and acted on afterwards."""
+"""Signals that ask the program to end: noted during training, and acted on once the run is saved."""
 
 import contextlib
 import signal
@@ -10,9 +10,9 @@ from nsr_cli.signals import first_signal
 
 @dataclass(slots=True)
 class Noted:
-    """What came so far."""
+    """The signal that has come, if any."""
 
-    number: int = 0  # of the signal; 0 is none
+    number: int = 0  # 0 for none
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def noted_signals() -> Iterator[Noted]:
 
 
 def deliver(number: int, remark: str) -> None:
-    """Act on a signal as if it came now; a `KeyboardInterrupt` that this raises gets a note."""
+    """Act on a signal as if it came now; if that raises `KeyboardInterrupt`, that gets `remark` as a note."""
     handler = signal.getsignal(number)
     try:
         if callable(handler):

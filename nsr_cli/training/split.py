@@ -1,4 +1,4 @@
-"""The pictures of a run: which it trains on, and which it holds out for validation."""
+"""The pictures of a run: those to train on, and those held out for validation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ def load_and_split(
 ) -> tuple[list[Pixels], list[Pixels]]:
     """Training and held-out pictures. Every n-th is held out, so that all folders are represented.
 
-    At most half of them are, so that of one picture none is. Pictures that are smaller than a crop are continued by
-    their mirror image; those of less than half of a crop are left out, as are those that the run itself draws.
+    At most half of them are held out, and none of a single one. Pictures smaller than a crop are continued by their
+    mirror image; those smaller than half a crop are left out, as is the run's own curve.
 
     Args:
         recipe: names the task, the size of crops and how many pictures to hold out.
@@ -52,13 +52,13 @@ def load_and_split(
 
 
 def report_split(training: int, held_out: int, benchmark: str | None, listeners: Listeners) -> None:
-    """Say which pictures validation is on: whoever takes training pictures for held-out ones is misled.
+    """Say on which pictures the run validates, so that nobody takes training pictures for held-out ones.
 
     Args:
         training: number of pictures to train on.
-        held_out: number of those that are not.
-        benchmark: name of the set that validation is on, None where it is on these pictures.
-        listeners: told of a choice, and warned where there is none.
+        held_out: number of pictures held out.
+        benchmark: name of the set to validate on; None for these pictures.
+        listeners: told of the split, and warned if no picture is held out.
     """
     if held_out:
         use = "for validation" if benchmark is None else f"and unused: validation is on {benchmark}"

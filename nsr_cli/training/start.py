@@ -17,7 +17,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Notify, ignore
 
-# Of a kernel's own root mean square; without it equal groups would get nearly equal gradients and stay alike.
+# Relative to a kernel's root mean square; without noise, equal groups would get nearly equal gradients and stay alike.
 SPLIT_NOISE = 0.02
 
 
@@ -33,13 +33,13 @@ def initial(
         recipe: names the network and the seed of random weights.
         init: weights to take over, folded or not. Those of a plain network become the k groups of a sparse one of the
             same widths; parts of other shapes (head and tail of another scale) keep their random initialization. In a
-            deeper network several blocks share what one of them adds, see `deepened`. A gray one begins to restore
-            colors by restoring their luma.
-        noise: by how much the groups of a plain kernel differ, relative to its root mean square.
-        notify: gets a line about what of `init` was taken over, unless the two are alike.
+            deeper network several blocks share what one of them adds, see `deepened`. A gray network begins in color
+            by restoring the luma.
+        noise: by how much the groups made from a plain kernel differ, relative to its root mean square.
+        notify: gets a line about what was taken over from `init`, unless the two are alike.
 
     Raises:
-        UsageError: no kernel of `init` fits, so that it would be no start.
+        UsageError: no kernel of `init` fits.
     """
     torch.manual_seed(recipe.seed)
     network = Network(recipe.network)
@@ -49,7 +49,7 @@ def initial(
 
 
 def _take_over(network: Network, init: Network, label: str, noise: float, notify: Notify) -> None:
-    """Give `network` what fits of `init`, which messages call `label`."""
+    """Give `network` those weights of `init` that fit; messages call `init` by `label`."""
     source = unfolded(init)
     if (source.config.channels, network.config.channels) == (1, 3) and source.skip is None:
         source = in_color(source)
@@ -70,13 +70,13 @@ def _take_over(network: Network, init: Network, label: str, noise: float, notify
 
 
 def _differences(given: NetworkConfig, wanted: NetworkConfig) -> list[str]:
-    """What of a network cannot be seen from how many tensors of it fit, in words."""
+    """Differences, in words, that the number of fitting tensors does not show."""
     found = []
     if given.blocks < wanted.blocks:
         found.append(f"{wanted.blocks} blocks, made by splitting its {given.blocks}")
     elif given.blocks > wanted.blocks:
         found.append(f"only the first {wanted.blocks} of its {given.blocks} blocks")
-    if given.selection == "none":  # its kernels become groups, which is what it was made for
+    if given.selection == "none":  # its kernels become groups, as intended
         return found
     if given.selection != wanted.selection:
         found.append(f"it selects by {given.selection}, this network by {wanted.selection}")
@@ -91,9 +91,9 @@ def _differences(given: NetworkConfig, wanted: NetworkConfig) -> list[str]:
 def deepened(source: Network, blocks: int) -> Network:
     """A network of more blocks with nearly the same outputs: each block becomes several that share what it adds.
 
-    x + f(x) is nearly x + f(x)/2 + f(x + f(x)/2), two half steps in place of a whole one. The new blocks know at once
-    what the old ones have learned. New blocks that begin by adding nothing, the other way to grow, still add next to
-    nothing after thousands of steps: beside what a trained network does, what random kernels could do is lost in noise.
+    x + f(x) is nearly x + f(x)/2 + f(x + f(x)/2)/2, two half steps instead of a whole one, so the new blocks have what
+    the old ones have learned. New blocks that begin by adding nothing, the other way to grow, still add next to nothing
+    after thousands of steps: beside a trained network, what random kernels could contribute is lost in noise.
     """
     deep, before = Network(dataclasses.replace(source.config, blocks=blocks)), len(source.blocks)
     origins = [place * before // blocks for place in range(blocks)]
@@ -108,7 +108,7 @@ def deepened(source: Network, blocks: int) -> Network:
 
 
 def _counted(taken: AbstractSet[str], network: Network) -> str:
-    """How many of a network's tensors were taken over, in all and in each of its parts."""
+    """How many of a network's tensors were taken over, in total and in each of its parts."""
     names = list(network.state_dict())
     each = []
     for part in dict.fromkeys(name.partition(".")[0] for name in names):
@@ -133,9 +133,9 @@ def unfolded(network: Network) -> Network:
 
 @torch.no_grad()
 def in_color(gray: Network) -> Network:
-    """A network for RGB that adds to each color what `gray`, which has no skip, adds to the luma.
+    """A network for RGB that adds to each channel what `gray`, which has no skip, adds to the luma.
 
-    The luma of its result is what `gray` makes of the luma; differences between colors stay as they are.
+    The luma of its result is what `gray` makes of the luma; differences between channels stay as they are.
     """
     colored = Network(dataclasses.replace(gray.config, channels=3))
     pixels = gray.config.inner.channels
@@ -152,7 +152,7 @@ def in_color(gray: Network) -> Network:
 def _normalized(layer: str, kernels: Tensor, fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weight normalization of plain kernels: their directions and, as gains, their norms.
 
-    Kernels of zeros have no direction. They get that of `fresh`, the state of a new network, to have one to learn in.
+    Kernels of zeros have no direction. They get that of `fresh`, the state of a new network, so that they can learn.
     """
     norms = torch.linalg.vector_norm(kernels, dim=(1, 2, 3), keepdim=True)
     directions = torch.where(norms > 0, kernels, fresh[f"{layer}.weight_v"])
@@ -163,8 +163,8 @@ def _normalized(layer: str, kernels: Tensor, fresh: Mapping[str, Tensor]) -> dic
 def _split(plain: Network, network: Network, noise: float) -> set[str]:
     """Give every group of a sparse layer the kernels of the plain layer in its place; return the tensors' names.
 
-    The weights of softmax and Gumbel groups add up to 1, so that the output stays the same. Sigmoids begin near 1/2
-    each: there the kernels are scaled by 2/k.
+    The weights of softmax and Gumbel groups add up to 1, so the output stays the same. Sigmoids begin near 1/2 each, so
+    for them the kernels are scaled by 2/k.
     """
     layers = dict(plain.named_modules())
     given: set[str] = set()

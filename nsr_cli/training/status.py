@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and whom."""
+"""What a run reports while it goes on, and to whom."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ class TrainingStatus:
     loss: float  # mean since the last report, of pixels in [0, 1]
     learning_rate: float
     seconds: float  # spent in the run so far, resumed parts included
-    psnr: float | None = None  # dB by the run's validation, where just measured
+    psnr: float | None = None  # dB by the run's validation, if just measured
 
 
 @dataclass(frozen=True, slots=True)
 class Unvalidated:
-    """What is to be reported of a step as soon as it is validated, in the units of `TrainingStatus`."""
+    """What to report about a step as soon as it is validated, in the units of `TrainingStatus`."""
 
     loss: float
     learning_rate: float
@@ -31,15 +31,15 @@ Notify = Callable[[str], None]  # gets one line for the user
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who is told what."""
+    """Callbacks for what a run reports."""
 
     report: Report  # how far the run is
     warn: Notify  # what the user should know about the result
-    notify: Notify  # what is good to know
+    notify: Notify  # other information
 
 
 def ignore(_line: str) -> None:
-    """Tell nobody."""
+    """Drop a line."""
 
 
 SILENT = Listeners(lambda _: None, ignore, ignore)

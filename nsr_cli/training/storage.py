@@ -1,9 +1,9 @@
-"""How checkpoints and the best weights of a run are stored: a folder of tensors and plain state that tells damage.
+"""How checkpoints and the best weights of a run are stored: a folder of tensors and state in which damage shows.
 
     FOLDER/  weights.safetensors  ema.safetensors  optimizer-0.safetensors …  state.json
 
-`state.json` is written last and holds the sha256 of every other file. Files of a group hold `MAX_BYTES` at most: a
-group that is larger becomes several, and a tensor that is larger several of its rows each, named NAME#0, NAME#1 ….
+`state.json` is written last and holds the sha256 of every other file. A file holds at most `MAX_BYTES`: a larger group
+becomes several files, and a larger tensor several pieces of some rows each, named NAME#0, NAME#1 ….
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from torch import Tensor
 from nsr_cli.files import sync_folder
 from nsr_cli.reads import read_regular
 
-MAX_BYTES = 15 << 20  # of tensors in one file; runs travel between machines in pieces of 16 MiB
+MAX_BYTES = 15 << 20  # of tensors in one file, so that runs can be moved between machines in pieces of 16 MiB
 _STATE = "state.json"
 _PIECE = "#"
 
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint into an empty folder, and see it onto the disk. Raises `OSError`."""
+    """Write a checkpoint into an empty folder and flush it to the disk. Raises `OSError`."""
     digests = {}
     for name, data in _encode(checkpoint.tensors).items():
         _write_synced(folder / name, data)
@@ -48,7 +48,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def restate(folder: Path, state: Mapping[str, Any]) -> None:
-    """Give a whole checkpoint another state, in one moment; its tensors stay. Raises `OSError`."""
+    """Atomically give an intact checkpoint another state; its tensors stay. Raises `OSError`."""
     file, partial = folder / _STATE, folder / f".{_STATE}.part"
     digests = json.loads(json.loads(read_regular(file))["body"])["files"]
     partial.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def _document(state: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
 
 
 def read(folder: Path) -> Checkpoint | None:
-    """The checkpoint in a folder, or None when a file is missing or differs from its digest."""
+    """The checkpoint in a folder, or None if a file is missing or differs from its digest."""
     try:
         document = json.loads(read_regular(folder / _STATE))
         body = document["body"]
@@ -83,7 +83,7 @@ def read(folder: Path) -> Checkpoint | None:
 
 
 def is_part_of_run(file: Path) -> bool:
-    """Whether a file of tensors lies beside the state of a checkpoint, or of the best weights of a run."""
+    """Whether a file of tensors belongs to a checkpoint, or to the best weights of a run."""
     return file.name != _STATE and (file.parent / _STATE).is_file()
 
 
@@ -106,7 +106,7 @@ def _encode(groups: TensorGroups) -> dict[str, bytes]:
 
 
 def _pieces(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors by their names; of one larger than MAX_BYTES some rows at a time, numbered."""
+    """The tensors by their names; one larger than MAX_BYTES comes in numbered pieces of some rows."""
     for name, tensor in tensors.items():
         if tensor.nbytes <= MAX_BYTES:
             yield name, tensor

@@ -18,12 +18,12 @@ from nsr_cli.training.patches import Batch, PatchSource, Pixels
 from nsr_cli.training.recipe import Task
 
 Between = Callable[[], None]
-"""Called before each picture or batch of a validation; what it raises ends that."""
+"""Called before each picture or batch of a validation; what it raises ends the validation."""
 
 Validate = Callable[[Network, Between], float]
 """PSNR in dB of a network."""
 
-# The level that stands for all while a network for every level trains.
+# The level at which a network for all levels is validated.
 SIGMA, QUALITY = 25.0, 20
 _BATCHES, _BATCH, _SEED = 4, 16, 2026
 
@@ -43,7 +43,7 @@ def patch_psnr(task: Task, pictures: Sequence[Pixels], patch: int, device: torch
 
 
 def mean_psnr(network: Network, batches: Sequence[Batch], between: Between) -> float:
-    """Mean PSNR in dB of fixed patches, all channels, clipped and not rounded: a yardstick, no benchmark."""
+    """Mean PSNR in dB of fixed patches over all channels, clipped and not rounded: a yardstick, not a benchmark."""
     scores = []
     with torch.inference_mode():
         for batch in batches:
@@ -55,7 +55,7 @@ def mean_psnr(network: Network, batches: Sequence[Batch], between: Between) -> f
 
 @dataclass(frozen=True, slots=True)
 class InTraining:
-    """A network that is in no file yet, as `evaluate` wants a model: restored as users will see it."""
+    """A network in training as a model for `evaluate`: it restores as it will for users."""
 
     restorer: Restorer
     name: str = "training"
@@ -76,7 +76,7 @@ class InTraining:
 
 
 def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:
-    """How a network of the task is scored on a set: in color what restores color. `level` is sigma or quality."""
+    """How a network of the task is scored on a set: in color if it restores color. `level` is sigma or quality."""
     if task.kind == "upscale":
         return Case(pictures, task.kind, scale=task.scale)
     if task.kind == "denoise":
@@ -87,13 +87,13 @@ def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Cas
 def set_psnr(task: Task, pictures: PictureSet, files: Sequence[Path], device: str) -> Validate:
     """A measure by the mean PSNR in dB on a benchmark set, by the protocol of `evaluate`.
 
-    It raises `DataError` where a picture of the set cannot be read or does not fit the task.
+    It raises `DataError` if a picture of the set cannot be read or does not fit the task.
     """
     case = case_of(task, pictures)
 
     def measure(network: Network, between: Between) -> float:
         def progress(done: int, total: int) -> None:
-            if done < total:  # at the end there is nothing left to save by stopping
+            if done < total:  # after the last picture, stopping would save nothing
                 between()
 
         return evaluate(case, files, InTraining.of(network, task, device), progress=progress).psnr
