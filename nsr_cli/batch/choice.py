@@ -1,4 +1,4 @@
-"""Which restorer a page gets: that of the task or a chain of steps, and one for gray pictures where it has no color."""
+"""Which restorer a page gets: that of the task or a chain of steps, for gray pictures if the page has no color."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ class Choice:
     Args:
         settings: of the run.
         restorers: loads them.
-        check: called again and again; what it raises ends the reading of rows.
+        check: called repeatedly; what it raises ends the reading of rows.
     """
 
     settings: Settings
@@ -30,15 +30,15 @@ class Choice:
     check: Callable[[], None]
 
     def for_page(self, page: Picture, level: Level) -> RestorerLike:
-        """What restores a page that is in memory."""
+        """The restorer for a page that is in memory."""
         if is_colorless(page):
             return ColorlessRestorer(self._for(in_gray(page), level))
         return self._for(page, level)
 
     def for_leaf(self, leaf: Leaf) -> RestorerLike:
-        """What restores a page that is never in memory as a whole."""
+        """The restorer for a page that is never in memory as a whole."""
         source, most = leaf.source, most_restored(self.settings)
-        with suppress(DecodeError):  # found again, and told with its page, when the rows are restored
+        with suppress(DecodeError):  # raised again, with its page, when the rows are restored
             if not source.page.is_gray and are_colorless(source.bands(), self.check):
                 gray = in_gray(source.page)
                 return ColorlessRestorer(self._for(gray, leaf.level, lambda: source.sample(most)[..., :1]))

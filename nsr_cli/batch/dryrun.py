@@ -1,4 +1,4 @@
-"""A dry run: what a run would do, and what it would take, one line or JSON object for each picture."""
+"""A dry run: what a run would do, and how much it would take, in a line or JSON object for each picture."""
 
 import threading
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ from nsr_cli.terminal.texts import human_bytes, human_duration
 
 
 def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
-    """Say what a run would do, one line or JSON object for each picture, and what it would take; returns the failures.
+    """Say what a run would do, in a line or JSON object for each picture, and what it would take; returns the failures.
 
-    For `auto` the pictures are read and looked at.
+    For `auto` the pictures are decoded and inspected.
     """
     pixels, most, disk, alone, impossible = 0, 0, 0, 0, 0
     failures: list[NsrError | None] = []
@@ -65,7 +65,7 @@ def show(plan: Plan, settings: Settings, console: Console) -> list[NsrError]:
 
 
 def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast | None]]:
-    """What each job of the plan would come to."""
+    """The expected outcome of each job of the plan."""
     with ExitStack() as stack:
         auto = settings.task == "auto" and any(job.source is not None for job in plan.jobs)
         decoder = stack.enter_context(Decoder(settings.max_pixels)) if auto else None
@@ -74,7 +74,7 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
             outcome.sigma, outcome.quality = settings.sigma, settings.jpeg_quality
             try:
                 found = _foretold(outcome, decoder, settings)
-            except NotReady as error:  # nor would there be a decoder for the next one
+            except NotReady as error:  # there would be no decoder for the next one either
                 raise NotReady(f"{safe_text(job.label)}: {error}") from error
             except NsrError as error:
                 outcome.fail(error)
@@ -82,7 +82,7 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
 
 
 def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> Forecast | None:
-    """Look at a file, with a decoder also at its pixels, and note what it would come to. NsrError if it would fail."""
+    """Look at a file, with a decoder also at its pixels, and fill in its outcome. NsrError if it would fail."""
     job = outcome.job
     if job.source is None:
         return None
@@ -104,7 +104,7 @@ def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> 
 
 
 def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> None:
-    """Note the steps that `auto` would take with a picture, or that it would take none."""
+    """Record the steps that `auto` would take for a picture, or that there would be none."""
     streams = Streams(settings, decoder, threading.Event())
     if (large := streams.open(job, outcome)) is not None:
         with closing(large):
@@ -120,7 +120,7 @@ def _look(outcome: Outcome, job: Job, decoder: Decoder, settings: Settings) -> N
 
 
 def _time(sizes: list[tuple[int, int]], settings: Settings) -> str:
-    """The time that computing will take, if earlier runs tell."""
+    """How long computing will take, if an earlier run's pace is known."""
     seconds = estimate(sizes, settings) if sizes else None
     return "" if seconds is None else f"; about {human_duration(seconds)} at the pace of the last run"
 

@@ -1,4 +1,4 @@
-"""From a plan to its run: torch is loaded in a thread of its own, while the first picture is decoded."""
+"""From a plan to its run: torch is loaded in a separate thread while the first picture is decoded."""
 
 import gc
 import threading
@@ -19,7 +19,7 @@ _LARGE = 1 << 20  # bytes of a file that may hold a large picture
 
 
 def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str | None, offline: bool) -> int:
-    """Restore the pictures of a plan and return the exit code, as `run` does, which says what it raises.
+    """Restore the pictures of a plan and return the exit code. Raises as `run`.
 
     Args:
         plan, settings, console: as for `run`.
@@ -36,24 +36,24 @@ def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str |
 
 
 def _any_large(jobs: Sequence[Job]) -> bool:
-    """Whether there may be a picture for which memory is worth more than the time that threads wait for one heap.
+    """Whether there may be a picture so large that saving memory by `one_heap` outweighs its cost in time.
 
-    Runs over a hundred pictures of 128×128 were slower with one.
+    Runs over a hundred pictures of 128×128 were slower with one heap.
     """
     for job in jobs:
         if job.source is None:
             return True
-        with suppress(OSError):  # which is said when it is read
+        with suppress(OSError):  # reported when the file is read
             if job.source.stat().st_size >= _LARGE:
                 return True
     return False
 
 
 def _load_torch() -> None:
-    # The collector would look through half a million new objects again and again, and all of them stay.
+    # The collector would repeatedly examine half a million new objects, all of which stay.
     gc.disable()
     try:
-        with suppress(Exception):  # the loader meets the same error, and says it
+        with suppress(Exception):  # the loader will raise and report the same error
             import nsr_cli.restore  # noqa: F401
     finally:
         gc.freeze()
@@ -61,7 +61,7 @@ def _load_torch() -> None:
 
 
 def _loader(settings: Settings, console: Console, mirror: str | None, offline: bool) -> Loader:
-    """How a run gets its restorers: torch and the weights are loaded when the first picture is ready."""
+    """How a run loads its restorers: torch and the weights only when the first picture is ready."""
 
     def load(color: str, factor: float | None, task: str) -> RestorerLike:
         from nsr_cli.engine.runner import Limits
@@ -81,7 +81,7 @@ def _loader(settings: Settings, console: Console, mirror: str | None, offline: b
                 notice=console.warning,
             )
         except WeightsError as error:
-            if settings.task == "auto":  # where a model has to say for which step it is
+            if settings.task == "auto":  # for which --model must name the step
                 told = str(error).replace("a file with --model", f"a file with --model {task}=FILE")
                 raise WeightsError(told) from error
             raise

@@ -1,4 +1,4 @@
-"""A picture that is in memory as a source of rows, and which of a picture's rows estimates are made of."""
+"""A picture in memory as a source of rows, and the choice of rows from which estimates are made."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +11,18 @@ from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging import whites
 from nsr_cli.imaging.picture import Picture
 
-_SAMPLE_PIXELS = 1 << 24  # of which an estimate is made
-_SAMPLE_ROWS = 64  # in one piece, and in the raster of JPEG's blocks
+_SAMPLE_PIXELS = 1 << 24  # from which an estimate is made
+_SAMPLE_ROWS = 64  # in one piece, aligned to JPEG's blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A picture that is in memory, as a source of rows."""
+    """A picture in memory as a source of rows."""
 
     page: Picture
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     def bands(self) -> Bands:
         """All rows, from the top, alpha last."""
@@ -38,7 +38,7 @@ class Held:
     def sample(self, most: int) -> NDArray[Any]:
         """About `most` pixels (N, W, C), from parts spread evenly over the picture; see `whites.in_whole_range`.
 
-        All of it if it is small.
+        A small picture is returned as a whole.
         """
         spans = sample_spans(self.page, most)
         found = np.concatenate([self.page.pixels[span.start : span.stop] for span in spans])
@@ -46,9 +46,9 @@ class Held:
 
 
 def sample_spans(page: Picture, most: int) -> list[Span]:
-    """Rows spread evenly over a picture, from which its noise and the like can be estimated.
+    """Spans of rows spread evenly over a picture, for estimates of its noise and the like.
 
-    Together they have up to `most` pixels, but there is at least one part.
+    Together they have up to `most` pixels, but there is at least one span.
     """
     count = max(1, min(most, _SAMPLE_PIXELS) // (page.width * _SAMPLE_ROWS))
     if count * _SAMPLE_ROWS >= page.height:
@@ -58,7 +58,7 @@ def sample_spans(page: Picture, most: int) -> list[Span]:
 
 
 def samples_of(page: Picture) -> int:
-    """Values for a pixel, alpha included."""
+    """Samples of a pixel, alpha included."""
     return page.channels + (page.alpha is not None)
 
 

@@ -1,7 +1,7 @@
 """One picture's way through a run: read and decode, restore, encode and write.
 
-Each step takes what the one before returned. A failure becomes part of the `Outcome` and ends that picture's
-way; nothing is written for it, and the other pictures go on.
+Each step takes what the one before returned. A failure is recorded in the `Outcome` and ends that picture's way;
+nothing is written for it, and the other pictures go on.
 """
 
 import threading
@@ -39,11 +39,11 @@ class Journey:
 
     Args:
         settings: of the run.
-        load: called by `restore` alone, before it lets another picture begin.
-        console: shows the traceback of what should never happen.
-        progress: told which picture is restored, and how far that is.
+        load: loads restorers; called only by `restore`, before it lets another picture begin.
+        console: shows the tracebacks of internal errors.
+        progress: told which picture is being restored, and how much of it is done.
         stop: when set, the work is given up.
-        rule: what is done about results that already exist, as for `Plan`.
+        rule: what to do about results that already exist, as for `Plan`.
         decoder: where files are decoded.
         turns: says when the device is free.
     """
@@ -90,7 +90,7 @@ class Journey:
         return work
 
     def _decode_pages(self, item: Item, work: Work) -> None:
-        """Decode a whole file; its only picture may still become a stream, if the result is too large for memory."""
+        """Decode a whole file; if its only picture's result is too large for memory, that is streamed nevertheless."""
         settings, outcome = self._settings, work.outcome
         data = item.data if item.data is not None else read_file(item.job.source, settings.max_pixels)
         pages = work.pages = self._decoder.pages(data)
@@ -115,7 +115,7 @@ class Journey:
                 work.unchanged = data
 
     def restore(self, work: Work, go_on: GoOn) -> Work:
-        """Run every page through the network; with `go_on` the next picture may begin beside it."""
+        """Restore every page; calling `go_on` lets the next picture begin beside it."""
         outcome = work.outcome
         self._turns.arrive()
         if outcome.status != "ok":
@@ -146,7 +146,7 @@ class Journey:
 
     @contextmanager
     def _step(self, outcome: Outcome, name: str) -> Iterator[None]:
-        """Time a step and turn what goes wrong in it into the picture's failure."""
+        """Time a step, and record an error in it as the picture's failure."""
         started = time.perf_counter()
         try:
             yield
@@ -165,7 +165,7 @@ class Journey:
         outcome.seconds[name] = time.perf_counter() - started
 
     def _most_bytes(self, work: Work) -> int:
-        """What the results take until they are written; a picture that is streamed has the memory to itself."""
+        """Bytes that the results take until they are written; a streamed picture takes the whole budget."""
         if work.streamed is not None:
             return self._settings.bytes_in_flight
         size = self._settings.result_size
@@ -193,10 +193,10 @@ class Journey:
                     outcome.note_weights(used)  # before another picture can begin with the same restorer
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
-        """Put the results in the place of the pages; those of a TIFF file are packed at once, and take less memory."""
+        """Replace the pages by their results; those for a TIFF file are compressed at once, to save memory."""
         work.packer = packer_of(work.pages, work.format)
         for index, level in enumerate(work.levels):
-            # No name for a page or its result here: it would keep them while the next one is restored.
+            # No variable for a page or its result here: it would keep them while the next one is restored.
             work.pages[index] = self._finished(self._restored(work.pages[index], level, work, go_on), work)
 
     def _finished(self, page: Picture, work: Work) -> Picture:
@@ -214,14 +214,14 @@ class Journey:
         outcome.note_weights(restorer)
         beside = self._beside(restorer, page, work)
         if beside is not None:
-            with suppress(MemoryExhausted), self._turn(work, 1):  # alone it may find room
+            with suppress(MemoryExhausted), self._turn(work, 1):  # later, alone, it may find room
                 go_on()
                 return self._computed(beside, page, level, work)
         with self._turn(work, self._turns.cores):
             return self._computed(restorer, page, level, work)
 
     def _beside(self, restorer: RestorerLike, page: Picture, work: Work) -> RestorerLike | None:
-        """What restores a small picture on one core while others are restored on the other ones."""
+        """The restorer for a small picture on one core, while others are restored on the other cores."""
         if len(work.pages) > 1 or not self._turns.crowded:
             return None
         return restorer.on_one_core(page, self._turns.cores)

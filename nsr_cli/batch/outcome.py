@@ -1,4 +1,4 @@
-"""How one picture fared, and how that is told: a line on stderr, a JSON object on stdout."""
+"""What became of one picture, and how that is reported: a line on stderr, a JSON object on stdout."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ STEPS = ("decode", "infer", "encode")
 
 @dataclass(slots=True)
 class Outcome:
-    """How one picture fared; filled on its way."""
+    """What became of one picture; filled in on its way."""
 
     job: Job
     label: str
-    """How messages call the picture."""
+    """The picture's name in messages."""
     number: int = 1
     """Which of the pictures on stdin it is."""
     status: str = "ok"
@@ -35,7 +35,7 @@ class Outcome:
     there: str = "already exists"
     """Why the result of a skipped picture stays."""
     reason: str | None = None
-    """Why a picture is skipped, unless its result is there and stays."""
+    """Why a picture is skipped, unless because its result exists."""
     size: tuple[int, int] | None = None
     """Width and height of the input, once known."""
     out_size: tuple[int, int] | None = None
@@ -47,7 +47,7 @@ class Outcome:
     device: str | None = None
     precision: str | None = None
     found: str | None = None
-    """What was found out about the input, such as its noise level; for `auto` the steps that were taken."""
+    """What was found in the input, such as its noise level; for `auto` the steps that were taken."""
     steps: list[dict[str, Any]] = field(default_factory=list)
     """For `auto`: one `step_record` for each step."""
     notes: list[str] = field(default_factory=list)
@@ -56,25 +56,25 @@ class Outcome:
     """Whether the input is an animation of which only the first frame is taken."""
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
     wait: float = 0.0
-    """Seconds that the network stood still before this picture: it was not decoded yet, or there was no room."""
+    """Seconds that the network was idle before this picture: it was not decoded yet, or there was no room."""
     data: bytes | None = None
-    """The finished file, where it goes to stdout."""
+    """The finished file, if it goes to stdout."""
 
     def fail(self, error: NsrError) -> None:
-        """Note why there is no result: a failure, unless another run made it or one of many is large enough already."""
+        """Record why there is no result: a failure, unless another run made it or one of many is large enough."""
         self.status, self.error, self.data = "failed", error, None
         if isinstance(error, Overtaken):
             self.status, self.error, self.there = "skipped", None, str(error)
-        # A later page that is larger than the first one is another matter.
+        # Not for a later page that is larger than the first one.
         if isinstance(error, LargeEnough) and self.job.one_of_many and self.size in (None, error.size):
             self.status, self.error, self.size = "skipped", None, error.size
             self.reason = f"it has {_size(error.size)} pixels already"
 
     def leave_alone(self, why: str | None, *, large: bool) -> None:
-        """Note why the picture needs nothing, and decide whether there is a result all the same.
+        """Record why the picture needs nothing, and decide whether there is a result nevertheless.
 
-        A stream must not lose one of its pictures, and whoever names a result will look for it. But no file is
-        replaced by itself, and nothing is made of a picture that is too `large` for the memory.
+        A stream must not lose one of its pictures, and the user expects a result that was named. But no file is
+        replaced by itself, and a picture that is too `large` for memory is not copied.
         """
         if self.job.target is None or (self.job.is_named and not self.job.is_in_place and not large):
             self.notes.append(f"{why}; passed on unchanged")
@@ -82,9 +82,9 @@ class Outcome:
             self.status, self.reason = "skipped", why
 
     def note_weights(self, restorer: RestorerLike) -> None:
-        """Note what restores the picture, and where; again afterwards, since it may have moved to another device.
+        """Record what restores the picture, and where; called again afterwards, since the device may have changed.
 
-        For a chain that has decided, also the steps that it took, and with what; those of the first page stand for all.
+        For a chain that has decided, also the steps that it took with their weights; the first page's stand for all.
         """
         self.model = "+".join(entry.name for entry in restorer.entries)
         self.model_sha256 = "+".join(entry.sha256 for entry in restorer.entries)
@@ -95,7 +95,7 @@ class Outcome:
             )
 
     def take_steps(self, records: Iterable[dict[str, Any]]) -> None:
-        """Note the steps of `auto` and the levels that they bring."""
+        """Record the steps of `auto`, and the levels in them."""
         self.steps = list(records)
         self.found = ", ".join(map(_step_text, self.steps)) or None
         for step in self.steps:
@@ -104,7 +104,7 @@ class Outcome:
 
 
 def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()) -> dict[str, Any]:
-    """A step as `--json` has it; `scale` is that of the whole chain, `weights` those that did it."""
+    """A step's record for `--json`; `scale` is that of the whole chain, `weights` those used for the step."""
     return {
         "task": step.task,
         "sigma": step.sigma,
@@ -116,7 +116,7 @@ def step_record(step: Step, scale: float | None, weights: Sequence[Weights] = ()
 
 
 def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
-    """What the plan alone decides: inputs that cannot be read, or are results themselves; results that stay."""
+    """Outcomes that the plan alone decides: inputs that cannot be read or are results, and results that stay."""
     for remark in plan.failed:
         outcome = _unplaced(remark)
         outcome.fail(DecodeError(remark.reason))
@@ -130,14 +130,14 @@ def decided_by_plan(plan: Plan) -> Iterator[Outcome]:
 
 
 def exit_code(failures: Sequence[NsrError], total: int) -> int:
-    """The exit code of a run over `total` pictures: that of the only one's failure, or the one for some of several."""
+    """The exit code of a run over `total` pictures: that of a single one's failure, or of `PartialFailure`."""
     if not failures:
         return 0
     return failures[-1].exit_code if total == 1 else PartialFailure.exit_code
 
 
 def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
-    """The object of `--json`; what is not known is null."""
+    """The object for `--json`; what is unknown is null."""
     job = outcome.job
     seconds = {step: round(outcome.seconds[step], 4) for step in STEPS}
     record = {
@@ -179,7 +179,7 @@ def as_line(outcome: Outcome) -> str:
 
 
 def facts(outcome: Outcome) -> str:
-    """What a line tells of a picture behind its name: both sizes and what was found, as far as they are known."""
+    """The end of a picture's line: both sizes and what was found, as far as they are known."""
     sizes = ""
     if outcome.size and outcome.out_size:
         sizes = f"  {_size(outcome.size)} -> {_size(outcome.out_size)}"

@@ -1,4 +1,4 @@
-"""From the restored pages of a picture to the bytes of its file: the format, the note of how it was made, encoding."""
+"""From the restored pages of a picture to the bytes of its file: format, note of how it was made, encoding."""
 
 import secrets
 import time
@@ -16,11 +16,11 @@ from nsr_cli.notes.pixeldigest import PixelDigest
 from nsr_cli.planning.settings import Settings
 
 _HOLD_SEVERAL = frozenset({"TIFF", "PNG", "WEBP", "GIF"})
-_EXPECTED_LOSS = "compression is lossy"  # whoever asks for JPEG knows
+_EXPECTED_LOSS = "compression is lossy"  # known to anyone who asks for JPEG
 
 
 def own_format(pages: Sequence[Picture]) -> str:
-    """The format of the file that some pages come from, if that holds them as they are; else PNG."""
+    """The format of the file from which the pages come, if it is lossless for them; else PNG."""
     source, clear = pages[0].source, any(page.alpha is not None for page in pages)
     return source if source in codec.LOSSLESS and not (clear and source in codec.OPAQUE) else "PNG"
 
@@ -31,7 +31,7 @@ def check_pages(pages: Sequence[Picture], form: str) -> None:
 
 
 def check_count(count: int, source: str, form: str) -> None:
-    """EncodeError if the format cannot hold so many pages or frames of a file of the format `source`."""
+    """EncodeError if the format cannot hold so many pages or frames, which come from a file of format `source`."""
     if count > 1 and source == "TIFF" and form != "TIFF":
         raise EncodeError(f"it has {count} pages, which only TIFF keeps; leave the format to TIFF")
     if count > 1 and form not in _HOLD_SEVERAL:
@@ -39,18 +39,18 @@ def check_count(count: int, source: str, form: str) -> None:
 
 
 class Packer:
-    """Packs the pages of a TIFF file one by one, so that only one of them has its pixels in memory."""
+    """Compresses the pages of a TIFF file one by one, so that only one of them has its pixels in memory."""
 
     def __init__(self) -> None:
         self._digest = PixelDigest()
         self.seconds = 0.0
-        """Seconds that packing took so far."""
+        """Seconds that compressing took so far."""
 
     def packed(self, page: Picture) -> tiffwrite.Packed:
-        """A page without its pixels, which are packed; to be called once for each page, in order."""
+        """The page with its pixels compressed; call it once for each page, in order."""
         started = time.perf_counter()
         written = page
-        if page.is_float:  # the digest is of what reading the file gives
+        if page.is_float:  # the digest is of the samples as the file gives them when read
             bare = page.with_metadata(Metadata())
             written = codec.decode(codec.encode(bare, "TIFF"), max_pixels=1 << 62)
         self._digest.begin(written)
@@ -60,25 +60,25 @@ class Packer:
         return found
 
     def digest(self) -> str:
-        """The digest of the pixels of all pages, as `provenance.digest_as_written` finds it."""
+        """The digest of the pixels of all pages, as from `provenance.digest_as_written`."""
         return self._digest.hexdigest()
 
 
 def packer_of(pages: Sequence[Picture], form: str) -> Packer | None:
-    """What packs the pages of a file one by one; None where they have to be packed together."""
+    """A packer for the pages of a file; None if they must be encoded together."""
     return Packer() if form == "TIFF" and len(pages) > 1 else None
 
 
 def pack(
     pages: list[Picture], form: str, settings: Settings, outcome: Outcome, packer: Packer | None = None
 ) -> bytes:
-    """The file of a result; `outcome` says how it was made, and is told what the format cannot hold.
+    """The file of a result; `outcome` says how it was made, and gets notes on what the format cannot hold.
 
     Args:
-        pages: the restored pages, or what `packer` made of them, which is used up.
+        pages: the restored pages, or those from `packer`, which are consumed.
         form: the format.
-        settings, outcome: of the picture.
-        packer: what packed them, if anything did.
+        settings, outcome: those of the picture.
+        packer: the packer of the pages, if there is one.
 
     Raises:
         EncodeError: the format cannot hold the picture.
@@ -91,7 +91,7 @@ def pack(
 def pack_into(
     file: BinaryIO, pages: list[Picture], settings: Settings, outcome: Outcome, packer: Packer
 ) -> None:
-    """Write the TIFF file that `pack` returns for what `packer` made of its pages, which is let go of on the way."""
+    """Write the TIFF file that `pack` would return for pages from `packer`; frees them on the way."""
     token = secrets.token_hex(32)
     codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer, token))
     metadatadigest.seal_file(file, provenance.KEYWORD, token)
@@ -102,15 +102,15 @@ def _finished(
 ) -> list[Picture]:
     """The pages as they are written: with the note of how they were made, unless `--strip` drops all metadata.
 
-    `token` stands in it for the digest of the metadata, which is known when the file is written. What the format
-    cannot hold is noted.
+    `token` stands in the note for the digest of the metadata, which is known once the file is written. `outcome`
+    gets notes on what the format cannot hold.
     """
     quality = settings.write_quality
     if settings.strip:
         pages = [page.with_metadata(page.metadata.stripped()) for page in pages]
     lost = codec.losses_of_pages(pages, form, quality)
     outcome.notes += [f"{form}: {loss}" for loss in lost if loss != _EXPECTED_LOSS]
-    if settings.strip:  # then no digests are needed
+    if settings.strip:  # no digests are needed
         return pages
     if packer is not None:
         pixels: str | None = packer.digest()

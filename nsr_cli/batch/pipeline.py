@@ -2,9 +2,9 @@
 
     jobs ──▶ decoders ──▶ computers ──▶ encoders ──▶ results, in the order of the jobs
 
-While the network works on one picture, the next is being read and the last ones written. One picture is computed at
-a time, unless it lets the next one begin. A stage never runs ahead by more than a few pictures, and `Budget` holds
-back those that are too large to be in flight together.
+While one picture is restored, the next is being read and the last ones are being written. One picture is computed at
+a time, unless it lets the next one begin. No stage runs ahead by more than a few pictures, and `Budget` keeps
+pictures from being in flight together if they are too large for that.
 """
 
 import threading
@@ -25,16 +25,16 @@ A = TypeVar("A")
 
 GoOn = Callable[[], None]
 
-_TICK = 0.1  # seconds between looks at the stop event, and for signals
-_PATIENCE = 1.2  # seconds that a stop waits for threads: a write in progress gets finished
+_TICK = 0.1  # seconds between checks for the stop event and for signals
+_PATIENCE = 1.2  # seconds that a stop waits for threads, so that they can finish a write
 
 
 class Cancelled(BaseException):
-    """The run is being stopped; no `Exception`, so that nothing takes it for a picture's failure."""
+    """The run is being stopped; not an `Exception`, so that nothing takes it for a picture's failure."""
 
 
 def raise_if(stop: threading.Event) -> None:
-    """`Cancelled` if the run is being stopped."""
+    """Raise `Cancelled` if the run is being stopped."""
     if stop.is_set():
         raise Cancelled
 
@@ -50,7 +50,7 @@ class _Slot(Generic[J, D, C, R]):
 
 
 class Budget:
-    """Lets users of `limit` units in at a time; one that needs more than everything gets in alone."""
+    """Admits users of up to `limit` units together; one that needs more than that is admitted alone."""
 
     def __init__(self, limit: int, stop: threading.Event) -> None:
         self._limit = limit
@@ -71,7 +71,7 @@ class Budget:
             self._used += amount
 
     def give(self, amount: int) -> None:
-        """Let `amount` go again."""
+        """Release `amount`."""
         with self._changed:
             self._used -= amount
             self._changed.notify_all()
@@ -80,8 +80,8 @@ class Budget:
 class Pipeline(Generic[J, D, C, R]):
     """Runs jobs through `decode`, `compute` and `encode`; an exception of a stage ends the run.
 
-    Failures of single pictures are the stages' own affair: they return them as values. `compute` is given a function
-    too; when it calls that, the next picture's computing may begin, by up to `computers` threads in all.
+    Stages return failures of single pictures as values. `compute` also gets a function; once it calls that, the next
+    picture may be computed as well, in up to `computers` threads in total.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class Pipeline(Generic[J, D, C, R]):
         self._decode, self._compute, self._encode = decode, compute, encode
         self._stop = stop
         self._decoders, self._computers, self._encoders = decoders, computers, encoders
-        self._turn = threading.Lock()  # of the computer whose picture does not let the next one begin
-        self._computing = computers  # how many of them have not seen the end
+        self._turn = threading.Lock()  # held by a computer until its picture lets the next one begin
+        self._computing = computers  # computers that have not reached the end
         self._ended = False
         self._to_decode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
         self._to_compute: Queue[_Slot[J, D, C, R] | None] = Queue(max(1, decoders))
@@ -109,8 +109,8 @@ class Pipeline(Generic[J, D, C, R]):
     def run(self, jobs: Iterable[J]) -> Generator[R, None, None]:
         """Yield one result for each job, in order, as soon as it and all before it are done.
 
-        `jobs` is read in a thread of its own, a little ahead. Whatever ends the iteration (an exception of a
-        stage, a signal, the caller closing the generator) also stops the threads.
+        `jobs` is read in a separate thread, a little ahead. Whatever ends the iteration (an exception of a stage, a
+        signal, the caller closing the generator) also stops the threads.
         """
         started = list[threading.Thread]()
         try:
@@ -129,8 +129,8 @@ class Pipeline(Generic[J, D, C, R]):
     def _delivered(self) -> _Slot[J, D, C, R] | None:
         """The next slot, finished or not; None at the end.
 
-        Neither here nor for its result is there one long wait: the system may hand a signal to another thread, and
-        Python acts on it only when the main one comes back.
+        All waits, here and for results, are short: the system may deliver a signal to another thread, and Python acts
+        on it only when the main one continues.
         """
         while True:
             with suppress(Empty):
@@ -147,7 +147,7 @@ class Pipeline(Generic[J, D, C, R]):
                 slot: _Slot[J, D, C, R] = _Slot(job)
                 self._put(self._to_decode, slot)
                 self._put(self._to_compute, slot)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the consumer gets to see it)
+        except Exception as error:  # noqa: BLE001 (it is raised again for the consumer)
             slot = _Slot(None)  # type: ignore[arg-type]
             slot.decoded.set_exception(error)
             self._put(self._to_compute, slot)
@@ -170,7 +170,7 @@ class Pipeline(Generic[J, D, C, R]):
         self._turn.release()
 
     def _compute_next(self) -> bool:
-        """Compute the next picture when it is its turn; False at the end, where the turn is kept."""
+        """Compute the next picture when it is its turn; False at the end, with the turn kept."""
         while not self._turn.acquire(timeout=_TICK):
             raise_if(self._stop)
         slot = None if self._ended else self._get(self._to_compute)
@@ -185,7 +185,7 @@ class Pipeline(Generic[J, D, C, R]):
 
         self._put(self._to_deliver, slot)
         _fulfill(slot.computed, lambda future: self._compute(self._wait(future), go_on), slot.decoded)
-        slot.decoded = Future()  # lets go of the pixels
+        slot.decoded = Future()  # frees the pixels
         go_on()
         self._put(self._to_encode, slot)
         return True
@@ -204,7 +204,7 @@ class Pipeline(Generic[J, D, C, R]):
                 return future.result(_TICK)
             except TimeoutError:
                 if future.done():
-                    raise  # the stage's own
+                    raise  # the stage has raised it
         raise Cancelled
 
     def _put(self, queue: "Queue[T]", item: T) -> None:
@@ -232,12 +232,12 @@ def _result(slot: _Slot[J, D, C, R]) -> R:
 
 
 def _fulfill(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:
-    """Put the outcome of `work` into `future`, be it a value or an exception."""
+    """Put the outcome of `work`, a value or an exception, into `future`."""
     try:
         future.set_result(work(argument))
     except Cancelled:
         raise
-    except BaseException as error:  # noqa: BLE001 (raised again by whoever waits for the result)
+    except BaseException as error:  # noqa: BLE001 (raised again where the result is awaited)
         future.set_exception(error)
 
 

@@ -1,4 +1,4 @@
-"""Results go to their places: folders are made, and nothing is replaced that should stay."""
+"""Put results in their places: make folders, and replace nothing that should stay."""
 
 import threading
 from pathlib import Path
@@ -23,7 +23,7 @@ class ResultWriter:
     Args:
         settings: of the run.
         stop: when set, the work is given up.
-        rule: what is done about results that already exist, as for `Plan`.
+        rule: what to do about results that already exist, as for `Plan`.
     """
 
     def __init__(self, settings: Settings, stop: threading.Event, rule: str) -> None:
@@ -32,7 +32,7 @@ class ResultWriter:
         self._rule = rule
 
     def keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that was to be made again stays all the same, since it has been edited.
+        """Whether a result that should be made again stays nevertheless, because it has been edited.
 
         Raises:
             Overtaken, WriteError: it has just appeared or changed, as for `make_room`.
@@ -79,8 +79,8 @@ class ResultWriter:
         """Make the folder of the target.
 
         Raises:
-            Overtaken: another run has made the result meanwhile.
-            WriteError: the folder cannot be made, or something else is there that should stay.
+            Overtaken: another run has made the result in the meantime.
+            WriteError: the folder cannot be made, or the target is something that should stay.
         """
         self._check_unchanged(job)
         target = job.target or Path()
@@ -90,7 +90,7 @@ class ResultWriter:
             raise write_error(target, error) from error
 
     def _check_unchanged(self, job: Job) -> None:
-        """Overtaken or WriteError if the target is not what it was when the plan was made."""
+        """Overtaken or WriteError if the target has changed since the plan was made."""
         target = job.target or Path()
         if self._rule == "overwrite" or not target.is_file() or job.outdated == stamp_of(target):
             return
@@ -100,6 +100,6 @@ class ResultWriter:
         raise WriteError(f"{safe_text(target)} {what}; --if-exists overwrite replaces it")
 
     def _is_made_again(self, job: Job) -> bool:
-        """Whether the target says that it was made as this run would make it."""
+        """Whether the target's note says that it was made as this run would make it."""
         earlier, target = Earlier(self._settings), job.target or Path()
         return earlier.knows(target) and not earlier.differs(target, job.format)

@@ -36,14 +36,14 @@ Rows = Callable[[int, int], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class RowWriter:
-    """Takes one file along this way; if anything goes wrong, there is no result.
+    """Restores one file in this way; if anything goes wrong, there is no result.
 
     Args:
         settings: of the run.
         streamed: the file's pages.
-        outcome: is told the size and what the format cannot hold.
-        progress: told the parts that are done and their number.
-        check: called again and again; what it raises ends the work.
+        outcome: gets the size, and notes on what the format cannot hold.
+        progress: called with parts done and in total.
+        check: called repeatedly; what it raises ends the work.
     """
 
     settings: Settings
@@ -56,15 +56,15 @@ class RowWriter:
         """Restore and write the file.
 
         Args:
-            restorers: what restores each page; None for one that is taken over as it is.
-            make_room: makes the folder of a job's target, and sees that nothing is replaced that should stay.
+            restorers: the restorer of each page; None for one that is copied unchanged.
+            make_room: makes the folder of a job's target, and raises if something there should stay.
         """
-        # The pages of a file have one digest, in the note of each: a token stands for it until all are written, and
-        # another one for that of the metadata.
+        # All pages of a file have the same digest in their notes: until all are written a token stands for it, and
+        # another token for that of the metadata.
         job, digest = self.outcome.job, PixelDigest()
         token, seal = secrets.token_hex(32), secrets.token_hex(32)
         pages = self._pages(restorers)
-        pages = itertools.chain([next(pages)], pages)  # what is impossible leaves no folder either
+        pages = itertools.chain([next(pages)], pages)  # raises before a folder is made
         make_room(job)
         with atomic_stream(job.target or Path(), job.source) as file:
             written = (
@@ -82,7 +82,7 @@ class RowWriter:
             make_room(job)
 
     def _pages(self, restorers: Sequence[RestorerLike | None]) -> Iterator[tuple[Picture, Rows]]:
-        """What each page of the result is like, and its rows."""
+        """A description of each page of the result, and its rows."""
         leaves = self.streamed.leaves
         for number, (leaf, restorer) in enumerate(zip(leaves, restorers, strict=True)):
             bands, page = self._bands(leaf, restorer, of_part(self.progress, number, len(leaves)))
@@ -96,7 +96,7 @@ class RowWriter:
     def _bands(
         self, leaf: Leaf, restorer: RestorerLike | None, progress: Progress | None
     ) -> tuple[Bands, Picture]:
-        """The rows of a page's result, alpha last, and what they make, without its pixels."""
+        """The rows of a page's result, alpha last, and the result without its pixels."""
         form, page, rows = self.streamed.format, leaf.source.page, leaf.source.bands()
         if self.settings.strip:
             page = page.with_metadata(page.metadata.stripped())
@@ -121,7 +121,7 @@ class RowWriter:
         restorer: RestorerLike,
         progress: Progress | None,
     ) -> Bands:
-        """The rows as the network gives them, or the chain of steps that were found for the page."""
+        """The rows from the network, or from the chain of steps that were found for the page."""
         page = leaf.source.page
         try:
             return restorer.bands(
@@ -133,11 +133,11 @@ class RowWriter:
                 progress=progress,
             )
         finally:
-            if restorer.taken:  # which a chain found out only now
+            if restorer.taken:  # a chain has decided only now
                 self.outcome.note_weights(restorer)
 
     def _told(self, read: Rows, page: Picture, digest: PixelDigest) -> Rows:
-        """The rows of a page as they are stored; all go into the digest too."""
+        """The rows of a page as they are stored; they are added to the digest too."""
         digest.begin(page)
 
         def rows(top: int, bottom: int) -> NDArray[Any]:
@@ -155,18 +155,18 @@ class RowWriter:
     def _signed(self, page: Picture, token: str, seal: str) -> Picture:
         """The page with its note, in which `token` and `seal` stand for the digests of pixels and metadata.
 
-        As it is where `--strip` leaves the note out.
+        With `--strip` it has no note, and is returned as it is.
         """
         if self.settings.strip:
             return page
-        # What reading float samples gives is known only when all are written; such a result is never taken for ours.
+        # How float samples will be read is known only once all are written; such a result is never taken for ours.
         pixels = None if page.is_float else token
         made = how_made(page, self.settings, self.outcome, self.streamed.format, len(self.streamed.leaves))
         return provenance.mark(page, made, pixels, seal)
 
 
 def _named(read: Rows, number: int) -> Rows:
-    """Rows whose failure names their page."""
+    """Rows whose errors name their page."""
 
     def rows(top: int, bottom: int) -> NDArray[Any]:
         try:
@@ -178,7 +178,7 @@ def _named(read: Rows, number: int) -> Rows:
 
 
 def _result_page(bands: Bands, page: Picture, dtype: "np.dtype[Any]") -> Picture:
-    """What a result is like, without its pixels."""
+    """A result without its pixels."""
     return tiffbands.hollow(
         bands.shape.width,
         bands.shape.height,
@@ -192,7 +192,7 @@ def _result_page(bands: Bands, page: Picture, dtype: "np.dtype[Any]") -> Picture
 
 
 def _as_stored(rows: NDArray[Any], page: Picture) -> NDArray[Any]:
-    """Samples with black 0 and white 1 as the page has them: floating point may have another black and white."""
+    """Samples with black 0 and white 1 as the page stores them: floating point may have other values for these."""
     if page.is_float and page.span != (0.0, 1.0):
         black, white = (np.float32(value) for value in page.span)
         stored: NDArray[Any] = rows * (white - black) + black

@@ -1,4 +1,4 @@
-"""Carrying out a plan: pictures through the pipeline, results told in order, one summary, one exit code."""
+"""Carrying out a plan: pictures through the pipeline, results reported in order, one summary, one exit code."""
 
 import sys
 import threading
@@ -27,7 +27,7 @@ from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.texts import human_duration
 
 _MOST_ENCODERS = 6
-_MANY = 10  # pictures after which the start no longer decides how long the device waited
+_MANY = 10  # pictures after which the start hardly affects how long the device waited
 
 
 @dataclass(slots=True)
@@ -42,25 +42,25 @@ class Tally:
     seconds: float = 0.0
     """Seconds of computing."""
     wait: float = 0.0
-    """Seconds in which the network stood still."""
+    """Seconds in which the network was idle."""
     last_error: NsrError | None = None
-    """Why the last failed picture did: that decides the exit code if there was no other picture."""
+    """Why the last failed picture failed: it decides the exit code if there was no other picture."""
 
     @property
     def total(self) -> int:
-        """Pictures that are settled."""
+        """Pictures whose outcome is known."""
         return self.done + self.skipped + self.failed
 
 
 def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pace | None = None) -> int:
     """Restore every picture of `plan` and return the exit code.
 
-    Results for stdout are written in order; `load` is called in another thread when the first picture is
-    decoded; `pace` is told how long each picture took. On a signal the exception gets a note that says how to go on.
+    Results for stdout are written in order; `load` is called in another thread when the first picture is decoded;
+    `pace` counts how long each picture took. On a signal, the exception gets a note that says how to go on.
 
     Raises:
         NsrError: no restorer can be loaded.
-        NotReady: no decoder can be started; it says what was restored before, and how to go on.
+        NotReady: no decoder can be started; a note says what was restored before, and how to go on.
         KeyboardInterrupt: a signal asked to stop; nothing half-written is left.
     """
     started = time.monotonic()
@@ -81,7 +81,7 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
 
 
 def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None:
-    """Tell what the plan alone decides: what is not a picture, and which results already exist."""
+    """Report what the plan alone decides: what is not a picture, and which results already exist."""
     for remark in plan.skipped:
         console.note(f"{remark.path}: skipped, {remark.reason}")
     for outcome in decided_by_plan(plan):
@@ -114,7 +114,7 @@ def _restore_all(
 
 
 class _Reporter:
-    """Tells how each picture fared, and counts."""
+    """Reports what became of each picture, and counts."""
 
     def __init__(self, console: Console, task: str, pace: Pace | None) -> None:
         self._console = console
@@ -123,7 +123,7 @@ class _Reporter:
         self.tally = Tally()
 
     def report(self, outcome: Outcome) -> None:
-        """Say and count one outcome; write its file if that goes to stdout."""
+        """Report and count one outcome; write its file if that goes to stdout."""
         if outcome.data is not None:
             _to_stdout(outcome)
         self._count(outcome)
@@ -140,7 +140,7 @@ class _Reporter:
         for note in outcome.notes:
             hint = "; --all-frames takes every one" if note.startswith("first of ") else ""
             self._console.warning(f"{outcome.label}: {note}{hint}")
-        # A film has too many frames to say something of each.
+        # A film has too many frames for a line about each.
         say = self._console.note if outcome.number == 1 else self._console.detail
         say(as_line(outcome))
         self._console.detail(timings(outcome))
@@ -198,18 +198,18 @@ def _to_stdout(outcome: Outcome) -> None:
 
 
 def _threads() -> tuple[int, int]:
-    """How many decoders and encoders: a fast device waits for writing, a small machine for the network."""
+    """How many decoders and encoders: a fast device must not wait for them, and a small machine needs few."""
     usable = usable_threads()
     return (1 if usable < 4 else 2), max(1, min(_MOST_ENCODERS, usable // 2))
 
 
 def _how_to_resume(plan: Plan, tally: Tally) -> str:
-    """How far a run came, and what the same command would do now."""
+    """How far a run got, and what the same command would do now."""
     total, left = len(plan.jobs), plan.inputs - tally.total
     if any(job.source is None for job in plan.jobs):
         return f"{tally.done} picture{' is' if tally.done == 1 else 's are'} done"
     done = f"{tally.done} of {total} picture{'s' * (total > 1)} {'is' if 1 in (tally.done, total) else 'are'} done"
-    if not left or any(job.target is None for job in plan.jobs):  # of a stream nothing stays for the next run
+    if not left or any(job.target is None for job in plan.jobs):  # no run resumes a stream
         return done
     if plan.rule == "overwrite" and any(job.is_in_place for job in plan.jobs):
         return f"{done}; the same command would restore finished files twice; nsr info FILE tells which those are"

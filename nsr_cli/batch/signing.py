@@ -1,4 +1,4 @@
-"""What a result's note says of how it was made, by the settings of the run and by how the picture fared."""
+"""What a result's note says about how it was made, from the settings of the run and the picture's outcome."""
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.imaging.picture import Picture
@@ -12,9 +12,9 @@ def how_made(page: Picture, settings: Settings, outcome: Outcome, form: str, cou
     Args:
         page: as it is written.
         settings: of the run.
-        outcome: knows the weights, of `auto` the steps, and whether other frames were left out.
+        outcome: has the weights, the steps of `auto`, and whether other frames were left out.
         form: the file's format.
-        count: of the pages or frames.
+        count: number of pages or frames.
     """
     frames = _frames(page, outcome, count)
     return Making(

@@ -1,4 +1,4 @@
-"""Which files are too large for the memory, and are read and restored row by row instead, one page after the other."""
+"""Which files are too large for memory, and are therefore read and restored row by row, one page after the other."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.levels import Level, level_of
 
-_MOST_METADATA = 64 << 20  # bytes, of all pages of a file
+_MOST_METADATA = 64 << 20  # bytes of all pages of a file together
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A page: where its rows come from, and what is to be done with them."""
+    """A page: the source of its rows, and what to do with them."""
 
     source: TiffSource | Held
     level: Level
@@ -38,7 +38,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A file between two steps of its journey, the results of whose pages are never in memory."""
+    """A file between two steps of its journey; the results of its pages are never in memory as a whole."""
 
     leaves: list[Leaf]
     format: str
@@ -52,17 +52,17 @@ class Streamed:
 
     @property
     def skip_reason(self) -> str | None:
-        """Why the file is better left alone, if that is so for every page."""
+        """Why the file is better left alone, if that holds for every page."""
         return self.first.level.skip_reason if all(leaf.level.skip_reason for leaf in self.leaves) else None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         for leaf in self.leaves:
             leaf.source.close()
 
 
 class Streams:
-    """Finds out which files go this way.
+    """Decides which files are streamed.
 
     Args:
         settings: of the run.
@@ -76,12 +76,12 @@ class Streams:
         self._check = partial(raise_if, stop)
 
     def open(self, job: Job, outcome: Outcome) -> Streamed | None:
-        """The pages of a job, if it is a TIFF file for this way; None if it can go, or has to go, through memory.
+        """The pages of a job, if it is a TIFF file to be streamed; None if it can, or must, be decoded as a whole.
 
         Raises:
             DecodeError: it cannot be read.
-            EncodeError: the result's format cannot hold them.
-            MemoryExhausted: it does not fit, whatever is done.
+            EncodeError: the result's format cannot hold the pages.
+            MemoryExhausted: it does not fit in any way.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
         if job.source is None or not can_write_rows(job, job.format or "TIFF", self._settings):
@@ -101,10 +101,10 @@ class Streams:
         return found
 
     def hold(self, pages: list[Picture], form: str, data: bytes, outcome: Outcome) -> Streamed | None:
-        """The only picture of a file, itself in memory, if its result should not be there too.
+        """A file's only picture, already in memory, to be streamed if its result does not fit beside it; else None.
 
         Raises:
-            MemoryExhausted: it does not fit, whatever is done, or the several pictures do not.
+            MemoryExhausted: it does not fit in any way, or the several pictures do not.
             PictureError: as for `Settings.result_size` and `level_of`.
         """
         rows = len(pages) == 1 and can_write_rows(outcome.job, form, self._settings)
@@ -145,7 +145,7 @@ class Streams:
             taken += metadata.size - (len(metadata.icc or b"") if metadata.icc in profiles else 0)
             if taken > _MOST_METADATA:
                 raise Unsuitable("more than its share of texts and profiles")
-            # The pages of a scan have one profile, which is then in memory only once.
+            # The pages of a scan have the same profile, which is kept in memory only once.
             metadata = replace(metadata, icc=profiles.setdefault(metadata.icc, metadata.icc))
             sources.append(replace(source, page=source.page.with_metadata(metadata)))
         return [Leaf(source, self._level(source, b"")) for source in with_whites(sources)]

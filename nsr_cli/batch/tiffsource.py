@@ -1,4 +1,4 @@
-"""The rows of a large TIFF file: cut out, decoded where strangers' files are decoded, and brought to one range."""
+"""The rows of a large TIFF file: cut out, decoded in the sandbox, and brought to one range."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -28,28 +28,28 @@ from nsr_cli.imaging.tiff.whites import stated_white
 from nsr_cli.sandbox.decoder import Decoder
 
 _WHITE_IS_ZERO = 0
-_WIDE = 16  # bits of a sample, of which fewer may be used
+_WIDE = 16  # bits of a sample from which on not all may be used
 
 
 class Unsuitable(Exception):
-    """The file cannot be read in bands; `str` says why, to follow "it has"."""
+    """The file cannot be read in bands; `str` is the reason, as words to follow "it has"."""
 
 
 @dataclass(frozen=True, slots=True)
 class TiffSource:
-    """A TIFF file that is read in bands; `close` closes it."""
+    """A TIFF file that is read in bands."""
 
     parts: Parts
     file: FileBytes
     page: Picture
-    """What it is like, without its pixels."""
+    """The picture without its pixels."""
     orientation: int
     decoder: Decoder
     check: Callable[[], None]
-    """Called again and again; what it raises ends the reading."""
+    """Called repeatedly; what it raises ends the reading."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.file.close()
 
     def bands(self) -> Bands:
@@ -59,7 +59,7 @@ class TiffSource:
         step = rows_at_a_time(page.width, 1)
         if not self.parts.is_plain:
             step = -(-step // self.parts.rows) * self.parts.rows
-        # From the bottom up, the first block is the one that is not full.
+        # Read from the bottom up, the first block is the partial one.
         spans = blocks(page.height, step)
         if self._is_upside_down and not self.parts.is_plain and page.height % step:
             rest = page.height % step
@@ -86,7 +86,7 @@ class TiffSource:
         found = _stored(_decoded(self.parts, self.decoder, first, last), self.page)[
             low - first : high - first
         ]
-        self.file.check()  # rows of two versions must not meet in one result
+        self.file.check()  # a result must not have rows of two versions
         if found.dtype != self.page.pixels.dtype or found.shape[1:] != (
             self.page.width,
             samples_of(self.page),
@@ -102,17 +102,17 @@ class TiffSource:
 def open_source(
     parts: Parts, file: FileBytes, decoder: Decoder, check: Callable[[], None], largest: int
 ) -> TiffSource:
-    """A source for the rows of a file. All float samples are looked at first, and a palette's until one has a color.
+    """A source for the rows of a file. Float samples are all read first, those of a palette until one has a color.
 
     Args:
-        parts: where they are.
-        file: the file, which the source closes when it is closed.
-        decoder: what turns parts of files into pictures.
+        parts: where the rows are.
+        file: the file, which is closed with the source.
+        decoder: decodes parts of files.
         check: as for `TiffSource`.
         largest: as for `why_not`.
 
     Raises:
-        Unsuitable: it has to be decoded in one piece.
+        Unsuitable: it must be decoded in one piece.
         DecodeError: it cannot be read, or samples are NaN, infinite, or as for `floats.checked_span`.
     """
     if reason := why_not(parts, file, largest):
@@ -121,7 +121,7 @@ def open_source(
     first = _decoded(parts, decoder, *parts.whole(0, 1))
     if first.is_float and parts.color == _WHITE_IS_ZERO:
         raise Unsuitable("inverted float samples")
-    if first.is_float and first.alpha is not None:  # what is opaque depends on the greatest sample of all
+    if first.is_float and first.alpha is not None:  # opaque depends on the greatest sample of all
         raise Unsuitable("transparency in float samples")
     if parts.is_palette:
         first = _colored(parts, decoder, check, first)
@@ -145,9 +145,9 @@ def open_source(
 
 
 def with_whites(sources: Sequence[TiffSource]) -> list[TiffSource]:
-    """The pages of a file, those of 16 bits with one white, which their samples tell.
+    """The pages of a file, those of 16 bits with the same white, which their samples decide.
 
-    Few of most files are looked at: the first sample that is too great for fewer bits is enough.
+    In most files few samples are read: the first one that is too great for fewer bits is enough.
     """
     found = list[White]()
     for source in sources:
@@ -184,7 +184,7 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
 
 
 def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
-    """Every sample, as it is stored: black and white are those of the whole."""
+    """Every sample as it is stored, since black and white depend on all of them."""
     tap = source.bands().tap()
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
         yield tap.read(span.start, span.stop)
@@ -200,7 +200,7 @@ def _decoded(parts: Parts, decoder: Decoder, first: int, last: int) -> Picture:
 
 
 def _stored(picture: Picture, page: Picture) -> NDArray[Any]:
-    """Samples, alpha last; gray parts of a color palette in color."""
+    """Samples, alpha last; gray parts of a picture with a color palette are made RGB."""
     if picture.is_gray and not page.is_gray:
         picture = picture.with_pixels(np.repeat(picture.pixels, 3, axis=2), picture.alpha)
     return joined(picture)

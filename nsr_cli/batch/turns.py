@@ -1,10 +1,10 @@
-"""Whose turn it is on the device: a picture with all cores, or small ones side by side with a core each.
+"""Which pictures may use the device: one with all cores, or small ones side by side with a core each.
 
     all cores      ████████ large ████████          one core each   ██ small ██ small ██ small
                    ████████ large ████████                          ███ small █ small ████ small
 
-A picture of a few windows cannot be shared out evenly, and much of its way (rounding, padding, notes) is the work of
-one core anyway.
+A picture of a few windows cannot be divided evenly among cores, and much of its way (rounding, padding, notes) is work
+for one core anyway.
 """
 
 import threading
@@ -22,16 +22,16 @@ class Turn:
     """One picture's time on the device."""
 
     wait: float = 0.0
-    """Seconds in which the device stood still before it."""
+    """Seconds in which the device was idle before it."""
     seconds: float = 0.0
-    """Seconds of the device: where several share it, each one's part of them."""
+    """Seconds of the device's time; if several pictures share it, this one's part."""
 
 
 class Turns:
-    """Hands out the cores.
+    """Assigns the cores.
 
     Args:
-        pictures: how many there are; None if that is not known.
+        pictures: how many there are; None if unknown.
         stop: when set, `take` gives up.
         cores: how many there are; default: those that this process may use.
     """
@@ -42,24 +42,24 @@ class Turns:
         self._free = Budget(self.cores, stop)
         self._lock = threading.Lock()
         self._arrived = self._active = 0
-        self._shared = 0.0  # seconds of the device that each of those active since the start would have had
+        self._shared = 0.0  # seconds of the device that a picture active since the start would have had
         self._changed = time.perf_counter()
 
     def arrive(self) -> None:
-        """Another picture has come to the device."""
+        """Count another picture that has come to the device."""
         with self._lock:
             self._arrived += 1
 
     @property
     def crowded(self) -> bool:
-        """Whether there are enough pictures, from the one that came last on, to keep every core busy with its own."""
+        """Whether the last picture that came and all after it are enough to give every core one of its own."""
         if self._pictures is None:
             return 1 < self.cores < self._arrived
         return 1 < self.cores <= self._pictures - self._arrived + 1 + self._active
 
     @contextmanager
     def take(self, turn: Turn, cores: int, ignored: float = 0.0) -> Iterator[None]:
-        """Wait for that many cores and hold them, and add it to `turn`; `ignored` seconds before were no waiting.
+        """Wait for that many cores, hold them, and add the times to `turn`; `ignored` seconds do not count as waiting.
 
         Raises:
             Cancelled: the run was stopped.
@@ -80,7 +80,7 @@ class Turns:
             self._free.give(cores)
 
     def _pass(self) -> float:
-        """Share out the time since the last change; returns it."""
+        """Divide the time since the last change among the active pictures; returns it."""
         now = time.perf_counter()
         passed, self._changed = now - self._changed, now
         if self._active:

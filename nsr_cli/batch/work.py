@@ -1,4 +1,4 @@
-"""A picture on its way through a run: the input, and what one step hands to the next."""
+"""A picture on its way through a run: the input, and what one step passes to the next."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from nsr_cli.steps.levels import Level
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture of a job: the file's, or one of those on stdin with its bytes."""
+    """A picture of a job: that of a file, or one of those on stdin with its bytes."""
 
     job: Job
     number: int = 1
@@ -32,13 +32,13 @@ class Work:
     levels: list[Level] = field(default_factory=list)
     format: str = ""
     held: int = 0
-    """Bytes that it holds of the memory budget."""
+    """Bytes of the memory budget that it holds."""
     streamed: Streamed | None = None
-    """Instead of pages: a picture that is too large to be in memory as a whole."""
+    """Instead of pages: a file that is too large to be in memory as a whole."""
     packer: Packer | None = None
-    """What packed the pages, if that was done one by one."""
+    """The packer of the pages, if they were compressed one by one."""
     unchanged: bytes | None = None
-    """The input itself, where nothing is to be done and the result has its format."""
+    """The input itself, if there is nothing to do and the result has its format."""
     turn: Turn = field(default_factory=Turn)
     loaded: float = 0.0
     """Seconds that loading restorers had taken before this picture came to the device."""

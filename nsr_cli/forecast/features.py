@@ -1,4 +1,4 @@
-"""How much memory the features of a run's networks take, found out without loading a network."""
+"""How much memory the features of a run's networks take, computed without loading a network."""
 
 import dataclasses
 from contextlib import suppress
@@ -12,11 +12,11 @@ from nsr_cli.model.footprint import FLOAT_BYTES, bytes_at_work, bytes_per_pixel
 from nsr_cli.planning.settings import Settings
 from nsr_cli.weights.choice import compose
 
-_NATIVE = (2, 3, 4)  # factors, where it cannot be known which there are
+_NATIVE = (2, 3, 4)  # factors, if the available ones are unknown
 
 
 def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
-    """The most bytes that a picture takes while it goes through the networks in one piece, in float.
+    """The most bytes that a picture takes while it goes through the networks in one piece, as float.
 
     Args:
         settings: of the run.
@@ -41,7 +41,7 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
 
 
 def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) -> int:
-    """The fewest bytes that rows and tiles of a picture take when it goes through in bands.
+    """The fewest bytes that rows and tiles of a picture take if it is restored in bands.
 
     Args:
         settings: of the run.
@@ -49,7 +49,7 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
         colors: channels of the picture, without alpha.
         depth: bytes of a sample of the result.
     """
-    from nsr_cli.engine.device import choose_device  # torch: asked only where memory is short
+    from nsr_cli.engine.device import choose_device  # imports torch: needed only if memory is short
     from nsr_cli.engine.stream import least_memory
 
     shares = not settings.device.startswith(("cuda", "mps"))
@@ -68,14 +68,14 @@ def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) ->
 
 
 def _tasks(settings: Settings, size: tuple[int, int]) -> list[str]:
-    """The steps that a picture may go through: of `auto` all that there are."""
+    """The tasks that a picture may go through; for `auto` all of them."""
     if settings.task != "auto":
         return [settings.task]
     return ["dejpeg", "denoise", *(["upscale"] if settings.factor(*size) > 1 else [])]
 
 
 def _networks(settings: Settings, task: str, size: tuple[int, int], colors: int) -> list[NetworkConfig]:
-    """The networks in a row that a picture goes through for a task; small ones where it cannot be known which."""
+    """The networks that a picture goes through for a task, in order; small ones if they are unknown."""
     factor = settings.factor(*size) if task == "upscale" else 1.0
     with suppress(NsrError, OSError, ValueError):  # which is said when the run starts
         return networks_of(settings, task, factor, "gray" if colors == 1 and task != "upscale" else "rgb")

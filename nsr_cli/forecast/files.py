@@ -18,7 +18,7 @@ from nsr_cli.imaging.tiff.parts import open_pages
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import LargeEnough, Settings
 
-# Bytes of a compressed file for each byte of samples: the least that photographs come to.
+# Bytes of a compressed file for each byte of samples: the least that photographs reach.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
 # Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
 _SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
@@ -31,13 +31,13 @@ class Forecast:
     size: tuple[int, int]
     out_size: tuple[int, int]
     heads: tuple[Head, ...]
-    """Those of every picture that is read."""
+    """The heads of all pictures that are read."""
     pixels: int
     """Pixels of all results together."""
     least: int
-    """Bytes that the result will surely take on the disk."""
+    """Bytes that the result will take at least on the disk."""
     memory: int
-    """About how many bytes it takes while it is restored, not counting the libraries and the weights."""
+    """About how many bytes of memory it takes while it is restored, without libraries and weights."""
 
     @property
     def pages(self) -> tuple[tuple[int, int], ...]:
@@ -46,7 +46,7 @@ class Forecast:
 
 
 def forecast(job: Job, settings: Settings) -> Forecast | None:
-    """Look at the header of a file, or of each of its pages; None if that does not say enough.
+    """A forecast from the header of a file, or of each of its pages; None if that does not say enough.
 
     Raises:
         DecodeError: it has more pixels than may be read, or is a camera raw file.
@@ -61,8 +61,8 @@ def forecast(job: Job, settings: Settings) -> Forecast | None:
 
 
 def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | None:
-    """As `forecast`, for a file that is open: it may change or vanish between two openings."""
-    cameraraw.refuse(data)  # its heads are those of previews
+    """`forecast` for an open file, which might change or vanish before it is opened again."""
+    cameraraw.refuse(data)  # the heads would be those of previews
     heads, stored = read_heads(data, every_frame=settings.all_frames), len(data)
     if not heads or job.source is None:
         return None
@@ -70,7 +70,7 @@ def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | N
     form = job.format or ("TIFF" if tiff else "PNG")
     found = _sizes_of(heads, stored, settings)
     samples = sum(page.result for page in found)
-    # A drawing that packs well as an input packs well as a result.
+    # A drawing that compresses well as an input does so as a result.
     packed = stored / sum(page.stored for page in found)
     rate = _LEAST.get(job.format or "PNG")
     least = int(samples * min(rate, packed / 2)) if rate else samples
@@ -86,7 +86,7 @@ def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | N
 
 
 def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]:
-    """The sizes of each picture of a file of `stored` bytes, and of its result. Raises as `forecast`."""
+    """The sizes of each picture of a file with `stored` bytes, and of its result. Raises as `forecast`."""
     known: dict[Head, Sizes] = {}
     for number, head in enumerate(heads, 1):
         if head in known:
@@ -95,14 +95,14 @@ def _sizes_of(heads: list[Head], stored: int, settings: Settings) -> list[Sizes]
         try:
             check_size(*size, settings.max_pixels)
             out = settings.result_size(*size)
-        except LargeEnough as error:  # only a file whose first picture is large enough is left out
+        except LargeEnough as error:  # a file is skipped only if its first picture is large enough
             raise error if number == 1 else PictureError(f"picture {number}: {error}") from error
         known[head] = Sizes(size, out, *_SAMPLES.get(head.depth, (3, -(-head.depth // 3))), stored)
     return [known[head] for head in heads]
 
 
 def _tiff_ends(file: FileBytes, form: str, settings: Settings) -> Ends:
-    """How much of a TIFF file's way to a result that is written in rows can go in bands."""
+    """Which ends of a TIFF file's way, to a result that is written in rows, can go in bands."""
     with suppress(OSError, DecodeError, DirectoryError, struct.error):
         pages = open_pages(file, settings.max_pixels)
         reasons = (why_not(parts, file, most_rows(settings)) for parts in pages)

@@ -1,11 +1,11 @@
 """How a picture goes through a run within the memory limit, how much it takes, and when it cannot fit at all.
 
-What a run does, what it refuses and what a dry run foretells are all decided by `route`, and by `route_pages` for a
-file of several pages or frames: they are decoded together and go whole, one after the other. Results that become pages
-of a TIFF are packed at once, and let go of; frames are packed together. Pages of a TIFF that are too many for that are
-decoded one by one too, in bands.
+`route` decides what a run does, what it refuses and what a dry run predicts; `route_pages` does so for a file of
+several pages or frames. These are decoded together and restored whole, one after the other. Results that become pages
+of a TIFF are compressed at once, and then freed; frames are compressed together. If the pages of a TIFF are too many
+for that, they are also decoded one by one, in bands.
 
-             decoding                computing                   packing
+             decoding                computing                   encoding
     whole    the file, the picture   the picture, the result     the result, its file
     bands    the same, or some rows  the same, or some rows;     some rows
                                      tiles
@@ -25,22 +25,22 @@ ROW_FORMATS = frozenset({"PNG", "TIFF"})
 """Formats that are written row by row."""
 
 _UNITS = ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB"), (1 << 10, "KiB"), (10**3, "kB"))
-_UTMOST = 0.9  # of the free memory is used, at most
-# Bytes of a finished file and of what it is made of, for each byte of samples. Pillow keeps four bytes for a pixel
-# of three; photographs that are packed without loss come to about six tenths, twice while metadata are put in.
+_UTMOST = 0.9  # the largest share of the free memory that is used
+# Bytes of a finished file and of what it is made from, for each byte of samples. Pillow keeps four bytes for a pixel
+# of three; losslessly compressed photographs take about six tenths, twice that while metadata are inserted.
 _FILE = {"JPEG": 1.9, "WEBP": 5.0, "BMP": 2.4, "GIF": 3.0, "PPM": 2.0}
 _PACKED_FILE = 1.3
-_PACKED_PAGE = 0.9  # of a page of a TIFF that is packed already: of many pages, and noise packs badly
-# Of frames: all are copied before they are packed, and again while the finished file is read.
+_PACKED_PAGE = 0.9  # the same for a compressed page of a TIFF: there may be many, and noise compresses badly
+# The same for frames: all are copied before they are compressed, and again while the finished file is read.
 _FRAMES_FILE = {"PNG": 5.0, "WEBP": 7.0, "GIF": 5.0}
-_WRITING = 48 << 20  # bytes for rows that are being packed, and the like
-_DECODED, _FILES = 4, 3  # times the picture, and its file, are in memory while the one is made of the other
-_CLEAR_ROWS = 192  # that are looked at to find the color of transparent pixels
+_WRITING = 48 << 20  # bytes for rows that are being compressed, and the like
+_DECODED, _FILES = 4, 3  # how often the picture, and its file, are in memory while one is made from the other
+_CLEAR_ROWS = 192  # read to find the color of transparent pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What decides how much memory a picture takes."""
+    """The sizes that decide how much memory a picture takes."""
 
     size: tuple[int, int]
     out_size: tuple[int, int]
@@ -68,7 +68,7 @@ class Sizes:
 
     @property
     def floats(self) -> int:
-        """Bytes of the picture and its result in float, when they are computed in one piece."""
+        """Bytes of the picture and its result as float, if it is restored in one piece."""
         return 2 * FLOAT_BYTES * (self._count(self.size) + self._count(self.out_size))
 
     def _count(self, size: tuple[int, int]) -> int:
@@ -82,34 +82,34 @@ class Ends:
     form: str
     """The format of the result."""
     read: bool
-    """The file can be decoded in bands."""
+    """Whether the file can be decoded in bands."""
     written: bool
-    """The result can be packed in bands."""
+    """Whether the result can be encoded in bands."""
     why: str = ""
-    """What keeps the file from being read so, to follow "it has"."""
+    """What prevents decoding in bands, as words to follow "it has"."""
     tiff: bool = False
-    """The file is a TIFF file, though it cannot be read so."""
+    """Whether the file is a TIFF file, even if it cannot be decoded in bands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a picture goes."""
+    """How a picture goes through a run."""
 
     bands: bool
-    """Row by row from the network on; else the whole result is in memory."""
+    """Whether it goes row by row from the network on; else the whole result is in memory."""
     room: int
     """Bytes for rows and tiles, if it goes in bands."""
     peak: int
-    """About the most bytes that it takes, not counting the libraries and the weights."""
+    """About the most bytes that it takes, without libraries and weights."""
 
 
 def allowed(settings: Settings) -> int:
-    """Bytes that a picture may take: what was asked for, or half of what is free."""
+    """Bytes that a picture may take: the limit asked for, or half of what is free."""
     return memory_budget(settings.max_memory, free_memory)
 
 
 def in_one_piece(sizes: Sizes) -> int:
-    """Bytes that a picture takes if nothing of its way is done in bands, the network's features left out."""
+    """Bytes that a picture takes if nothing is done in bands, without the network's features."""
     return sizes.stored + sizes.result + sizes.floats
 
 
@@ -117,7 +117,7 @@ def route(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
     """How a picture goes from one end to the other.
 
     Raises:
-        MemoryExhausted: it takes more than it may, whatever is done.
+        MemoryExhausted: it takes too much memory in any way.
     """
     budget = allowed(settings)
     if in_one_piece(sizes) <= budget:
@@ -134,7 +134,7 @@ def route(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
 
 
 def _in_bands(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
-    """The way of a picture whose result is written in bands. Raises as `route`."""
+    """The route of a picture whose result is written in bands. Raises as `route`."""
     budget, tiles = allowed(settings), _tiles(sizes, settings)
     held = _clearing(sizes) + (0 if ends.read else sizes.stored)
     room = max(budget - held - _WRITING, (budget - held) // 2)
@@ -144,18 +144,18 @@ def _in_bands(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
 
 
 def _tiles(sizes: Sizes, settings: Settings) -> int:
-    """The least bytes that the network's features take."""
+    """The fewest bytes that rows, tiles and the network's features take."""
     return features.least(settings, sizes.size, sizes.colors, sizes.depth)
 
 
 def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
-    """Whether a file's pages can be in memory, all of them, with nothing done in bands."""
+    """Whether all pages of a file can be in memory, with nothing done in bands."""
     needed = in_one_piece(pages[0]) if len(pages) == 1 else _together(pages, form, settings)
     return needed <= allowed(settings)
 
 
 def route_pages(pages: Sequence[Sizes], settings: Settings, ends: Ends) -> Route:
-    """How the pages or frames of one file go; a single one as `route` says.
+    """How the pages or frames of one file go; a single one as in `route`.
 
     Args:
         pages: their sizes, in order; `file` of the first one counts.
@@ -163,7 +163,7 @@ def route_pages(pages: Sequence[Sizes], settings: Settings, ends: Ends) -> Route
         ends: of all pages together.
 
     Raises:
-        MemoryExhausted: they take more than they may.
+        MemoryExhausted: they take too much memory.
     """
     if len(pages) == 1:
         return route(pages[0], settings, ends)
@@ -184,14 +184,14 @@ def _together(pages: Sequence[Sizes], form: str, settings: Settings) -> int:
     """Bytes of several pages or frames that are decoded together."""
     stored, result = sum(page.stored for page in pages), sum(page.result for page in pages)
     decoding = stored + (_DECODED - 1) * max(page.stored for page in pages) + _FILES * pages[0].file
-    share = _PACKED_PAGE if form == "TIFF" else 1.0  # of a result stays in memory until all are there
+    share = _PACKED_PAGE if form == "TIFF" else 1.0  # of each result, in memory until all are done
     computing = _one_by_one(pages, share, settings)
     packing = int(share * result) if form == "TIFF" else result + int(_FRAMES_FILE.get(form, 0) * result)
     return max(decoding, computing, packing)
 
 
 def _one_by_one(pages: Sequence[Sizes], share: float, settings: Settings) -> int:
-    """Bytes while pages are computed: of those before, a share of the results, and those after as they are stored."""
+    """Bytes while pages are restored: a share of the results so far, and the stored samples of those to come."""
     budget, each, most = allowed(settings), dict[Sizes, int](), 0
     held = sum(page.stored for page in pages)
     for page in pages:
@@ -212,19 +212,19 @@ def _packing(sizes: Sizes, form: str) -> int:
 
 
 def _clearing(sizes: Sizes) -> int:
-    """Bytes for finding the color under transparency, rows together."""
+    """Bytes of the rows in which the color under transparency is found."""
     if sizes.samples not in (2, 4):
         return 0
     return _CLEAR_ROWS * sizes.size[0] * sizes.samples * (6 + 2 * sizes.depth)
 
 
 def _whole(sizes: Sizes, form: str, settings: Settings, budget: int) -> int:
-    """Bytes of a picture whose result is in memory: computing, where in one piece if it fits, and packing."""
+    """Bytes of a picture whose result is in memory, for restoring, in one piece if that fits, and encoding."""
     return max(_computing(sizes, settings, budget), _packing(sizes, form))
 
 
 def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
-    """Bytes while a picture whose result is in memory is computed: at most `budget`, if tiles can be made."""
+    """Bytes for restoring a picture whose result is in memory: at most `budget`, if tiles can be made."""
     samples = sizes.result // sizes.depth
     inside = features.computing(settings, sizes.size, sizes.colors)
     computing = sizes.stored + max(inside, samples * FLOAT_BYTES + sizes.result)
@@ -232,13 +232,13 @@ def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
 
 
 def _check_one(needed: int, sizes: Sizes, settings: Settings, ends: Ends) -> None:
-    """MemoryExhausted if a picture needs more than there is."""
+    """MemoryExhausted if a picture needs more memory than there is."""
     what = f"{sizes.size[0]}x{sizes.size[1]} pixels and their result"
     _check(needed, what, _advice(settings, ends), settings)
 
 
 def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
-    """MemoryExhausted if that is more than there is."""
+    """MemoryExhausted if `needed` bytes are more than there are."""
     most = settings.max_memory or int(_UTMOST * free_memory())
     if needed <= most:
         return
@@ -262,7 +262,7 @@ def _advice(settings: Settings, ends: Ends) -> str:
 
 
 def _exact(count: int) -> str:
-    """A number of bytes in the largest unit of which it is a multiple."""
+    """A number of bytes in the largest unit that divides it."""
     for size, unit in _UNITS:
         if count % size == 0:
             return f"{count // size} {unit}"

@@ -1,4 +1,4 @@
-"""Which networks a run will load, found out without loading one: for what memory and time they will take."""
+"""Which networks a run will load, determined without loading them, for forecasts of memory and time."""
 
 import dataclasses
 from pathlib import Path
@@ -23,7 +23,7 @@ def networks_of(settings: Settings, task: str, factor: float, color: str) -> lis
         color: `rgb` or `gray`, as for `Restorer.load`.
 
     Raises:
-        UsageError, WeightsError: there are no such weights, or only the file tells, which is not on this machine.
+        UsageError, WeightsError: there are no such weights, or the file that describes them is not on this machine.
         OSError: a file of weights cannot be read.
         ValueError: the manifest contradicts itself.
     """
@@ -42,7 +42,7 @@ def networks_of(settings: Settings, task: str, factor: float, color: str) -> lis
 
 
 def _config(chosen: WeightEntry | Path, store: WeightStore) -> NetworkConfig:
-    """What a network is made of: an entry's preset, or what its file says. Raises as `networks_of`."""
+    """A network's configuration, from its entry's preset or from its file. Raises as `networks_of`."""
     if isinstance(chosen, Path):
         return read_config(read_start(chosen, MAX_BYTES), safe_text(chosen.stem))
     if chosen.preset in PRESETS:

@@ -1,7 +1,7 @@
-"""How long a run will take: multiplications of the networks, over those that earlier runs did in a second.
+"""How long a run will take: multiplications of the networks, over those that an earlier run did in a second.
 
-Every run remembers its pace in a small file of the user's cache, for each device and precision that can be asked
-for. Losing the file loses nothing but the estimate.
+Every run records its pace in a small file in the user's cache, for each device and precision that can be asked for.
+Without the file, only the estimate is missing.
 """
 
 import json
@@ -20,7 +20,7 @@ from nsr_cli.reads import read_regular
 NAME = "pace.json"
 SCHEMA = 1
 
-_LEAST = 0.5  # seconds of computing; less says little about a longer run
+_LEAST = 0.5  # seconds of computing; shorter runs say little about longer ones
 _ENSEMBLE = 8  # runs of `--tta`
 _LIMIT = 65_536  # bytes of the file
 _ENTRIES = 50
@@ -29,7 +29,7 @@ Size = tuple[int, int]
 
 
 class Pace:
-    """Counts the pixels and seconds of a run, to be remembered or foretold."""
+    """Counts the pixels and seconds of a run, to record its pace or to estimate its time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,13 +37,13 @@ class Pace:
         self._seconds = 0.0
 
     def add(self, size: Size, seconds: float) -> None:
-        """A picture of this width and height took `seconds` of computing."""
+        """Count a picture of this width and height, which took `seconds` of computing."""
         factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
         self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
         self._seconds += seconds
 
     def remember(self) -> None:
-        """Write down what the run did in a second, if it was long enough; never raises for a cache in disorder."""
+        """Record the pace of the run, if it was long enough; an unusable cache is ignored."""
         if self._seconds < _LEAST:
             return
         with suppress(OSError, NsrError, ValueError):
@@ -58,8 +58,8 @@ class Pace:
             write_atomic(path, text.encode(), devices=False)
 
     def work(self) -> float | None:
-        """Multiplications for all pixels so far; None if the networks are not known. Raises as `networks_of`."""
-        if self._settings.task == "auto":  # which steps a picture takes is known only when it is looked at
+        """Multiplications for all pixels so far; None if the networks are unknown. Raises as `networks_of`."""
+        if self._settings.task == "auto":  # the steps of a picture are known only once it is looked at
             return None
         total = sum(
             count * _multiplications(factor, self._settings) for factor, count in self._pixels.items()
@@ -68,7 +68,7 @@ class Pace:
 
 
 def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
-    """Seconds of computing for pictures of these widths and heights; None if nothing is remembered."""
+    """Seconds of computing for pictures of these widths and heights; None if no pace is recorded."""
     pace = _read().get(_key(settings))
     if pace is None:
         return None
@@ -86,7 +86,7 @@ def _key(settings: Settings) -> str:
 
 
 def _read() -> dict[str, float]:
-    """What is remembered; empty if the file is absent or damaged."""
+    """The recorded paces; empty if the file is absent or damaged."""
     try:
         content: Any = json.loads(read_regular(cache_root() / NAME, _LIMIT))
     except (OSError, NsrError, ValueError, RecursionError):
@@ -99,9 +99,9 @@ def _read() -> dict[str, float]:
 
 
 def _multiplications(factor: float, settings: Settings) -> int:
-    """Multiplications for each pixel of the input, through all networks on its way. Raises as `networks_of`."""
+    """Multiplications for each pixel of the input, in all networks that it goes through. Raises as `networks_of`."""
     total, pixels = 0, 1
-    # Networks for gray pictures differ by one part in a hundred.
+    # Networks for gray pictures differ by 1 %.
     for config in networks_of(settings, settings.task, factor, "rgb"):
         total += pixels * config.macs_per_pixel
         pixels *= config.scale**2

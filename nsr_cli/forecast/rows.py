@@ -1,4 +1,4 @@
-"""Files that are read, and results that are written, row by row: which can be, and how much is in memory at once."""
+"""Which files can be read, and which results written, row by row, and how much is in memory at once."""
 
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Sizes
@@ -9,11 +9,11 @@ from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 
-_COLORS = 6  # bytes of a pixel of a palette, at most
+_COLORS = 6  # the most bytes of a palette's color
 _SIDEWAYS = 5  # orientations from here on turn rows into columns
-_SAMPLE_BYTES = 64  # of the memory for each pixel that is looked at: looking for noise takes a multiple of it
-_RESTORED_SHARE = 16  # one pixel in so many of those that are looked at is also restored
-_SOURCE_SHARE = 8  # one part in so many of the memory may go to rows that are just being decoded
+_SAMPLE_BYTES = 64  # of memory for each pixel that is looked at, a multiple of its own
+_RESTORED_SHARE = 16  # one in so many of these pixels is also restored
+_SOURCE_SHARE = 8  # rows that are being decoded may take one part in so many of the memory
 
 
 def can_write_rows(job: Job, form: str, settings: Settings) -> bool:
@@ -40,7 +40,7 @@ def most_rows(settings: Settings) -> int:
 
 
 def most_looked_at(settings: Settings) -> int:
-    """Pixels of a sample of which noise and the like are estimated."""
+    """Pixels of a sample from which noise and the like are estimated."""
     return memory.allowed(settings) // _SAMPLE_BYTES
 
 
@@ -50,7 +50,7 @@ def most_restored(settings: Settings) -> int:
 
 
 def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
-    """What keeps a file from being read in bands, as far as its directory tells; empty if nothing does.
+    """What prevents a file from being read in bands, as far as its directory tells; empty if nothing does.
 
     Args:
         parts: where its rows are.

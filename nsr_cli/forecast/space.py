@@ -1,4 +1,4 @@
-"""Whether the disks have room for the results of a run, found out before any work."""
+"""Whether the disks have room for the results of a run, checked before any work."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from nsr_cli.planning.whereabouts import nearest_existing
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.texts import human_bytes
 
-_SURELY_ENOUGH = 60  # times the bytes of the inputs and the factor squared
+_SURELY_ENOUGH = 60  # times the bytes of the inputs times the factor squared
 
 
 def check_space(plan: Plan, settings: Settings) -> None:
     """WriteError if a disk surely cannot take the results.
 
-    A file that vanishes meanwhile, or cannot be looked at, fails alone when its turn comes.
+    A file that vanishes in the meantime, or cannot be looked at, fails by itself later.
     """
     for folder, jobs in _by_disk(plan.jobs).items():
         with suppress(OSError):
@@ -36,7 +36,7 @@ def check_space(plan: Plan, settings: Settings) -> None:
 
 
 def _by_disk(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
-    """The jobs that write files, by a folder on the disk that takes their results."""
+    """The jobs that write files, grouped by disk; the key is a folder on it."""
     folders: dict[int, Path] = {}
     found: dict[Path, list[Job]] = {}
     for job in jobs:
@@ -56,7 +56,7 @@ def _input_bytes(jobs: Iterable[Job]) -> Iterator[int]:
 
 
 def _least_bytes(jobs: Iterable[Job], settings: Settings) -> Iterator[int]:
-    """The least that each result takes, as far as it can be told."""
+    """The fewest bytes that each result takes; 0 if unknown."""
     for job in jobs:
         with suppress(PictureError, MemoryExhausted):
             found = forecast(job, settings)

@@ -1,7 +1,7 @@
-"""From what was typed to the pictures that are meant: files, folders, patterns and stdin.
+"""From what the user typed to the pictures that are meant: files, folders, patterns and stdin.
 
-Nothing is opened here but folders. Every path is met once, in a fixed order; pipes, devices and links that
-lead back into a folder being read are left out with a reason.
+Only folders are opened here. Every path is taken once, in a fixed order; pipes, devices, and links that lead back
+into a folder being read are left out with a reason.
 """
 
 import glob
@@ -18,7 +18,7 @@ from nsr_cli.terminal.texts import counted
 
 STDIN = "-"
 
-_SHOWN = 6  # suffixes of files that are not pictures
+_SHOWN = 6  # suffixes of other files to list, at most
 
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
@@ -30,17 +30,17 @@ class Found:
     path: Path | None
     root: Path | None = None
     typed: str = ""
-    """The path as it was given, where it was."""
+    """The path as the user gave it; empty for files found in folders."""
 
     @property
     def relative_folder(self) -> Path:
-        """Where below `root` the file lies."""
+        """The path from `root` to the file's folder."""
         return self.path.parent.relative_to(self.root) if self.path and self.root else Path()
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A path that will not be restored, and why, in one line."""
+    """A path that will not be restored, and the reason, in one line."""
 
     path: str
     reason: str
@@ -48,7 +48,7 @@ class Remark:
 
 @dataclass(slots=True)
 class Gathered:
-    """What the inputs came to."""
+    """What was found through the inputs."""
 
     found: list[Found] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
@@ -60,13 +60,13 @@ class Gathered:
     others: int = 0
     """Files in folders that are not named like pictures."""
     other_suffixes: set[str] = field(default_factory=set)
-    """Theirs, lower case, with dot."""
+    """The suffixes of these files, lower case, with dot."""
     unvisited: int = 0
     """Subfolders that were not looked into."""
 
     @property
     def ignored(self) -> str:
-        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if that is nothing."""
+        """What was not looked at, such as `3 other files ignored (.mp4, .txt)`; empty if nothing."""
         parts = []
         if self.others:
             more = ["..."] if len(self.other_suffixes) > _SHOWN else []
@@ -87,7 +87,7 @@ def gather(
         inputs: paths, patterns, and `-` for stdin.
         recursive: whether to look into subfolders.
         suffixes: lower case, with dot.
-        listed: paths out of a list, which are never patterns and never stdin.
+        listed: paths from a list, which are never patterns and never stdin.
 
     Raises:
         UsageError: stdin is given twice.
@@ -107,7 +107,7 @@ def gather(
 
 
 def nothing_found(gathered: Gathered) -> str:
-    """Why nothing is left to do where no input led to a picture, and none failed."""
+    """Why there is nothing to do, if no input led to a picture and none failed."""
     where = ", ".join(safe_text(folder) for folder in gathered.folders)
     hint = "; -r looks into its subfolders" if gathered.unvisited else ""
     return f"no pictures in {where}{hint}"
@@ -126,14 +126,14 @@ def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
 
 
 class _Seen:
-    """The paths that have been met."""
+    """The paths that have been taken."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
         self._where = Whereabouts()
 
     def is_new(self, path: Path) -> bool:
-        """Whether this is the first time that `path` is met."""
+        """Whether `path` is taken for the first time."""
         before = len(self._keys)
         self._keys.add(self._where.spelled(path))
         return len(self._keys) > before
@@ -168,7 +168,7 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
             path = folder / entry.name
             try:
                 kind = kind_of(path)
-            except OSError as error:  # the names of a folder may be read without a right to what they name
+            except OSError as error:  # a folder's names may be readable though its files are not
                 gathered.failed.append(Remark(str(path), unread(error)))
                 continue
             if kind == "folder":
@@ -185,7 +185,7 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
 
 
 def _not_visited(folders: list[Path], visited: set[tuple[int, int]], gathered: Gathered) -> list[Path]:
-    """Those of `folders` that no other name or link has led to; all are noted as visited."""
+    """Those of `folders` that no other name or link has led to before; all are marked as visited."""
     new = []
     for path in folders:
         try:

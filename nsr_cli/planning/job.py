@@ -1,4 +1,4 @@
-"""One picture to restore: which file becomes which, and what is known of both before anything is read."""
+"""One picture to restore: its input and its result, and what is known of both before anything is read."""
 
 import os
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ class Job:
     source: Path | None
     target: Path | None
     format: str | None
-    """The format to write; None: as what is read, if that is lossless, else PNG."""
+    """The format to write; None: that of the input, if it is lossless, else PNG."""
     outdated: Stamp | None = None
-    """The state of a `target` that was made with other settings: it may be replaced only while it stays so."""
+    """The state of a `target` that was made with other settings: it may be replaced only if it is still the same."""
     note: str = ""
     """What the user should know about the format."""
     one_of_many: bool = False
-    """Whether it was found in a folder, or is one of several files: then having nothing to do is not a failure."""
+    """Whether it was found in a folder, or is one of several files: then having nothing to do is no failure."""
     depth: int = 0
-    """How many of the folders that `target` is in, the innermost first, mirror those of the input."""
+    """How many of the folders above `target`, counted from the innermost, mirror those of the input."""
     is_named: bool = False
-    """Whether `-o` names the result itself: somebody will look for a file of that name."""
+    """Whether `-o` names the result itself, so that the user expects a file of that name."""
 
     @property
     def is_in_place(self) -> bool:
@@ -35,7 +35,7 @@ class Job:
 
     @property
     def mirrored(self) -> tuple[Path, ...]:
-        """The folders of the input that those of the result mirror, the innermost first."""
+        """The input's folders that are mirrored by those of the result, the innermost first."""
         return () if self.source is None else tuple(self.source.parents[: self.depth])
 
     @property

@@ -1,4 +1,4 @@
-"""What a path leads to, and why it is not a file to read; asked of the system, and without opening anything."""
+"""What a path leads to, and why it is not a readable file, without opening anything."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ _LEADS_NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 def mode_of(path: Path) -> int:
-    """What `path` leads to, as `os.stat` says it; 0 if that cannot be found out, for whatever reason."""
+    """The mode of what `path` leads to, as in `os.stat`; 0 if that cannot be found out."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):
@@ -28,9 +28,9 @@ def is_special(path: Path) -> bool:
 
 
 def unreadable(text: str) -> str:
-    """Why a path that was named is not a readable file; empty if it is one."""
+    """Why a named path is not a readable file; empty if it is one."""
     try:
-        os.lstat(text)  # a folder on the way that may not be entered is another matter than a missing file
+        os.lstat(text)  # tells a missing file from a folder on the way that may not be entered
         kind = kind_of(Path(text))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return "no such file"
@@ -40,7 +40,7 @@ def unreadable(text: str) -> str:
 
 
 def kind_of(path: Path) -> str:
-    """'file', 'folder', or the reason why it is neither. OSError if that cannot be found out."""
+    """'file', 'folder', or why it is neither. OSError if that cannot be found out."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

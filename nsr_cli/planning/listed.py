@@ -1,4 +1,4 @@
-"""`--files-from`: paths that stand in a file or come through a pipe, one a line or with NUL bytes between them."""
+"""`--files-from`: paths from a file or a pipe, one a line or with NUL bytes between them."""
 
 import os
 import re
@@ -19,16 +19,16 @@ _BOM = b"\xef\xbb\xbf"  # Windows programs begin a text file with it
 def listed_paths(inputs: Sequence[str], sources: Sequence[str] | None, null: bool) -> tuple[str, ...]:
     """The paths in the lists `sources` (files, pipes, and - for stdin; None: there are no lists), in their order.
 
-    They are taken as they are: none of them is a pattern, and `-` is a file of that name. Empty ones are left out,
-    and a carriage return before the end of a line.
+    They are taken literally: none of them is a pattern, and `-` is a file of that name. Empty ones, and a carriage
+    return at the end of a line, are dropped.
 
     Args:
-        inputs: what else is to be restored, as typed.
+        inputs: the other inputs, as typed.
         sources: the lists, as typed.
-        null: NUL bytes stand between the paths of each list, as `find -print0` writes them.
+        null: whether NUL bytes separate the paths of each list, as from `find -print0`.
 
     Raises:
-        UsageError: there are neither inputs nor a list, or a list cannot be read, or is none; stdin is given twice.
+        UsageError: there are neither inputs nor a list, or a list is invalid or cannot be read; stdin is given twice.
     """
     if not sources:
         if null:
@@ -48,7 +48,7 @@ def listed_paths(inputs: Sequence[str], sources: Sequence[str] | None, null: boo
 
 
 def _option(source: str) -> str:
-    """How messages call a list."""
+    """The name of a list in messages."""
     return f"--files-from {safe_text(source)}"
 
 

@@ -1,4 +1,4 @@
-"""Which models may be named for a task, found out before anything is loaded."""
+"""Check the model that the user names for a task, before anything is loaded."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from nsr_cli.shown import safe_text
 
 
 def check_model(model: str | None, task: str) -> None:
-    """UsageError if `model` is neither a file of weights nor a name that the manifest has for `task`."""
+    """UsageError if `model` is neither a file of weights nor the name of weights for `task` in the manifest."""
     if model is None:
         return
     from nsr_cli.weights.entry import PICKLES, TIERS

@@ -24,14 +24,14 @@ _SUFFIX_OF = {
     "PPM": ".pnm",
     "GIF": ".gif",
 }
-_NOT_KEPT = frozenset({".apng", ".pbm", ".pam"})  # they promise more about the content than the format does
-_MAY_HAVE_ALPHA = frozenset({".bmp", ".dib", ".pam", ".pnm"})  # though the format is written without
+_NOT_KEPT = frozenset({".apng", ".pbm", ".pam"})  # they promise more about the content than the result keeps
+_MAY_HAVE_ALPHA = frozenset({".bmp", ".dib", ".pam", ".pnm"})  # though results in the format have none
 _NAME_LIMIT = 255  # bytes, on every common file system
 
 
 @dataclass(frozen=True, slots=True)
 class Namer:
-    """Names results: `template` is the user's or None, `tag` is what tells a result from its input."""
+    """Names results: `template` is the user's or None, `tag` distinguishes a result from its input."""
 
     tag: str
     template: str | None
@@ -39,7 +39,7 @@ class Namer:
     fields: Mapping[str, str]
 
     def format_for(self, path: Path | None) -> str:
-        """The format of the result of `path`: the one asked for, else the input's if that is lossless and holds it."""
+        """The format of the result of `path`: the one asked for, else the input's if it is lossless and suitable."""
         if self.format:
             return self.format
         own = format_of(path.suffix) if path else None
@@ -100,7 +100,7 @@ def check_template(template: str) -> None:
 
 
 def _check_spec(spec: str) -> None:
-    """ValueError if what follows a field's colon asks for more than a name holds: it would be made all the same."""
+    """ValueError if a field's format spec asks for more than a name can hold, as Python would make it anyway."""
     if "{" in spec:
         raise ValueError("a field within a field")
     if any(len(digits.lstrip("0")) > 4 or int(digits) > _NAME_LIMIT for digits in re.findall(r"\d+", spec)):

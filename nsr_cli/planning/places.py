@@ -25,11 +25,11 @@ class Request:
     if_exists: str | None = None
     recursive: bool = False
     earlier: Earlier | None = None
-    """Tells which results that are there were made with other settings; None: they do not count."""
+    """Tells which existing results were made with other settings; None: do not look for those."""
     name_is_typed: bool = False
-    """The template of names stands on the command line, and not only in the settings."""
+    """Whether the name template is on the command line, and not only in the settings."""
     listed: tuple[str, ...] = ()
-    """Paths out of a list: inputs that are never patterns or stdin."""
+    """Paths from a list: inputs that are never patterns or stdin."""
 
 
 class TargetChooser:
@@ -41,7 +41,7 @@ class TargetChooser:
 
     def __init__(self, request: Request, gathered: Gathered) -> None:
         self.namer = request.namer
-        """Names the results; with the format that `-o FILE` asks for."""
+        """Names the results, in the format that `-o FILE` asks for, if any."""
         self._output = checked_output(request.output)
         self._several = len(gathered.folders) > 1 or (
             gathered.folders and any(f.root is None for f in gathered.found)
@@ -112,7 +112,7 @@ class TargetChooser:
         return not suffix
 
     def _check_outside(self, root: Path, recursive: bool) -> None:
-        """UsageError if results would lie where the pictures of `root` are looked for."""
+        """UsageError if results would be where the pictures of `root` are looked for."""
         if self._output == STDOUT:
             return
         place, inside = (self._folder(root) or root).resolve(), root.resolve()
@@ -124,7 +124,7 @@ class TargetChooser:
 
 
 def checked_output(output: str | None) -> str | None:
-    """What `-o` says, as it is. UsageError if that is nothing, as where a shell's variable is not set.
+    """The value of `-o`. UsageError if it is empty, for example from an unset shell variable.
 
     An empty path would be the working folder, and results could replace the inputs there.
     """
@@ -144,7 +144,7 @@ def _named_by_file(namer: Namer, output: Path) -> Namer:
 
 
 def _own_name(folder: Path) -> str:
-    """The folder's own name, also where it is given as `.` or `..`."""
+    """The folder's own name, even if it is given as `.` or `..`."""
     return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 

@@ -2,8 +2,8 @@
 
     inputs ──gather──▶ pictures ──place──▶ jobs ──check──▶ Plan
 
-Whatever would lose or mix up files is found here, while nothing has been done: two results of one name, a
-result in place of an input or among the inputs, a folder that cannot be written.
+Whatever would lose or mix up files is found here, before anything is done: two results with one name, a result in
+place of an input or among the inputs, a folder that cannot be written.
 """
 
 import stat
@@ -29,7 +29,7 @@ _TOO_LONG = "the result's name would be too long; give a shorter --name"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run will do, and what it will leave alone."""
+    """Everything that a run will do, and what it will leave alone."""
 
     jobs: tuple[Job, ...]
     existing: tuple[Job, ...]
@@ -41,17 +41,17 @@ class Plan:
     ignored: str = ""
     """See `Gathered.ignored`."""
     results: tuple[Remark, ...] = ()
-    """Inputs that are left out since an earlier run made them of other inputs."""
+    """Inputs that are left out because an earlier run made them from other inputs."""
     again: tuple[str, ...] = ()
-    """Inputs that an earlier run made of other inputs under names of its own: they are restored all the same."""
+    """Inputs that an earlier run made from other inputs, under other names: they are restored nevertheless."""
     rule: str = "skip"
-    """What is done about results that are there: `skip`, `overwrite` or `error`."""
+    """What to do about results that already exist: `skip`, `overwrite` or `error`."""
 
     @property
     def warning(self) -> str:
-        """What is said before the run about the inputs that are results themselves; empty if there are none.
+        """A warning about inputs that are results themselves; empty if there are none.
 
-        Whether a pattern found them or somebody typed them is not known: a shell replaces patterns.
+        Whether somebody typed them or a pattern found them is unknown, since shells expand patterns.
         """
         if not self.again:
             return ""
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def inputs(self) -> int:
-        """Pictures that were asked for, however they fare."""
+        """How many pictures were asked for, whatever becomes of them."""
         return len(self.jobs) + len(self.existing) + len(self.failed) + len(self.results)
 
 
@@ -110,7 +110,7 @@ def make_plan(request: Request) -> Plan:
 
 
 def _failed(gathered: Gathered, request: Request) -> Sequence[Remark]:
-    """The inputs that cannot be read; many a program takes the second of two for the name of the result."""
+    """The inputs that cannot be read, with a hint if the second of two was meant as the result's name."""
     failed = gathered.failed
     second = Remark(request.inputs[1], "no such file") if len(request.inputs) == 2 else None
     if failed == [second] and request.output is None:
@@ -137,12 +137,12 @@ def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
 
 
 def _is_too_long(job: Job) -> bool:
-    """Whether no file can have the name of a job's result."""
+    """Whether the name of a job's result is too long for a file."""
     return job.target is not None and name_too_long(job.target.name)
 
 
 def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[int, Remark]:
-    """The jobs, by their identity, whose inputs are the results of other ones, as their notes say too.
+    """The jobs, by their identity, whose inputs are the results of other jobs, confirmed by their notes.
 
     A pattern finds them when a run is continued. Under another name, or behind a link, they stay inputs.
     """
@@ -161,9 +161,9 @@ def _results(jobs: Sequence[Job], request: Request, where: Whereabouts) -> dict[
 
 
 def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) -> tuple[str, ...]:
-    """The inputs that are results of this task, by their notes, and stand beside what they were made of, by its name.
+    """The inputs that are results of this task, by their notes, and whose names say from which other input.
 
-    Only the notes of files that are named like results are read: what is before the last `_` names another input.
+    Only the notes of files named like results are read: the part before the last `_` is the name of another input.
     """
     if request.earlier is None:
         return ()
@@ -177,17 +177,17 @@ def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) ->
 
 
 def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
-    """The jobs whose results are there and stay.
+    """The jobs whose results already exist and stay.
 
     Raises:
-        UsageError: there are some and they are an error, or a folder stands in the way.
+        UsageError: there are some and the rule is `error`, or a folder is in the way.
     """
     for job in jobs:
         if job.target is not None and is_folder(job.target):
             raise UsageError(f"{safe_text(job.target)} is a folder: choose another name")
         if job.target is not None and not _names_file(request, jobs) and is_special(job.target):
             raise UsageError(f"{safe_text(job.target)} is a pipe or a device: choose another name")
-    # A device or a pipe that is named is there to be written to.
+    # A device or a pipe that is named is meant to be written to.
     there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
     if rule == "error" and there:
         label = safe_text(there[0].target_label)

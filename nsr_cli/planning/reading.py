@@ -1,4 +1,4 @@
-"""Reading a file, or stdin, that ought to be a picture: never more of it than a picture can have."""
+"""Reading a file or stdin that should hold a picture: never more bytes than a picture can have."""
 
 import sys
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from nsr_cli.terminal.console import Console, is_terminal
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The picture of a command, with the bytes of its file; `label` is how messages call it."""
+    """The picture of a command, with the bytes of its file; `label` is its name in messages."""
 
     label: str
     data: bytes
@@ -26,12 +26,12 @@ class Source:
 
     @property
     def typed(self) -> str:
-        """How JSON calls it: `-` for stdin, as on the command line."""
+        """Its name in JSON: `-` for stdin, as on the command line."""
         return STDIN if self.label == "stdin" else self.label
 
 
 def read_picture(image: str, max_pixels: int, console: Console) -> Source:
-    """Read and decode the picture, and warn of what is odd about it.
+    """Read and decode the picture, and show its notes as warnings.
 
     Raises:
         UsageError: it is a folder, or stdin is a terminal.
@@ -52,7 +52,7 @@ def read_picture(image: str, max_pixels: int, console: Console) -> Source:
 
 
 def read_input(text: str, max_pixels: int, console: Console) -> bytes:
-    """The bytes of the picture that was named: those of a file, or for `-` the first picture on stdin.
+    """The bytes of the named picture: those of a file, or for `-` the first picture on stdin.
 
     Raises:
         UsageError: stdin is a terminal.
@@ -100,7 +100,7 @@ def _read_stdin(max_pixels: int, console: Console) -> bytes:
         raise DecodeError(unread(error)) from error
     try:
         more = next(pictures, None) is not None
-    except (DecodeError, OSError):  # whatever it is, it was not asked for
+    except (DecodeError, OSError):  # what follows does not matter
         more = True
     if more:
         console.warning("stdin: only its first picture is taken")

@@ -1,6 +1,6 @@
 """Which existing results were made with other settings than those of this run.
 
-A result is made again only if its own note says so, and its pixels and metadata are still those of the note: what
+A result is made again only if its own note says so, and if its pixels and metadata still match the note: a file that
 somebody has edited, or another program has made, is never replaced.
 """
 
@@ -24,19 +24,19 @@ Stamp = tuple[int, int, int, int]
 
 
 class Overtaken(WriteError):
-    """Another run has made the result meanwhile, which stays; the text says what became of the file."""
+    """Another run has made the result in the meantime, which stays; the text says so."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What tells a file from one that is written in its place, or changed: device, number, size, time."""
+    """Device, number, size and time of a file: they differ once it is changed or replaced."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
-    """Whether the pixels and metadata of a result are still those of its note; False if they cannot be read.
+    """Whether the pixels and metadata of a result still match its note; False if they cannot be read.
 
-    Notes of older versions say nothing of the metadata, which then count as untouched.
+    Notes of older versions say nothing about the metadata, which then count as untouched.
     """
     try:
         record = provenance.read(path)
@@ -58,18 +58,18 @@ class Earlier:
         self._settings = settings
 
     def knows(self, path: Path) -> bool:
-        """Whether a picture's note says that this task made it, with whatever options."""
+        """Whether a picture's note says that this task made it, with any options."""
         return self._note(path) is not None
 
     def differs(self, path: Path, form: str | None) -> bool:
-        """Whether a result's note says other options or weights of the same task; False without such a note.
+        """Whether a result's note names other options or weights of the same task; False without such a note.
 
-        The result of another task is another picture: that one name was meant for both is an accident.
+        The result of another task is a different picture, which has the name only by accident.
         """
         record = self._note(path)
         if record is None or "pixels" not in record:
             return False
-        if self._settings.strip:  # a result of this run would have no note, nor what else was to be dropped
+        if self._settings.strip:  # a result of this run would have neither a note nor other metadata
             return True
         arguments = self._settings.arguments(form, animated="frames" in record)
         if record["command"] != provenance.command_of(arguments):
@@ -88,7 +88,7 @@ class Earlier:
 
     @cached_property
     def _weights(self) -> set[str]:
-        """The hashes of all weights that this run may use; empty if they are not known."""
+        """The hashes of all weights that this run may use; empty if they are unknown."""
         try:
             manifest = load_manifest()
         except NsrError:

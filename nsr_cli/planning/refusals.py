@@ -14,10 +14,10 @@ from nsr_cli.shown import safe_text
 
 
 def distinct(jobs: Iterable[Job], where: Whereabouts) -> list[Job]:
-    """The jobs, only the first of those that take one picture to one place.
+    """The jobs without repetitions of the same picture and the same place.
 
     Raises:
-        UsageError: the results of two pictures would be one file, by whatever links.
+        UsageError: the results of two pictures would be one file, even by way of links.
     """
     taken: dict[str, Job] = {}
     left = []
@@ -37,7 +37,7 @@ def distinct(jobs: Iterable[Job], where: Whereabouts) -> list[Job]:
 
 
 def check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
-    """UsageError if a result would replace an input, under whatever name or link, that was not given up."""
+    """UsageError if a result would replace an input, under any name or link, without `overwrite`."""
     sources: dict[tuple[int, int], Job] = {}
     for job in jobs:
         if job.source is not None and (identity := _identity(job.source)):
@@ -59,17 +59,17 @@ def check_inputs_kept(jobs: Sequence[Job], if_exists: str | None) -> None:
 
 def check_folders(jobs: Iterable[Job]) -> None:
     """WriteError unless every folder for results exists or can be made, and can be written."""
-    # What is sent to a device or a pipe is not put beside it.
+    # A device or a pipe is written to directly: nothing is made in its folder.
     targets = [job.target for job in jobs if job.target is not None and not is_special(job.target)]
     for folder in dict.fromkeys(target.parent for target in targets):
         check_folder(folder)
     for target in targets:
-        if target.is_symlink():  # which can be asked in folders that may be searched
+        if target.is_symlink():  # the folder is known to be searchable here
             _check_link(target)
 
 
 def check_folder(folder: Path, option: str = "-o") -> None:
-    """WriteError, with the option that chooses another one, unless a folder exists or can be made, and written."""
+    """WriteError unless a folder exists or can be made, and can be written; it names the option for another one."""
     nearest = nearest_existing(folder)
     if not is_folder(nearest):
         raise WriteError(
@@ -80,7 +80,7 @@ def check_folder(folder: Path, option: str = "-o") -> None:
 
 
 def _check_link(link: Path) -> None:
-    """WriteError unless a file can be put where a link leads; no folder is made there."""
+    """WriteError unless a file can be made where a link leads; folders are not made there."""
     real = Path(os.path.realpath(link))
     if os.path.islink(real):  # noqa: PTH114 (Path's may raise); realpath gives up on a loop
         raise write_error(link, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
@@ -93,7 +93,7 @@ def _check_link(link: Path) -> None:
 
 
 def _check_open(folder: Path, nearest: Path, option: str) -> None:
-    """WriteError if nothing may be made in the folder, or in the nearest above it that exists."""
+    """WriteError if nothing can be made in the folder, or in the nearest existing one above it."""
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise WriteError(
             f"cannot write into {safe_text(folder)}: permission denied; choose another folder with {option}"
@@ -107,7 +107,7 @@ def _is_same_input(one: Job, other: Job, where: Whereabouts) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from all others; None if there is none, or no longer."""
+    """Device and number of a file, which no other one has; None if there is none, or no longer."""
     try:
         status = path.stat()
     except (OSError, ValueError):

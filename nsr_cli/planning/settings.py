@@ -1,4 +1,4 @@
-"""What the command line asks of every picture of a run, and the sizes that follow from it."""
+"""What the command line asks for every picture of a run, and the sizes that follow from it."""
 
 import math
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from nsr_cli.errors import PictureError
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 
 NATIVE = (2.0, 3.0, 4.0, 8.0, 16.0)
-"""Factors from which a target size is reached by shrinking: the networks' own and their compositions."""
+"""Factors from which a target size is reached by shrinking: the networks' own ones and their compositions."""
 LOSSY = frozenset({"JPEG", "WEBP"})
-"""Formats whose results depend on a quality, where one was asked for."""
+"""Formats whose results depend on a quality, if one was asked for."""
 
 _TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg", "auto": "_auto"}
-_PIXELS_IN_FLIGHT = 1 << 30  # bytes of results on their way to the disk, where nothing else is asked for
+_PIXELS_IN_FLIGHT = 1 << 30  # bytes of results waiting to be written, unless something else is asked for
 
 
 class LargeEnough(PictureError):
-    """A picture that is as large already as it ought to become, or larger; `size` is its width and height."""
+    """A picture that already has at least the target size; `size` is its width and height."""
 
     def __init__(self, text: str, size: tuple[int, int]) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class Settings:
     jpeg_quality: float | None = None
     model: str | None = None
     models: tuple[tuple[str, str], ...] = ()
-    """For `auto`: task and model of the steps that do not get `model`."""
+    """For `auto`: task and model of steps that do not use `model`."""
     strength: float = 1.0
     tta: bool = False
     write_quality: int | None = None
@@ -58,12 +58,12 @@ class Settings:
         )
 
     def model_for(self, task: str) -> str | None:
-        """The weights that were chosen for a task; None for the best there are."""
+        """The weights chosen for a task; None for the best there are."""
         return dict(self.models).get(task, self.model)
 
     @property
     def tag(self) -> str:
-        """What tells a result's name from its input's: `_x4`, `_1920x1080`, `_1920w`, `_denoised`, `_auto`."""
+        """What distinguishes a result's name from its input's: `_x4`, `_1920x1080`, `_1920w`, `_denoised`, `_auto`."""
         if self.task != "upscale":
             return _TAGS[self.task]
         if self.width and self.height:
@@ -93,12 +93,12 @@ class Settings:
         return self.max_memory // 4 if self.max_memory else _PIXELS_IN_FLIGHT
 
     def target_size(self, width: int, height: int) -> tuple[int, int] | None:
-        """Width and height to reach from a picture of this size; None where a factor decides.
+        """Width and height to reach from a picture of this size; None if a factor decides.
 
-        `auto` only repairs pictures that are that large already: None for them too.
+        Also None for pictures that have the size already and that `auto` therefore only repairs.
 
         Raises:
-            LargeEnough: the picture is that large already.
+            LargeEnough: the picture has the size already.
             PictureError: it would have to grow more than 16 times.
         """
         if not self.enlarges or not (self.width or self.height):
@@ -131,7 +131,7 @@ class Settings:
         return self.target_size(width, height) or (round(width * factor), round(height * factor))
 
     def ratio(self, width: int, height: int) -> float | None:
-        """How many times as wide the result is, for messages; None where nothing is enlarged.
+        """How many times as wide the result is, for messages; None if nothing is enlarged.
 
         PictureError as for `target_size`.
         """
@@ -140,7 +140,7 @@ class Settings:
         return self.scale or round(self.result_size(width, height)[0] / width, 4)
 
     def arguments(self, form: str | None = None, *, animated: bool = False) -> list[str]:
-        """The arguments that decide the pixels of a result, as for a shell; `nsr` and the inputs are left out.
+        """The command's arguments that decide the pixels of a result, without `nsr` and the inputs.
 
         Args:
             form: the result's format.
@@ -160,7 +160,7 @@ class Settings:
             parts += ["--fit", self.fit]
         if self.strength != 1:
             parts += ["--strength", _exact(self.strength)]
-        # Other people's folders are nobody's business.
+        # Without folders: they are private.
         if self.model:
             parts += ["--model", Path(self.model).name]
         for task, model in self.models:
@@ -183,5 +183,5 @@ class Settings:
 
 
 def _exact(value: float) -> str:
-    """A number in as few digits as mean exactly that number again."""
+    """A number in the fewest digits that give exactly that number again."""
     return repr(value).removesuffix(".0")

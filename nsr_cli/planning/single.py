@@ -1,4 +1,4 @@
-"""Where the one file goes that a command makes, such as a sheet or a page, and whether it may go there."""
+"""Where to write the single file that a command makes, such as a sheet or a page, and whether that is allowed."""
 
 import os
 import stat
@@ -19,14 +19,14 @@ from nsr_cli.terminal.console import Console, is_terminal
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the result goes: a file, or stdout (None). `form` is the format that its name asks for."""
+    """Where the result goes: a file, or stdout (None). `form` is the format by its name."""
 
     path: Path | None
     form: str
     there: bool = False
     """Whether the file already exists and stays."""
     like: Path | None = None
-    """The file of the picture that it shows: who may not read that may not read the result."""
+    """The file of the picture that it shows: the result is readable by no more people than that."""
 
     @property
     def label(self) -> str:
@@ -47,12 +47,12 @@ def place(
 
     Args:
         image, output: as typed.
-        tag: what tells the result's name from the picture's.
+        tag: what distinguishes the result's name from the picture's.
         forms: suffixes and the formats that they mean, the default first.
-        if_exists: `skip`, `overwrite` or `error`; None for the default: skip, but error for -o FILE.
+        if_exists: `skip`, `overwrite` or `error`; None for the default: `skip`, but `error` for -o FILE.
 
     Raises:
-        UsageError: no place for a result, or one that is taken.
+        UsageError: there is no such place, or it is taken.
         WriteError: its folder cannot be written.
     """
     checked_output(output)
@@ -79,13 +79,13 @@ def place(
 
 
 def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -> Target:
-    """Find out whether a file can be written, before any work; with `there` if it is there and stays.
+    """Check that a file can be written, before any work; `there` is set if it exists and stays.
 
     Args:
         target: the file.
         rule: what to do if it already exists: `skip`, `overwrite` or `error`.
-        image: what is read, which is not to be replaced.
-        option: the one that gives another place, for the messages.
+        image: the input, which must not be replaced.
+        option: the option that gives another place, for messages.
 
     Raises:
         UsageError, WriteError: as for `place`.
@@ -95,7 +95,7 @@ def checked(target: Target, rule: str, image: str = STDIN, option: str = "-o") -
         raise UsageError(f"{safe_text(path)} is a folder: choose another name")
     if image != STDIN and mode_of(path) and mode_of(Path(image)) and path.samefile(Path(image)):
         raise UsageError(f"{safe_text(path)} is the input itself: choose another name with {option}")
-    if stat.S_ISREG(mode_of(path)):  # a device or a pipe is there to be written to
+    if stat.S_ISREG(mode_of(path)):  # a device or a pipe is meant to be written to
         if rule == "error":
             raise UsageError(
                 f"{safe_text(path)} already exists: --if-exists overwrite replaces it, "
@@ -115,7 +115,7 @@ def skips(target: Target, image: str, console: Console) -> bool:
 
 
 def skips_sheet(target: Target, image: str, console: Console) -> bool:
-    """As `skips`, for a command whose JSON describes the result: that says so too."""
+    """`skips` for a command whose JSON describes the result, which then says so too."""
     if target.there and console.json:
         path = str(target.path)
         console.json_line(
@@ -131,7 +131,7 @@ def skips_sheet(target: Target, image: str, console: Console) -> bool:
 
 
 def write(target: Target, data: bytes) -> None:
-    """Write the result where it was to go. Raises `WriteError`."""
+    """Write the result to its place. Raises `WriteError`."""
     if target.path is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

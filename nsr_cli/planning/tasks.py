@@ -1,4 +1,4 @@
-"""Which task is meant, by its name or by the level that is given."""
+"""Which task is meant: by its name, or by the level that is given."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +6,14 @@ from nsr_cli.errors import UsageError
 from nsr_cli.shown import did_you_mean, safe_text
 
 LEVEL_OPTIONS: Mapping[str, str] = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
-"""Every task, and the option for how strong its degradation is."""
+"""Every task, and the option for the level of its degradation."""
 
 
 def task_of(task: str | None, given: Sequence[str]) -> str:
-    """The task that was named, or the one whose level was given; `upscale` without both.
+    """The named task, or the one whose level was given; `upscale` without both.
 
     Args:
-        task: as it was typed.
+        task: its name as typed.
         given: the tasks whose levels were given.
 
     Raises:

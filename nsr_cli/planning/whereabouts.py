@@ -1,11 +1,11 @@
-"""Which file a path means: one folder is reached by many names, through links and by `..`."""
+"""Which file a path means: one folder may have many names, through links and by `..`."""
 
 import os
 from pathlib import Path
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder itself, absolute, or the nearest above it in whose place there is something, even a broken link."""
+    """The nearest path, from `folder` upwards, where anything exists, even a broken link; absolute."""
     nearest = folder.absolute()
     while not os.path.lexists(nearest):
         nearest = nearest.parent
@@ -13,29 +13,29 @@ def nearest_existing(folder: Path) -> Path:
 
 
 class Whereabouts:
-    """Tells whether paths mean one file.
+    """Tells whether paths mean the same file.
 
-    A folder is looked up once, however many of its files are asked for; what changes meanwhile is not seen.
+    Each folder is looked up once, however many of its files are asked for; later changes are not noticed.
     """
 
     def __init__(self) -> None:
         self._real: dict[str, str] = {}
 
     def spelled(self, path: Path) -> str:
-        """The path as it was given, from the root on: links stay in it, but `..` is where the system goes.
+        """The path as given, but absolute: links stay in it, and `..` is resolved as the system does.
 
-        To cross out `link/..` would mean another folder.
+        Merely removing `link/..` would give another folder.
         """
         return self.entry(path) if ".." in path.parts else os.path.normpath(path.absolute())
 
     def entry(self, path: Path) -> str:
-        """The name of the file in the folder where it really is; of a link it is the link's own."""
+        """The path of the directory entry in its real folder; a link itself is not followed."""
         folder, name = os.path.split(path)
         if folder not in self._real:
             self._real[folder] = os.path.realpath(folder or os.curdir).rstrip(os.sep)
         return f"{self._real[folder]}{os.sep}{name}"
 
     def written(self, path: Path) -> str:
-        """The file that is there, or will be, once `path` has been written: a link stays, and its target changes."""
-        # Path's own question fails in a folder that may not be searched; what is wrong there is said later.
+        """The file that writing to `path` changes or makes: if it is a link, the link's target."""
+        # `Path.is_symlink` raises in a folder that may not be searched; that is reported later.
         return os.path.realpath(path) if os.path.islink(path) else self.entry(path)  # noqa: PTH114

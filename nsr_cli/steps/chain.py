@@ -3,7 +3,7 @@
 picture ─ color spread under transparency ─> float ─> step ─> step ─> ... ─> blend by strength ─┐
         └ alpha ─────────────────────────────────────> bicubic ─────────────────────────────────┴─> picture
 
-rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with the rows of the beginning ─> finished rows
+rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with the original rows ─> finished rows
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,20 +23,20 @@ from nsr_cli.steps.remedy import Step, level_of_noise
 from nsr_cli.steps.restorers import Link, Weights
 
 Sample = Callable[[], Pixels]
-"""Makes pixels (N, W, C) of parts of a picture."""
+"""Returns pixels (N, W, C) of parts of a picture."""
 
-_PARTS = 1000  # of a step, by which progress is told
+_PARTS = 1000  # of a step, in which progress is counted
 
 
 class Chain:
-    """The steps of one picture; `taken` says afterwards which of them were done, and at which level.
+    """The steps of one picture; afterwards `taken` says which of them were done, and at which level.
 
-    Noise is measured again after `dejpeg`, which may have removed it too: the lower level counts,
-    and a step that has nothing left to do is left out.
+    Noise is measured again after `dejpeg`, which may have removed some: the lower level counts, and a
+    step with nothing left to do is skipped.
 
     Args:
         links: the steps that were found for the picture.
-        sample: makes pixels of parts of the picture; `bands` needs it if a level depends on the steps before.
+        sample: returns pixels of parts of the picture; `bands` needs it if a level depends on earlier steps.
     """
 
     def __init__(self, links: Sequence[Link], sample: Sample | None) -> None:
@@ -46,7 +46,7 @@ class Chain:
 
     @property
     def entries(self) -> Sequence[Weights]:
-        """The weights of all steps, each once; those taken, once that is known."""
+        """The weights of all steps, each once; only of the steps taken, once these are known."""
         found = [entry for link in self.taken or self.links for entry in link.restorer.entries]
         return list({entry.sha256: entry for entry in found}.values())
 
@@ -57,12 +57,12 @@ class Chain:
 
     @property
     def precision(self) -> str:
-        """The number types it computes in, joined with `+`; those of the steps taken, once that is known."""
+        """The number types it computes in, joined with `+`; only of the steps taken, once these are known."""
         found = [link.restorer.precision.split("+") for link in self.taken or self.links]
         return "+".join(sorted({name for names in found for name in names}))
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Chain | None":
-        """As `Restorer.on_one_core`; None unless every step can."""
+        """As `Restorer.on_one_core`; None unless it works for every step."""
         links: list[Link] = []
         for link in self.links:
             restorer = link.restorer.on_one_core(picture, side_by_side)
@@ -74,9 +74,9 @@ class Chain:
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Picture:
-        """Restore one picture; `strength` blends the end of the chain with its beginning, resized.
+        """Restore one picture; `strength` blends the chain's result with its input, resized.
 
-        Levels are those of the steps, whatever `options` has.
+        Levels are those of the steps, whatever `options` says.
 
         Raises:
             MemoryExhausted, PictureError: as for `Restorer.run`.
@@ -104,15 +104,15 @@ class Chain:
         clipped: bool,
         progress: Progress | None,
     ) -> Bands:
-        """Restore a picture that is never in memory as a whole; first it is decided which steps to take.
+        """Restore a picture that is never in memory as a whole, after deciding which steps to take.
 
         Args:
             source: the picture's rows, in gray or RGB.
-            dtype: of the result's rows.
+            dtype: type of the result's rows.
             options: as for `restore`, but without `tta`.
             memory: bytes that all steps may take together.
             clipped: as for `Restorer.run`.
-            progress: told parts done and parts in all.
+            progress: called with parts done and parts in total.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `Restorer.bands` and `Restorer.run`.
@@ -137,7 +137,7 @@ class Chain:
         )
 
     def _decide_steps(self) -> None:
-        """Find out which steps to take, and at which level, from the sample."""
+        """Decide from the sample which steps to take, and at which level."""
         taken: list[Link] = []
         for link in self.links:
             step: Step | None = link.step
@@ -149,14 +149,14 @@ class Chain:
 
 
 class _StepsProgress:
-    """Adds up the progress of steps that go on at the same time."""
+    """Adds up the progress of steps that run at the same time."""
 
     def __init__(self, progress: Progress | None, steps: int) -> None:
         self._progress = progress
         self._done = [0] * steps
 
     def of(self, number: int) -> Progress:
-        """What one step is to call."""
+        """The progress callback for one step."""
 
         def watch(done: int, total: int) -> None:
             self._done[number] = done * _PARTS // total
@@ -167,20 +167,20 @@ class _StepsProgress:
 
 
 def _told(step: Step, options: RestoreOptions) -> RestoreOptions:
-    """What the restorer of a step is told; only the one that enlarges has to reach the size."""
+    """The options for a step's restorer; only the one that enlarges gets the target size."""
     size = options.size if step.task == "upscale" else None
     return RestoreOptions(step.sigma, step.quality, tta=options.tta, size=size)
 
 
 def _through(links: Iterable[Link], picture: Picture) -> Picture:
-    """A small picture after some steps."""
+    """A small picture after these steps."""
     for link in links:
         picture = link.restorer.restore(picture, _told(link.step, RestoreOptions()))
     return picture
 
 
 def _remeasured(step: Step, picture: Picture) -> Step | None:
-    """The step at the level that is left in a picture; None if there is nothing left to do."""
+    """The step at the level that remains in a picture; None if there is nothing left to do."""
     if step.sigma is None:
         return step
     left = level_of_noise(estimate_noise(picture.pixels))

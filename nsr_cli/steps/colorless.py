@@ -2,7 +2,7 @@
 
     three channels ─> one ─> a restorer for gray pictures ─> one ─> three channels
 
-A network for color would give them fringes, and the result would differ from that of a file of one channel.
+A network for color would add color fringes, and the result would differ from that of a file with one channel.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.reading import Source
 from nsr_cli.steps.restorers import Link, RestorerLike, Weights
 
-_ROWS = 256  # that are compared at a time: most color pictures are known by their first ones
+_ROWS = 256  # compared at a time: in most color pictures the first ones suffice
 
 
 def is_colorless(picture: Picture) -> bool:
-    """Whether a picture of three channels has the same in each of them."""
+    """Whether all channels of a picture with three channels are equal."""
     if picture.is_gray:
         return False
     pixels = picture.pixels
@@ -31,11 +31,11 @@ def is_colorless(picture: Picture) -> bool:
 
 
 def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
-    """As `is_colorless`, for rows of three channels, with or without alpha behind them.
+    """`is_colorless` for rows of three channels, with or without alpha behind them.
 
     Args:
-        bands: the rows, which are read up to the first that have a color.
-        check: called again and again; what it raises ends the reading.
+        bands: the rows, which are read up to the first ones with a color.
+        check: called repeatedly; what it raises ends the reading.
     """
     tap = bands.tap()
     for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
@@ -46,18 +46,18 @@ def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
 
 
 def in_gray(picture: Picture) -> Picture:
-    """A colorless picture with one of its channels."""
+    """A colorless picture as one with a single channel."""
     return picture.with_pixels(picture.pixels[..., :1], picture.alpha)
 
 
 def as_restored(source: Source) -> Source:
-    """The source with its picture as the restoring commands give it to a network: three equal channels become one."""
+    """The source as the restoring commands treat it: three equal channels become one."""
     return replace(source, picture=in_gray(source.picture)) if is_colorless(source.picture) else source
 
 
 @dataclass(frozen=True, slots=True)
 class ColorlessRestorer:
-    """Takes colorless pictures of three channels to a restorer for gray ones, and back."""
+    """Restores colorless pictures with three channels by a restorer for gray ones."""
 
     restorer: RestorerLike
 
@@ -82,7 +82,7 @@ class ColorlessRestorer:
         return self.restorer.taken
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "ColorlessRestorer | None":
-        """As the restorer's, which gets one channel."""
+        """As the restorer's, for a picture with one channel."""
         one = self.restorer.on_one_core(in_gray(picture), side_by_side)
         return None if one is None else ColorlessRestorer(one)
 
@@ -110,7 +110,7 @@ class ColorlessRestorer:
 
 
 def _changed(source: Bands, channels: int, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Bands:
-    """Rows that come from those of a source, one by one, with other channels."""
+    """The rows of a source, each changed to have `channels` channels."""
     tap, shape = source.tap(), source.shape
     spans = blocks(shape.height, rows_at_a_time(shape.width))
     return Bands(

@@ -1,4 +1,4 @@
-"""How strong the noise or the JPEG compression of a picture is, where the user says "auto"."""
+"""How strong the noise or the JPEG compression of a picture is, if the user asks for "auto"."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What the network is told about a picture, and what the user is told if it was estimated."""
+    """The level of a picture for the network, and a note for the user if it was estimated."""
 
     sigma: float | None = None
     quality: float | None = None
@@ -30,16 +30,16 @@ class Level:
     steps: tuple[Step, ...] = ()
     """For `auto`: what to do."""
     skip_reason: str | None = None
-    """Why the picture is better left alone; None if it is to be restored."""
+    """Why the picture is better left alone; None if it should be restored."""
 
     @property
     def notes(self) -> list[str]:
-        """What the user is told, for a record."""
+        """The note for the user as a list, for JSON."""
         return [] if self.note is None else [self.note]
 
 
 def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
-    """The level that was asked for, or the one found in the picture and its file; or why there is nothing to do."""
+    """The level that was asked for, or the one found in the picture and its file, or why there is nothing to do."""
     if settings.task == "denoise":
         if settings.sigma is not None:
             return Level(sigma=settings.sigma)
@@ -57,7 +57,7 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
 
 
 def options_of(settings: Settings, level: Level, page: Picture) -> RestoreOptions:
-    """What the restorer of a page is told; only the size of the page is looked at.
+    """The options for a page's restorer; only the size of the page is looked at.
 
     Raises:
         LargeEnough, PictureError: as for `Settings.target_size`.
@@ -69,7 +69,7 @@ def options_of(settings: Settings, level: Level, page: Picture) -> RestoreOption
 def find_level(
     task: str, source: Source, sigma: float | None, quality: float | None, console: Console
 ) -> Level:
-    """The level that was asked for, or the one found in the picture, of which the user is told.
+    """The level that was asked for, or the one found in the picture, which is then shown to the user.
 
     Raises:
         PictureError: it cannot be found.
@@ -83,7 +83,7 @@ def find_level(
 
 
 def _jpeg_level(page: Picture, data: bytes) -> Level:
-    """From the file's own tables; for a re-saved picture from the traces in its pixels."""
+    """The quality by the file's own tables, or for a re-saved picture by the traces in its pixels."""
     tables = jpeg_tables(data)
     if tables is not None:
         about = "" if tables.exact else "about "

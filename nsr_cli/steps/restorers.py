@@ -1,4 +1,4 @@
-"""The restorers of a run: what is asked of one, and each loaded once, when the first picture needs it."""
+"""The restorers of a run: their interface, and each loaded once, when the first picture needs it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from nsr_cli.terminal.console import Console
 
 
 class Weights(Protocol):
-    """What a restorer says about each of its weights."""
+    """What a restorer knows about its weights."""
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class Weights(Protocol):
 
 
 class RestorerLike(Protocol):
-    """What a run needs of `restore.Restorer`, or of a `Chain` of several."""
+    """What a run needs of a `restore.Restorer`, or of a `Chain` of several."""
 
     @property
     def entries(self) -> Sequence[Weights]:
@@ -46,10 +46,10 @@ class RestorerLike(Protocol):
 
     @property
     def taken(self) -> "Sequence[Link]":
-        """The steps that a chain took, once that is known; a single restorer has none to tell apart."""
+        """The steps that a chain took, once these are known; empty for a single restorer."""
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "RestorerLike | None":
-        """One for a picture so small that `side_by_side` of them are done sooner with a core each; else None."""
+        """One for a single core, if `side_by_side` such pictures are done sooner with a core each; else None."""
 
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None
@@ -78,17 +78,17 @@ class Link:
 
 
 Loader = Callable[[str, float | None, str], RestorerLike]
-"""Loads a restorer for `"rgb"` or `"gray"` pictures, a factor (None: the task has none) and a task."""
+"""Loads a restorer, given `"rgb"` or `"gray"` for the pictures, the factor (None if the task has none) and the task."""
 
 _Kind = tuple[str, float | None, str]
 
 
 class Unstartable(Exception):
-    """No restorer can be loaded at all; `args[0]` is the NsrError that says why."""
+    """No restorer can be loaded at all; `args[0]` is the NsrError with the reason."""
 
 
 def color_of(picture: Picture, task: str) -> str:
-    """Which networks suit a picture, `rgb` or `gray`; all that enlarge are for color."""
+    """Which networks suit a picture, `rgb` or `gray`; those that enlarge are all for color."""
     return "gray" if picture.is_gray and task != "upscale" else "rgb"
 
 
@@ -104,7 +104,7 @@ class Restorers:
         """Time spent on loading so far."""
 
     def get(self, page: Picture, task: str) -> RestorerLike:
-        """The restorer for pictures of this kind: color or gray where the task tells them apart, and factor.
+        """The restorer for pictures of this kind: color or gray, if the task distinguishes them, and factor.
 
         Raises:
             Unstartable: it cannot be loaded, nor could any other.
