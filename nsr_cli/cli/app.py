@@ -22,13 +22,13 @@ from nsr_cli.terminal.standard import prepare_streams
 
 _BROKEN_PIPE, _SIGNALED = 141, 128
 _STDOUT = "cannot write to stdout"
-# What stdout says when its disk is full, and when it is closed.
+# The errors of stdout if its disk is full, or if it is closed.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _DEBUG = "; run with --debug for the traceback"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the program to end; not an `Exception`, so that nothing below takes it for a failure."""
+    """A signal asked the program to end; not an `Exception`, so that no other code takes it for a failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -41,14 +41,14 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     console = Console()
     code = _flushed(_guarded(list(sys.argv[1:] if args is None else args), console), console)
     if threading.active_count() > 1 or code > _SIGNALED or "torch" in sys.modules:
-        # A thread may be deep in a computation or in a read that nobody waits for any more, and Python takes
-        # most of a second to take torch apart; everything that must survive is already renamed into place.
+        # A thread may still be in a computation or a read that nobody waits for, and Python takes most of a second
+        # to clean up torch. Everything that must survive is already renamed into place.
         os._exit(code)
     raise SystemExit(code)
 
 
 def _guarded(args: list[str], console: Console) -> int:
-    """Run the command and return the exit code of whatever happened, said in one line."""
+    """Run the command and return its exit code; whatever it raises is reported in one line."""
     try:
         with first_signal(_stop, is_final=True):
             return _run(args, console)
@@ -59,7 +59,7 @@ def _guarded(args: list[str], console: Console) -> int:
 
 
 def _explained(error: BaseException, console: Console) -> int:
-    """Say in one line what went wrong and return the exit code that it means."""
+    """Say in one line what went wrong, and return the exit code for it."""
     if isinstance(error, BrokenPipeError):
         return _silence_stdout(_BROKEN_PIPE)
     if isinstance(error, KeyboardInterrupt):
@@ -84,7 +84,7 @@ def _line_and_code(error: BaseException) -> tuple[str, int]:
         case MemoryError():
             return "out of memory; close other programs, or give a smaller picture", MemoryExhausted.exit_code
         case OSError():
-            if error.filename is None and error.errno in _UNWRITABLE:  # of files there is a WriteError
+            if error.filename is None and error.errno in _UNWRITABLE:  # for files there is WriteError
                 return f"{_STDOUT}: {error.strerror}; finished results are complete", 1
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}{_DEBUG}", 1
@@ -99,7 +99,7 @@ def _run(args: list[str], console: Console) -> int:
     command: Any = typer.main.get_command(app)
     if "_NSR_COMPLETE" in os.environ:
         command.main(args, prog_name="nsr")
-    if "--debug" in args:  # also for what goes wrong before the options are read
+    if "--debug" in args:  # for errors before the options are read, too
         console.debug = True
     try:
         with command.make_context("nsr", args, obj=console) as context:
@@ -114,7 +114,7 @@ def _stop(number: int) -> NoReturn:
 
 
 def _silence_stdout(code: int) -> int:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    """Redirect stdout to nowhere, so that the interpreter's last flush cannot fail again."""
     with suppress(OSError, ValueError, AttributeError):
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, sys.stdout.fileno())
@@ -123,7 +123,7 @@ def _silence_stdout(code: int) -> int:
 
 
 def _flushed(code: int, console: Console) -> int:
-    """Write out what is left for stdout and stderr, so that nothing is lost however the process ends."""
+    """Flush stdout and stderr, so that nothing is lost however the process ends."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

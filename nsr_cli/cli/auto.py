@@ -1,4 +1,4 @@
-"""`nsr auto`: for each picture what `nsr inspect` would advise, in one go and without rounding in between."""
+"""`nsr auto`: do for each picture what `nsr inspect` advises, at once and without rounding between steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,14 +47,14 @@ def auto(
 
 
 def _models(texts: list[str], source: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """The tier for every step, if one was given, and the models of single steps; the last of each counts.
+    """The tier for every step, if one was given, and the models of single steps; the last one of each counts.
 
-    `source` tells where they were set, unless it was on the command line.
+    `source` says where they were set, unless it was on the command line.
 
     Raises:
-        UsageError: a model without the step that it is for, or a step that does not exist.
+        UsageError: a model without its step, or a step that does not exist.
     """
-    from nsr_cli.weights.entry import TASKS, TIERS  # and the room of weights: not for --help
+    from nsr_cli.weights.entry import TASKS, TIERS  # imports all of weights: not for --help
 
     tier, models = None, dict[str, str]()
     for text in texts:

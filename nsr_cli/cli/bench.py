@@ -1,4 +1,4 @@
-"""`nsr bench`: how fast this machine runs the networks, as ratios taken in one run."""
+"""`nsr bench`: how fast this machine runs the networks, in ratios measured in one run."""
 
 import dataclasses
 from pathlib import Path
@@ -83,7 +83,7 @@ def bench(
 
 
 def _target(plot: Path, rule: str) -> Target:
-    """Before minutes of measuring: can the drawing be written?"""
+    """The target of the drawing, checked before minutes of measuring."""
     if plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {safe_text(plot)}: the drawing is a PNG; give it a name that ends in .png")
     if not plot.parent.is_dir():

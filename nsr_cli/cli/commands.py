@@ -25,30 +25,30 @@ EVERYWHERE = "Everywhere"
 _COMPLETION = frozenset({"install_completion", "show_completion"})  # only the top command installs it
 _HEADING = re.compile(r"^(\s*)([A-Z][\w ,/]*:)", re.MULTILINE)
 _NEEDED = re.compile(r"^\{(.+)\}(\.\.\.)?$")  # an argument in Typer's usage line
-# How Typer tells what is possible, and how it is told here.
+# How Typer words the possible values, and how they are worded here.
 _RANGES = (
     (re.compile(r"\[(.*)x>=(\w+)\]$"), r"[\1at least \2]"),
     (re.compile(r"\b([\d.]+)<=x<=([\d.]+)\]$"), r"\1 to \2]"),
 )
-_OFF = re.compile(r" / --no-[\w-]+$")  # what turns off again what settings have turned on
-_CHOICES = re.compile(r" <([^<>]*)>$")  # behind an option, where nothing else is said of its values
+_OFF = re.compile(r" / --no-[\w-]+$")  # the form that turns a switch off again
+_CHOICES = re.compile(r" <([^<>]*)>$")  # behind an option without another placeholder
 _NAMES = re.compile(r"^(  )(-[\w-]+(?:, --?[\w-]+)*)", re.MULTILINE)
 
 
 def console_of(ctx: Any, json: bool = False) -> Console:
-    """The console that `main` made for this run; with `json` it is to answer as JSON from now on."""
+    """The console that `main` made for this run; with `json` it answers as JSON from now on."""
     console: Console = ctx.ensure_object(Console)
     console.json |= json
     return console
 
 
 def both_to_stdout(what: str) -> UsageError:
-    """The refusal of --json where something else, such as a picture, is to go to stdout."""
+    """The error for --json if something else, such as a picture, would go to stdout."""
     return UsageError(f"--json and the {what} would both go to stdout: write the {what} to a file with -o")
 
 
 def _switch(name: str, *others: str, about: str) -> Any:
-    """An option that turns on what the console has under its name."""
+    """An option that sets the console's attribute of its name."""
 
     def turn_on(ctx: typer.Context, value: bool) -> bool:
         if value and not ctx.resilient_parsing:
@@ -65,11 +65,11 @@ def _everywhere(
     verbose: Annotated[bool, _switch("--verbose", "-v", about="Print more, timings included.")] = False,
     debug: Annotated[bool, _switch("--debug", about="Show the traceback of an error.")] = False,
 ) -> None:
-    """Holds the options that every command has; never called."""
+    """Declares the options that every command has; never called."""
 
 
 def _shared_params(taken: set[str]) -> list[Any]:
-    """The options for every command, without those whose names the command uses itself."""
+    """The options for every command, without those whose names the command itself uses."""
     template = Typer(add_completion=False, rich_markup_mode=None)
     template.command()(_everywhere)
     return [param for param in get_command(template).params if not taken & set(param.opts)]
@@ -90,7 +90,7 @@ class NsrCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return the words of the usage line; arguments that are needed stand in it without braces."""
+        """Return the words of the usage line, with required arguments without braces."""
         return [_NEEDED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -114,7 +114,7 @@ class NsrGroup(TyperGroup):
             self.commands.setdefault(name, _Placeholder(name, entry))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return name, command and the other arguments; a command that is only announced is imported now."""
+        """Return name, command and the other arguments; a lazy command is imported now."""
         if args[0] not in self.commands and not ctx.resilient_parsing:
             ctx.fail(not_a_command(args[0], self.commands, _names(self.params), ctx.command_path))
         name, command, rest = super().resolve_command(ctx, args)
@@ -143,7 +143,7 @@ class NsrGroup(TyperGroup):
 
 
 class _Placeholder(TyperCommand):
-    """Stands for a command that has not been imported."""
+    """A stand-in for a command that is not imported."""
 
     def __init__(self, name: str, entry: Lazy) -> None:
         super().__init__(name, short_help=entry.summary)
@@ -151,7 +151,7 @@ class _Placeholder(TyperCommand):
 
 
 def load(name: str, entry: Lazy) -> Any:
-    """Import a command and dress it like the others."""
+    """Import a command and give it the look of the others."""
     module, _, attribute = entry.target.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, Typer):
@@ -167,7 +167,7 @@ def load(name: str, entry: Lazy) -> Any:
 
 
 def _dress(app: Typer) -> None:
-    """Give a Typer app and all below it this module's classes and plain help."""
+    """Give a Typer app and its subcommands this module's classes and plain help."""
     app.rich_markup_mode = None
     app.info.cls = NsrGroup
     for command in app.registered_commands:
@@ -198,14 +198,14 @@ def _write_groups(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 def _called(param: Any, typer_says: str) -> str:
-    """How the help calls a parameter: without the Python type that Typer puts behind it, and `--no-` forms."""
+    """A parameter's name in the help, without Typer's Python type behind it and without its `--no-` form."""
     if param.param_type_name == "argument":
         return str(param.metavar or param.name.upper()) + ("..." if param.nargs != 1 else "")
     return _CHOICES.sub(r" \1", _OFF.sub("", typer_says))
 
 
 def _in_words(about: str) -> str:
-    """What the help says about a parameter, without signs of a formula."""
+    """The help text of a parameter, with ranges in words instead of formulas."""
     for formula, words in _RANGES:
         about = formula.sub(words, about)
     return about

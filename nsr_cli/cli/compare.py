@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nsr_cli.steps.levels import Level
 
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
-_SIZES = {"PNG": 128, "HTML": 600}  # sides of the region where none is asked for
+_SIZES = {"PNG": 128, "HTML": 600}  # default sides of the region
 _WHERE, _WHAT = "What and where", "What to compare"
 
 
@@ -39,9 +39,9 @@ class _Shown:
     results: "list[Result]"
     region: "Region"
     pair: tuple[int, int]
-    difference: float  # of the pair in the region, mean, in 8-bit levels
-    found: bool  # the region was looked for rather than given
-    notes: list[str]  # what was said about the picture and its results
+    difference: float  # mean difference of the pair in the region, in 8-bit levels
+    found: bool  # whether the region was searched for, not given
+    notes: list[str]  # messages about the picture and its results
 
 
 def parse_size(text: str) -> int:
@@ -54,7 +54,7 @@ def parse_size(text: str) -> int:
 
 
 class Point(NamedTuple):
-    """A pixel of the result, counted from the upper left one."""
+    """A pixel of the result, counted from the top left one."""
 
     x: int
     y: int
@@ -181,7 +181,7 @@ def _request(
 
 
 def _region(results: "list[Result]", side: int | None, at: Point | None) -> "Region":
-    """The part of the results to show, of such a side (None: all): around `at`, or where they differ most."""
+    """The part of the results to show, with this side (None: all of it): around `at`, or where they differ most."""
     from nsr_cli.compare.results import around, most_different
 
     if at is None:

@@ -53,7 +53,7 @@ def show(
 
 
 def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:
-    """One row for each setting, and one more for each command that a file's own table treats differently."""
+    """A row for each setting, and one more for each command for which a file's table has another value."""
     rows = []
     for setting in config.SETTINGS:
         shared = config.resolve(setting, files, None)

@@ -174,7 +174,7 @@ def path(
 
 
 def _wrong(findings: "Sequence[Finding]", cache: Path) -> str:
-    """Which sets are damaged, incomplete or absent, and what helps; nothing if all are here and right."""
+    """Which sets are damaged, incomplete or absent, and what to do; empty if all are here and intact."""
     states = {"damaged": "damaged", "incomplete": "incomplete", "absent": "not on this machine"}
     wrong = [finding for finding in findings if finding.state in states]
     parts = []

@@ -1,4 +1,4 @@
-"""`nsr demo`: see on one picture what the tool does, without a file of your own."""
+"""`nsr demo`: show on a sample picture what the tool does."""
 
 import time
 from importlib import resources
@@ -21,7 +21,7 @@ app = typer.Typer()
 
 SCALE = 2
 NAMES = ("input", "bicubic", "restored", "compare")
-LABEL_HEIGHT = 24  # pixels above the pictures that stand side by side
+LABEL_HEIGHT = 24  # pixels above the pictures that are side by side
 
 
 @app.command("demo")
@@ -81,14 +81,14 @@ def demo(
 
 
 def _targets(folder: Path, rule: str) -> "dict[str, Target]":
-    """Where the pictures go; UsageError or WriteError, as for `single.place`, if they cannot be written there."""
+    """Where the pictures go; UsageError or WriteError, as for `single.place`, if that is impossible."""
     from nsr_cli.planning.single import Target, checked
 
     return {name: checked(Target(folder / f"{name}.png", "PNG"), rule) for name in NAMES}
 
 
 def save(pictures: "dict[str, NDArray[np.uint8]]", targets: "dict[str, Target]") -> None:
-    """Write each (H, W, 3) where it is to go; WriteError if that cannot be done."""
+    """Write each picture (H, W, 3) to its target. Raises WriteError."""
     from nsr_cli.imaging.codec import encode
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.planning.single import write

@@ -44,12 +44,12 @@ class _Run:
 
     @property
     def is_of_one_channel(self) -> bool:
-        """Whether restoring runs the network over each channel, of which this is the first."""
+        """Whether restoring runs the network over each channel by itself; this run is of the first one."""
         return self.subject.runs_by_channel(self.source.picture)
 
     @property
     def about_channel(self) -> list[str]:
-        """What is to be known about choices for one channel, in words."""
+        """A note if the choices are those for one channel."""
         if not self.is_of_one_channel:
             return []
         return [f"{self.subject.name} is for gray pictures and denoises each channel by itself; {_FIRST}"]
@@ -161,7 +161,7 @@ def _check_choice(subject: "Subject", layer: int | None, cardinal: int | None) -
             f"--layer {layer}: {subject.name} has {counted(len(counts), 'layer')} that "
             f"{'chooses' if len(counts) == 1 else 'choose'}; give 1 to {len(counts)}"
         )
-    # Where each channel chooses, wide layers have more groups than narrow ones.
+    # If each channel is a cardinal group, wide layers have more of them than narrow ones.
     most = min(counts) if layer is None else counts[layer - 1]
     if cardinal is not None and cardinal > most:
         groups = counted(most, "cardinal group")

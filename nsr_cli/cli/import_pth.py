@@ -1,4 +1,4 @@
-"""`nsr weights import`: make a weights file of a checkpoint of the paper's authors."""
+"""`nsr weights import`: make a weights file from a checkpoint of the paper's authors."""
 
 import hashlib
 from contextlib import suppress
@@ -72,7 +72,7 @@ def import_pth(
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins as safetensors do: with the length of a header that is JSON."""
+    """Whether a file begins like safetensors: with the length of a JSON header, and that header."""
     from nsr_cli.reads import open_regular
 
     try:
@@ -88,5 +88,5 @@ def _require_own(path: Path) -> None:
     from nsr_cli.model.description import read_start
     from nsr_cli.weights.entry import MAX_BYTES
 
-    with suppress(OSError):  # too large or just gone: what is said next holds all the same
+    with suppress(OSError):  # too large or just gone: the next message is right nevertheless
         read_start(path, MAX_BYTES)

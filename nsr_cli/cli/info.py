@@ -18,7 +18,7 @@ from nsr_cli.terminal.console import Console
 
 
 def show_version(console: Console) -> None:
-    """Print `nsr 1.2.3`, or as JSON also what else decides a result; torch is not loaded for it."""
+    """Print `nsr 1.2.3`, or as JSON everything that affects results; without loading torch."""
     if not console.json:
         console.data(f"nsr {nsr_cli.__version__}")
         return
@@ -33,7 +33,7 @@ def info(
             metavar="FILE",
             help="Results of nsr to explain.",
             show_default=False,
-            readable=False,  # one that is not shall fail like one that is absent, and not hide the others
+            readable=False,  # an unreadable file must fail like an absent one, and not hide the others
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
@@ -75,7 +75,7 @@ def _installed(package: str) -> str | None:
 
 def _manifest_hash() -> str | None:
     """sha256 of the list of weights; None if it cannot be read."""
-    from nsr_cli.weights.manifest import manifest_path  # and the room of weights: not for `nsr --version`
+    from nsr_cli.weights.manifest import manifest_path  # imports all of weights: not for `nsr --version`
 
     try:
         return hashlib.sha256(manifest_path().read_bytes()).hexdigest()
@@ -117,7 +117,7 @@ def _explain(files: list[Path], console: Console) -> None:
 
 
 def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]:
-    """The object of `--json`: `file` and `made_by`, and beside them the words of the commands that restore."""
+    """The object for `--json`: `file` and `made_by`, and the fields that restoring commands print too."""
     return {
         "schema": 1,
         "input": str(path),
@@ -136,7 +136,7 @@ def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
 
 
 def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
-    """Each file with the note in it, or with the reason why there is none to tell."""
+    """Each file with its note, or with the reason why it has none."""
     from nsr_cli.notes import provenance
 
     for path in files:

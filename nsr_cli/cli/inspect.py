@@ -1,4 +1,4 @@
-"""`nsr inspect`: what ails a picture, and the command that would help."""
+"""`nsr inspect`: what is wrong with a picture, and the command that would help."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-# The keys of `facts` with what is said of a picture that could not be looked at.
+# The keys of `facts`, with the values for a picture that could not be inspected.
 _UNKNOWN: Mapping[str, Any] = dict.fromkeys((
     "format", "size", "bits", "color", "alpha", "jpeg_quality", "jpeg_quality_exact", "subsampling",
     "earlier_jpeg_quality", "noise", "upscaled",
@@ -68,10 +68,10 @@ def inspect(
 
 
 def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Console) -> int:
-    """Tell the findings of each picture, and why others have none; return how many these are.
+    """Report the findings of each picture, or why it has none; returns how many have none.
 
     Raises:
-        NsrError: there is but one picture, and it is one of these.
+        NsrError: there is only one picture, and it has none.
     """
     from nsr_cli.sandbox.decoder import Decoder
 
@@ -86,7 +86,7 @@ def _report_all(gathered: Gathered, alone: bool, max_pixels: int, console: Conso
                 _report(text, decoder, max_pixels, console)
             except NsrError as error:
                 told = f"{_label(text)}: {error}"
-                if isinstance(error, NotReady):  # which the next one would meet too
+                if isinstance(error, NotReady):  # the next one would fail too
                     raise NotReady(told) from error
                 if console.json:
                     console.json_line(as_json(text, error=error))
@@ -122,7 +122,7 @@ def as_json(
     advice: str | None = None,
     error: NsrError | None = None,
 ) -> dict[str, Any]:
-    """The object of `--json`, with the words of the commands that restore; what is not known is null."""
+    """The object for `--json`, with fields named as by restoring commands; what is unknown is null."""
     return {
         "schema": 1,
         "input": text,
@@ -174,7 +174,7 @@ def describe(picture: "Picture", findings: "Findings") -> str:
 
 
 def recommend(image: str, findings: "Findings") -> str | None:
-    """The command that does what would help the picture, named as it was typed; None where nothing is bad enough."""
+    """The command that would help the picture `image`, named as typed; None if nothing is bad enough."""
     from nsr_cli.steps.remedy import remedies
 
     steps, name = remedies(findings), _quoted(image)
@@ -188,7 +188,7 @@ def recommend(image: str, findings: "Findings") -> str | None:
 
 
 def _name(found: Found) -> str:
-    """An input as it was typed or found; a file named `-` is not stdin."""
+    """An input as typed or found; a file named `-` is not stdin."""
     if found.path is None:
         return STDIN
     name = found.typed or str(found.path)
@@ -196,11 +196,11 @@ def _name(found: Found) -> str:
 
 
 def _label(text: str) -> str:
-    """How messages call an input."""
+    """The name of an input in messages."""
     return "stdin" if text == STDIN else safe_text(text)
 
 
 def _quoted(text: str) -> str:
-    """A path as a shell reads it back, `--` before a leading dash."""
+    """A path quoted for a shell, with `--` before a leading dash."""
     quoted = shlex.quote(text)
     return f"-- {quoted}" if quoted.startswith("-") and text != STDIN else quoted

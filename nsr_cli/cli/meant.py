@@ -1,6 +1,6 @@
-"""What somebody probably meant who typed a command or an option that nsr does not have.
+"""What the user probably meant by a command or an option that nsr does not have.
 
-Programs of the same kind have other names for the same things; the usual ones are known here.
+Similar programs have other names for the same things; the usual ones are known here.
 """
 
 import re
@@ -23,7 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "devices": "info",
     "models": "weights",
 }
-"""Names of commands elsewhere, and those here."""
+"""Names of commands in other programs, and those here."""
 
 _OPTIONS: Mapping[str, Sequence[str]] = {
     "--if-exists overwrite": ("--overwrite", "--force", "--replace", "--yes", "-y"),
@@ -42,13 +42,13 @@ _OPTIONS: Mapping[str, Sequence[str]] = {
     "--strip": ("--no-metadata", "--strip-metadata"),
     "--dry-run": ("--plan", "--simulate"),
 }
-"""What an option is called here, and what it is called elsewhere."""
+"""Names of options here, and those in other programs."""
 
 _INPUT = frozenset({"-i", "--in", "--input", "--input-path"})
 
 
 def not_a_command(name: str, commands: Collection[str], options: Collection[str], called: str) -> str:
-    """Say that `called` (such as `nsr weights`) has no such command, and what may have been meant."""
+    """A message that `called` (such as `nsr weights`) has no such command, and what may have been meant."""
     if f"--{name}" in options or name == "help":
         return f"no such command {name!r}; did you mean {called} --{name}?"
     if name not in _COMMANDS and "upscale" in commands and _is_path(name):
@@ -64,21 +64,21 @@ def _is_path(name: str) -> bool:
 
 
 def not_an_option(name: str, options: Collection[str]) -> str:
-    """What may have been meant by an option that is none of `options`, as the end of a message, or nothing."""
+    """What may have been meant by an option that is not in `options`, as the end of a message; may be empty."""
     if name in _INPUT:
         return "; pictures and folders are given without an option"
     for ours, theirs in _OPTIONS.items():
         if name in theirs and ours.split()[0] in options:
             return f"; did you mean {ours}?"
-    if not name.startswith("--"):  # one letter is like everything and nothing
+    if not name.startswith("--"):  # a single letter resembles too many
         return ""
-    # Without the dashes, in which all are alike: --gpu is not --output.
+    # Without the dashes, which all have: --gpu is not --output.
     long = [option.removeprefix("--") for option in options if option.startswith("--")]
     return did_you_mean(name.removeprefix("--"), long).replace("mean ", "mean --")
 
 
 def with_one_dash(args: Sequence[str], options: Collection[str]) -> str:
-    """The first argument that is a long option but for one dash of the two, such as `-scale`; else nothing.
+    """The first argument that is a long option with only one dash, such as `-scale`; else empty.
 
     It would be read as `-s cale`, and `-output x.png` would even write to a file `utput`.
     """

@@ -1,4 +1,4 @@
-"""`nsr weights publish`: make a weights file and its manifest entry of a training run."""
+"""`nsr weights publish`: make a weights file and its manifest entry from a training run."""
 
 import dataclasses
 from pathlib import Path
@@ -64,7 +64,7 @@ def publish(
     from nsr_cli.training.recipe import find_task
 
     console = console_of(ctx)
-    check(name, manifest)  # and the run and the places, before minutes of scoring
+    check(name, manifest)  # as the run and the folders below, before minutes of scoring
     trained = load_trained(run, which, console.warning)
     if started_from is not None and trained.recipe.init is None:
         raise UsageError(f"--from is for runs with --init: {safe_text(run)} started from scratch")
@@ -85,7 +85,7 @@ def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, conso
     """Whether a file of that name exists and is left alone; then the user is told.
 
     Raises:
-        UsageError: it is not what the manifest lists, and nothing was said about replacing it.
+        UsageError: the manifest does not list it, and --if-exists does not say to replace it.
     """
     from nsr_cli.planning.single import Target, checked, skips  # numpy and the codecs: not for --help
     from nsr_cli.training.publish import wrote
@@ -103,7 +103,7 @@ def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, conso
 def _scores(
     trained: "Trained", sets: list[str], data: Path | None, device: str, offline: bool, console: Console
 ) -> dict[str, Any]:
-    """Set -> {"psnr", "ssim"}, or for networks of every level set -> level -> the two."""
+    """Set -> {"psnr", "ssim"}, or for networks that take a level set -> level -> {"psnr", "ssim"}."""
     from nsr_cli.evaluate import evaluate
     from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
@@ -131,10 +131,10 @@ def _scores(
 def _pictures(
     sets: list[str], data: Path | None, offline: bool, console: Console
 ) -> "list[tuple[PictureSet, list[Path]]]":
-    """The sets with their pictures, all found before the first is scored.
+    """The sets with their pictures, all found before the first one is scored.
 
     Raises:
-        DataError: pictures are absent, or are not those of the set: their scores would be listed as the set's.
+        DataError: pictures are absent, or are not the set's, for which their scores would be listed.
     """
     from nsr_cli.datasets import DataStore
     from nsr_cli.scoreboard.sets import published_pictures

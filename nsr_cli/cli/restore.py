@@ -1,4 +1,4 @@
-"""`nsr upscale`, `nsr denoise` and `nsr dejpeg`: options in, a plan and its run out."""
+"""`nsr upscale`, `nsr denoise` and `nsr dejpeg`: from options to a plan and its run."""
 
 import sys
 from dataclasses import replace
@@ -82,10 +82,10 @@ def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_qualit
 
 
 def factor_of(ctx: typer.Context, scale: float | None, width: int | None, height: int | None) -> float | None:
-    """The factor that was asked for, unless it stands in the settings only and a size was typed.
+    """The factor that was asked for, unless it comes only from the settings and a size was typed.
 
     Raises:
-        UsageError: both a factor and a size were typed, or a way to fill a box without the box.
+        UsageError: both a factor and a size were typed, or --fit without a box.
     """
     if is_typed(ctx, "fit") and not (width and height):
         raise UsageError("--fit says how a box is filled: give both --width and --height, or leave it out")
@@ -115,13 +115,13 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
     check_space(plan, settings)
     if shared.dry_run:
         return exit_code(failures, plan.inputs)
-    from nsr_cli.batch.execute import carry_out  # only now that nothing speaks against the run
+    from nsr_cli.batch.execute import carry_out  # only now that the plan is accepted
 
     return carry_out(plan, settings, console, mirror=shared.mirror, offline=shared.offline)
 
 
 def _with_flags(own: Settings, shared: RestoreFlags) -> Settings:
-    """The settings of a command, with those that every restoring command has."""
+    """The settings of a command, together with those that every restoring command has."""
     return replace(
         own,
         model=shared.model,
@@ -150,7 +150,7 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, input
         check_template(shared.name)
     output = Path(shared.output or "")
     name_is_typed = is_typed(ctx, "name")
-    if format_of(output.suffix) and not is_folder(output):  # then the name that was typed says enough
+    if format_of(output.suffix) and not is_folder(output):  # the name then decides the format
         shared = replace(
             shared,
             format=shared.format if is_typed(ctx, "format") else None,
@@ -168,9 +168,9 @@ def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, input
 
 
 def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, console: Console) -> None:
-    """Say that --quality changes nothing where no result is of a lossy format.
+    """Say that --quality changes nothing if no result is in a lossy format.
 
-    A quality in the settings is for those results that are of one, so it is said only where another format was chosen.
+    A quality in the settings is meant for lossy results, so this is said only if another format was chosen.
 
     Raises:
         UsageError: both the quality and the format were typed.
@@ -192,7 +192,7 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
 
 
 def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
-    """UsageError if stdin or stdout cannot be what the plan wants of them."""
+    """UsageError if stdin or stdout is a terminal where the plan needs pictures."""
     if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
         raise UsageError(
             "'-' reads pictures from stdin, which is a terminal: pipe or redirect a file into it"
@@ -208,8 +208,8 @@ def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None
 
 
 def check_models(ctx: typer.Context, settings: Settings) -> None:
-    """UsageError, as for `check_chosen`, if a model of the run is not for its task, or is none."""
-    from nsr_cli.weights.entry import TASKS  # and the room of weights: not for --help
+    """UsageError, as for `check_chosen`, if a model of the run is not for its task, or does not exist."""
+    from nsr_cli.weights.entry import TASKS  # imports all of weights: not for --help
 
     tasks = TASKS if settings.task == "auto" else (settings.task,)
     for task in tasks:
@@ -217,7 +217,7 @@ def check_models(ctx: typer.Context, settings: Settings) -> None:
 
 
 def check_chosen(ctx: typer.Context, model: str | None, task: str) -> None:
-    """`check_model` for what --model says, or the settings in its place; the message tells which."""
+    """`check_model` for --model or the setting in its place; the message says which."""
     try:
         check_model(model, task)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""What stands before a command on the command line, and how Typer's complaints are worded."""
+"""The options before a command on the command line, and the wording of Typer's errors."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _WANTED = {
     "int_parsing": "give a whole number",
     "float_parsing": "give a number",
 }
-"""What is possible, by the kind of error of the library that checks values for Typer."""
+"""What to give instead, by the kind of error of the library that checks values for Typer."""
 
 app = typer.Typer(
     cls=_Main, name="nsr", rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
@@ -62,11 +62,11 @@ def _root(
 
 
 def usage_line(error: TyperException) -> str:
-    """Typer's message as one line that says what would be right and where it is explained."""
+    """Typer's error as one line that says what would be right, and where that is explained."""
     param, context = getattr(error, "param", None), getattr(error, "ctx", None)
     message = " ".join(str(getattr(error, "message", "")).split()).removeprefix("Value error, ").rstrip(".")
     name = f"{_hint(param)}{_origin(context, param)}: " if param is not None and context is not None else ""
-    if type(error).__name__ == "MissingParameter":  # of Typer's own copy of Click, which is private
+    if type(error).__name__ == "MissingParameter":  # from Typer's private copy of Click
         name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
     message = _with_value(error.__cause__, message)
     message = re.sub(r"Got unexpected extra argument\(s\) \((.*)\)", r"too many arguments: \1", message)
@@ -78,9 +78,9 @@ def usage_line(error: TyperException) -> str:
 
 
 def _with_value(cause: Any, message: str) -> str:
-    """What Typer says of a value that should be a switch or a number, with the value and in our words.
+    """Typer's message about a value that should be a switch or a number, with the value and in our words.
 
-    It tells neither, since it takes only the text from the checker's error, which is the `cause`.
+    Typer takes only the text of the checker's error, the `cause`, and that does not include the value.
     """
     if not message.startswith("Input should be") or not hasattr(cause, "errors"):
         return message
@@ -90,14 +90,14 @@ def _with_value(cause: Any, message: str) -> str:
 
 
 def _instead(unknown: str, context: Any) -> str:
-    """What may have been meant by an option that the command of `context` does not have."""
+    """What may have been meant by an option that the command in `context` does not have."""
     names = {name for param in context.command.get_params(context) for name in param.opts}
     hint = not_an_option(unknown, names)
     return hint or ("" if context.parent is not None else "; options of a command stand after its name")
 
 
 def _hint(param: Any) -> str:
-    """What the user calls a parameter: the long name of an option, the argument as the help shows it."""
+    """The user's name for a parameter: the long name of an option, or the argument as in the help."""
     if param.param_type_name == "option":
         return str(max(param.opts, key=len))
     return str(param.metavar or param.name)

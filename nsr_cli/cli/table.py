@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """A command that is imported when it is called: `module:attribute` and its line in `nsr --help`.
+    """A command that is imported when it is called: `module:attribute`, and its line in `nsr --help`.
 
-    The attribute is a `typer.Typer` or, for a plain command, its function.
+    The attribute is a `typer.Typer` or, for a simple command, its function.
     """
 
     target: str

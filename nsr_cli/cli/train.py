@@ -34,7 +34,7 @@ _FROM_RUN = (
 )
 
 
-# The options of the lower group come first on the help page.
+# The decorators run from below, so the lower group's options come first on the help page.
 @app.command("train")
 @takes(ScheduleOptions)
 @takes(NetworkOptions)
@@ -110,14 +110,14 @@ def _autocast(precision: str, device: "torch.device") -> "torch.dtype | None":
 
     from nsr_cli.engine.device import choose_precision
 
-    # On a CPU it is for the user to say: a run of one machine goes on to the bit on another.
+    # Not automatically on a CPU, so that a run can go on to the bit on another machine.
     if precision == "auto" and device.type == "cpu":
         return None
     return torch.bfloat16 if choose_precision(precision, device) == torch.bfloat16 else None
 
 
 def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, options: "RunOptions") -> None:
-    """Train with a progress bar, and say at the end what came of it."""
+    """Train with a progress bar, and report the result at the end."""
     from nsr_cli.training.distributed import is_leader
     from nsr_cli.training.session import run_training
     from nsr_cli.training.status import Listeners
@@ -138,7 +138,7 @@ def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, option
 
 @contextmanager
 def advise_on_memory() -> Iterator[None]:
-    """Name the options that decide how much memory a step takes when it is more than there is."""
+    """If memory runs out, name the options that decide how much a step takes."""
     from nsr_cli.engine.device import is_out_of_memory
 
     try:
@@ -167,7 +167,7 @@ def _load_init(name: str, mirror: str | None, offline: bool) -> "Network":
     """The network in a file or in the manifest.
 
     Raises:
-        UsageError: there is no such file, it cannot be read, or it is that of a run.
+        UsageError: there is no such file, it cannot be read, or it is part of a training run.
         WeightsError: it holds no network, or the manifest has none of that name.
     """
     from nsr_cli.model.checkpoint import load_network

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One model as it was asked for (None: the best there is), and at which strengths; a baseline has none."""
+    """One model as the user wrote it (None: the best there is), and its strengths; a baseline has none."""
 
     model: str | None
     strengths: tuple[float, ...] = ()
@@ -30,18 +30,18 @@ class Request:
     """What to compare."""
 
     task: str
-    scale: float  # 1 but for upscale
+    scale: float  # 1 except for upscale
     variants: tuple[Variant, ...]
     options: LoadOptions
 
 
 def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) -> tuple[Variant, ...]:
-    """Each model once, with each strength once, in the order in which they were asked for.
+    """Each model once, with each strength once, in the user's order. Nothing is loaded yet.
 
-    Without models: bicubic (or the input, where nothing grows) and the best network.
+    Without models: bicubic (or the input, if the task does not enlarge) and the best network.
 
     Raises:
-        UsageError: a name that means nothing for the task; nothing is loaded yet.
+        UsageError: a name means nothing for the task.
     """
     names: list[str | None] = []
     for text in models:
@@ -66,7 +66,7 @@ def restored(
         picture: the picture.
         level: how strong its noise or compression is.
         console: shows progress and downloads.
-        notice: told what was changed to get a result.
+        notice: called with a line about each change that was needed to get a result.
     """
     from nsr_cli.engine.finish import visible_color
     from nsr_cli.imaging.color import to_unit
@@ -105,7 +105,7 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
     from nsr_cli.compare.results import Result, shown
     from nsr_cli.imaging.resizing.resize import resize
 
-    # What a strength blends with, as Restorer does: the plain resize or the input.
+    # Strengths blend with the plain resize or the input, as in `Restorer`.
     plain = out
     if any(strength != 1 for strength in variant.strengths):
         plain = unit if unit.shape == out.shape else resize(unit, *out.shape[:2])
@@ -116,7 +116,7 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
 
 
 def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
-    """The results with distinct labels, where files in several folders have the same name."""
+    """The results with distinct labels, even if files in several folders have the same name."""
     labels = [result.label for result in results]
     if len(set(labels)) == len(labels):
         return results

@@ -1,4 +1,4 @@
-"""`nsr weights`: which networks there are, where their files are, and whether they are intact."""
+"""`nsr weights`: which networks there are, where their files are, and whether these are intact."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated

@@ -1,8 +1,8 @@
-"""How an option is declared, and the options of the machine, which nearly every command has.
+"""How an option is declared, and the options about the machine, which nearly every command has.
 
-Each alias is a type for a command's parameter; `groups` puts them together. Those of files stand in
-`files`, those of sizes and effects in `picture`. Every option that can also come from the
-environment or from a settings file has its line in `config.SETTINGS`.
+Each alias is a type for a command's parameter; `groups` combines them. Options about files are in `files`, those about
+sizes and effects in `picture`. Every option that can also come from the environment or from a settings file has an
+entry in `config.SETTINGS`.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,16 +19,16 @@ _MACHINE = "Machine"
 
 
 def option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
-    """An option in a group of the help page; with `env` also NSR_NAME, as `config.SETTINGS` has it."""
+    """An option in a panel of the help page; with `env` it also reads its variable in `config.SETTINGS`."""
     longest = max(names, key=len).partition("/")[0].removeprefix("--").replace("-", "_").upper()
     variable = f"NSR_{longest}" if env else None
     return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
 
 
 def switch(*names: str, panel: str, **more: Any) -> Any:
-    """An option that settings may have turned on: with `--no-` before its name it turns that off again.
+    """An option without a value; if settings have turned it on, its `--no-` form turns it off again.
 
-    Help pages are silent about that, but for that of `nsr config`.
+    Only the help page of `nsr config` mentions that form.
     """
     long = max(names, key=len)
     both = [f"{name}/--no-{name.removeprefix('--')}" if name == long else name for name in names]
@@ -52,7 +52,7 @@ _PRECISION: dict[str, Any] = {
     "help": "Number format to compute in; auto is bf16 where the device computes in it natively, else fp32.",
 }
 PrecisionChoice = Annotated[Precision, option("--precision", **_PRECISION)]
-# Figures must not change with what somebody has set for pictures.
+# Without the environment: scores must not depend on what is set for restoring pictures.
 ScorePrecision = Annotated[Precision, option("--precision", env=False, **_PRECISION)]
 Batch = Annotated[
     int | None,

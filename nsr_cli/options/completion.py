@@ -1,13 +1,13 @@
-"""What a shell proposes for the values of options and arguments, where the possible ones are known.
+"""Shell completion for those values of options and arguments that are known.
 
-A shell waits for each of these, so they load what they need when they are asked, and never torch.
+The shell waits for each of these functions, so they import what they need when they are called, and never torch.
 """
 
 import typer
 
 
 def devices() -> list[str]:
-    """Where to compute."""
+    """The names of devices."""
     return ["auto", "cpu", "cuda", "mps"]
 
 
@@ -19,28 +19,28 @@ def formats() -> list[str]:
 
 
 def models(ctx: typer.Context) -> list[str]:
-    """The tiers and the names of weights that fit the command's task, or any where that does not say one."""
+    """The tiers and the names of weights for the command's task, or of all weights if it has none."""
     from nsr_cli.weights.entry import TIERS
 
     return [*TIERS, *weights(ctx)]
 
 
 def step_models() -> list[str]:
-    """The tiers, and the steps of `auto` that can each have a model."""
+    """The tiers, and the steps of `auto`, each of which can have a model."""
     from nsr_cli.weights.entry import TASKS, TIERS
 
     return [*TIERS, *(f"{task}=" for task in TASKS)]
 
 
 def compared_models(ctx: typer.Context) -> list[str]:
-    """What can be put beside each other: models, and what stands for none."""
+    """What can be compared: models and baselines."""
     from nsr_cli.weights.entry import BASELINES
 
     return [*BASELINES, *models(ctx)]
 
 
 def weights(ctx: typer.Context) -> list[str]:
-    """The names of weights, as of `models`."""
+    """The names of weights, without tiers; otherwise as `models`."""
     from nsr_cli.errors import NsrError
     from nsr_cli.weights.entry import TASKS
     from nsr_cli.weights.manifest import load_manifest
@@ -61,7 +61,7 @@ def sets() -> list[str]:
 
 
 def training_tasks() -> list[str]:
-    """What `nsr train` trains for."""
+    """The tasks of `nsr train`."""
     from nsr_cli.training.recipe import TASKS
 
     return list(TASKS)

@@ -7,10 +7,10 @@ A file holds settings for all commands at its top and for one command in a table
     [upscale]
     scale = 2
 
-A setting is for the commands that have its option with its meaning: `--batch` of `nsr train` is another thing than
-`--batch` of the others. Where a command has commands of its own, as `nsr weights` has, its table is for all of them.
+A setting applies to the commands whose option has the same meaning: `--batch` of `nsr train` is not that of the
+others. If a command has subcommands, as `nsr weights` has, its table is for all of them.
 
-Typer reads the flags and the environment; what the files say becomes its defaults.
+Typer reads flags and the environment; values from files become its defaults.
 """
 
 import os
@@ -26,7 +26,7 @@ from nsr_cli.shown import did_you_mean, safe_text
 
 PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file
-_NEARLY = 0.75  # how alike names must be, from 0 to 1
+_NEARLY = 0.75  # how similar names must be, from 0 to 1
 RESTORING = ("upscale", "denoise", "dejpeg", "auto")
 SHOWING = ("compare", "explain")
 _PICTURES = (*RESTORING, *SHOWING)
@@ -37,16 +37,16 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One option that can also be set in a file or the environment, by its name without the dashes."""
+    """One option that can also be set in a file or the environment; `name` is without dashes."""
 
     name: str
     default: str
     switch: bool = False  # on or off, rather than a value
-    commands: tuple[str, ...] = RESTORING  # as they are typed: "weights pull"
-    variable: str = ""  # where the environment's name is not NSR_NAME
-    option: str = ""  # where the option's name is another, without the dashes
+    commands: tuple[str, ...] = RESTORING  # as typed: "weights pull"
+    variable: str = ""  # the environment variable, if it is not NSR_NAME
+    option: str = ""  # the option's name without dashes, if it is not the setting's
     in_files: bool = True
-    lists: tuple[str, ...] = ()  # the commands that take several values, here with spaces between them
+    lists: tuple[str, ...] = ()  # commands that take several values, which settings separate by spaces
 
     @property
     def env(self) -> str:
@@ -55,17 +55,17 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Its name in files, as they are read."""
+        """Its name in files after reading: with underscores."""
         return self.name.replace("-", "_")
 
     @property
     def parameter(self) -> str:
-        """Its option's name among Typer's parameters."""
+        """The name of its option's parameter in Typer."""
         return (self.option or self.name).replace("-", "_")
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The tables of files that may hold it, besides their tops."""
+        """The tables that may hold it in files, besides the top level."""
         return tuple(dict.fromkeys(_table(command) for command in self.commands))
 
 
@@ -103,7 +103,7 @@ SETTINGS: tuple[Setting, ...] = (
         "offline", "no", switch=True, commands=(*_NETWORKS, "weights pull", "weights publish", "data pull")
     ),
     Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR", commands=(*_NETWORKS, "weights pull")),
-    # These three are read wherever sets or weights are looked for, also by commands without such an option.
+    # These three are read wherever sets or weights are looked for, even by commands without such an option.
     Setting("data-mirror", "none", commands=("data pull",), option="mirror", in_files=False),
     Setting("cache", "the user's cache folder", commands=(), in_files=False),
     Setting("data", "the cache", commands=(), in_files=False),
@@ -113,7 +113,7 @@ TABLES = tuple(dict.fromkeys(table for setting in SETTINGS if setting.in_files f
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A settings file that exists: values for every command, and for each command."""
+    """An existing settings file: values for all commands, and for each command."""
 
     path: Path
     shared: Mapping[str, Value]
@@ -126,18 +126,18 @@ class ConfigFile:
 
 
 def user_file() -> Path | None:
-    """Where the user's own settings are looked for; None for users without a home."""
+    """The path of the user's own settings file; None for users without a home."""
     from platformdirs import user_config_path
 
     try:
         folder = user_config_path("nsr", appauthor=False)
     except RuntimeError:
         return None
-    return folder / "config.toml" if folder.is_absolute() else None  # else a `~` that led nowhere
+    return folder / "config.toml" if folder.is_absolute() else None  # else `~` could not be expanded
 
 
 def read_files() -> tuple[ConfigFile, ...]:
-    """Read the project's file (in the working folder) and the user's, the stronger first.
+    """Read the project's file (in the working folder) and the user's, the one with precedence first.
 
     Raises:
         UsageError: a file cannot be read, or holds a key that no command has.
@@ -147,9 +147,9 @@ def read_files() -> tuple[ConfigFile, ...]:
 
 
 def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str, Any]]:
-    """Typer's defaults for `command`, and for commands of its own, out of the files.
+    """Typer's defaults for `command` and its subcommands, from the files.
 
-    Values are text, but for switches.
+    Values are text, except those of switches.
     """
     defaults: dict[str, Any] = {command: {}}
     for setting in SETTINGS:
@@ -168,17 +168,17 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
 
 
 def misspelled(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable that is nearly one of ours, and would be passed over in silence.
+    """A warning for each variable that resembles a setting's, which would be ignored silently.
 
-    Others of the prefix may be somebody's own.
+    Other variables with the prefix may be somebody's own.
     """
     ours = {setting.env for setting in SETTINGS}
     strange = sorted(name for name in environment if name.startswith("NSR_") and name not in ours)
     if not strange:
         return []
-    import difflib  # only where there is such a name
+    import difflib  # only if there is such a name
 
-    # Without the prefix, in which all are alike; NSR_MIRROR would be the name by the rule of the others.
+    # Without the prefix, which all have; also by the key, since NSR_MIRROR would be the regular name.
     meant = {name.removeprefix("NSR_"): one.env for one in SETTINGS for name in (one.env, one.key.upper())}
     lines = []
     for name in strange:
@@ -204,12 +204,12 @@ def origin(context: Any, key: str) -> str:
 
 
 def is_typed(context: Any, key: str) -> bool:
-    """Whether an option stands on the command line, and not only in the environment or a settings file."""
+    """Whether an option is on the command line, and not only in the environment or a settings file."""
     return getattr(context.get_parameter_source(key), "name", "") == "COMMANDLINE"
 
 
 def _command(context: Any) -> str:
-    """The command of a context as it is typed, without `nsr`."""
+    """The command of a context as typed, without `nsr`."""
     names: list[str] = []
     while context.parent is not None:
         names.insert(0, str(context.info_name))
@@ -218,7 +218,7 @@ def _command(context: Any) -> str:
 
 
 def _find(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[Value, Path] | None:
-    """What the first of the files that has the setting says, and which one that is."""
+    """The value in the first file that has the setting, and that file's path."""
     for file in files if setting.in_files else ():
         value = file.find(setting.key, command)
         if value is not None:
@@ -227,7 +227,7 @@ def _find(setting: Setting, files: Sequence[ConfigFile], command: str | None) ->
 
 
 def resolve(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[str, str]:
-    """The value of a setting when no flag is given, and where it comes from."""
+    """The value of a setting without a flag, and where it comes from."""
     from_env = os.environ.get(setting.env)
     if from_env:
         return from_env, setting.env
@@ -240,10 +240,10 @@ def _text(value: Value) -> str:
 
 
 def _read(path: Path) -> ConfigFile | None:
-    import tomllib  # only where there may be a file to read
+    import tomllib  # only if there may be a file to read
 
     try:
-        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8-sig"))  # some editors mark it
+        content = tomllib.loads(read_regular(path, _MOST).decode("utf-8-sig"))  # with a byte order mark
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The options about files: what is read, what becomes of it, and where that goes."""
+"""The options about files: what is read, in which form results are written, and where."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -76,7 +76,7 @@ Name = Annotated[
 
 
 def _exists(default: str, what: str) -> Any:
-    """What to do if `what`; the default may depend on other options."""
+    """`--if-exists`: what to do if `what`. The text of the default may depend on other options."""
     return option(
         "--if-exists",
         metavar="skip|overwrite|error",

@@ -1,4 +1,4 @@
-"""Groups of options, each written down once: of the commands that restore, and of those that show."""
+"""Groups of options, each defined once: those of commands that restore, and of commands that show."""
 
 import inspect
 from collections.abc import Callable
@@ -83,9 +83,10 @@ class ViewOptions:
 
 
 def takes(group: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command every option of a group; it gets them together, as its parameter of that type.
+    """Give a command every option of a group; it gets their values together, as its parameter of that type.
 
-    A parameter that the command has itself takes the place of the group's of that name, which keeps its default.
+    If the command has a parameter of the same name itself, it replaces the group's option, whose field keeps its
+    default.
     """
 
     def give(command: Callable[..., Any]) -> Callable[..., Any]:

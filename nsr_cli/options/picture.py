@@ -1,4 +1,4 @@
-"""The options about the picture: the size that it gets, and what is done to it."""
+"""The options about the picture: its size, and what is done to it."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""Options of `nsr train` that make its recipe: its network, and what it minimizes in how many steps at which rate."""
+"""Options of `nsr train` that make its recipe: the network, and how it is trained."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -10,13 +10,13 @@ _NETWORK, _SCHEDULE = "Network", "Schedule"
 
 
 def _of_network(name: str, metavar: str | None, about: str, **more: Any) -> Any:
-    """An option in whose place the network's preset has a value."""
+    """An option whose default comes from the network's preset."""
     return option(_NETWORK, name, metavar, f"{about}  [default: the preset's]", **more)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """A preset, and what is to differ from it; None leaves what the preset has."""
+    """A preset, and changes to it; None keeps the preset's value."""
 
     preset: Annotated[
         str | None,
@@ -84,7 +84,7 @@ class NetworkOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleOptions:
-    """Fields of a recipe, named as there."""
+    """Fields of a `Recipe`, with the same names."""
 
     steps: Annotated[
         int | None,

@@ -1,4 +1,4 @@
-"""Options that the commands which show something share: their picture, and its task."""
+"""Options that all commands which show something have: their picture, and its task."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -24,5 +24,5 @@ _PARAMETERS: Mapping[str, str] = {"upscale": "scale", "denoise": "sigma", "dejpe
 
 
 def choose_task(ctx: Any, task: str | None) -> str:
-    """The task that was named, or the one whose option stands on the command line. Raises as `task_of`."""
+    """The named task, or the one whose option is on the command line. Raises as `task_of`."""
     return task_of(task, [one for one, name in _PARAMETERS.items() if is_typed(ctx, name)])

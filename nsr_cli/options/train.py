@@ -1,4 +1,4 @@
-"""Options of `nsr train`: where a run reads and writes, and on what it computes."""
+"""Options of `nsr train`: where a run reads and writes, and where it computes."""
 
 import math
 import re
@@ -34,7 +34,7 @@ def parse_positive(text: str | float) -> float:
 
 
 def option(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
-    """An option in a panel of the help page, by its name there."""
+    """An option in a panel of the help page."""
     return typer.Option(name, metavar=metavar, help=about, rich_help_panel=panel, **more)
 
 
@@ -105,7 +105,7 @@ Holdout = Annotated[
         min=0,
     ),
 ]
-# The generator of each step is seeded with a million times this, which has to fit into 64 bits.
+# The generator of each step is seeded with a million times the seed, which must fit into 64 bits.
 Seed = Annotated[
     int,
     option(_RUN, "--seed", "N", "Seed of the first weights, the crops and the noise.", min=0, max=2**32 - 1),

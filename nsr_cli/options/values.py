@@ -1,7 +1,6 @@
 """How the values of options are read: factors, levels, amounts, devices, formats.
 
-Each function takes what was typed (or the option's default) and raises BadParameter in words that say what
-would be right.
+Each function takes what the user typed (or the option's default); its BadParameter says what would be right.
 """
 
 import math
@@ -66,14 +65,14 @@ def parse_amount(text: str | int) -> int:
 
 
 def parse_device(text: str) -> str:
-    """A device by name; whether the machine has it is seen when torch is loaded."""
+    """A device by name; whether the machine has it is known only once torch is loaded."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
         raise typer.BadParameter(f"{text!r} is not a device; give auto, cpu, cuda, cuda:N or mps")
     return text
 
 
 def parse_format(text: str) -> str:
-    """A file format by name or suffix, in capitals as `imaging.codec` names it."""
+    """A file format by name or suffix, in capitals as in `imaging.codec`."""
     from nsr_cli.imaging.codec import SUFFIXES
 
     found = SUFFIXES.get("." + text.lower().removeprefix("."))
