@@ -1,11 +1,11 @@
-"""The paper's ablation at a small scale: every row trained on one short equal schedule, scored, and put in order.
+"""The paper's ablation at a small scale: every row trained on the same short schedule, scored, and ranked.
 
     python tools/ablation.py --data photos/ --data bsds500/ --sets-in benchmarks/ [--steps 1500] [--only NAME]
 
-The network is ×2 with 2 blocks of 32 channels, 4 times as many inside; rows differ in switches of `nsr train` alone.
-Each row is `nsr train`, `nsr weights publish` and `nsr eval` in processes of their own. Rows that are done are not done
-again, and an interrupted one is resumed. Rows that are the same network share one run. The summary goes to
-OUT/N-steps/ablation.json, which `tools/make_results.py` puts into docs/results.md.
+The network is ×2 with 2 blocks of 32 channels, 4 times as many inside; rows differ only in options of `nsr train`.
+Each row is `nsr train`, `nsr weights publish` and `nsr eval` in separate processes. Finished rows are not repeated, and
+an interrupted one is resumed. Rows with the same network share one run. The summary goes to OUT/N-steps/ablation.json,
+which `tools/make_results.py` puts into docs/results.md.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from commands import shown  # type: ignore[import-not-found, unused-ignore]
 # 32 channels, 4 times as many inside, k = 4, d = 16, softmax
 NETWORK = ("--network", "lite", "--blocks", "2")
 BASE = "softmax"
-SPREAD_SEEDS = (1, 2)  # besides 0, which all rows have
+SPREAD_SEEDS = (1, 2)  # besides 0, which all rows use
 _NUMBERS = {2: "two", 3: "three"}
 PLAIN = ("--selection", "none", "--groups", "1", "--cardinality", "1")
 
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a table: what it is called, the run that it shows, what the paper prints (dB, DIV2K ×2)."""
+    """One line of a table: its name, the run that it shows, and the paper's PSNR (dB, DIV2K ×2)."""
 
     label: str
     run: str
@@ -110,7 +110,7 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Harness:
-    """Where and how long."""
+    """Where to run, and how long."""
 
     data: tuple[Path, ...]
     sets: tuple[str, ...]
@@ -121,7 +121,7 @@ class Harness:
 
     @property
     def folder(self) -> Path:
-        """Runs of different lengths never mix."""
+        """The folder for this length: runs of different lengths never mix."""
         return self.out / f"{self.steps}-steps"
 
     def train_command(self, run: Run) -> list[str]:
@@ -141,7 +141,7 @@ class Harness:
         return ["eval", *sets, "-s", "2", "--model", str(weights), *where, "--device", self.device, "--json"]
 
     def result(self, run: Run) -> dict[str, Any] | None:
-        """What a finished run left, None where it has to be done (again)."""
+        """The result of a finished run; None if it must be done (again)."""
         try:
             saved: dict[str, Any] = json.loads(self.file_of(run).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -154,7 +154,7 @@ class Harness:
         return self.folder / f"{run.name}.json"
 
     def do(self, run: Run) -> dict[str, Any]:
-        """Train, publish, score; returns what is saved."""
+        """Train, publish and score; returns the saved result."""
         weights = self.folder / "weights"
         weights.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
@@ -189,14 +189,15 @@ def _nsr(arguments: Sequence[str]) -> str:
 def differences(
     table: Table, ours: dict[str, float], spread: float | None
 ) -> Iterable[tuple[Line, Line, float, bool]]:
-    """Pairs that stand the other way round than in the paper.
+    """Pairs whose order differs from the paper's.
 
-    Each is what is better there, what is better here, by how much, and whether that is within the spread.
+    Each is the line that is better there, the one that is better here, by how much, and whether that is within the
+    spread.
 
     Args:
         table: its lines with the paper's figures.
         ours: PSNR of each run.
-        spread: highest minus lowest of one network with several seeds; None if that is not known.
+        spread: highest minus lowest of one network with several seeds; None if unknown.
     """
     known = [line for line in table.lines if line.paper is not None and line.run in ours]
     for one, other in combinations(known, 2):
@@ -235,12 +236,12 @@ def _spread(figures: dict[str, float]) -> float | None:
 
 
 def _of_seeds(figures: dict[str, float]) -> list[float]:
-    """What one network came to, trained with one seed or another."""
+    """The scores of one network, trained with different seeds."""
     return [figures[name] for name in (BASE, *(f"{BASE}-seed{s}" for s in SPREAD_SEEDS)) if name in figures]
 
 
 def _about_seeds(psnr: dict[str, dict[str, float]]) -> str:
-    """How much chance matters, in words; runs have figures on all sets or none."""
+    """How much chance matters, in words; a run has scores on all sets or none."""
     counts = {len(_of_seeds(figures)) for figures in psnr.values()}
     if max(counts, default=0) < 2:
         return "No row was trained with several seeds."

@@ -1,4 +1,4 @@
-"""What it changes that pixels around get what clipping cuts off (engine/clipping.py): PSNR with and without.
+"""PSNR with and without spreading what clipping cuts off over the pixels around (engine/clipping.py).
 
     python tools/clipping_gain.py --data benchmarks/ > docs/results/50-clipping.json
 
@@ -23,7 +23,7 @@ from nsr_cli.restore import Restorer
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A restorer whose result is clipped as it is."""
+    """A restorer whose result is clipped without spreading."""
 
     restorer: Restorer
     name: str = "clipped"
@@ -39,7 +39,7 @@ class Cut:
 
 
 def cases(pictures: PictureSet) -> list[tuple[Case, str]]:
-    """What is restored, and by which weights."""
+    """The cases to score, and the weights for each."""
     return [
         *((Case(pictures, "upscale", scale=scale), f"upscale-x{scale}-lite") for scale in (2, 3, 4)),
         *(

@@ -1,14 +1,14 @@
-"""Commands as the project's pages show them: without what holds on one machine alone."""
+"""Commands as the project's pages show them: without the paths of one machine."""
 
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-_OWN = "docs/"  # what lies there is the repository's, and stays as it is
+_OWN = "docs/"  # paths in there are the repository's, and are not shortened
 
 
 def shown(words: Iterable[str]) -> str:
-    """A command whose files and folders go by their names alone."""
+    """A command with files and folders by their names alone."""
     return shlex.join(map(_named, words))
 
 

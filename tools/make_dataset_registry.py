@@ -2,8 +2,8 @@
 
     python tools/make_dataset_registry.py datasets.json [nsr_cli/datasets/registry.json]
 
-The catalogue lists for every set its repository, commit and files with length and sha256, and archives with
-their addresses. The registry holds the same facts with one line a file, sorted by name.
+For every set the catalogue lists repository, commit and files with length and sha256, and archives with their
+addresses. The registry holds the same facts with one line a file, sorted by name.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Write docs/formats.md from what the tool really does: `python tools/make_format_table.py`.
 
-Every file of tests/cli/kinds.py goes through the real command; the tables say what came out.
+Every file of tests/cli/kinds.py is restored by the real command; the tables show the results.
 """
 
 import sys
@@ -82,7 +82,7 @@ def document(found: Harvest) -> str:
 
 
 def _carried() -> list[list[str]]:
-    """Which block goes into which format, from writing and reading each of them."""
+    """Which format keeps which block, found by writing and reading each of them."""
     side = 8
     scale = [Value(33550, 12, 3, bytes(24))]
     color = (("gAMA", (100_000).to_bytes(4, "big")), ("cICP", bytes([9, 16, 0, 1])))
@@ -104,7 +104,7 @@ def _carried() -> list[list[str]]:
 
 
 def _becomes(picture: Picture, form: str) -> str:
-    """Whether a format keeps what a picture says, all of it in one field."""
+    """Whether a format keeps a picture's metadata, which must be in a single field."""
     read, said = codec.decode(codec.encode(picture, form)).metadata, codec.losses(picture, form)
     field = next(
         name for name in ("exif", "icc", "text", "iptc", "geo", "color") if getattr(picture.metadata, name)
@@ -116,7 +116,7 @@ def _becomes(picture: Picture, form: str) -> str:
 
 
 def _row(name: str, first: Path, every: Path, said: str) -> str:
-    """What a film becomes."""
+    """The row of an animation or a file with pages."""
     cells = [f"{_form(path)}, {len(pictures(path))} of {FRAMES}" for path in (first, every)]
     warning = ", with a warning" if warned(name, said) else ""
     return f"| {NAMES.get(name, 'animated PNG')} | {cells[0]}{warning} | {cells[1]} |\n"

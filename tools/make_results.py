@@ -4,8 +4,8 @@
     python tools/ablation.py …  and  cp runs/ablation/1500-steps/ablation.json docs/results/90-ablation.json
     python tools/make_results.py
 
-A file is the output of `nsr eval --json`, or tables of text ("kind": "tables"). The order is that of the files' names;
-a number in front of a name is left out of the heading.
+A file is the output of `nsr eval --json`, or tables of text ("kind": "tables"). Sections are in the order of the files'
+names; a number in front of a name is left out of the heading.
 """
 
 import json
@@ -24,7 +24,7 @@ from nsr_cli.scoreboard import scores
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "docs" / "results"
 TARGET = ROOT / "docs" / "results.md"
-# Options that say where things are on one machine, each with its value, and those without one.
+# Options left out of commands: where things are on one machine (each with a value), and switches.
 _PRIVATE, _PRIVATE_FLAGS = frozenset({"--data"}), frozenset({"--json", "--offline", "--quiet"})
 
 HEAD = """# Results
@@ -50,7 +50,7 @@ def document(folder: Path) -> str:
 
 
 def _benchmark(stem: str, answer: Mapping[str, Any]) -> str:
-    """A section of one `nsr eval --json`."""
+    """The section for one output of `nsr eval --json`."""
     rows = [_row(values) for values in answer["rows"]]
     heading = re.sub(r"^\d+-", "", stem).replace("-", " ")
     return "\n".join(
@@ -75,7 +75,7 @@ def _row(values: Mapping[str, Any]) -> Row:
 
 
 def public(command: str) -> str:
-    """The command without what holds on one machine alone, nor what changes no figure."""
+    """The command without private paths, and without options that change no score."""
     words = iter(shlex.split(command))
     kept = []
     for word in words:
@@ -107,7 +107,7 @@ def _against_paper(rows: Iterable[Row]) -> list[str]:
 
 
 def _tables(content: Mapping[str, Any]) -> str:
-    """A section of tables that a tool of this repository wrote as text."""
+    """The section for tables that a tool of this repository wrote as text."""
     parts = [f"## {content['title']}", "", _block(content["command"]), "", content["about"], ""]
     for table in content["tables"]:
         parts += [f"### {table['title']}", "", _markdown(table["header"], table["rows"]), ""]

@@ -1,9 +1,8 @@
 """Measures how many damaged pictures are read without an error, and prints a Markdown table.
 
 No test can promise that damage is noticed: most formats have no checksum over their pixels. A picture of 64×48
-pixels is stored in each format, 1 to 8 of its bits are turned over, and it is decoded as a run decodes it. What
-is counted: read as if nothing were wrong, with other pixels than before; read with the same pixels (the bits
-meant nothing); refused.
+pixels is stored in each format, 1 to 8 of its bits are flipped, and it is decoded as in a run. Counted are files that
+are read without an error but with other pixels, read with the same pixels (the bits meant nothing), or refused.
 
     python tools/measure_flips.py [--count 1000]
 """

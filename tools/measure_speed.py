@@ -5,8 +5,8 @@
     python tools/measure_speed.py start [--repeats 7]
     python tools/measure_speed.py folder --photos DIR [--repeats 3]
 
-`start` and `folder` time the whole command as a user runs it, each time as a new process. tools/speed_rivals.py
-compares it with other programs, tools/speed_memory.py says what it takes.
+`start` and `folder` time the whole command as a user runs it, each time in a new process. tools/speed_rivals.py
+compares it with other programs, tools/speed_memory.py measures its memory.
 """
 
 import argparse
@@ -38,12 +38,12 @@ SCORED = (
     "--model lite --task denoise --sigma 15 --sigma 50 --set Set12",
     "--model lite --task dejpeg -q 10 -q 40 --set Classic5",
 )
-CROP, ROWS = 128, 10  # a folder of ROWS² pictures of CROP² pixels, and one of the same pixels
+CROP, ROWS = 128, 10  # ROWS² pictures of CROP² pixels in a folder, and one picture of the same pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process took, its children's time included."""
+    """The time that one process took, including its children's."""
 
     wall: float
     cpu: float
@@ -51,7 +51,7 @@ class Run:
 
 
 def run(command: Sequence[str | Path]) -> Run:
-    """Run a command to its end; SystemExit where it fails."""
+    """Run a command to its end; SystemExit if it fails."""
     start = time.perf_counter()
     before = os.times()
     words = [str(word) for word in command]
@@ -74,7 +74,7 @@ def in_turn(commands: Mapping[str, Callable[[], Run]], repeats: int) -> dict[str
 
 
 def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
-    """`nsr bench` with the options given."""
+    """`nsr bench` with the given options."""
     plot = folder / "growth.png"
     drawing: list[str | Path] = ["--plot", plot] if arguments.plot else []
     quick = ["--quick"] if arguments.quick else []
@@ -93,7 +93,7 @@ def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
 
 
 def precision(arguments: argparse.Namespace, _: Path) -> Measured:
-    """What the bundled networks lose in narrower numbers, on the sets that the project is judged by."""
+    """What the bundled networks lose in narrower number types, on the sets that the project is judged by."""
     rows: dict[str, dict[str, Mapping[str, float]]] = {}
     for number in ("fp32", *arguments.by):
         for words in SCORED:
@@ -112,7 +112,7 @@ def precision(arguments: argparse.Namespace, _: Path) -> Measured:
 
 
 def start(arguments: argparse.Namespace, folder: Path) -> Measured:
-    """How long the command takes to be there."""
+    """How long the command takes to start."""
     small = write(folder / "small.png", np.full((64, 64, 3), 128, np.uint8))
     commands = {
         "python": [sys.executable, "-c", "pass"],
@@ -138,7 +138,7 @@ def start(arguments: argparse.Namespace, folder: Path) -> Measured:
 
 
 def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
-    """Many small pictures against one of the same pixels."""
+    """Many small pictures against one picture of the same pixels."""
     crops = small_pictures(Path(arguments.photos), ROWS**2)
     for number, crop in enumerate(crops):
         write(folder / "many" / f"{number:03}.png", crop)
@@ -179,7 +179,7 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
 
 
 def upscale(source: Path, target: Path) -> list[str | Path]:
-    """The command that writes `target` whether it is there or not."""
+    """The command that writes `target`, even if it exists."""
     return [
         *NSR,
         "upscale",
@@ -207,7 +207,7 @@ def seconds(text: str, step: str) -> float:
 
 
 def small_pictures(photos: Path, count: int, side: int = CROP) -> list[NDArray[np.uint8]]:
-    """The middles of the first photographs that are large enough."""
+    """The centers of the first photographs that are large enough."""
     crops: list[NDArray[np.uint8]] = []
     for path in list_pictures(photos):
         pixels = decode(path.read_bytes()).pixels

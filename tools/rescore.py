@@ -1,8 +1,8 @@
-"""Score the bundled weights again on the sets that the manifest has scores of, and write the scores into it.
+"""Score the bundled weights again on the sets for which the manifest has scores, and update these.
 
     python tools/rescore.py --data benchmarks/ [NAME…]
 
-For when what happens around the networks has changed; `nsr weights publish` scores new weights by the same protocol.
+For use after changes around the networks; `nsr weights publish` scores new weights by the same protocol.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def case_of(entry: Mapping[str, Any], name: str, level: str | None) -> Case:
 
 
 def pictures_of(name: str, data: Path | None) -> list[Path]:
-    """The pictures of a set; those that are known to be others end the program, as they do `nsr weights publish`."""
+    """The pictures of a set; files known to differ are an error, as in `nsr weights publish`."""
     store = DataStore(data)
     finding = store.check_own(name)
     if finding is not None and finding.state not in ("ok", "unverified"):
@@ -40,7 +40,7 @@ def pictures_of(name: str, data: Path | None) -> list[Path]:
 
 
 def scored(entry: Mapping[str, Any], name: str, level: str | None, data: Path | None) -> dict[str, float]:
-    """The figures of one set at one level, rounded as `nsr weights publish` does."""
+    """The scores on one set at one level, rounded as in `nsr weights publish`."""
     restorer = Restorer.load(
         entry["task"], scale=entry["scale"], model=entry["name"], device="cpu", precision="fp32"
     )
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def scores_of(entry: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
-    """The scores of an entry, made anew in their old shape."""
+    """New scores of an entry, in the structure of the old ones."""
     scores: dict[str, Any] = {}
     for name, before in entry["scores"].items():
         if entry["task"] == "upscale":

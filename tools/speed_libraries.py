@@ -45,12 +45,12 @@ Run = Callable[[], NDArray[np.float32]]
 
 
 class Absent(Exception):
-    """A library is not there or cannot run the network; the text says so."""
+    """A library is not installed or cannot run the network; the text says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One network on one picture (1, 3, H, W), and where its export is kept."""
+    """One network on one picture (1, 3, H, W), and where its ONNX export is kept."""
 
     name: str
     network: Network
@@ -59,7 +59,7 @@ class Job:
 
 
 def network_of(preset: str, *, plain: bool) -> Network:
-    """A network of random weights; `plain`: the same shape without a choice."""
+    """A network with random weights; `plain`: one of the same shape without a choice of kernels."""
     torch.manual_seed(0)
     config = dataclasses.replace(PRESETS[preset], scale=SCALES[preset])
     if plain:
@@ -79,7 +79,7 @@ def ours(job: Job) -> Run:
 
 
 def pytorch(job: Job) -> Run:
-    """PyTorch, as fast as it goes by itself."""
+    """PyTorch alone, as fast as it can."""
     network, picture = copy_of(job), channels_last(job.picture)
     CPU_FORMS[0].prepare(network)
     if job.network.config.selection != "none":
@@ -117,7 +117,7 @@ def onnxruntime(job: Job) -> Run:
 
 
 def openvino(job: Job) -> Run:
-    """OpenVINO's CPU plugin; left to itself it might take narrower numbers."""
+    """OpenVINO's CPU plugin, set to fp32, since by default it may use narrower numbers."""
     library = imported("openvino")
     wishes = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": usable_threads()}
     model = library.Core().compile_model(str(exported(job)), "CPU", wishes)
@@ -135,7 +135,7 @@ BY: Mapping[str, tuple[str, str, Callable[[Job], Run]]] = {  # its name, its dis
 
 
 def copy_of(job: Job) -> Network:
-    """The network for a way that changes how its weights lie in memory."""
+    """A copy of the network, for libraries that change its memory format."""
     other = Network(job.network.config).fold()
     other.load_state_dict(job.network.state_dict())
     return other.eval().requires_grad_(False)
@@ -148,7 +148,7 @@ def imported(name: str) -> Any:
 
 
 def exported(job: Job) -> Path:
-    """The network as ONNX for pictures of this size alone, made where it is not there yet."""
+    """The network as ONNX for pictures of this size alone, exported if it is not there yet."""
     imported("onnx")
     _, _, height, width = job.picture.shape
     path = job.exports / f"{job.name}-{width}x{height}.onnx"
@@ -162,7 +162,7 @@ def exported(job: Job) -> Path:
 
 
 def cut(x: Tensor, window: int) -> tuple[Tensor, int]:
-    """`with_halo` for whole windows, by operations that ONNX has."""
+    """`with_halo` for whole windows, with operations that ONNX has."""
     height, width, channels, side = int(x.shape[2]), int(x.shape[3]), int(x.shape[1]), window + 2
     rows, cols = height // window, width // window
     down, right = (
@@ -215,7 +215,7 @@ def measure(arguments: argparse.Namespace, exports: Path) -> Measured:
 def prepared(
     job: Job, words: Sequence[str], expected: NDArray[np.float32]
 ) -> tuple[dict[str, Run], list[str]]:
-    """The ways that make of the picture what is expected, by name and version; and why others are left out."""
+    """The libraries that give the expected result, by name and version, and why others are left out."""
     runs: dict[str, Run] = {}
     missing = []
     for word in words:
@@ -232,7 +232,7 @@ def prepared(
 
 
 def notes(arguments: argparse.Namespace) -> list[str]:
-    """What the figures are of, and what the libraries take on the disk."""
+    """How the figures were measured, and what the libraries take on the disk."""
     windows = (
         "the reference network, every window with its kernel (a grouped convolution), whole windows alone"
     )
@@ -249,7 +249,7 @@ def notes(arguments: argparse.Namespace) -> list[str]:
 
 
 def installed(package: str) -> int:
-    """Bytes of a distribution's files; 0 where it is not there."""
+    """Bytes of a distribution's files; 0 if it is not installed."""
     try:
         files = distribution(package).files or []
     except PackageNotFoundError:

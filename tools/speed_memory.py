@@ -73,13 +73,13 @@ def family(pid: int) -> list[int]:
         try:
             tasks = [task / "children" for task in Path(f"/proc/{parent}/task").iterdir()]
             found += [int(child) for task in tasks for child in task.read_text().split()]
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
     return found
 
 
 def held(pid: int) -> int:
-    """Bytes that a process holds, what it shares divided among those that share it; 0 once it has ended."""
+    """Bytes that a process holds, with shared memory divided among its users; 0 once it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -88,7 +88,7 @@ def held(pid: int) -> int:
 
 
 def tiny_weights(path: Path) -> Path:
-    """A small network of random weights: it computes as little as a network can."""
+    """A small network with random weights, which computes as little as possible."""
     import torch
 
     from nsr_cli.model.checkpoint import save_network

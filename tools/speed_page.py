@@ -100,7 +100,7 @@ def multiples(section: Mapping[str, Any]) -> dict[str, float]:
 
 
 def libraries(sections: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Why other libraries were not taken; nothing where none was measured."""
+    """Why other libraries are not used; nothing if none was measured."""
     plain: dict[str, float] = {}
     sparse: dict[str, float] = {}
     gains: list[float] = []  # of the fastest over PyTorch, on plain networks
@@ -126,7 +126,7 @@ def libraries(sections: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def span(times: Mapping[str, float]) -> str:
-    """The least and the most of some multiples, and whose they are."""
+    """The least and the greatest of some multiples, and whose they are."""
     least, most = min(times, key=times.__getitem__), max(times, key=times.__getitem__)
     return (
         f"{shown(times[least], '×')} ({least}) to {shown(times[most], '×')} ({most}) the time of our engine"
@@ -141,14 +141,14 @@ def place(machine: Mapping[str, Any]) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    """Three digits that count, and the unit: dB have two decimals."""
+    """A value with three significant digits and its unit; dB have two decimals."""
     decimals = 2 if unit == "dB" else max(0, 3 - len(str(int(abs(value))))) + (abs(value) < 1)
     sign = "−" if value < 0 and float(f"{value:.{decimals}f}") else ""
     return f"{sign}{abs(value):.{decimals}f}{f' {unit}' if unit else ''}"
 
 
 def verdict(figure: Figure) -> str:
-    """Whether a target is met; if not, by how much not."""
+    """Whether a target is met; if not, by how much it is missed."""
     if figure.met is None:
         return ""
     if figure.met:

@@ -16,24 +16,24 @@ from commands import shown  # type: ignore[import-not-found, unused-ignore]
 from nsr_cli.bench.figures import Figure
 from nsr_cli.machine import usable_threads
 
-# What convolutions run on.
+# CPU features that decide how fast convolutions are.
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 _IDLE = (3, 4)  # columns of /proc/stat: idle, waiting for a disk
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measurement says, for a section of the page."""
+    """A measurement, for a section of the page."""
 
     title: str
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
     plot: str | None = None  # a picture beside the JSON
-    base: str | None = None  # the figure that the others are shown as multiples of, in place of targets
+    base: str | None = None  # the figure of which the others are shown as multiples, instead of targets
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine on which the figures were measured."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     known = dict(line.split(":", 1) for line in lines if ":" in line)
     facts = {key.strip(): value.strip() for key, value in known.items()}
@@ -49,12 +49,12 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
 
 
 def public(words: Sequence[str]) -> str:
-    """The command without what holds on one machine alone, for a tool of this repository."""
+    """The command of a tool of this repository, without private paths."""
     return f"python tools/{shown(words)}"
 
 
 def report(measure: Callable[[], Measured]) -> None:
-    """Measure, and print all that the page needs as one JSON object."""
+    """Measure, and print everything that the page needs as one JSON object."""
     begin, before = time.perf_counter(), busy_of_others()
     measured = measure()
     seconds = (time.perf_counter() - begin) * (os.cpu_count() or 1)
@@ -64,7 +64,7 @@ def report(measure: Callable[[], Measured]) -> None:
 
 
 def busy_of_others(stat: Path = Path("/proc/stat")) -> float:
-    """Seconds that the processors worked so far, other than for this process and its children that have ended."""
+    """Seconds that the processors have worked for other processes than this one and its ended children."""
     if not stat.exists():
         return 0.0
     columns = [int(word) for word in stat.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]]

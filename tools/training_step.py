@@ -1,4 +1,4 @@
-"""What a training step of a sparse network costs beside the plain network of the same arithmetic.
+"""How much longer a training step of a sparse network takes than one of the plain network of the same arithmetic.
 
     python tools/training_step.py [--device cpu] [--precision bf16] [--repeats 5] [--network sparse-plus]
 
@@ -28,7 +28,7 @@ def plain_of(config: NetworkConfig) -> NetworkConfig:
 
 
 def form_of(arguments: argparse.Namespace, device: torch.device) -> TrainingForm:
-    """In the wished form, with channels last where it wants them."""
+    """The requested form, channels-last if that suits it."""
     if arguments.form:
         return next(
             (form for form in CPU_FORMS if form.convolution == arguments.form), TrainingForm(arguments.form)
@@ -40,7 +40,7 @@ def form_of(arguments: argparse.Namespace, device: torch.device) -> TrainingForm
 def make_step(
     network: Network, form: TrainingForm, arguments: argparse.Namespace, device: torch.device
 ) -> Callable[[], None]:
-    """What trains a network by one step, always on the same patches."""
+    """A function that trains a network by one step, always on the same patches."""
     form.prepare(network.to(device))
     config, batch = network.config, arguments.batch // arguments.windows**2
     optimizer = make_optimizer(network, 1e-4)

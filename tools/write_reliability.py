@@ -46,7 +46,7 @@ AREAS = (
 
 @dataclass(slots=True)
 class Record:
-    """A promise: what must be reached, and what the last run of its tests reached."""
+    """A promise: the number to reach, and what the last run of its tests reached."""
 
     text: str
     wanted: int = 0
@@ -55,9 +55,9 @@ class Record:
     failed: int = 0
     skipped: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """Where the tests know that it is not kept."""
+    """Known cases in which it is not kept."""
     seen: list[str] = field(default_factory=list)
-    """What tests that failed saw."""
+    """What failed tests reported."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     when: str = ""
@@ -75,7 +75,7 @@ class Record:
 
     @property
     def result(self) -> str:
-        """What is to be said of it: `kept` only if no test failed or was left out and the number was reached."""
+        """Its result in words: `kept` only if no test failed or was skipped and the number was reached."""
         if not self.when:
             return "not run"
         if self.failed or self.broken:
@@ -88,7 +88,7 @@ class Record:
 
 
 class Watcher:
-    """The pytest plugin: finds the promises, leaves out what was not asked for, and notes the outcomes."""
+    """The pytest plugin: finds the promises, skips those not asked for, and records the outcomes."""
 
     def __init__(self, known: dict[str, Record], words: Iterable[str]) -> None:
         self._known, self._words = known, [word.lower() for word in words]
@@ -153,12 +153,12 @@ class Watcher:
             self.keep()
 
     def keep(self) -> None:
-        """Write the outcomes so far: a run may be stopped."""
+        """Write the outcomes so far, since a run may be stopped."""
         OUTCOMES.write_text(json.dumps([asdict(one) for one in self.records.values()], indent=1) + "\n")
 
 
 def what_failed(report: pytest.TestReport) -> str:
-    """What a failed test saw, in one short line."""
+    """What a failed test reported, in one short line."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash is not None else report.longrepr)
     first = text.strip().partition("\n")[0].removeprefix("AssertionError: ")
@@ -166,7 +166,7 @@ def what_failed(report: pytest.TestReport) -> str:
 
 
 def commit() -> str:
-    """The commit that is tested, with a `+` where the checkout differs from it."""
+    """The commit that is tested, with a `+` if the checkout differs from it."""
 
     def ask(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
