@@ -13,7 +13,7 @@ LOSSY = frozenset({"JPEG", "WEBP"})
 """Formats whose results depend on a quality, if one was asked for."""
 
 _TAGS = {"denoise": "_denoised", "dejpeg": "_dejpeg", "auto": "_auto"}
-_PIXELS_IN_FLIGHT = 1 << 30  # bytes of results waiting to be written, unless something else is asked for
+_BYTES_IN_FLIGHT = 1 << 30  # bytes of results waiting to be written, unless something else is asked for
 
 
 class LargeEnough(PictureError):
@@ -90,7 +90,7 @@ class Settings:
     @property
     def bytes_in_flight(self) -> int:
         """Memory for results that wait to be written."""
-        return self.max_memory // 4 if self.max_memory else _PIXELS_IN_FLIGHT
+        return self.max_memory // 4 if self.max_memory else _BYTES_IN_FLIGHT
 
     def target_size(self, width: int, height: int) -> tuple[int, int] | None:
         """Width and height to reach from a picture of this size; None if a factor decides.
