@@ -45,7 +45,7 @@ _WIDTHS = {
     "f": (16, 24, 32, 64),
     "c": (64, 128),
 }
-_MOST_SAMPLES = 32  # of a pixel
+MOST_SAMPLES = 32  # of a pixel, extra ones included
 
 _Page = TypeVar("_Page")
 Bits = int | tuple[int, ...]
@@ -141,7 +141,7 @@ def _alike(data: Readable, layout: Layout, entry: Entry | None, samples: int | N
         return 1
     if entry.kind != 3 or samples is None:
         return None
-    count = min(entry.count, max(1, samples), _MOST_SAMPLES)
+    count = min(entry.count, max(1, samples), MOST_SAMPLES)
     raw = data[entry.position : entry.position + 2 * count]
     found = tuple(int(value) for value in np.frombuffer(raw, layout.order + "u2"))
     return found[0] if len(set(found)) == 1 else found

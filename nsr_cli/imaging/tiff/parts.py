@@ -21,7 +21,6 @@ from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
 from nsr_cli.imaging.tiff import cameraraw, kinds
 
-_PALETTE = 3  # a color space
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
 _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
@@ -31,7 +30,6 @@ _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 5
 _MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
 _MOST_PARTS = 1 << 22  # of all pages together: many may share one table of positions
 _MOST_VALUE = 1 << 26  # bytes of a tag that is copied into every small file
-_MOST_SAMPLES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Parts:
     @property
     def is_palette(self) -> bool:
         """Whether samples are indices into a palette."""
-        return self.color == _PALETTE
+        return self.color == kinds.PALETTE
 
     @property
     def row_bytes(self) -> int:
@@ -169,7 +167,7 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
     tiled = _TILES in tags
     tile = (number(_TILE_WIDTH, 0), number(_TILE_HEIGHT, 0)) if tiled else None
     rows = tile[1] if tile else min(number(_STRIP_ROWS, height), height)
-    if rows < 1 or (tile and tile[0] < 1) or not 1 <= samples <= _MOST_SAMPLES:
+    if rows < 1 or (tile and tile[0] < 1) or not 1 <= samples <= kinds.MOST_SAMPLES:
         return None
     places = tags.get(_TILES if tiled else _STRIPS), tags.get(_TILE_BYTES if tiled else _STRIP_BYTES)
     if places[0] is None or places[1] is None or max(p.count for p in places if p) > _MOST_PARTS:

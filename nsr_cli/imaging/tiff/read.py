@@ -26,7 +26,6 @@ from nsr_cli.imaging.tiff.kinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPAR
 from nsr_cli.imaging.tiff.whites import stated_white
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_MOST_SAMPLES = 32  # per pixel, the extra ones included
 _LARGEST_TILE = 1 << 24
 _JPEG_END = bytes([0xFF, markers.END])
 _NUMBERS = (
@@ -110,7 +109,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
             raise DecodeError(f"the TIFF file is damaged: its {name} is not a number")
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
-    if int(page.imagedepth) != 1 or not 1 <= samples <= _MOST_SAMPLES:
+    if int(page.imagedepth) != 1 or not 1 <= samples <= tiffkinds.MOST_SAMPLES:
         what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     dtype = None if page.dtype is None else np.dtype(page.dtype)
