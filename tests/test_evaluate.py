@@ -202,7 +202,7 @@ def test_color_jpeg_is_scored_on_rgb_and_on_y(photo: Path, subsampling: Any) -> 
     assert (row.color, row.subsampling, row.paper) == ("rgb", subsampling, None)
 
 
-def test_the_papers_figures_stand_beside_their_own_protocol_only() -> None:
+def test_the_papers_scores_are_shown_only_for_their_own_protocol() -> None:
     assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10)) is not None
     assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10, color="gray")) is not None
     assert paper_scores(Case(named("LIVE1"), "dejpeg", quality=10, color="rgb")) is None
@@ -229,7 +229,7 @@ def test_models_and_cases_of_a_set_share_what_is_read_and_degraded(photo: Path, 
     assert seen == [(i, 8) for i in range(9)]
 
 
-def test_a_part_of_a_set_is_no_set(photo: Path) -> None:
+def test_a_part_of_a_set_is_not_the_set(photo: Path) -> None:
     case = Case(named("Classic5"), "dejpeg", quality=10)
     (part,) = evaluate_set([(case, [Baseline("input")])], [photo], set_images=5)
     assert (part.images, part.set_images, part.is_partial, part.paper) == (1, 5, True, None)
@@ -331,7 +331,7 @@ def test_a_row_is_json_even_when_the_restoration_is_perfect(photo: Path) -> None
     assert record["scale"] is None and record["sigma"] == 0 and record["paper"] is None
 
 
-def test_the_paper_stands_beside_networks_and_its_baseline_beside_ours() -> None:
+def test_the_papers_scores_are_beside_networks_and_its_baseline_beside_ours() -> None:
     networks = paper_scores(Case(named("BSD100"), "upscale", 4))
     assert networks is not None
     assert networks["Sparse +"] == {"psnr": 27.61, "ssim": 0.7372}

@@ -45,7 +45,7 @@ def test_of_a_file_of_unknown_size_the_end_tells(tmp_path: Path, monkeypatch: py
 
 
 @POSIX
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_special_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("pipe")
@@ -142,7 +142,7 @@ def test_a_file_that_is_replaced_or_removed_while_it_is_read_comes_as_it_was(
         assert read_regular(path) == b"old"
 
 
-def test_why_no_file_is_there_is_told(tmp_path: Path) -> None:
+def test_the_reason_for_a_missing_file_is_given(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert why_no_file(tmp_path / "file") is None
     for path, why in (

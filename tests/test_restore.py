@@ -254,7 +254,7 @@ def test_a_color_network_hears_of_the_noise_that_gray_pictures_share(
     assert np.abs(found - same).max() > 1e-4
 
 
-def test_noise_that_a_color_network_cannot_be_told_of_in_gray_pictures_is_said_once(
+def test_noise_too_strong_for_a_color_network_in_gray_is_warned_of_once(
     tmp_path: Path, store: WeightStore
 ) -> None:
     """√3 times 43.3 is 75, the strongest noise that networks know: beyond, all gray pictures came out the same."""

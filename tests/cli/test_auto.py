@@ -103,7 +103,7 @@ def test_each_picture_takes_the_steps_that_it_needs(
     ]  # fmt: skip
 
 
-def test_the_chain_is_told_in_the_line_and_the_note(
+def test_the_chain_is_named_in_the_line_and_the_note(
     call: Call, album: Path, models: tuple[str, ...], tiny_model: Path
 ) -> None:
     enlarge = ("--model", f"upscale={tiny_model}", "-s", "2")
@@ -149,7 +149,7 @@ def test_transparency_is_handled_once(call: Call, album: Path, tiny_model: Path,
     assert np.array_equal(np.asarray(made)[..., 3], np.asarray(plain)[..., 3])
 
 
-def test_no_strength_leaves_the_input_and_half_lies_between(
+def test_zero_strength_gives_the_input_and_half_is_between(
     call: Call, album: Path, models: tuple[str, ...]
 ) -> None:
     made = {}

@@ -114,7 +114,7 @@ def test_input_and_network_of_a_noisy_picture_to_stdout(nsr: Run, photo: Path, t
         assert sheet.format == "PNG"
 
 
-def test_what_is_said_of_a_picture_stands_in_the_record_too(nsr: Run, tmp_path: Path) -> None:
+def test_notes_about_a_picture_are_in_the_record_too(nsr: Run, tmp_path: Path) -> None:
     """The quality that was found in its tables, and that a color network is told of less noise than there is."""
     Image.effect_noise((48, 40), 60).save(tmp_path / "gray.jpg", quality=30)
     args = ("compare", "gray.jpg", "-m", "input", "--if-exists", "overwrite", "--json")

@@ -161,7 +161,7 @@ def test_a_wrong_file_is_one_line_that_names_it(
     assert "\n" not in str(caught.value)
 
 
-def test_a_variable_that_is_nearly_a_setting_is_told_and_nothing_else_changes(nsr: Run) -> None:
+def test_a_misspelled_variable_is_reported_and_nothing_else_changes(nsr: Run) -> None:
     done = nsr(
         "config", "show", "--json", "--quiet", NSR_SCLAE="2", NSR_MIRROR="x", NSR_TEST_DATA="/", NSR_SCALE="3"
     )
@@ -204,7 +204,7 @@ def test_a_file_that_is_only_written_need_not_be_readable(
 
 
 @pytest.mark.parametrize("name", ["strip", "tta", "recursive", "offline"])
-def test_a_switch_that_is_neither_on_nor_off_is_told_with_what_it_may_be(
+def test_the_error_for_an_invalid_switch_names_the_valid_values(
     name: str, inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variable = f"NSR_{name.upper()}"
@@ -228,7 +228,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_told_with_what_it_may_be(
         ("0", "'0' is not possible; it should be greater than or equal to 1"),
     ],
 )
-def test_a_number_that_is_none_is_told_with_what_it_may_be(
+def test_the_error_for_an_invalid_number_says_what_is_valid(
     value: str, expected: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("nsr.toml").write_text(f"batch = '{value}'")
@@ -239,7 +239,7 @@ def test_a_number_that_is_none_is_told_with_what_it_may_be(
 
 
 @pytest.mark.parametrize("command", ["upscale", "auto", "explain"])
-def test_a_model_that_is_none_is_blamed_on_where_it_was_set(
+def test_an_unknown_model_is_blamed_on_where_it_was_set(
     command: str,
     inside: Callable[..., int],
     paint: Callable[..., Path],

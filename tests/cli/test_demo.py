@@ -65,7 +65,7 @@ def test_what_is_there_already_stays_unless_it_may_be_replaced(tmp_path: Path, n
     assert done.exit_code == 0 and mine.read_bytes() != b"mine"
 
 
-def test_a_device_that_is_none_is_wrong_usage() -> None:
+def test_an_unknown_device_is_wrong_usage() -> None:
     assert CliRunner().invoke(demo.app, ["--device", "cpu:"], obj=Console()).exit_code == 2
 
 

@@ -40,7 +40,7 @@ def test_a_sheet_is_written_beside_the_picture(
     assert again.returncode == 0 and b"skipped, photo_explain.png already exists" in again.stderr
 
 
-def test_one_of_a_kind_is_told_as_one(nsr: Run, paint: Paint, tmp_path: Path) -> None:
+def test_a_single_one_is_reported_in_the_singular(nsr: Run, paint: Paint, tmp_path: Path) -> None:
     paint(tmp_path / "small.png", width=20, height=20)
     config = dataclasses.replace(PRESETS["tiny"], scale=2, blocks=1, cardinality=1, shared=True)
     (tmp_path / "own.safetensors").write_bytes(save_network(Network(config)))
@@ -151,7 +151,9 @@ def test_where_each_channel_chooses_any_of_them_can_be_shown(nsr: Run, photo: Pa
         assert f"has {most} cardinal groups; give 1 to {most}" in refused.stderr.decode()
 
 
-def test_what_is_no_picture_is_said_and_nothing_is_left(nsr: Run, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_reported_and_leaves_nothing(
+    nsr: Run, tiny_model: Path, tmp_path: Path
+) -> None:
     (tmp_path / "text.png").write_bytes(b"words")
     for name, reason in (("text.png", "not a picture"), ("gone.png", "no such file")):
         done = nsr("explain", name, "-m", tiny_model)

@@ -195,7 +195,7 @@ def test_devices_and_pipes_are_one_line_and_are_not_read(name: str, nsr: Run, tm
 
 
 @pytest.mark.parametrize("args", [["inspect", "-"], ["compare", "-", "-o", "out.png"]])
-def test_stdin_without_end_that_is_no_picture_is_one_line(
+def test_endless_stdin_without_a_picture_is_one_line(
     args: list[str], command: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
     with Path("/dev/zero").open("rb") as endless:

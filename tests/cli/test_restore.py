@@ -298,7 +298,7 @@ def test_settings_reach_the_run(inside: Inside, paint: Paint, tiny_model: Path, 
         ("x.pth", "convert it with nsr weights import"),
     ],
 )
-def test_a_model_that_is_none_is_found_before_torch_is_loaded(model: str, reason: str) -> None:
+def test_an_unknown_model_is_refused_before_torch_is_loaded(model: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         check_model(model, "upscale")
 
@@ -510,7 +510,7 @@ def test_a_folder_that_may_not_be_searched_is_named_with_the_remedy(
         ('fit = "cover"', "", 0, None),
     ],
 )
-def test_options_without_effect_are_told(
+def test_options_without_effect_are_reported(
     file: str, words: str, code: int, told: str | None, inside: Inside, paint: Paint, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

@@ -356,7 +356,7 @@ def test_a_damaged_part_in_the_middle_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "a_x2.tif"]
 
 
-def test_a_file_that_vanishes_before_its_turn_is_told_as_such(
+def test_a_file_that_vanishes_before_its_turn_is_reported(
     inside: Inside,
     tiny_model: Path,
     tmp_path: Path,
@@ -537,7 +537,7 @@ def test_memory_that_is_needed_is_counted() -> None:
         (1 << 10, r"at least \d+ MiB of memory, but --max-memory allows 1 KiB:"),
     ],
 )
-def test_the_limit_is_told_as_it_was_given(limit: int, told: str) -> None:
+def test_the_limit_is_shown_as_it_was_given(limit: int, told: str) -> None:
     sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
     with pytest.raises(MemoryExhausted, match=told):
         memory.route(

@@ -157,7 +157,7 @@ def test_a_benchmark_of_other_pictures_is_said_to_be_so(nsr: Run, photos: Path, 
 
 
 @pytest.mark.parametrize("part", ["run", "run/best/weights.safetensors", "run/best"])
-def test_a_run_is_no_start_of_another_but_what_is_published_of_it(
+def test_only_the_published_weights_of_a_run_can_start_another(
     nsr: Run, photos: Path, tmp_path: Path, part: str
 ) -> None:
     (tmp_path / "run" / "best").mkdir(parents=True)
@@ -197,6 +197,6 @@ def test_weights_too_large_to_be_any_are_not_read(nsr: Run, photos: Path, tmp_pa
     assert done.returncode == 2 and b"bytes are too many" in done.stderr
 
 
-def test_publishing_what_is_no_run_is_refused(nsr: Run, tmp_path: Path) -> None:
+def test_publishing_anything_but_a_run_is_refused(nsr: Run, tmp_path: Path) -> None:
     done = nsr("weights", "publish", "absent", "--name", "x")
     assert done.returncode == 1 and b"no checkpoint" in done.stderr

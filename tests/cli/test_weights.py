@@ -153,7 +153,7 @@ def test_import_replaces_a_file_when_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"hello", b"<html>", bytes(range(16, 116)), b"PK\x03\x04 cut off", b"\x80\x02K\x01."]
 )
-def test_import_says_what_is_no_checkpoint_in_words(tmp_path: Path, content: bytes) -> None:
+def test_import_says_in_words_why_a_file_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.pth").write_bytes(content)
     said = str(call("import", str(tmp_path / "net.pth")).exception)
     assert re.search(r"not a PyTorch checkpoint: [A-Za-z]+ [a-z]+ .{,80}; get the file again$", said), said

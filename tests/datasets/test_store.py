@@ -234,7 +234,7 @@ def test_manual_sets(make_store: MakeStore, tmp_path: Path) -> None:
         DataStore().find_images("manga109")
 
 
-def test_what_a_failed_download_left_is_no_set(make_store: MakeStore, tmp_path: Path) -> None:
+def test_the_remains_of_a_failed_download_are_not_a_set(make_store: MakeStore, tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "datasets" / "Five"
     folder.mkdir(parents=True)
     (folder / ".a.png.part").write_bytes(b"x")

@@ -117,7 +117,7 @@ def test_alpha_is_resized_on_its_own_and_put_behind_the_color(size: tuple[int, i
     assert expected is not None and np.array_equal(found[..., 3], expected)
 
 
-def test_rows_that_nobody_can_read_any_more_are_let_go_of() -> None:
+def test_rows_that_nobody_can_read_any_more_are_freed() -> None:
     made: list[weakref.ref[np.ndarray]] = []
 
     def make(span: Span) -> np.ndarray:

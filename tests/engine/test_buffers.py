@@ -47,7 +47,7 @@ def test_large_ones_are_a_mapping_of_their_own_in_large_pages() -> None:
 
 
 @linux
-def test_what_is_let_go_of_goes_back_to_the_system() -> None:
+def test_freed_memory_goes_back_to_the_system() -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 

@@ -29,9 +29,7 @@ def test_a_device_that_is_not_there_is_refused_and_auto_does_without() -> None:
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_bf16_is_chosen_only_where_the_cpu_multiplies_it(
-    monkeypatch: pytest.MonkeyPatch, native: bool
-) -> None:
+def test_bf16_is_chosen_only_if_the_cpu_supports_it(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) is (torch.bfloat16 if native else torch.float32)

@@ -21,7 +21,7 @@ def test_a_relu_is_that_of_pytorch(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_what_is_no_number_stays_visible_in_the_result(dtype: torch.dtype) -> None:
+def test_nan_stays_visible_in_the_result(dtype: torch.dtype) -> None:
     executor = Executor(tiny_network(), torch.device("cpu"), dtype)
     x = torch.rand(3, 60, 60)
     x[:, 30, 30] = torch.nan

@@ -23,6 +23,6 @@ def test_parts_and_runs_add_up_to_the_whole(count: int, seen: list[tuple[int, in
     assert told == seen
 
 
-def test_where_nobody_listens_nothing_is_told() -> None:
+def test_without_a_listener_nothing_is_reported() -> None:
     assert of_part(None, 0, 2) is None
     OverallProgress(None, 2)(1, 4)

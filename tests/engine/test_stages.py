@@ -45,7 +45,7 @@ def sparse(path: Path, size: int, start: bytes = b"") -> Path:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
-def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+def test_special_files_are_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "own.safetensors")
     (tmp_path / "device.safetensors").symlink_to("/dev/zero")
     (tmp_path / "folder.safetensors").mkdir()

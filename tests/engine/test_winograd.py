@@ -64,7 +64,7 @@ def test_features_may_lie_anywhere() -> None:
     assert _error(_winograd(one_after_another, kernels, bias), inside, kernels, bias) < ROUNDING
 
 
-def test_what_lies_beside_a_view_is_not_seen() -> None:
+def test_pixels_beside_a_view_are_not_seen() -> None:
     features, kernels, bias = _example(8, 8, 20, 24)
     inside = features[:, :, 3:14, 5:18]  # 9×11, so that the last tiles reach beyond
     before = _winograd(inside, kernels, bias)

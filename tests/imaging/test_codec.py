@@ -233,7 +233,7 @@ def test_the_limits_are_the_codecs_own(pillow_file: Make) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"hello, this is text", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\0" * 64, b"P9\n1 1\n"]
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_anything_but_a_picture_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
         codec.decode(data)
     assert "\n" not in str(caught.value)

@@ -136,9 +136,7 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(range(256)) * 9
 @pytest.mark.parametrize("most", [3, 50, 100_000])
 @pytest.mark.parametrize("behind", [bytes(100), bytes(3), MP4, b"MotionPhoto_Data" + MP4, b"end"])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "PPM"])
-def test_what_is_behind_the_last_picture_is_told_once(
-    kind: str, behind: bytes, most: int, samples: Any
-) -> None:
+def test_trailing_data_is_reported_once(kind: str, behind: bytes, most: int, samples: Any) -> None:
     data, told = codec.encode(Picture(samples.rgb8), kind), list[str]()
     source = stream.read_stream(Trickle(data + data + behind, most=most), notice=told.append)
     assert list(source) == [data, data]

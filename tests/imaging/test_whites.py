@@ -162,7 +162,7 @@ def test_a_part_of_a_file_has_no_white_of_its_own() -> None:
     assert codec.decode_part(tiff(samples(300))).white is None
 
 
-def test_whoever_looks_at_a_picture_sees_the_whole_range() -> None:
+def test_pictures_are_shown_in_the_whole_range() -> None:
     eight = (RANDOM.random((64, 64, 3)) * 255).astype(np.uint8)
     for pixels, white in ((eight.astype(np.uint16), White(255, FULL)), (eight, None)):
         assert np.array_equal(in_whole_range(pixels, white), eight)

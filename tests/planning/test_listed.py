@@ -55,7 +55,7 @@ def test_a_list_has_a_path_a_line_or_nul_bytes_between_them(
         (b"a" * 33, False, "it is longer than 0 MiB: split it into several lists"),
     ],
 )
-def test_what_is_no_list_is_one_line(
+def test_an_invalid_list_is_one_line(
     data: bytes | None, null: bool, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listed, "MOST", 32)
@@ -65,7 +65,7 @@ def test_what_is_no_list_is_one_line(
         listed_paths([], ["list"], null)
 
 
-def test_a_name_that_the_system_cannot_hold_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_name_is_reported_with_its_position(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("list").write_bytes(b"a.png\nb\xff.png\n")
     monkeypatch.setattr(listed, "os", SimpleNamespace(fsdecode=lambda path: path.decode("utf-8")))
     with pytest.raises(UsageError, match=r"path 2, b'b\\xff.png', is not written in utf-8"):

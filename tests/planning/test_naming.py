@@ -64,7 +64,7 @@ def test_a_stem_that_looks_like_a_field_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "template", ["{stm}", "{stem.__class__}", "{0}", "{}", "{stem", "{stem:d}", "{stem!z}", "{index:q}"]
 )
-def test_a_template_that_is_none_is_refused_at_once(template: str) -> None:
+def test_an_invalid_template_is_refused_at_once(template: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         check_template(template)
 

@@ -162,7 +162,7 @@ class Noted(Earlier):
         return False
 
 
-def test_results_that_a_pattern_finds_when_a_run_is_continued_are_no_inputs() -> None:
+def test_results_that_a_pattern_finds_in_a_continued_run_are_not_inputs() -> None:
     touch("a.png", "a_x4.png", "a_x4_x4.png", "b.png")
     noted = Noted("a_x4.png", "a_x4_x4.png")
     for rule in (None, "skip"):
@@ -220,7 +220,7 @@ def test_only_notes_of_pictures_that_are_named_like_results_are_read() -> None:
     assert read == ["IMG_7_x3.png"]
 
 
-def test_a_result_among_the_inputs_is_no_failure_for_the_name_that_its_own_would_have() -> None:
+def test_a_result_among_the_inputs_does_not_fail_for_its_results_name() -> None:
     stem = "a" * 245
     touch(f"{stem}.png", f"{stem}_x4.png")
     made = plan("*.png", earlier=Noted(f"{stem}_x4.png"))
@@ -353,7 +353,7 @@ def test_an_input_that_is_gone_when_the_plan_is_made_does_not_end_it(monkeypatch
 
 
 @pytest.mark.parametrize("rule", [None, "skip", "overwrite", "error"])
-def test_an_empty_output_is_no_folder(rule: str | None) -> None:
+def test_an_empty_output_is_not_a_folder(rule: str | None) -> None:
     touch("a.png")
     with pytest.raises(UsageError, match=r"^-o is empty: name a file or a folder$"):
         plan("a.png", output="", if_exists=rule)

@@ -336,7 +336,7 @@ def test_a_pattern_that_finds_results_too_is_continued(
     assert "1 to restore, 2 already a result, 2 already done; " in told
 
 
-def test_results_among_the_inputs_stand_in_json_and_in_the_dry_run(
+def test_results_among_the_inputs_are_in_json_and_in_the_dry_run(
     inside: Inside, tiny_model: Path, paint: Paint, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paint(Path("a.png"))

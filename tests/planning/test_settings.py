@@ -39,7 +39,7 @@ def test_a_factor_gives_the_size_and_other_tasks_keep_it() -> None:
     assert Settings("denoise").result_size(101, 51) == (101, 51)
 
 
-def test_a_size_that_is_no_enlargement_or_too_much_of_one_is_the_pictures_failure() -> None:
+def test_a_size_that_enlarges_too_little_or_too_much_fails_the_picture() -> None:
     with pytest.raises(LargeEnough, match="100x50 pixels already"):
         upscale(width=100).factor(100, 50)
     with pytest.raises(PictureError, match="more than 16 times; give at most 1600x800"):
@@ -87,7 +87,7 @@ def test_the_command_that_is_noted_makes_the_same_picture_and_names_no_folder() 
     ]  # fmt: skip
 
 
-def test_the_ratio_that_is_told_is_that_of_the_sizes() -> None:
+def test_the_reported_ratio_is_that_of_the_sizes() -> None:
     assert upscale(scale=2.5).ratio(101, 51) == 2.5
     assert upscale(width=150).ratio(93, 62) == 1.6129  # 150 / 93
     assert upscale(height=99).ratio(93, 62) == round(upscale(height=99).result_size(93, 62)[0] / 93, 4)

@@ -19,7 +19,7 @@ def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("soft.png").symlink_to("x.png")
 
 
-def test_a_file_is_at_one_place_by_whatever_way_its_folder_is_reached() -> None:
+def test_a_file_has_one_place_however_its_folder_is_reached() -> None:
     where = Whereabouts()
     expected = os.path.realpath("other/sub/y.png")
     for way in ("link/y.png", "./other/sub/y.png", "other/../link/y.png", str(Path("link/y.png").absolute())):
@@ -35,7 +35,7 @@ def test_the_way_up_from_a_link_is_that_of_the_folder_it_leads_to() -> None:
     )
 
 
-def test_a_folder_that_may_not_be_searched_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsearchable_folder_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may be allowed everything, so the answer of Path is given here."""
 
     def refuse(path: Path) -> bool:

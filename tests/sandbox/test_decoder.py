@@ -185,7 +185,7 @@ def test_what_the_process_survives_it_goes_on_from(
 
 
 @POSIX
-def test_prints_of_libraries_reach_neither_the_terminal_nor_the_answers(
+def test_output_of_libraries_reaches_neither_terminal_nor_answers(
     decoder: Decoder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert decoder.pages(b"chatter")[0].width == 3
@@ -261,7 +261,7 @@ def test_without_processes_pictures_are_decoded_here_and_it_is_said_once(
     ]
 
 
-def test_a_process_that_does_not_come_up_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_process_pictures_are_decoded_in_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr("nsr_cli.sandbox.launch._CODE", "raise SystemExit(3)")
     with Decoder(notice=said.append) as decoder:

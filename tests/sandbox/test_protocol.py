@@ -26,7 +26,7 @@ def test_everything_that_a_file_says_comes_over() -> None:
 
 
 @pytest.mark.parametrize("ratio", [(0, 1), (-2, 1), (float("nan"), 1), (float("inf"), 1), (1, 1)])
-def test_a_ratio_that_is_none_is_left_out(ratio: tuple[float, float]) -> None:
+def test_an_invalid_ratio_is_left_out(ratio: tuple[float, float]) -> None:
     assert rebuild(record(aspect=ratio), 1 << 10).metadata.aspect is None
 
 
@@ -43,7 +43,7 @@ def test_a_ratio_that_is_none_is_left_out(ratio: tuple[float, float]) -> None:
         None,
     ],
 )
-def test_no_chunks_come_over_but_those_of_colors(color: Any) -> None:
+def test_only_color_chunks_are_carried_over(color: Any) -> None:
     with pytest.raises(ProtocolError):
         rebuild(record(color=color), 1 << 10)
 

@@ -64,7 +64,7 @@ def test_one_that_hangs_while_it_starts_is_replaced_and_nothing_is_said(arrange:
     assert len(numbers) == 2 and said == []
 
 
-def test_two_that_hang_are_no_fault_of_the_picture_and_never_cost_its_protection(arrange: Arrange) -> None:
+def test_two_hanging_processes_are_not_blamed_on_the_picture_and_keep_it_protected(arrange: Arrange) -> None:
     said: list[str] = []
     numbers = arrange(HANGS, HANGS)
     with Decoder(notice=said.append) as decoder:
@@ -87,7 +87,7 @@ def test_one_that_hangs_while_it_loads_a_library_is_replaced(
     assert len(numbers) == 2
 
 
-def test_a_library_that_never_loads_is_no_fault_of_the_picture(
+def test_a_library_that_never_loads_is_not_blamed_on_the_picture(
     arrange: Arrange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = arrange(HANGS_LATER, HANGS_LATER)

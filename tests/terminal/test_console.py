@@ -84,7 +84,9 @@ def test_color_on_a_terminal(
     assert not colored(io.StringIO())
 
 
-def test_lines_stand_above_the_bar_as_they_are(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_printed_above_the_bar_unchanged(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stderr", terminal)
     console = Console()
     with console.progress(2, "upscale") as bar:
@@ -119,7 +121,7 @@ def test_a_download_is_a_bar_of_bytes_on_a_terminal(
     assert ("0/3" in shown) == within
 
 
-def test_a_download_is_one_line_elsewhere_and_none_where_there_is_none(
+def test_without_a_terminal_a_download_is_one_line_and_no_download_is_none(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console = Console()
@@ -137,7 +139,7 @@ def test_a_download_is_one_line_elsewhere_and_none_where_there_is_none(
 
 
 @pytest.mark.parametrize("switch", ["quiet", None])
-def test_there_is_no_bar_where_nobody_looks(
+def test_there_is_no_bar_without_a_terminal(
     switch: str | None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console()

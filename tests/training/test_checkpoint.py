@@ -50,7 +50,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: 
     assert latest(tmp_path) == (1, 1.0)
 
 
-def test_a_copy_under_a_name_of_ones_own_is_neither_read_nor_removed(tmp_path: Path) -> None:
+def test_a_copy_under_another_name_is_neither_read_nor_removed(tmp_path: Path) -> None:
     first = checkpoint.save(tmp_path, 10, make(10))
     copies = [first.with_name(name) for name in (f"{first.name}-good", "step-old")]
     for copy in copies:

@@ -102,7 +102,7 @@ def test_on_a_cpu_nothing_is_measured() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_on_a_cpu_windows_are_stacked_but_for_single_ones_in_float32() -> None:
+def test_on_a_cpu_windows_are_stacked_except_single_ones_in_float32() -> None:
     narrow = torch.bfloat16
     forms = [cpu_form(*case).convolution for case in ((1, None), (2, None), (1, narrow), (2, narrow))]
     assert forms == ["looped", "stacked", "stacked", "stacked"]

@@ -90,7 +90,7 @@ def test_processes_share_one_batch(task: str) -> None:
         assert torch.equal(woven(field), getattr(whole, field))
 
 
-def test_noise_has_the_level_that_the_network_is_told() -> None:
+def test_noise_has_the_level_given_to_the_network() -> None:
     source, _ = make("denoise-gray")
     batch = source.batch(0, 400)
     assert batch.level is not None
@@ -102,7 +102,7 @@ def test_noise_has_the_level_that_the_network_is_told() -> None:
     assert float(batch.input.min()) < 0 and float(batch.input.max()) > 1  # not clipped
 
 
-def test_jpeg_patches_are_what_the_codec_makes_at_the_told_quality() -> None:
+def test_jpeg_patches_are_what_the_codec_makes_at_the_stated_quality() -> None:
     source, _ = make("dejpeg-rgb")
     batch = source.batch(0, 60)
     assert batch.level is not None

@@ -40,7 +40,7 @@ def test_what_lies_under_transparent_pixels_is_not_trained_on(tmp_path: Path) ->
     assert np.array_equal(found, np.full((9, 9, 3), 70))
 
 
-def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_left_out(tmp_path: Path) -> None:
     files = fill(tmp_path, 4)
     files[1].write_bytes(b"no picture")
     files[2].unlink()
@@ -51,7 +51,7 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None
     assert "not a picture in a format that is read here" in said[0][1] and "No such file" in said[1][1]
 
 
-def test_what_is_too_large_is_told_without_an_option_that_training_does_not_have(tmp_path: Path) -> None:
+def test_the_size_error_does_not_name_an_option_that_training_lacks(tmp_path: Path) -> None:
     files = fill(tmp_path, 2)
     files[1].write_bytes(b"P6 100000 100000 255\n" + bytes(10))
     said: list[str] = []
@@ -69,7 +69,7 @@ def test_a_file_counts_once_and_the_runs_own_curve_not_at_all(tmp_path: Path) ->
     assert find_pictures([tmp_path / "sub", tmp_path])[1:] == [curve, files[1]]
 
 
-def test_what_is_no_file_and_what_is_far_too_large_is_told_at_once(tmp_path: Path) -> None:
+def test_special_files_and_files_far_too_large_are_skipped_at_once(tmp_path: Path) -> None:
     fill(tmp_path, 1)
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to("/dev/zero")
@@ -89,7 +89,7 @@ def test_what_is_no_file_and_what_is_far_too_large_is_told_at_once(tmp_path: Pat
     ]
 
 
-def test_a_folder_of_which_nothing_can_be_read_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_readable_pictures_is_an_error(tmp_path: Path) -> None:
     files = fill(tmp_path, 2)
     for path in files:
         path.write_bytes(b"no picture")

@@ -54,7 +54,7 @@ def test_the_best_weights_state_their_own_steps_and_minutes(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "state.json"])
-def test_the_last_weights_do_not_stand_in_for_damaged_best_ones(file: str, tmp_path: Path) -> None:
+def test_the_last_weights_do_not_replace_damaged_best_ones(file: str, tmp_path: Path) -> None:
     run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), best=30.0)
     path = keep_best(run) / file
     data = bytearray(path.read_bytes())

@@ -277,7 +277,7 @@ def edit_state(run: Path, **changes: Any) -> None:
     checkpoint.save(run, step, Checkpoint(saved.tensors, state))
 
 
-def test_a_run_of_before_there_was_such_a_check_can_go_on(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_from_before_this_check_can_go_on(pictures: Path, tmp_path: Path) -> None:
     recipe, run = tiny_recipe(steps=2), tmp_path / "run"
     run_tiny(recipe, pictures, run)
     edit_state(run, conditions=None)

@@ -77,7 +77,7 @@ def test_published_weights_start_another_run_where_they_left_off(pictures: Path,
     torch.testing.assert_close(again.learner.network(x), network(x), atol=1e-4, rtol=1e-3)
 
 
-def test_decoded_pictures_are_let_go_once_they_are_packed(
+def test_decoded_pictures_are_freed_once_they_are_packed(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training set may take half of the memory; a second copy would take the rest, for days."""

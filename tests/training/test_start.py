@@ -85,7 +85,7 @@ def test_a_gray_network_in_color_restores_luma_and_leaves_color_differences(
     assert float((restored - x).detach().abs().max()) > 0.01
 
 
-def test_weights_of_which_nothing_fits_are_no_start() -> None:
+def test_weights_that_do_not_fit_at_all_are_refused() -> None:
     other = Network(tiny_recipe(changes={"width": 6, "window": 24}, task="denoise-gray").network)
     with pytest.raises(UsageError, match="--init other: none of its kernels fits"):
         initial(tiny_recipe(init="other"), other)
@@ -152,7 +152,7 @@ def warnings(recipe: Recipe, init: Network) -> list[str]:
     return said
 
 
-def test_how_much_was_taken_over_is_told_by_parts() -> None:
+def test_how_much_was_taken_over_is_reported_by_parts() -> None:
     """Of three tensors a layer: directions, gains and biases; each of the two layers has two more to choose by."""
     source = Network(tiny_recipe().network)
     [line] = warnings(tiny_recipe("upscale-x3", init="two"), source)
@@ -167,7 +167,7 @@ def test_how_much_was_taken_over_is_told_by_parts() -> None:
     ]
 
 
-def test_blocks_that_are_left_out_and_another_selection_are_told() -> None:
+def test_omitted_blocks_and_another_selection_are_reported() -> None:
     """All tensors of the new network are taken over; still it is not the one that was given."""
     deep = Network(tiny_recipe(changes={"blocks": 5}).network)
     assert warnings(tiny_recipe(changes={"blocks": 2}, init="deep"), deep) == [
@@ -182,7 +182,7 @@ def test_blocks_that_are_left_out_and_another_selection_are_told() -> None:
     ]
 
 
-def test_what_is_told_of_weights_is_one_line() -> None:
+def test_the_description_of_weights_is_one_line() -> None:
     [line] = warnings(
         tiny_recipe("upscale-x3", changes={"blocks": 3}, init="two"), Network(tiny_recipe().network)
     )

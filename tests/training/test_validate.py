@@ -78,7 +78,7 @@ def test_networks_for_color_are_scored_in_color_where_there_is_some() -> None:
     assert case_of(TASKS["denoise-rgb"], COLOR, 0.0).sigma == 0
 
 
-def test_whoever_validates_is_asked_before_each_picture_whether_to_go_on(file: Path) -> None:
+def test_validation_asks_before_each_picture_whether_to_go_on(file: Path) -> None:
     class Enough(Exception):
         pass
 

@@ -38,6 +38,6 @@ def test_without_weights_for_upscaling_there_are_no_steps() -> None:
         native_steps("upscale", 2.0, None, Manifest((), "file:///nowhere"))
 
 
-def test_a_factor_that_cannot_be_composed_is_told_with_what_there_is() -> None:
+def test_the_error_for_an_impossible_factor_names_the_available_ones() -> None:
     with pytest.raises(UsageError, match="×2 cannot be composed of ×1; choose another --model"):
         compose(2, [1])

@@ -37,7 +37,7 @@ def test_enlargements_are_noticed(factor: int, photo: Any) -> None:
     assert found == pytest.approx(factor, rel=0.35)
 
 
-def test_full_detail_is_no_enlargement(photo: Any) -> None:
+def test_full_detail_is_not_taken_for_an_enlargement(photo: Any) -> None:
     assert upscaletraces.estimate_upscale(photo) is None
     assert upscaletraces.estimate_upscale(np.repeat(photo, 3, axis=2)) is None
     assert upscaletraces.estimate_upscale(photo[:50, :50]) is None

@@ -355,7 +355,7 @@ def test_the_place_on_the_map_is_left_out_of_another_size_or_format_and_said(
     assert codec.losses(turned, "TIFF") == (PLACE,)
 
 
-def test_a_place_that_is_no_block_is_none() -> None:
+def test_a_damaged_geotiff_block_is_ignored() -> None:
     assert geotiff.unpack(b"junk", 3, 3) == []
     assert geotiff.pack([], 3, 3) is None
 

@@ -62,7 +62,7 @@ def test_the_still_picture_stays_beside_the_frames_of_a_png(count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-def test_the_still_picture_is_no_frame_of_another_format_and_that_is_said(kind: str) -> None:
+def test_the_still_picture_is_not_a_frame_in_other_formats_and_that_is_reported(kind: str) -> None:
     pages = list(codec.decode_all(beside()))
     assert "the still picture beside the animation is left out" in codec.losses_of_pages(pages, kind)
     again = list(codec.decode_all(codec.encode_pages(pages, kind)))

@@ -78,7 +78,7 @@ def test_only_tiff_files_can_be_meant() -> None:
     refuse(b"")
 
 
-def test_pages_below_others_are_no_sign_of_a_raw_file() -> None:
+def test_pages_below_others_do_not_mean_a_raw_file() -> None:
     """Pyramids of microscopes and maps keep smaller copies there."""
     data = tiff_of(preview(subifds=2), preview(subfiletype=1), preview(subfiletype=1))
     assert np.array_equal(codec.decode(data).pixels, PREVIEW)

@@ -84,7 +84,7 @@ def test_what_libtiff_writes(compression: str) -> None:
     assert np.array_equal(bands(file.getvalue(), 24), codec.decode(file.getvalue()).pixels)
 
 
-def test_nothing_is_read_but_what_a_band_needs(tmp_path: Path) -> None:
+def test_only_what_a_band_needs_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(written(PIXELS, rowsperstrip=5))
     with FileBytes(path) as file:

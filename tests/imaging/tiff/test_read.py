@@ -148,7 +148,7 @@ def test_alpha_is_unassociated(samples: Any, tiff_file: Make) -> None:
     assert np.abs(drawn - multiplied[..., :3]).max() <= 1
 
 
-def test_extra_channels_that_are_no_alpha_are_left_out_with_a_note(samples: Any, tiff_file: Make) -> None:
+def test_extra_channels_other_than_alpha_are_left_out_with_a_note(samples: Any, tiff_file: Make) -> None:
     stack = np.dstack([samples.rgb8, samples.gray8, samples.alpha8])
     picture = codec.decode(
         tiff_file(stack, photometric="rgb", extrasamples=["unspecified", "unassalpha"], planarconfig="contig")
