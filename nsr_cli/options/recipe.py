@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from nsr_cli.options import completion
-from nsr_cli.options.train import option, parse_duration, parse_positive
+from nsr_cli.options.train import flag, parse_duration, parse_positive
 
 _NETWORK, _SCHEDULE = "Network", "Schedule"
 
 
 def _of_network(name: str, metavar: str | None, about: str, **more: Any) -> Any:
     """An option whose default comes from the network's preset."""
-    return option(_NETWORK, name, metavar, f"{about}  [default: the preset's]", **more)
+    return flag(_NETWORK, name, metavar, f"{about}  [default: the preset's]", **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class NetworkOptions:
 
     preset: Annotated[
         str | None,
-        option(
+        flag(
             _NETWORK,
             "--network",
             "PRESET",
@@ -88,13 +88,13 @@ class ScheduleOptions:
 
     steps: Annotated[
         int | None,
-        option(
+        flag(
             _SCHEDULE, "--steps", "N", "Steps to train.  [default: 30 epochs of 100 crops a picture]", min=1
         ),
     ] = None
     time_budget: Annotated[
         float | None,
-        option(
+        flag(
             _SCHEDULE,
             "--time-budget",
             "TIME",
@@ -104,15 +104,15 @@ class ScheduleOptions:
         ),
     ] = None
     batch: Annotated[
-        int, option(_SCHEDULE, "--batch", "N", "Patches in a step, over all processes.", min=1)
+        int, flag(_SCHEDULE, "--batch", "N", "Patches in a step, over all processes.", min=1)
     ] = 16
     windows: Annotated[
         int,
-        option(_SCHEDULE, "--windows", "N", "Side of a patch, in selection windows of the network.", min=1),
+        flag(_SCHEDULE, "--windows", "N", "Side of a patch, in selection windows of the network.", min=1),
     ] = 1
     flat: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--flat",
             "SHARE",
@@ -123,7 +123,7 @@ class ScheduleOptions:
     ] = 0
     intact: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--intact",
             "SHARE",
@@ -134,7 +134,7 @@ class ScheduleOptions:
     ] = 0
     learning_rate: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--learning-rate",
             "RATE",
@@ -144,7 +144,7 @@ class ScheduleOptions:
     ] = 1e-3
     selector_rate: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--selector-rate",
             "TIMES",
@@ -154,7 +154,7 @@ class ScheduleOptions:
     ] = 1.0
     loss: Annotated[
         Literal["l1", "l2", "psnr"],
-        option(
+        flag(
             _SCHEDULE,
             "--loss",
             "l1|l2|psnr",
@@ -164,7 +164,7 @@ class ScheduleOptions:
     ] = "l1"
     mean_color: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--mean-color",
             "WEIGHT",
@@ -175,7 +175,7 @@ class ScheduleOptions:
     ] = 0
     schedule: Annotated[
         Literal["step", "cosine"],
-        option(
+        flag(
             _SCHEDULE,
             "--schedule",
             "step|cosine",
@@ -184,11 +184,11 @@ class ScheduleOptions:
     ] = "step"
     warmup: Annotated[
         int,
-        option(_SCHEDULE, "--warmup", "STEPS", "Steps in which the learning rate rises to its start.", min=0),
+        flag(_SCHEDULE, "--warmup", "STEPS", "Steps in which the learning rate rises to its start.", min=0),
     ] = 0
     ema: Annotated[
         float,
-        option(
+        flag(
             _SCHEDULE,
             "--ema",
             "DECAY",

@@ -33,8 +33,8 @@ def parse_positive(text: str | float) -> float:
     return number
 
 
-def option(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
-    """An option in a panel of the help page."""
+def flag(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
+    """An option that is set on the command line alone, in a panel of the help page."""
     return typer.Option(name, metavar=metavar, help=about, rich_help_panel=panel, **more)
 
 
@@ -49,16 +49,16 @@ TaskName = Annotated[
 
 Data = Annotated[
     list[Path],
-    option(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
+    flag(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
 ]
-Out = Annotated[Path, option(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
+Out = Annotated[Path, flag(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
 Resume = Annotated[
     bool,
-    option(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
+    flag(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
 ]
 Init = Annotated[
     str | None,
-    option(
+    flag(
         _RUN,
         "--init",
         "NAME|FILE",
@@ -69,7 +69,7 @@ Init = Annotated[
 ]
 Validate = Annotated[
     str | None,
-    option(
+    flag(
         _RUN,
         "--validate",
         "SET",
@@ -79,14 +79,14 @@ Validate = Annotated[
 ]
 ValidateData = Annotated[
     Path | None,
-    option(
+    flag(
         _RUN, "--validate-data", "DIR", "Folder that holds the set of --validate as DIR/SET; searched first."
     ),
 ]
-ValidateEvery = Annotated[int, option(_RUN, "--validate-every", "STEPS", "Steps between validations.", min=1)]
+ValidateEvery = Annotated[int, flag(_RUN, "--validate-every", "STEPS", "Steps between validations.", min=1)]
 SaveEvery = Annotated[
     float,
-    option(
+    flag(
         _RUN,
         "--save-every",
         "TIME",
@@ -96,7 +96,7 @@ SaveEvery = Annotated[
 ]
 Holdout = Annotated[
     int,
-    option(
+    flag(
         _RUN,
         "--holdout",
         "N",
@@ -108,12 +108,12 @@ Holdout = Annotated[
 # The generator of each step is seeded with a million times the seed, which must fit into 64 bits.
 Seed = Annotated[
     int,
-    option(_RUN, "--seed", "N", "Seed of the first weights, the crops and the noise.", min=0, max=2**32 - 1),
+    flag(_RUN, "--seed", "N", "Seed of the first weights, the crops and the noise.", min=0, max=2**32 - 1),
 ]
 
 TrainPrecision = Annotated[
     Literal["auto", "fp32", "bf16"],
-    option(
+    flag(
         _MACHINE,
         "--precision",
         "auto|fp32|bf16",
