@@ -184,7 +184,9 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
             f"--quality is for JPEG and WebP, but the result is {shown}: leave it out, or choose --format jpeg"
         )
     if is_typed(ctx, "quality") or chosen or shared.format is not None:
-        console.note(f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}")
+        told = f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}"
+        other = "; -q tells the quality with which the JPEG was saved" if ctx.info_name == "dejpeg" else ""
+        console.note(told + other)
 
 
 def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
