@@ -76,6 +76,8 @@ def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_qualit
       nsr dejpeg album/ -r --format jpeg --quality 95
       nsr dejpeg saved-again.png -q 30
 
+    A picture without traces of JPEG is skipped, or passed on unchanged in a pipe and where -o names its result; with
+    -q N it is restored all the same.
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
     return start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
