@@ -143,7 +143,7 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
         if not low <= level <= high:
             held = min(max(level, low), high)
             console.warning(
-                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
+                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, so they get {held:g}"
             )
 
 

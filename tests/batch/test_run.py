@@ -88,7 +88,8 @@ def test_a_folder_is_restored_with_one_restorer_and_a_summary(
     assert said.out == ""
     assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
     assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
-    assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored (.txt) in ")
+    last = said.err.splitlines()[-1]
+    assert last.startswith("3 restored in ") and last.endswith(" s; 1 other file ignored (.txt)")
 
 
 def test_subfolders_that_were_not_looked_into_stand_in_the_summary(
@@ -98,7 +99,8 @@ def test_subfolders_that_were_not_looked_into_stand_in_the_summary(
         paint(Path(name))
     assert bench("d") == 0
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("1 restored, 2 subfolders not looked into (-r takes them) in ")
+    assert said.startswith("1 restored in ")
+    assert said.endswith(" s; 2 subfolders not looked into (-r takes them)")
 
 
 def test_small_pictures_get_a_core_each_and_are_told_of_in_order(

@@ -262,7 +262,7 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
     rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data), "--quiet")
     done = told(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
+    assert done.stderr == "sigma 100: networks are trained for 0 to 75, so they get 75\n"
     done = told(*rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
 
