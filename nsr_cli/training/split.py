@@ -69,7 +69,8 @@ def report_split(training: int, held_out: int, benchmark: str | None, listeners:
     """
     if held_out:
         use = "for validation" if benchmark is None else f"and unused: validation is on {benchmark}"
-        listeners.notify(f"{training} pictures to train on, {held_out} held out {use}")
+        pictures = f"{training} picture{'s' * (training != 1)}"
+        listeners.notify(f"{pictures} to train on, {held_out} held out {use}")
     elif benchmark is None:
         listeners.warn(
             "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "

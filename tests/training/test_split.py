@@ -50,7 +50,7 @@ def test_a_picture_of_half_a_crop_is_trained_and_validated_on(tmp_path: Path) ->
     for i in range(2):
         Image.new("RGB", (8, 40), (i, i, i)).save(tmp_path / f"{i}.png")
     _, told = run_tiny(tiny_recipe(steps=2), tmp_path, tmp_path / "run")
-    assert told.notes == ["1 pictures to train on, 1 held out for validation"]
+    assert told.notes == ["1 picture to train on, 1 held out for validation"]
     assert told.warnings == ["2 of 2 pictures are continued by their mirror image: less than a 16×16 crop"]
 
 
