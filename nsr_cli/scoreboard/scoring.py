@@ -61,8 +61,10 @@ def run(
                 progress=_steps(bar),
                 keep=keep,
             )
+            # The table comes at the end: whoever ends an evaluation of hours before has the figures of finished sets.
+            say = console.detail if part is work[-1] else console.note
             for row in scored:
-                console.detail(scores.one_line(row))
+                say(scores.one_line(row))
             rows += scored
     return rows, loaded.ran_on
 

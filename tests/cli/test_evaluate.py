@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -250,6 +251,30 @@ def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(told: Nsr, da
         (found,) = json.loads(done.stdout)["rows"]
         assert (found["set"], found["images"]) == ("Set5/", 5) and not found["paper"]
         assert 5 < found["psnr"] < 60
+
+
+def test_the_figures_of_a_set_are_said_before_those_of_the_next_are_known(told: Nsr, data: Path) -> None:
+    own = shutil.copytree(data / "Set5", data / "own")
+    rows = (
+        "eval",
+        "--set",
+        f"{data}/Set5/",
+        "--set",
+        f"{own}/",
+        "-s",
+        "2",
+        "-s",
+        "3",
+        "--model",
+        "bicubic",
+        "--json",
+    )
+    done = told(*rows)
+    first, second, *_ = json.loads(done.stdout)["rows"]
+    assert done.stderr.splitlines() == [
+        f"Set5/ x{row['scale']} bicubic: {row['psnr']:.2f} dB / {row['ssim']:.4f}" for row in (first, second)
+    ]
+    assert told(*rows, "--quiet").stderr == ""
 
 
 def test_a_folder_without_pictures_cannot_be_scored(told: Nsr, data: Path) -> None:
