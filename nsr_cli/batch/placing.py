@@ -1,7 +1,9 @@
 """Put results in their places: make folders, and replace nothing that should stay."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
+from unicodedata import normalize
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import pack, pack_into
@@ -30,6 +32,9 @@ class ResultWriter:
         self._settings = settings
         self._stop = stop
         self._rule = rule
+        self._spelled: dict[
+            str, Path
+        ] = {}  # the results of this run, as file systems that fold letters see them
 
     def keeps(self, outcome: Outcome) -> bool:
         """Whether a result that should be made again stays nevertheless, because it has been edited.
@@ -92,12 +97,26 @@ class ResultWriter:
     def _check_unchanged(self, job: Job) -> None:
         """Overtaken or WriteError if the target has changed since the plan was made."""
         target = job.target or Path()
+        self._check_single(target)
         if self._rule == "overwrite" or not target.is_file() or job.outdated == stamp_of(target):
             return
         what = "appeared in the meantime" if job.outdated is None else "changed in the meantime"
         if self._rule == "skip" and (job.outdated is None or self._is_made_again(job)):
             raise Overtaken(what)
         raise WriteError(f"{safe_text(target)} {what}; --if-exists overwrite replaces it")
+
+    def _check_single(self, target: Path) -> None:
+        """WriteError if the file system takes the name for that of another result: A.png and a.png on a memory card.
+
+        A plan cannot tell, and nothing is there that `--if-exists` could mean.
+        """
+        other = self._spelled.setdefault(normalize("NFC", str(target)).casefold(), target)
+        with suppress(OSError):
+            if other != target and target.samefile(other):
+                raise WriteError(
+                    f"{safe_text(target)} and {safe_text(other)} are one file here: tell them apart with --name, such "
+                    "as '{stem}_{index}'"
+                )
 
     def _is_made_again(self, job: Job) -> bool:
         """Whether the target's note says that it was made as this run would make it."""

@@ -227,8 +227,8 @@ def _summary(plan: Plan, tally: Tally, console: Console, seconds: float) -> int:
         parts += [f"{tally.again} of them again, made with other settings before"] if tally.again else []
         parts += [f"{tally.skipped} skipped"] if tally.skipped else []
         parts += [f"{tally.failed} failed"] if tally.failed else []
-        parts += [plan.ignored] if plan.ignored else []
         whole = tally.seconds + tally.wait
         waited = f"; the device waited {tally.wait / whole:.0%} of its time" if tally.done >= _MANY else ""
-        console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}")
+        ignored = f"; {plan.ignored}" if plan.ignored else ""
+        console.note(f"{', '.join(parts)} in {human_duration(seconds)}{waited}{ignored}")
     return exit_code([] if tally.last_error is None else [tally.last_error], tally.total)

@@ -6,6 +6,7 @@ import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.options import config
+from nsr_cli.terminal.texts import aligned
 
 app = typer.Typer()
 
@@ -45,11 +46,11 @@ def show(
             console.note(
                 f"settings file: {path or 'none, since there is no home folder'}{'' if there else ' (absent)'}"
             )
+        for line in aligned(_rows(files)):
+            console.data(line)
+        return
     for name, value, source in _rows(files):
-        if console.json:
-            console.json_line({"schema": 1, "setting": name, "value": value, "source": source})
-        else:
-            console.data(f"{name:22} {value:42} {source}")
+        console.json_line({"schema": 1, "setting": name, "value": value, "source": source})
 
 
 def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:

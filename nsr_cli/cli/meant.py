@@ -39,6 +39,9 @@ _OPTIONS: Mapping[str, Sequence[str]] = {
     "--format": ("--ext", "--extension", "-f"),
     "--name": ("--suffix", "--prefix", "--template"),
     "--output": ("--out", "--out-dir", "--outdir", "--dest", "-d"),
+    "--quiet": ("--silent", "-q"),
+    "--version": ("-V",),
+    "--recursive": ("--recurse", "-R"),
     "--strip": ("--no-metadata", "--strip-metadata"),
     "--dry-run": ("--plan", "--simulate"),
 }

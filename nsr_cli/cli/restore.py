@@ -76,6 +76,8 @@ def dejpeg(ctx: typer.Context, inputs: Inputs, shared: RestoreFlags, jpeg_qualit
       nsr dejpeg album/ -r --format jpeg --quality 95
       nsr dejpeg saved-again.png -q 30
 
+    A picture without traces of JPEG is skipped, or passed on unchanged in a pipe and where -o names its result; with
+    -q N it is restored all the same.
     Most options can also be set in nsr.toml or the environment: see nsr config --help.
     """
     return start(ctx, inputs, shared, Settings("dejpeg", jpeg_quality=jpeg_quality))
@@ -188,7 +190,9 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
             f"--quality is for JPEG and WebP, but the result is {shown}: leave it out, or choose --format jpeg"
         )
     if is_typed(ctx, "quality") or chosen or shared.format is not None:
-        console.note(f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}")
+        told = f"--quality{origin(ctx, 'quality')} changes nothing: the result is {shown}"
+        other = "; -q tells the quality with which the JPEG was saved" if ctx.info_name == "dejpeg" else ""
+        console.note(told + other)
 
 
 def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:

@@ -70,6 +70,8 @@ def usage_line(error: TyperException) -> str:
         name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
     message = _with_value(error.__cause__, message)
     message = re.sub(r"Got unexpected extra argument\(s\) \((.*)\)", r"too many arguments: \1", message)
+    if message == "Missing command" and context is not None:
+        message = f"give a command: {', '.join(context.command.commands)}"
     unknown = getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""
     if unknown and context is not None:
         message += _instead(unknown, context)

@@ -52,7 +52,8 @@ def load(
         model: name in the manifest, tier or file; None for the best there is.
 
     Raises:
-        UsageError: the model is for something else, or its kernels are the same for every window.
+        UsageError: the model is for something else, or has no groups of kernels: its kernels are the same for every
+            window, or only scaled, as by Squeeze-and-Excitation.
         WeightsError, FetchError: the weights are absent, damaged or unreachable.
     """
     native = native_steps(task, scale, model, store.manifest)[0]
@@ -61,7 +62,7 @@ def load(
     config = network.config
     if config.selection == "none" or config.groups == 1:
         raise UsageError(
-            f"{weights.name} has the same kernels for every window: it chooses nothing; give another --model"
+            f"{weights.name} has no groups of kernels to choose among in each window; give another --model"
         )
     return Subject(task, weights.name, weights.sha256, network)
 

@@ -87,10 +87,20 @@ def _normalized(network: Network) -> bool:
 
 
 def fitting(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
-    """Those tensors whose name and shape the network has (to start ×4 from ×2's body, say)."""
+    """The tensors of those layers that the network has in the same shapes (to start ×4 from ×2's body, say).
+
+    A layer fits as a whole: gains and biases mean nothing without the kernels that they were trained with.
+    """
     wanted = network.state_dict()
-    return {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name in wanted and wanted[name].shape == tensor.shape
+    misfits = {
+        _layer(name)
+        for name, tensor in wanted.items()
+        if name not in tensors or tensors[name].shape != tensor.shape
     }
+    return {
+        name: tensor for name, tensor in tensors.items() if name in wanted and _layer(name) not in misfits
+    }
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]

@@ -92,7 +92,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("all-frames", "no", switch=True),
     Setting("format", "as the input"),
     Setting("quality", "95 for JPEG; WebP is lossless"),
-    Setting("name", "{stem}_x4, {stem}_denoised, {stem}_dejpeg, {stem}_auto"),
+    Setting("name", "{stem}_x4, {stem}_denoised and so on"),
     Setting(
         "if-exists",
         "skip; error for -o FILE, --plot",

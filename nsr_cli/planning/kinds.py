@@ -33,6 +33,8 @@ def unreadable(text: str) -> str:
         os.lstat(text)  # tells a missing file from a folder on the way that may not be entered
         kind = kind_of(Path(text))
     except (FileNotFoundError, NotADirectoryError, ValueError):
+        if text.startswith(("http://", "https://")):
+            return "an address, not a file; save it first, or pipe it in: curl -s URL | nsr ... -"
         return "no such file"
     except OSError as error:
         return unread(error)

@@ -56,13 +56,13 @@ class Plan:
         if not self.again:
             return ""
         first, more = safe_text(self.again[0]), len(self.again) - 1
-        told = f"{first} is a result of this command itself"
+        told = f"{first} is itself a result of this command"
         if not more:
-            return f"{told}, and is restored again; leave it out if that is not meant"
+            return f"{told}, and is restored again; leave it out if you do not want that"
         are = "are" if more > 1 else "is"
         return (
             f"{told}, as {are} {more} more of the inputs, and they are restored again; "
-            "leave them out if that is not meant"
+            "leave them out if you do not want that"
         )
 
     @property

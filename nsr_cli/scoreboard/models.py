@@ -34,7 +34,8 @@ def check_name(name: str | None, task: str) -> None:
     try:
         check_model(name, task)
     except UsageError as error:
-        raise UsageError(f"{error}{did_you_mean(name, BASELINES)}") from error
+        hint = did_you_mean(name, BASELINES)
+        raise UsageError(f"{str(error).partition('; ')[0]}{hint}" if hint else str(error)) from error
 
 
 def load(

@@ -61,8 +61,10 @@ def run(
                 progress=_steps(bar),
                 keep=keep,
             )
+            # The table comes at the end: whoever ends an evaluation of hours before has the figures of finished sets.
+            say = console.detail if part is work[-1] else console.note
             for row in scored:
-                console.detail(scores.one_line(row))
+                say(scores.one_line(row))
             rows += scored
     return rows, loaded.ran_on
 
@@ -143,7 +145,7 @@ def _warn_of_levels(plan: Plan, console: Console) -> None:
         if not low <= level <= high:
             held = min(max(level, low), high)
             console.warning(
-                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, and are told {held:g}"
+                f"{what} {level:g}: networks are trained for {low:g} to {high:g}, so they get {held:g}"
             )
 
 

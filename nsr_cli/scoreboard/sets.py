@@ -80,7 +80,7 @@ def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Co
     complete = max(one.images, len(images))
     if problem is None:
         return FoundSet(one, images[:limit], complete)
-    console.warning(f"{problem}, so that no figures of the paper stand beside; get them again")
+    console.warning(f"{problem}, so the figures of the paper are left out; get them again")
     return FoundSet(
         replace(one, differs=True), images[:limit], complete, _shapes(images[:limit], one.name, console)
     )
@@ -100,9 +100,7 @@ def published_pictures(
         return images, None
     where = f"{one.name}: the files in {safe_text(finding.folder or '')}"
     if finding.state == "unverified":
-        console.note(
-            f"{where} are not the published ones, so that nothing tells whether they are the same pictures"
-        )
+        console.note(f"{where} are not the published ones; whether they show the same pictures is not known")
         return images, None
     more = f" and {len(finding.problems) - 1} more" if len(finding.problems) > 1 else ""
     return images, f"{where} are not as published ({finding.problems[0]}{more})"

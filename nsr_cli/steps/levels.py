@@ -16,7 +16,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.steps.remedy import Step, remedies
 from nsr_cli.terminal.console import Console
 
-_NOTHING = "nothing was found that surely needs repair"
+_NOTHING = "nothing was found that clearly needs repair"
 _NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
 

@@ -80,6 +80,13 @@ class _Patient:
         return getattr(self._stream, name)
 
 
+class _Steady(RichConsole):
+    """Leaves the cursor visible: a run stopped by Ctrl-Z or killed by a second Ctrl-C could not show it again."""
+
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002 (Rich's signature)
+        return False
+
+
 class _Amount(ProgressColumn):
     """How many pictures are done, or bytes downloaded, and how many there are."""
 
@@ -98,7 +105,7 @@ def _short(name: str) -> str:
 @contextmanager
 def rich_progress(total: int | None, what: str, color: bool) -> Iterator[Progress]:
     """Show a bar on stderr while the body runs, without one for pictures if `what` is empty; it vanishes afterwards."""
-    console = RichConsole(file=cast(IO[str], _Patient(sys.stderr)), no_color=not color, highlight=False)
+    console = _Steady(file=cast(IO[str], _Patient(sys.stderr)), no_color=not color, highlight=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nsr_cli.datasets import load_registry
+from nsr_cli.datasets.benchmarks import benchmark_pictures
 from nsr_cli.shown import safe_text
 from nsr_cli.training.patches import Pixels, mirrored, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
@@ -22,7 +24,7 @@ def load_and_split(
         recipe: names the task, the size of crops and how many pictures to hold out.
         folders: searched with their subfolders.
         run: folder of the run.
-        notify: gets a line about pictures that are left out or continued.
+        notify: gets a line about pictures that are left out, continued, or those of a benchmark set.
 
     Raises:
         DataError: a folder is missing or empty.
@@ -31,8 +33,13 @@ def load_and_split(
     """
     task = find_task(recipe.task)
     side = recipe.patch * task.scale
+    files = find_pictures(folders, run)
+    for name, count in benchmark_pictures(files, load_registry()).items():
+        notify(
+            f"{count} of {len(files)} pictures are those of {name}: its scores will tell nothing of this network"
+        )
     loaded = load_pictures(
-        find_pictures(folders, run),
+        files,
         task.color,
         notify_skipped=lambda path, why: notify(f"skipped {safe_text(path)}: {why}"),
     )
@@ -62,7 +69,8 @@ def report_split(training: int, held_out: int, benchmark: str | None, listeners:
     """
     if held_out:
         use = "for validation" if benchmark is None else f"and unused: validation is on {benchmark}"
-        listeners.notify(f"{training} pictures to train on, {held_out} held out {use}")
+        pictures = f"{training} picture{'s' * (training != 1)}"
+        listeners.notify(f"{pictures} to train on, {held_out} held out {use}")
     elif benchmark is None:
         listeners.warn(
             "no picture is held out, so validation is on the training pictures themselves; give more pictures, a "

@@ -102,7 +102,9 @@ class Manifest:
         except UsageError as error:
             names = [*(entry.name for entry in self.entries), *TIERS]
             hint = did_you_mean(model, names) or "; nsr weights list shows the names"
-            raise UsageError(f"{safe_text(model)} is neither a model nor a file{hint}") from error
+            raise UsageError(
+                f"{safe_text(model) or repr(model)} is neither a model nor a file{hint}"
+            ) from error
         if entry.task != task or (scale is not None and entry.scale != scale):
             wanted = describe(task, scale, color)
             raise UsageError(

@@ -88,7 +88,25 @@ def test_a_folder_is_restored_with_one_restorer_and_a_summary(
     assert said.out == ""
     assert said.err.splitlines()[0] == "upscale with fake on cpu, fp32"
     assert "d/a.png -> d_x2/a.png  12x8 -> 24x16" in said.err
-    assert said.err.splitlines()[-1].startswith("3 restored, 1 other file ignored (.txt) in ")
+    last = said.err.splitlines()[-1]
+    assert last.startswith("3 restored in ") and last.endswith(" s; 1 other file ignored (.txt)")
+
+
+@pytest.mark.parametrize("rule", ["skip", "overwrite"])
+def test_names_that_a_file_system_takes_for_one_do_not_replace_each_other(
+    rule: str, bench: Bench, paint: Paint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def same(path: Path, other: Path) -> bool:
+        return str(path).lower() == str(other).lower()
+
+    paint(Path("d/A.png"))
+    paint(Path("d/a.png"), 20, 10)
+    monkeypatch.setattr(Path, "samefile", same)  # as on a memory card
+    assert bench("d", output="o", if_exists=rule) == 3
+    assert size_of("o/A.png") == (24, 16) and not Path("o/a.png").exists()
+    assert "nsr: d/a.png: o/a.png and o/A.png are one file here: tell them apart with --name" in (
+        capsys.readouterr().err
+    )
 
 
 def test_subfolders_that_were_not_looked_into_stand_in_the_summary(
@@ -98,7 +116,8 @@ def test_subfolders_that_were_not_looked_into_stand_in_the_summary(
         paint(Path(name))
     assert bench("d") == 0
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("1 restored, 2 subfolders not looked into (-r takes them) in ")
+    assert said.startswith("1 restored in ")
+    assert said.endswith(" s; 2 subfolders not looked into (-r takes them)")
 
 
 def test_small_pictures_get_a_core_each_and_are_told_of_in_order(

@@ -84,7 +84,7 @@ def test_each_picture_takes_the_steps_that_it_needs(
     assert steps["clean.png"] == [] and steps["small.jpg"] == ["dejpeg"] and steps["noisy.png"] == ["denoise"]
     assert steps["old.jpg"][0] == "dejpeg"
     assert [found[name]["status"] for name in ("clean.png", "old.jpg")] == ["skipped", "ok"]
-    assert found["clean.png"]["reason"] == "nothing was found that surely needs repair"
+    assert found["clean.png"]["reason"] == "nothing was found that clearly needs repair"
     digest = hashlib.sha256(level_model.read_bytes()).hexdigest()
     assert found["small.jpg"]["steps"] == [
         {
@@ -187,7 +187,7 @@ def test_a_stream_loses_none_of_its_pictures(
     assert len(done.stdout) == 3 * len(clean)
     assert done.stdout.startswith(clean) and done.stdout.endswith(clean)
     assert done.stdout[len(clean) : 2 * len(clean)] != noisy
-    assert b"stdin: nothing was found that surely needs repair; passed on unchanged" in done.stderr
+    assert b"stdin: nothing was found that clearly needs repair; passed on unchanged" in done.stderr
 
 
 def test_the_same_again_does_only_what_is_missing_and_other_settings_do_it_anew(
@@ -210,7 +210,7 @@ def test_a_dry_run_looks_at_the_pictures_and_changes_nothing(call: Call, album: 
     assert [re.sub(r"level [\d.]+", "level N", line) for line in out.splitlines()] == [
         (
             "album/clean.png -> album_auto/clean.png  192x144 -> 192x144  "
-            "(skipped: nothing was found that surely needs repair)"
+            "(skipped: nothing was found that clearly needs repair)"
         ),
         "album/noisy.png -> album_auto/noisy.png  192x144 -> 192x144  denoise (noise level N)",
         "album/old.jpg -> album_auto/old.png  192x144 -> 192x144  dejpeg (quality 85), denoise (noise level N)",

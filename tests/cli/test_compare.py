@@ -155,7 +155,7 @@ def test_the_region_is_around_the_point(nsr: Run, photo: Path) -> None:
     "args, expected",
     [
         (["--task", "denoise", "-m", "bicubic"], "use input to show what denoise starts from"),
-        (["-m", "bicubc"], "did you mean bicubic?"),
+        (["-m", "bicubc"], "bicubc is neither a model nor a file; did you mean bicubic?"),
         (["-m", "input", "--strengths", "0.5,2"], "from 0 (none) to 1 (all)"),
         (["-m", "input", "--size", "3"], "pixels from 8 to 8192, or all"),
         (["-m", "input", "--at", "3"], "give X,Y"),

@@ -360,6 +360,8 @@ def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) 
     ]
     plain = nsr("config", "show", NSR_DEVICE="cpu").stdout.decode()
     assert any(line.split() == ["device", "cpu", "NSR_DEVICE"] for line in plain.splitlines())
+    assert all(len(line) < 80 for line in plain.splitlines() if line.endswith("default"))
+    assert len({line.rindex("default") for line in plain.splitlines() if line.endswith("default")}) == 1
 
 
 def test_the_defaults_shown_are_the_options_defaults() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -252,6 +253,30 @@ def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(told: Nsr, da
         assert 5 < found["psnr"] < 60
 
 
+def test_the_figures_of_a_set_are_said_before_those_of_the_next_are_known(told: Nsr, data: Path) -> None:
+    own = shutil.copytree(data / "Set5", data / "own")
+    rows = (
+        "eval",
+        "--set",
+        f"{data}/Set5/",
+        "--set",
+        f"{own}/",
+        "-s",
+        "2",
+        "-s",
+        "3",
+        "--model",
+        "bicubic",
+        "--json",
+    )
+    done = told(*rows)
+    first, second, *_ = json.loads(done.stdout)["rows"]
+    assert done.stderr.splitlines() == [
+        f"Set5/ x{row['scale']} bicubic: {row['psnr']:.2f} dB / {row['ssim']:.4f}" for row in (first, second)
+    ]
+    assert told(*rows, "--quiet").stderr == ""
+
+
 def test_a_folder_without_pictures_cannot_be_scored(told: Nsr, data: Path) -> None:
     done = told("eval", "--set", f"{data}/", "-s", "2", "--model", "bicubic")
     assert done.returncode == 4 and done.stderr.count("\n") == 1
@@ -262,7 +287,7 @@ def test_a_level_that_networks_do_not_know_is_said(told: Nsr, data: Path) -> Non
     rows = ("eval", "--set", "Set5", "--limit", "1", "--data", str(data), "--quiet")
     done = told(*rows, "--sigma", "100", "--model", "denoise-rgb-lite", "--model", "input")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "sigma 100: networks are trained for 0 to 75, and are told 75\n"
+    assert done.stderr == "sigma 100: networks are trained for 0 to 75, so they get 75\n"
     done = told(*rows, "--sigma", "100", "--model", "input")
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -10,7 +10,7 @@ OPTIONS = {"-s", "--scale", "--sigma", "--output", "--tile", "--device", "--verb
 
 
 def test_what_is_proposed_exists() -> None:
-    proposed = {option.split()[0] for option in meant._OPTIONS}
+    proposed = {option.split()[0] for option in meant._OPTIONS} - {"--version"}  # of nsr itself
     commands = [load(name, COMMANDS[name]) for name in ("upscale", "denoise", "dejpeg")]
     assert proposed <= {name for command in commands for param in command.params for name in param.opts}
     assert set(meant._COMMANDS.values()) <= set(COMMANDS) and not set(meant._COMMANDS) & set(COMMANDS)

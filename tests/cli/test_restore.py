@@ -519,3 +519,14 @@ def test_options_without_effect_are_reported(
     assert inside("upscale", "a.png", "--dry-run", *words.split()) == code
     said = capsys.readouterr().err
     assert told in said if told is not None else "--quality" not in said and "--fit" not in said
+
+
+def test_dejpeg_says_which_option_is_for_the_quality_of_its_input(
+    inside: Inside, paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path / "a.jpg")
+    assert inside("dejpeg", "a.jpg", "--dry-run", "--quality", "30") == 0
+    told = (
+        "--quality changes nothing: the result is PNG; -q tells the quality with which the JPEG was saved\n"
+    )
+    assert told in capsys.readouterr().err

@@ -59,8 +59,8 @@ def test_a_set_that_is_not_as_published_has_no_figures_of_the_paper_beside(score
     code, (row,), said = score("--set", "Set5", "--data", "data", "-s", "2", "--model", "bicubic")
     assert (code, row["images"], row["paper"]) == (0, 5, None)
     assert said == (
-        "Set5: the files in data/Set5 are not as published (img_001.png is damaged and 4 more), so that no figures of "
-        "the paper stand beside; get them again\n"
+        "Set5: the files in data/Set5 are not as published (img_001.png is damaged and 4 more), so the figures of the "
+        "paper are left out; get them again\n"
     )
 
 
@@ -69,7 +69,7 @@ def test_files_that_nobody_can_compare_are_said_to_be_so(score: Score) -> None:
         draw(Path(f"data/Set5/{number}.png"))
     code, (row,), said = score("--set", "Set5", "--data", "data", "-s", "2", "--model", "bicubic")
     assert code == 0 and row["paper"] is not None
-    assert said.startswith("Set5: the files in data/Set5 are not the published ones, so that nothing tells ")
+    assert said.startswith("Set5: the files in data/Set5 are not the published ones; whether they show the ")
 
 
 def test_folders_of_one_name_are_told_apart(score: Score) -> None:

@@ -124,8 +124,11 @@ def test_a_level_is_told_to_the_network_that_needs_one(tmp_path: Path) -> None:
 
 def test_networks_that_choose_nothing_or_do_something_else_are_refused(tmp_path: Path) -> None:
     plain = tiny_weights(tmp_path / "plain.safetensors", **PLAIN)
-    with pytest.raises(UsageError, match="same kernels for every window"):
-        subject.load("upscale", WeightStore(), model=str(plain))
+    # Squeeze-and-Excitation scales the kernels of each window, and has one group of them.
+    scaled = tiny_weights(tmp_path / "se.safetensors", selection="sigmoid", groups=1, cardinality=0)
+    for weights in (plain, scaled):
+        with pytest.raises(UsageError, match="no groups of kernels to choose among"):
+            subject.load("upscale", WeightStore(), model=str(weights))
     with pytest.raises(UsageError, match="network for upscaling by 2, not for denoise"):
         subject.load("denoise", WeightStore(), model=str(plain))
 

@@ -62,6 +62,8 @@ def test_what_follows_a_file_without_a_length_is_not_lost(kind: str, samples: An
     assert list(stream.read_stream(Trickle(b"".join(padded) + large))) == [*padded, large]
     assert list(stream.read_stream(Trickle(small + b"junk"))) == [small + b"junk"]
     assert list(stream.read_stream(Trickle(small[:-9] + large))) == [small[:-9] + large]  # damaged
+    empty = {"TIFF": b"II*\0" + bytes(4), "GIF": b"GIF89a" + bytes(7)}[kind]
+    assert list(stream.read_stream(Trickle(empty + large))) == [empty + large]
 
 
 @pytest.mark.parametrize("stated", [0, 20, 5000, 2**32 - 1])

@@ -35,6 +35,7 @@ def test_a_file_in_a_folder_that_may_not_be_entered_is_not_said_to_be_missing(
     assert unreadable(str(tmp_path / "noread" / "a.png")) == "cannot be read: Permission denied"
     assert unreadable(str(tmp_path / "file" / "a.png")) == "no such file"
     assert unreadable("a\0b.png") == "no such file"
+    assert unreadable("https://example.org/a.png").startswith("an address, not a file; save it first")
 
 
 def test_what_has_become_a_folder_or_is_gone_is_said(tmp_path: Path) -> None:

@@ -187,11 +187,11 @@ def test_results_of_a_run_with_another_name_are_said_to_be_restored_again() -> N
     assert len(several.jobs) == 9 and several.results == ()
     assert several.again == ("a_x3.png", "b_x3.png")  # the other two stand without what they are made of
     assert several.warning == (
-        "a_x3.png is a result of this command itself, as is 1 more of the inputs, and they are restored again; "
-        "leave them out if that is not meant"
+        "a_x3.png is itself a result of this command, as is 1 more of the inputs, and they are restored again; "
+        "leave them out if you do not want that"
     )
     assert plan("a.png", "a_x3.png", earlier=noted).warning == (
-        "a_x3.png is a result of this command itself, and is restored again; leave it out if that is not meant"
+        "a_x3.png is itself a result of this command, and is restored again; leave it out if you do not want that"
     )
     assert plan("a_x3.png", earlier=noted).warning == ""
     assert plan("a.png", "a_x3.png").warning == plan("d.png", "d_e.png", earlier=noted).warning == ""
@@ -204,7 +204,7 @@ def test_a_dry_run_says_it_too(
     assert nsr("upscale", "a.png", "-s", "2", "-m", tiny_model).returncode == 0
     done = nsr("upscale", "a.png", "a_x2.png", "-s", "3", "-n")
     assert done.returncode == 0 and b"2 to restore" in done.stderr
-    assert b"a_x2.png is a result of this command itself" in done.stderr
+    assert b"a_x2.png is itself a result of this command" in done.stderr
 
 
 def test_only_notes_of_pictures_that_are_named_like_results_are_read() -> None:

@@ -101,6 +101,14 @@ def test_lines_are_printed_above_the_bar_unchanged(
     assert shown.endswith("after\n")
 
 
+def test_the_cursor_is_never_hidden(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops the run with Ctrl-Z, or kills it, would be left in a shell without one."""
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Console().progress(2, "upscale") as bar:
+        bar.finished()
+    assert "1/2" in terminal.getvalue() and "\x1b[?25" not in terminal.getvalue()
+
+
 @pytest.mark.parametrize("within", [True, False])
 def test_a_download_is_a_bar_of_bytes_on_a_terminal(
     within: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch

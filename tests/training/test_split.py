@@ -1,11 +1,15 @@
 """Which pictures a run trains on and which it holds out, and what is said of them."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from nsr_cli.datasets import PictureSet, Registry
+from nsr_cli.datasets.registry import RemoteFile
+from nsr_cli.training import split
 from nsr_cli.training.split import load_and_split
 from nsr_cli.training.status import ignore
 from tests.training.helpers import run_tiny, tiny_recipe
@@ -46,8 +50,21 @@ def test_a_picture_of_half_a_crop_is_trained_and_validated_on(tmp_path: Path) ->
     for i in range(2):
         Image.new("RGB", (8, 40), (i, i, i)).save(tmp_path / f"{i}.png")
     _, told = run_tiny(tiny_recipe(steps=2), tmp_path, tmp_path / "run")
-    assert told.notes == ["1 pictures to train on, 1 held out for validation"]
+    assert told.notes == ["1 picture to train on, 1 held out for validation"]
     assert told.warnings == ["2 of 2 pictures are continued by their mirror image: less than a 16×16 crop"]
+
+
+def test_training_on_a_benchmark_is_said(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = min(pictures.iterdir()).read_bytes()
+    file = RemoteFile("a.png", "", "", len(data), hashlib.sha256(data).hexdigest())
+    registry = Registry([PictureSet("Set5", "benchmark", "rgb", 1, (file,))])
+    monkeypatch.setattr(split, "load_registry", lambda: registry)
+    _, told = run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "run")
+    assert told.warnings == [
+        "1 of 12 pictures are those of Set5: its scores will tell nothing of this network"
+    ]
 
 
 def test_unreadable_pictures_are_named_and_the_others_used(pictures: Path, tmp_path: Path) -> None:

@@ -167,6 +167,17 @@ def test_how_much_was_taken_over_is_reported_by_parts() -> None:
     ]
 
 
+def test_a_layer_whose_kernels_do_not_fit_keeps_its_own_gains_and_biases() -> None:
+    """The head of a network that is told a level has more inputs, and as many outputs."""
+    source = Network(tiny_recipe("dejpeg-rgb").network)
+    blind = Network(dataclasses.replace(source.config, levels=0))
+    with torch.no_grad():
+        blind.head.bias.fill_(7)
+    recipe = tiny_recipe("dejpeg-rgb", init="blind")
+    assert not initial(recipe, blind).head.bias.any()
+    assert "head 0 of 3" in warnings(recipe, blind)[0]
+
+
 def test_omitted_blocks_and_another_selection_are_reported() -> None:
     """All tensors of the new network are taken over; still it is not the one that was given."""
     deep = Network(tiny_recipe(changes={"blocks": 5}).network)

@@ -330,6 +330,7 @@ def test_a_manifest_is_parsed_once_for_many_pictures_but_again_once_it_changed(t
         ("denoise-rgb", "upscale", r"is for denoise \(rgb\), not for upscale x2"),
         ("upscale-x3-lite", "upscale", "is for upscale x3"),
         ("a\x00b", "upscale", "neither a model nor a file"),
+        ("", "upscale", "^'' is neither a model nor a file"),
         ("n" * 5000, "upscale", "neither a model nor a file"),
     ),
 )

@@ -3,32 +3,42 @@
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain, islice
 
 import numpy as np
 
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
+from nsr_cli.imaging.limits import MOST_PICTURES
 
 _PARTS = ((273, 279), (324, 325), (513, 514))  # tags: positions and lengths of strips, tiles, a thumbnail
 # Tags that point to directories below a page: smaller copies, EXIF, GPS, interoperability.
 _BELOW = (330, 34665, 34853, 40965)
+_TABLES = {*_BELOW, *chain(*_PARTS)}
 _UNSIGNED = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
-_MOST_BELOW = 1 << 16  # directories that are looked at, so that none leads in circles
+_MOST_DIRECTORIES = 2 * MOST_PICTURES  # to look at; each page may have one for EXIF
+_MOST_WORK = 1 << 25  # bytes of tables of positions and lengths, and `_ENTRY` for each entry
+_ENTRY = 128
 
 
 def end_of(data: Readable) -> int | None:
-    """Where the last value, directory or part of the picture in a TIFF file ends; None if it is damaged or empty."""
+    """Where the last value, directory or part of the picture in a TIFF file ends.
+
+    None if it is damaged, has no picture, or has more tables than are worth the time.
+    """
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(data)
-        waiting, seen, end = list(directories(data, layout)), set[int](), 0
+        waiting = list(islice(directories(data, layout), _MOST_DIRECTORIES))
+        seen, end, work = set[int](), 0, 0
         while waiting:
             place = waiting.pop()
             if place in seen:
                 continue
             seen.add(place)
-            if len(seen) > _MOST_BELOW:
-                return None
             found = {entry.tag: entry for entry in entries(data, place, layout)}
+            work += _ENTRY * len(found) + sum(found[tag].size for tag in _TABLES if tag in found)
+            if len(seen) > _MOST_DIRECTORIES or work > _MOST_WORK:
+                return None
             end = max(end, layout.next_pointer(data, place) + layout.sizes[2], *_ends(data, found, layout))
             for tag in _BELOW:
                 waiting += _numbers(data, found.get(tag), layout)

@@ -1,6 +1,8 @@
 """The end of a TIFF file is told from its directories."""
 
 import io
+import struct
+import time
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,7 @@ def test_a_damaged_file_has_no_end() -> None:
     data = tiff()
     assert extent.end_of(data[: len(data) // 2]) is None
     assert extent.end_of(b"II*\0\xff\xff\xff\xff") is None
+    assert extent.end_of(b"II*\0" + bytes(20)) is None  # without a directory
     circle = b"II*\0\x08\0\0\0" + b"\1\0" + bytes.fromhex("4a01040001000000") + b"\x08\0\0\0" + bytes(4)
     assert extent.end_of(circle) == len(circle)
 
@@ -68,3 +71,14 @@ def test_a_file_without_a_directory_has_no_end() -> None:
     empty = b"II*\0" + bytes(4)
     assert extent.end_of(empty) is None
     assert list(stream.read_stream(io.BytesIO(empty + tiff()))) == [empty + tiff()]
+
+
+def test_tables_that_lie_over_one_another_cost_little_time() -> None:
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1 << 20, 8) for tag in (273, 279, 324, 325))
+    one = struct.pack("<H", 4) + rows
+    starts = range(1 << 22, (1 << 22) + 2000 * (len(one) + 4), len(one) + 4)
+    chain = b"".join(one + struct.pack("<I", after) for after in (*starts[1:], 0))
+    data = b"II*\0" + struct.pack("<I", starts[0]) + bytes((1 << 22) - 8) + chain
+    began = time.perf_counter()
+    assert extent.end_of(data) is None
+    assert time.perf_counter() - began < 20
