@@ -32,9 +32,7 @@ class ResultWriter:
         self._settings = settings
         self._stop = stop
         self._rule = rule
-        self._spelled: dict[
-            str, Path
-        ] = {}  # the results of this run, as file systems that fold letters see them
+        self._spelled: dict[str, Path] = {}  # this run's results, by names with case folded
 
     def keeps(self, outcome: Outcome) -> bool:
         """Whether a result that should be made again stays nevertheless, because it has been edited.
@@ -108,7 +106,7 @@ class ResultWriter:
     def _check_single(self, target: Path) -> None:
         """WriteError if the file system takes the name for that of another result: A.png and a.png on a memory card.
 
-        A plan cannot tell, and nothing is there that `--if-exists` could mean.
+        Planning cannot know that, and `--if-exists` does not apply, since the other result is of this run.
         """
         other = self._spelled.setdefault(normalize("NFC", str(target)).casefold(), target)
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Which files are pictures of a benchmark set: scores on a set that was trained on tell nothing."""
+"""Which files are pictures of a benchmark set: scores on pictures that were trained on say nothing."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from nsr_cli.fetch import hash_file
 
 
 def benchmark_pictures(files: Iterable[Path], registry: Registry) -> Counter[str]:
-    """How many of the files are published ones of which benchmark set, by its name.
+    """How many of the files are published pictures of each benchmark set, by the set's name.
 
-    They are known by their content, whatever they are called; pictures that were stored anew are not. Only files as
-    long as a published one are read, and those that cannot be read are passed over.
+    They are recognized by their content, not by name, so pictures that were saved again are not found. Only files as
+    long as a published one are read; unreadable ones are skipped.
     """
     published: dict[int, dict[str, str]] = {}  # length -> sha256 -> set
     for one in registry.sets:

@@ -61,7 +61,7 @@ def run(
                 progress=_steps(bar),
                 keep=keep,
             )
-            # The table comes at the end: whoever ends an evaluation of hours before has the figures of finished sets.
+            # The table comes at the end: a run of hours that is ended before has shown the scores of finished sets.
             say = console.detail if part is work[-1] else console.note
             for row in scored:
                 say(scores.one_line(row))
