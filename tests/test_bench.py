@@ -1,6 +1,7 @@
 """The bench measures what it says; how fast this machine is, is not tested."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def test_works_are_timed_in_turn_and_the_median_is_kept(monkeypatch: pytest.Monk
 
 def test_ratios_are_of_the_same_amount_of_work() -> None:
     place = Place(torch.device("cpu"), torch.float32, 1)
-    [layer] = sparse_layer(place, batch=2, side=16)
+    [layer] = sparse_layer(
+        replace(place, repeats=9), batch=2, side=16
+    )  # one time of so little work says nothing
     assert layer.value > 0.3 and layer.unit == "×"
     rows = whole_network(place, 48, 60, peak=50.0)
     figures = {figure.name.split(",")[0]: figure.value for figure in rows}
