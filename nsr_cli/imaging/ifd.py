@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.limits import MOST_METADATA
@@ -32,6 +33,7 @@ _TYPE_BYTES = {
     18: 8,
 }
 _SWAP_BYTES = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # unit of byte order, if above 1
+_UNSIGNED = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of a value, by type
 _LAST_OLD_TYPE = 13  # those above are BigTIFF's
 _MOST_ENTRIES = 4096
 
@@ -117,6 +119,12 @@ class Entry:
     def integer(self, data: Readable, layout: Layout) -> int | None:
         """The first value, if it is an unsigned integer of 2, 4 or 8 bytes."""
         return layout.number(data, self.position, self.integer_bytes) if self.integer_bytes else None
+
+    def integers(self, data: Readable, layout: Layout) -> NDArray[np.uint64]:
+        """All values, if they are unsigned integers of 1 to 8 bytes; none for other types."""
+        if (size := _UNSIGNED.get(self.kind)) is None:
+            return np.empty(0, np.uint64)
+        return np.frombuffer(self.raw(data), f"{layout.order}u{size}").astype(np.uint64)
 
     @property
     def integer_bytes(self) -> int:

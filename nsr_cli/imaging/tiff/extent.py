@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, islice
 
-import numpy as np
-
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
 from nsr_cli.imaging.limits import MOST_PICTURES
@@ -15,7 +13,6 @@ _PARTS = ((273, 279), (324, 325), (513, 514))  # tags: positions and lengths of 
 # Tags that point to directories below a page: smaller copies, EXIF, GPS, interoperability.
 _BELOW = (330, 34665, 34853, 40965)
 _TABLES = {*_BELOW, *chain(*_PARTS)}
-_UNSIGNED = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 _MOST_DIRECTORIES = 2 * MOST_PICTURES  # to look at; each page may have one for EXIF
 _MOST_WORK = 1 << 25  # bytes of tables of positions and lengths, and `_ENTRY` for each entry
 _ENTRY = 128
@@ -40,8 +37,9 @@ def end_of(data: Readable) -> int | None:
             if len(seen) > _MOST_DIRECTORIES or work > _MOST_WORK:
                 return None
             end = max(end, layout.next_pointer(data, place) + layout.sizes[2], *_ends(data, found, layout))
-            for tag in _BELOW:
-                waiting += _numbers(data, found.get(tag), layout)
+            waiting += (
+                int(below) for tag in _BELOW if tag in found for below in found[tag].integers(data, layout)
+            )
         return end if 0 < end <= len(data) else None
     return None
 
@@ -51,12 +49,5 @@ def _ends(data: Readable, found: dict[int, Entry], layout: Layout) -> Iterator[i
     for entry in found.values():
         yield entry.position + entry.size
     for tags in _PARTS:
-        places, lengths = (_numbers(data, found.get(tag), layout) for tag in tags)
+        places, lengths = (found[tag].integers(data, layout).tolist() if tag in found else [] for tag in tags)
         yield max(map(sum, zip(places, lengths, strict=False)), default=0)
-
-
-def _numbers(data: Readable, entry: Entry | None, layout: Layout) -> list[int]:
-    if entry is None or entry.kind not in _UNSIGNED:
-        return []
-    found: list[int] = np.frombuffer(entry.raw(data), f"{layout.order}u{_UNSIGNED[entry.kind]}").tolist()
-    return found

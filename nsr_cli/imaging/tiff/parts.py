@@ -172,7 +172,7 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
     places = tags.get(_TILES if tiled else _STRIPS), tags.get(_TILE_BYTES if tiled else _STRIP_BYTES)
     if places[0] is None or places[1] is None or max(p.count for p in places if p) > _MOST_PARTS:
         return None
-    offsets, counts = (_numbers(data, entry, layout) for entry in places if entry is not None)
+    offsets, counts = (entry.integers(data, layout) for entry in places if entry is not None)
     found = Parts(
         data,
         layout,
@@ -214,16 +214,8 @@ def _is_whole(parts: Parts) -> bool:
 
 def _number(data: Readable, entry: Entry, layout: Layout) -> int | None:
     """The first unsigned integer of a tag. No others are read: they may claim most of the file."""
-    found = _numbers(data, replace(entry, count=min(entry.count, 1)), layout)
+    found = replace(entry, count=min(entry.count, 1)).integers(data, layout)
     return int(found[0]) if len(found) else None
-
-
-def _numbers(data: Readable, entry: Entry, layout: Layout) -> NDArray[np.uint64]:
-    """Unsigned integers of a tag; empty for other types."""
-    size = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}.get(entry.kind)
-    if size is None:
-        return np.empty(0, np.uint64)
-    return np.frombuffer(entry.raw(data), f"{layout.order}u{size}").astype(np.uint64)
 
 
 def _file(
