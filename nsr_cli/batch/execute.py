@@ -30,9 +30,7 @@ def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str |
             one_heap()
         threading.Thread(target=_load_torch, daemon=True).start()
     pace, load = Pace(settings), _loader(settings, console, mirror, offline)
-    code = run(plan, settings, load, console, pace)
-    pace.remember()
-    return code
+    return run(plan, settings, load, console, pace)
 
 
 def _any_large(jobs: Sequence[Job]) -> bool:

@@ -56,7 +56,8 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
     """Restore every picture of `plan` and return the exit code.
 
     Results for stdout are written in order; `load` is called in another thread when the first picture is decoded;
-    `pace` counts how long each picture took. On a signal, the exception gets a note that says how to go on.
+    `pace` counts how long each picture took, and is recorded at the end. On a signal, the exception gets a note that
+    says how to go on.
 
     Raises:
         NsrError: no restorer can be loaded.
@@ -69,6 +70,10 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
     try:
         if plan.jobs:
             _restore_all(plan, settings, load, reporter, console)
+        code = _summary(plan, reporter.tally, console, time.monotonic() - started)
+        if pace is not None:
+            pace.remember()
+        return code
     except Unstartable as failure:
         raise failure.args[0] from None
     except NotReady as failure:
@@ -77,7 +82,6 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
     except KeyboardInterrupt as stopped:
         stopped.add_note(_how_to_resume(plan, reporter.tally))
         raise
-    return _summary(plan, reporter.tally, console, time.monotonic() - started)
 
 
 def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None:

@@ -43,6 +43,7 @@ class Bench:
         self.fail: BaseException | None = None
         self.refuse: dict[str, Exception] = {}
         self.small = False
+        self.pace: Any = None
         self.console = Console()
 
     def load(self, color: str, scale: float | None, task: str) -> Any:
@@ -61,7 +62,7 @@ class Bench:
         settings = Settings(task, **options)
         namer = Namer(settings.tag, None, form, settings.name_fields())
         plan = make_plan(Request(inputs, namer, output, **where))
-        return run(plan, settings, self.load, self.console)
+        return run(plan, settings, self.load, self.console, self.pace)
 
 
 @pytest.fixture
@@ -390,6 +391,23 @@ def resumed(done: int, targets: list[str | None], rule: str = "skip", source: st
         for i, target in enumerate(targets)
     )
     return _how_to_resume(Plan(jobs, (), (), (), rule=rule), Tally(done=done))
+
+
+def test_a_signal_after_the_last_picture_says_that_all_are_done(bench: Bench, paint: Paint) -> None:
+    class Interrupted:
+        def add(self, *_: object) -> None:
+            """Count nothing."""
+
+        def remember(self) -> None:
+            raise KeyboardInterrupt
+
+    for name in ("a.png", "b.png"):
+        paint(Path(name))
+    bench.pace = Interrupted()
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        bench("a.png", "b.png")
+    assert stopped.value.__notes__ == ["2 of 2 pictures are done"]
+    assert Path("a_x2.png").exists() and Path("b_x2.png").exists()
 
 
 def test_what_is_said_of_an_interrupted_run_holds_for_one_picture_for_pipes_and_in_place() -> None:
