@@ -1,5 +1,6 @@
 """A run that is asked to stop does so at once, cleanly, and says how to go on."""
 
+import itertools
 import os
 import random
 import signal
@@ -48,9 +49,11 @@ def stop_at_random_moments(
     inputs = paint(crowd.folder / "d", 80, (30, 24))
     whole = tree(crowd.folder / "clean") or crowd.undisturbed("d")
     chance, slowest, seen, stops = random.Random(11), 0.0, {"before": 0, "within": 0}, 0
-    while stops < wished:
+    for attempt in itertools.count():
+        if stops == wished:
+            break
         number = list(codes)[stops % len(codes)]
-        out = crowd.folder / f"out{stops}"
+        out = crowd.folder / f"out{attempt}"  # a new one also after a run that was faster and made everything
         with crowd.started(crowd.upscale(inputs, "-o", out), afresh=stops % 4 == 3) as process:
             assert wait_for(lambda process=process: listens(process, signal.SIGTERM), process)  # type: ignore[misc]
             if chance.random() < 0.5:
@@ -71,7 +74,9 @@ def stop_at_random_moments(
         errors = crowd.complained()
         assert len(errors) == 1 and errors[0] == said[-1] and errors[0].startswith("nsr: interrupted")
         assert made.items() <= whole.items() and hidden(out) == []
-        if made:
+        if made == whole:  # it was just about to end
+            assert errors == [f"nsr: interrupted: {len(whole)} of {len(whole)} pictures are done"]
+        elif made:
             assert "run the same command again for the other" in errors[0]
         seen["within" if made else "before"] += 1
         stops += 1
