@@ -84,6 +84,18 @@ def test_other_weights_of_the_same_name_count_as_other_settings(
     assert "1 of them again" in upscale("a.png", model=same)
 
 
+def test_a_file_too_large_for_weights_is_not_read_to_compare_it(
+    upscale: Callable[..., str], paint: Paint, tiny_model: Path, tmp_path: Path
+) -> None:
+    paint(Path("a.png"))
+    model = tmp_path / tiny_model.name
+    model.write_bytes(tiny_model.read_bytes())
+    upscale("a.png", model=model)
+    with model.open("r+b") as file:
+        file.truncate(1 << 40)  # a hole
+    assert "a.png: skipped, a_x2.png already exists" in upscale("a.png", model=model)
+
+
 def test_an_edited_result_stays_whatever_its_note_says(upscale: Callable[..., str], paint: Paint) -> None:
     paint(Path("a.png"))
     upscale("a.png")
