@@ -3,8 +3,6 @@
 import errno
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +16,7 @@ from nsr_cli.planning.places import Request
 from nsr_cli.planning.plan import Plan, make_plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.terminal.console import Console
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Paint = Callable[..., Path]
+from tests.command import Paint, Run
 
 
 def planned(folder: Path, form: str | None = None) -> tuple[Plan, Settings]:

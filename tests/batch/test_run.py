@@ -28,8 +28,7 @@ from nsr_cli.sandbox import launch, process
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.sandbox.shared import SharedFile
 from nsr_cli.terminal.console import Console
-
-Paint = Callable[..., Path]
+from tests.command import Paint
 
 
 class Bench:

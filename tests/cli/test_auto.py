@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from nsr_cli.notes import provenance
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
+from tests.command import Inside, Run
 
 Call = Callable[..., tuple[str, str]]
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Inside = Callable[..., int]
 SAMPLE = Path(__file__).parents[2] / "nsr_cli" / "sample" / "sample.png"
 
 

@@ -3,9 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +14,8 @@ from nsr_cli.cli.compare import parse_point
 from nsr_cli.cli.variants import Variant, list_variants
 from nsr_cli.errors import UsageError
 from tests.browser import Browser, find_chromium
+from tests.command import Run
 from tests.tiny import tiny_weights
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
 from nsr_cli.options import config
 from nsr_cli.weights.manifest import Manifest, load_manifest
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+from tests.command import Inside, Paint, Run
 
 
 @pytest.fixture
@@ -191,7 +189,7 @@ def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: 
 )
 def test_a_file_that_is_only_written_need_not_be_readable(
     args: list[str],
-    inside: Callable[..., int],
+    inside: Inside,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -205,7 +203,7 @@ def test_a_file_that_is_only_written_need_not_be_readable(
 
 @pytest.mark.parametrize("name", ["strip", "tta", "recursive", "offline"])
 def test_the_error_for_an_invalid_switch_names_the_valid_values(
-    name: str, inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variable = f"NSR_{name.upper()}"
     monkeypatch.setenv(variable, "maybe")
@@ -229,7 +227,7 @@ def test_the_error_for_an_invalid_switch_names_the_valid_values(
     ],
 )
 def test_the_error_for_an_invalid_number_says_what_is_valid(
-    value: str, expected: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    value: str, expected: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("nsr.toml").write_text(f"batch = '{value}'")
     assert inside("upscale", "x.png") == 2
@@ -241,8 +239,8 @@ def test_the_error_for_an_invalid_number_says_what_is_valid(
 @pytest.mark.parametrize("command", ["upscale", "auto", "explain"])
 def test_an_unknown_model_is_blamed_on_where_it_was_set(
     command: str,
-    inside: Callable[..., int],
-    paint: Callable[..., Path],
+    inside: Inside,
+    paint: Paint,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -263,7 +261,7 @@ def test_an_unknown_model_is_blamed_on_where_it_was_set(
 
 @pytest.mark.parametrize("command", ["compare", "explain"])
 def test_the_commands_that_show_read_the_files_too(
-    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    command: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for text in ("sigma = 99", f"[{command}]\nsigma = 99"):
         Path("nsr.toml").write_text(text)
@@ -314,7 +312,7 @@ def test_settings_of_the_machine_reach_every_command_that_has_the_option(
     args: list[str],
     expected: str,
     code: int,
-    inside: Callable[..., int],
+    inside: Inside,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -332,7 +330,7 @@ def test_settings_of_the_machine_reach_every_command_that_has_the_option(
 
 
 def test_the_environment_beats_the_files_for_every_command(
-    inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("nsr.toml").write_text("max-pixels = 'few'\n")
     monkeypatch.setenv("NSR_MAX_PIXELS", "none")

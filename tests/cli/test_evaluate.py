@@ -22,6 +22,7 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.restore import Restorer
 from nsr_cli.scoreboard import scores
 from nsr_cli.scoreboard.asked import choose_color, choose_levels
+from tests.command import Run
 from tests.tiny import tiny_weights
 
 Nsr = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -49,7 +50,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def told(nsr: Callable[..., "subprocess.CompletedProcess[bytes]"]) -> Nsr:
+def told(nsr: Run) -> Nsr:
     """Run `nsr ARGS`; what it says is decoded."""
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import pytest
 
 from nsr_cli.imaging import codec
 from nsr_cli.notes import provenance
-
-Inside = Callable[..., int]
+from tests.command import Inside, Paint
 
 
 @pytest.fixture
-def good(paint: Callable[..., Path], tmp_path: Path) -> Path:
+def good(paint: Paint, tmp_path: Path) -> Path:
     """A picture with the note of a run."""
     picture = codec.decode(paint(tmp_path / "good.png").read_bytes())
     made = provenance.Making(["upscale", "--scale", "2"], "fake", "ab" * 32)

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.taken import measured, twice
+from tests.command import Inside
 
-Inside = Callable[..., int]
 RANDOM = np.random.default_rng(12)
 BUDGET = 12 << 20
 MIB = 1 << 20

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +27,8 @@ from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.sandbox.decoder import Decoder
+from tests.command import Inside, Paint
 
-Inside = Callable[..., int]
 RANDOM = np.random.default_rng(8)
 BUDGET = 12 << 20
 
@@ -289,7 +288,7 @@ def test_a_float_picture_becomes_a_16_bit_png(
 
 def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
     inside: Inside,
-    paint: Callable[..., Path],
+    paint: Paint,
     tiny_model: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],

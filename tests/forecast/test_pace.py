@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from nsr_cli.forecast.pace import NAME, Pace, estimate
 from nsr_cli.model.config import PRESETS
 from nsr_cli.planning.settings import Settings
+from tests.command import Inside, Paint
 
 TINY = dataclasses.replace(PRESETS["tiny"], scale=2, channels=3).macs_per_pixel
 
@@ -100,8 +100,8 @@ def test_a_cache_that_cannot_be_written_is_no_failure(
 
 
 def test_the_dry_run_says_it(
-    inside: Callable[..., int],
-    paint: Callable[..., Path],
+    inside: Inside,
+    paint: Paint,
     tiny_model: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -20,10 +20,8 @@ from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
 from nsr_cli.notes.provenance import digest
 from tests.cli.kinds import png_chunks
+from tests.command import Inside, Paint
 from tests.tiny import tiny_network
-
-Paint = Callable[..., Path]
-Inside = Callable[..., int]
 
 
 @pytest.fixture
