@@ -17,10 +17,7 @@ from nsr_cli.planning.single import Target, checked, skips, write
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.texts import aligned
 
-app = typer.Typer()
 
-
-@app.command("bench")
 def bench(
     ctx: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD and 16 megapixels.")] = False,

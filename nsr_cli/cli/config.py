@@ -8,7 +8,7 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.options import config
 from nsr_cli.terminal.texts import aligned
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.callback()

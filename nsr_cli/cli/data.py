@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nsr_cli.datasets import DataStore, PictureSet
     from nsr_cli.datasets.store import Finding
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Data = Annotated[
     Path | None,

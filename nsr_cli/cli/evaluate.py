@@ -22,10 +22,7 @@ from nsr_cli.terminal.console import Console, colored, is_terminal
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Row
 
-app = typer.Typer()
 
-
-@app.command("eval")
 def evaluate(
     ctx: typer.Context,
     sets: Annotated[

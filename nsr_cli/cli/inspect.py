@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.sandbox.decoder import Decoder
 
-app = typer.Typer()
-
 # The keys of `facts`, with the values for a picture that could not be inspected.
 _UNKNOWN: Mapping[str, Any] = dict.fromkeys((
     "format", "size", "bits", "color", "alpha", "jpeg_quality", "jpeg_quality_exact", "subsampling",
@@ -29,7 +27,6 @@ _UNKNOWN: Mapping[str, Any] = dict.fromkeys((
 ))  # fmt: skip
 
 
-@app.command("inspect")
 def inspect(
     ctx: typer.Context,
     inputs: Inputs,
