@@ -1,7 +1,6 @@
 """Carrying out a plan: pictures through the pipeline, results reported in order, one summary, one exit code."""
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,7 +10,6 @@ from typing import BinaryIO
 from nsr_cli.batch.journey import Journey
 from nsr_cli.batch.outcome import Outcome, as_json, as_line, decided_by_plan, exit_code, skipped_line, timings
 from nsr_cli.batch.pipeline import Pipeline
-from nsr_cli.batch.turns import Turns
 from nsr_cli.batch.work import Item, Work
 from nsr_cli.errors import DecodeError, NotReady, NsrError, UsageError, WriteError
 from nsr_cli.forecast.pace import Pace
@@ -21,7 +19,6 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
-from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.restorers import Loader, Unstartable
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.texts import human_duration
@@ -95,23 +92,20 @@ def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None
 def _restore_all(
     plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console
 ) -> None:
-    total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
-    stop = threading.Event()
-    decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
-    with decoder, console.progress(total, settings.task) as progress:
-        turns = Turns(total, stop)
-        journey = Journey(settings, load, console, progress, stop, plan.rule, decoder, turns)
+    with console.progress(plan.pictures, settings.task) as progress:
+        journey = Journey(plan, settings, load, console, progress)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
             journey.restore,
             journey.write,
-            stop=stop,
+            stop=journey.stop,
             decoders=decoders,
-            computers=turns.cores,
+            computers=journey.turns.cores,
             encoders=encoders,
         )
-        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels, console))) as outcomes:
+        items = _items(plan.jobs, settings.max_pixels, console)
+        with journey.decoder, closing(pipeline.run(items)) as outcomes:
             for outcome in outcomes:
                 reporter.report(outcome)
                 progress.finished()
@@ -210,7 +204,7 @@ def _threads() -> tuple[int, int]:
 def _how_to_resume(plan: Plan, tally: Tally) -> str:
     """How far a run got, and what the same command would do now."""
     total, left = len(plan.jobs), plan.inputs - tally.total
-    if any(job.source is None for job in plan.jobs):
+    if plan.pictures is None:
         return f"{tally.done} picture{' is' if tally.done == 1 else 's are'} done"
     done = f"{tally.done} of {total} picture{'s' * (total > 1)} {'is' if 1 in (tally.done, total) else 'are'} done"
     if not left or any(job.target is None for job in plan.jobs):  # no run resumes a stream
