@@ -14,6 +14,7 @@ from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
 from nsr_cli.options import config
+from nsr_cli.options.settings import SETTINGS, Setting
 from nsr_cli.weights.manifest import Manifest, load_manifest
 from tests.command import Inside, Paint, Run
 
@@ -23,7 +24,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     """Write the project's and the user's settings and read them as a command started here would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for setting in config.SETTINGS:
+    for setting in SETTINGS:
         monkeypatch.delenv(setting.env, raising=False)
 
     def write(project: str = "", user: str = "") -> tuple[config.ConfigFile, ...]:
@@ -77,18 +78,18 @@ def options_with_variables() -> dict[str, dict[str, Any]]:
 
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
     for name, options in options_with_variables().items():
-        settings = {s.env: s for s in config.SETTINGS if name in s.commands}
+        settings = {s.env: s for s in SETTINGS if name in s.commands}
         assert set(settings) == set(options), name
         for variable, setting in settings.items():
             option = options[variable]
             assert option.name == setting.parameter
             assert f"--{setting.option or setting.name}" in option.opts
             assert setting.switch == option.is_flag
-    assert {path for setting in config.SETTINGS for path in setting.commands} <= set(every_command())
+    assert {path for setting in SETTINGS for path in setting.commands} <= set(every_command())
 
 
 def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
-    names = {f"--{setting.name}": setting.name for setting in config.SETTINGS}
+    names = {f"--{setting.name}": setting.name for setting in SETTINGS}
     found: dict[str, set[str]] = {}
     for name, params in every_command().items():
         for param in params:
@@ -99,14 +100,14 @@ def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
 
 def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
     for name, keys in {
-        "upscale": ("scale", "max_memory", "quality", "model"),
+        "upscale": ("scale", "max-memory", "quality", "model"),
         "denoise": ("sigma", "model"),
-        "dejpeg": ("jpeg_quality",),
+        "dejpeg": ("jpeg-quality",),
     }.items():
-        options = {option.name: option for option in options_with_variables()[name].values()}
-        for key in keys:
-            default = next(setting.default for setting in config.SETTINGS if setting.key == key)
-            assert f"[default: {default}]" in options[key].help
+        options = options_with_variables()[name]
+        for setting in SETTINGS:
+            if setting.name in keys:
+                assert f"[default: {setting.default}]" in options[setting.env].help
 
 
 def test_no_files_are_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +129,7 @@ def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_f
     assert config.default_map(found, "denoise") == {
         "denoise": {"device": "cpu", "if_exists": "skip", "strip": True}
     }
-    by_name = {setting.name: setting for setting in config.SETTINGS}
+    by_name = {setting.name: setting for setting in SETTINGS}
     assert config.resolve(by_name["scale"], found, "upscale") == ("2", "nsr.toml")
     assert config.resolve(by_name["strip"], found, "upscale") == ("yes", str(config.user_file()))
     monkeypatch.setenv("NSR_SCALE", "8")
@@ -363,7 +364,7 @@ def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) 
 
 
 def test_the_defaults_shown_are_the_options_defaults() -> None:
-    shown = {setting.env: setting.default for setting in config.SETTINGS}
+    shown = {setting.env: setting.default for setting in SETTINGS}
     for name, options in options_with_variables().items():
         for variable, option in options.items():
             default, _, other = shown[variable].partition("; ")
@@ -392,12 +393,12 @@ NEEDED = {
     "data pull": ["Set5"],
     "weights publish": ["run", "--name", "x"],
 }
-SWITCHES = [setting for setting in config.SETTINGS if setting.switch]
+SWITCHES = [setting for setting in SETTINGS if setting.switch]
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda one: one.name)
 def test_a_flag_turns_off_what_settings_have_turned_on(
-    switch: config.Setting, files: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    switch: Setting, files: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(switch.env, "1")
     found = files(f"{switch.name} = true\n")

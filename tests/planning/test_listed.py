@@ -12,7 +12,7 @@ import pytest
 
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.png.chunks import SIGNATURE
-from nsr_cli.options.config import RESTORING
+from nsr_cli.options.settings import RESTORING
 from nsr_cli.planning import listed
 from nsr_cli.planning.inputs import gather
 from nsr_cli.planning.listed import listed_paths
