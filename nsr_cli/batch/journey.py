@@ -12,7 +12,7 @@ from functools import partial
 
 from nsr_cli.batch.choice import Choice
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.packing import check_pages, own_format, packer_of
+from nsr_cli.batch.packing import check_count, own_format, packer_of
 from nsr_cli.batch.pipeline import Budget, GoOn, raise_if
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.batch.rowwise import RowWriter
@@ -96,7 +96,7 @@ class Journey:
             outcome.notes.append("further pictures follow it in the file: left out; piped in, all are taken")
         outcome.is_first_frame = first.first_of > 1
         work.format = item.job.format or own_format(pages)
-        check_pages(pages, work.format)
+        check_count(len(pages), first.source, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)
         if work.streamed is not None:
             work.levels, work.pages = [work.streamed.first.level], []
@@ -186,6 +186,8 @@ class Journey:
                     writer.write(restorers, self._writer.make_room)
                 finally:
                     outcome.note_weights(used)  # before another picture can begin with the same restorer
+            pages = [leaf.source.page for leaf in streamed.leaves if not leaf.level.skip_reason]
+            outcome.restored += [(page.width, page.height) for page in pages]
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Replace the pages by their results; those for a TIFF file are compressed at once, to save memory."""
@@ -228,6 +230,7 @@ class Journey:
         finally:
             outcome.note_weights(restorer)
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
+        outcome.restored.append((page.width, page.height))
         return result
 
     def _watch(self, done: int, total: int) -> None:

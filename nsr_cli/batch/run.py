@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -153,21 +153,24 @@ class _Reporter:
             self.tally.done += 1
             self.tally.seconds += outcome.seconds["infer"]
             self.tally.wait += outcome.wait
-            if self._pace is not None and outcome.size is not None:
-                self._pace.add(outcome.size, outcome.seconds["infer"])
+            if self._pace is not None:
+                self._pace.add(outcome.restored, outcome.seconds["infer"])
             self.tally.again += outcome.job.outdated is not None
 
 
 def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator[Item]:
     """The pictures of the jobs; those on stdin are cut from the stream as they come."""
+
+    def notice(text: str) -> None:
+        console.warning(f"stdin: {text}")
+
     for job in jobs:
         if job.source is not None:
             yield Item(job)
             continue
         number = 0
         try:
-            say = _warning(console, job.label)
-            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=say):
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=notice):
                 number += 1
                 if number > 1 and job.target is not None:
                     yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
@@ -177,10 +180,6 @@ def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator
             yield Item(job, problem=error)
         except OSError as error:
             yield Item(job, problem=DecodeError(unread(error)))
-
-
-def _warning(console: Console, label: str) -> Callable[[str], None]:
-    return lambda text: console.warning(f"{label}: {text}")
 
 
 def _to_stdout(outcome: Outcome) -> None:
