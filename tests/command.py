@@ -20,6 +20,8 @@ from nsr_cli.imaging.picture import Picture
 from tests.nursery import Nursery
 
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "nsr_cli" / "sample" / "sample.png"
+"""The project's own picture, which has every kind of detail and no noise."""
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 """The type of the fixture `nsr`."""
 Inside = Callable[..., int]

@@ -18,9 +18,11 @@ from nsr_cli.options.settings import SETTINGS, Setting
 from nsr_cli.weights.manifest import Manifest, load_manifest
 from tests.command import Inside, Paint, Run
 
+Files = Callable[..., tuple[config.ConfigFile, ...]]
+
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[config.ConfigFile, ...]]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """Write the project's and the user's settings and read them as a command started here would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -117,7 +119,7 @@ def test_no_files_are_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_file(
-    files: Callable[..., tuple[config.ConfigFile, ...]], monkeypatch: pytest.MonkeyPatch
+    files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = files(
         'device = "cpu"\nscale = 2\n[upscale]\nif-exists = "error"\n',
@@ -150,9 +152,7 @@ def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_f
         ("cache = 'x'", "no such setting 'cache'"),
     ],
 )
-def test_a_wrong_file_is_one_line_that_names_it(
-    text: str, expected: str, files: Callable[..., tuple[config.ConfigFile, ...]]
-) -> None:
+def test_a_wrong_file_is_one_line_that_names_it(text: str, expected: str, files: Files) -> None:
     with pytest.raises(UsageError) as caught:
         files(text)
     assert str(caught.value).startswith("nsr.toml")
@@ -273,9 +273,7 @@ def test_the_commands_that_show_read_the_files_too(
     assert "no such setting 'tta'" in capsys.readouterr().err
 
 
-def test_a_command_of_a_command_has_the_table_of_the_first(
-    files: Callable[..., tuple[config.ConfigFile, ...]],
-) -> None:
+def test_a_command_of_a_command_has_the_table_of_the_first(files: Files) -> None:
     found = files('offline = true\nmirror = "https://a"\ndevice = "cpu"\n[weights]\nmirror = "https://b"\n')
     assert config.default_map(found, "weights") == {
         "weights": {
@@ -287,22 +285,17 @@ def test_a_command_of_a_command_has_the_table_of_the_first(
     assert config.default_map(found, "info") == {"info": {}}
 
 
+TRAIN = ["train", "upscale-x2", "--data", "d", "--out", "o"]
+
+
 @pytest.mark.parametrize(
     ("args", "expected", "code"),
     [
         (["data", "pull", "Set5"], "the network is disabled", 4),
         (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is disabled", 4),
         (["weights", "pull", "far"], "the network is disabled", 4),
-        (
-            ["train", "upscale-x2", "--data", "d", "--out", "o", "--init", "far"],
-            "the network is disabled",
-            4,
-        ),
-        (
-            ["train", "upscale-x2", "--data", "d", "--out", "o", "--validate", "Set5"],
-            "the network is disabled",
-            4,
-        ),
+        ([*TRAIN, "--init", "far"], "the network is disabled", 4),
+        ([*TRAIN, "--validate", "Set5"], "the network is disabled", 4),
         (["bench", "--quick"], "--device (from nsr.toml): 'gpu' is not a device", 2),
         (["demo"], "--device (from nsr.toml): 'gpu' is not a device", 2),
         (["weights", "publish", "r", "--name", "n"], "--device (from nsr.toml): 'gpu' is not a device", 2),
@@ -378,7 +371,7 @@ def test_the_defaults_shown_are_the_options_defaults() -> None:
             assert isinstance(option, typer.core.TyperOption)
 
 
-def test_a_file_may_begin_with_a_byte_order_mark(files: Callable[..., Any]) -> None:
+def test_a_file_may_begin_with_a_byte_order_mark(files: Files) -> None:
     files()
     Path("nsr.toml").write_bytes(b"\xef\xbb\xbfscale = 2\n")
     assert config.read_files()[0].shared == {"scale": 2}
@@ -398,7 +391,7 @@ SWITCHES = [setting for setting in SETTINGS if setting.switch]
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda one: one.name)
 def test_a_flag_turns_off_what_settings_have_turned_on(
-    switch: Setting, files: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    switch: Setting, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(switch.env, "1")
     found = files(f"{switch.name} = true\n")

@@ -13,13 +13,12 @@ from PIL import Image
 
 from nsr_cli.errors import NotReady
 from nsr_cli.sandbox.decoder import Decoder
-from tests.command import Inside, Run
+from tests.command import SAMPLE, Inside, Run
 
 
 @pytest.fixture(scope="module")
 def photo() -> Image.Image:
-    """The project's own sample picture, which has every kind of detail and no noise."""
-    return Image.open(Path(__file__).parents[2] / "nsr_cli" / "sample" / "sample.png").convert("RGB")
+    return Image.open(SAMPLE).convert("RGB")
 
 
 def test_a_jpeg_tells_its_quality_and_gets_a_command(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:

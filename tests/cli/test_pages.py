@@ -16,9 +16,8 @@ import pytest
 
 from nsr_cli.batch import journey
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
-from nsr_cli.forecast import memory, pace
+from nsr_cli.forecast import pace
 from nsr_cli.forecast.files import forecast
-from nsr_cli.forecast.memory import Ends, Sizes
 from nsr_cli.forecast.space import check_space
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -156,14 +155,6 @@ def test_the_disk_has_to_hold_all_pages(tmp_path: Path, monkeypatch: pytest.Monk
     usage.free = (COUNT // 2) * one.least  # type: ignore[attr-defined]
     with pytest.raises(WriteError, match="too little disk"):
         check_space(plan, TWICE)
-
-
-def test_a_single_picture_goes_as_it_always_did() -> None:
-    one = Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    tight, rows = replace(TWICE, max_memory=100_000_000), Ends("PNG", read=False, written=True)
-    assert memory.route_pages([one], tight, rows) == memory.route(one, tight, rows)
-    with pytest.raises(MemoryExhausted):
-        memory.route_pages([one] * 20, tight, rows)
 
 
 @pytest.fixture
