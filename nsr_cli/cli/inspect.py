@@ -175,13 +175,14 @@ def recommend(image: str, findings: "Findings") -> str | None:
     from nsr_cli.steps.remedy import remedies
 
     steps, name = remedies(findings), _quoted(image)
+    if not steps:
+        return None
     if len(steps) > 1:
         return f"nsr auto {name}"
-    for step in steps:
-        if step.sigma is not None:
-            return f"nsr denoise --sigma {step.sigma:.0f} {name}"
-        return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
-    return None
+    [step] = steps
+    if step.sigma is not None:
+        return f"nsr denoise --sigma {step.sigma:.0f} {name}"
+    return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
 
 
 def _name(found: Found) -> str:
