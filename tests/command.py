@@ -20,7 +20,14 @@ from nsr_cli.imaging.picture import Picture
 from tests.nursery import Nursery
 
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "nsr_cli" / "sample" / "sample.png"
+"""The project's own picture, which has every kind of detail and no noise."""
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+"""The type of the fixture `nsr`."""
+Inside = Callable[..., int]
+"""The type of the fixture `inside`."""
+Paint = Callable[..., Path]
+"""The type of the fixture `paint`."""
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -68,9 +75,7 @@ def nsr(nursery: Nursery, environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def inside(
-    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., int]:
+def inside(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inside:
     """Run `nsr ARGS` in tmp_path within this process, where torch is loaded once; return its exit code."""
     from nsr_cli.cli.app import _guarded
     from nsr_cli.terminal.console import Console
@@ -88,7 +93,7 @@ def inside(
 
 
 @pytest.fixture
-def paint() -> Callable[..., Path]:
+def paint() -> Paint:
     """Write a small picture with some structure, in whatever format the name says."""
 
     def save(path: Path, width: int = 12, height: int = 8, mode: str = "RGB", **options: Any) -> Path:

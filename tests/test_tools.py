@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 
+from nsr_cli.cli.commands import load
+from nsr_cli.cli.table import COMMANDS
 from nsr_cli.datasets.registry import load_registry
 from nsr_cli.evaluate import PictureScore, Row
 from nsr_cli.model.network import Network
@@ -65,10 +66,9 @@ def recipe_of(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
 
     made = []
     monkeypatch.setattr(command, "_run", lambda console, recipe, *rest, **more: made.append(recipe))
-    app = typer.main.get_command(command.app)
     monkeypatch.setattr(command, "console_of", lambda ctx: None)
     words = arguments[1:] if arguments[0] == "train" else arguments
-    app.main(words, standalone_mode=False)
+    load("train", COMMANDS["train"]).main(words, standalone_mode=False)
     return made[0]
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from nsr_cli.batch.choice import Choice
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.packing import check_pages, own_format, packer_of
+from nsr_cli.batch.packing import check_count, own_format, packer_of
 from nsr_cli.batch.pipeline import Budget, GoOn, raise_if
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.batch.rowwise import RowWriter
@@ -24,6 +24,7 @@ from nsr_cli.forecast.files import forecast as check_fits
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.stream import is_followed
+from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
@@ -38,38 +39,32 @@ class Journey:
     """The three steps, for the threads of a pipeline.
 
     Args:
-        settings: of the run.
+        plan, settings: of the run.
         load: loads restorers; called only by `restore`, before it lets another picture begin.
-        console: shows the tracebacks of internal errors.
+        console: shows the tracebacks of internal errors, and what the decoder says.
         progress: told which picture is being restored, and how much of it is done.
-        stop: when set, the work is given up.
-        rule: what to do about results that already exist, as for `Plan`.
-        decoder: where files are decoded.
-        turns: says when the device is free.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        load: Loader,
-        console: Console,
-        progress: Progress,
-        stop: threading.Event,
-        rule: str,
-        decoder: Decoder,
-        turns: Turns,
+        self, plan: Plan, settings: Settings, load: Loader, console: Console, progress: Progress
     ) -> None:
+        self.stop = threading.Event()
+        """When set, the work is given up."""
+        self.decoder = Decoder(
+            settings.max_pixels, every_frame=settings.all_frames, stop=self.stop, notice=console.warning
+        )
+        """Where files are decoded; to be closed after the last one."""
+        self.turns = Turns(plan.pictures, self.stop)
+        """When each picture has the device."""
         self._settings = settings
         self._restorers = Restorers(settings, load, console)
         self._console = console
         self._progress = progress
-        self._check = partial(raise_if, stop)
+        self._check = partial(raise_if, self.stop)
         self._choice = Choice(settings, self._restorers, self._check)
-        self._writer = ResultWriter(settings, stop, rule)
-        self._decoder = decoder
-        self._budget = Budget(settings.bytes_in_flight, stop)
-        self._streams = Streams(settings, decoder, stop)
-        self._turns = turns
+        self._writer = ResultWriter(settings, self.stop, plan.rule)
+        self._budget = Budget(settings.bytes_in_flight, self.stop)
+        self._streams = Streams(settings, self.decoder, self.stop)
 
     def decode(self, item: Item) -> Work:
         """Read a file and decode every page that will be restored."""
@@ -93,7 +88,7 @@ class Journey:
         """Decode a whole file; if its only picture's result is too large for memory, that is streamed nevertheless."""
         settings, outcome = self._settings, work.outcome
         data = item.data if item.data is not None else read_file(item.job.source, settings.max_pixels)
-        pages = work.pages = self._decoder.pages(data)
+        pages = work.pages = self.decoder.pages(data)
         first = pages[0]
         outcome.size = (first.width, first.height)
         outcome.notes += (*first.remarks, *((item.job.note,) if item.job.note else ()))
@@ -101,7 +96,7 @@ class Journey:
             outcome.notes.append("further pictures follow it in the file: left out; piped in, all are taken")
         outcome.is_first_frame = first.first_of > 1
         work.format = item.job.format or own_format(pages)
-        check_pages(pages, work.format)
+        check_count(len(pages), first.source, work.format)
         work.streamed = self._streams.hold(pages, work.format, data, outcome)
         if work.streamed is not None:
             work.levels, work.pages = [work.streamed.first.level], []
@@ -117,7 +112,7 @@ class Journey:
     def restore(self, work: Work, go_on: GoOn) -> Work:
         """Restore every page; calling `go_on` lets the next picture begin beside it."""
         outcome = work.outcome
-        self._turns.arrive()
+        self.turns.arrive()
         if outcome.status != "ok":
             return work
         self._progress.picture(outcome.label)
@@ -173,7 +168,7 @@ class Journey:
 
     def _turn(self, work: Work, cores: int) -> AbstractContextManager[None]:
         """Hold the device, or one of its cores, for a picture."""
-        return self._turns.take(work.turn, cores, self._restorers.seconds - work.loaded)
+        return self.turns.take(work.turn, cores, self._restorers.seconds - work.loaded)
 
     def _stream(self, streamed: Streamed, work: Work) -> None:
         """Restore and write a file in bands."""
@@ -186,11 +181,13 @@ class Journey:
             used = next(restorer for restorer in restorers if restorer is not None)
             outcome.note_weights(used)
             writer = RowWriter(settings, streamed, outcome, self._watch, self._check)
-            with self._turn(work, self._turns.cores):
+            with self._turn(work, self.turns.cores):
                 try:
                     writer.write(restorers, self._writer.make_room)
                 finally:
                     outcome.note_weights(used)  # before another picture can begin with the same restorer
+            pages = [leaf.source.page for leaf in streamed.leaves if not leaf.level.skip_reason]
+            outcome.restored += [(page.width, page.height) for page in pages]
 
     def _restore_pages(self, work: Work, go_on: GoOn) -> None:
         """Replace the pages by their results; those for a TIFF file are compressed at once, to save memory."""
@@ -217,14 +214,14 @@ class Journey:
             with suppress(MemoryExhausted), self._turn(work, 1):  # later, alone, it may find room
                 go_on()
                 return self._computed(beside, page, level, work)
-        with self._turn(work, self._turns.cores):
+        with self._turn(work, self.turns.cores):
             return self._computed(restorer, page, level, work)
 
     def _beside(self, restorer: RestorerLike, page: Picture, work: Work) -> RestorerLike | None:
         """The restorer for a small picture on one core, while others are restored on the other cores."""
-        if len(work.pages) > 1 or not self._turns.crowded:
+        if len(work.pages) > 1 or not self.turns.crowded:
             return None
-        return restorer.on_one_core(page, self._turns.cores)
+        return restorer.on_one_core(page, self.turns.cores)
 
     def _computed(self, restorer: RestorerLike, page: Picture, level: Level, work: Work) -> Picture:
         outcome = work.outcome
@@ -233,6 +230,7 @@ class Journey:
         finally:
             outcome.note_weights(restorer)
         outcome.notes += [note for note in result.notes if note not in outcome.notes]
+        outcome.restored.append((page.width, page.height))
         return result
 
     def _watch(self, done: int, total: int) -> None:

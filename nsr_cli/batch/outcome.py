@@ -39,6 +39,8 @@ class Outcome:
     size: tuple[int, int] | None = None
     """Width and height of the input, once known."""
     out_size: tuple[int, int] | None = None
+    restored: list[tuple[int, int]] = field(default_factory=list)
+    """Width and height of each page that went through the network."""
     model: str | None = None
     model_sha256: str | None = None
     scale: float | None = None

@@ -25,11 +25,6 @@ def own_format(pages: Sequence[Picture]) -> str:
     return source if source in codec.LOSSLESS and not (clear and source in codec.OPAQUE) else "PNG"
 
 
-def check_pages(pages: Sequence[Picture], form: str) -> None:
-    """EncodeError if the format cannot hold several pages or frames."""
-    check_count(len(pages), pages[0].source, form)
-
-
 def check_count(count: int, source: str, form: str) -> None:
     """EncodeError if the format cannot hold so many pages or frames, which come from a file of format `source`."""
     if count > 1 and source == "TIFF" and form != "TIFF":

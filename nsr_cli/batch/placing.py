@@ -44,7 +44,10 @@ class ResultWriter:
         if job.target is None:
             return False
         self._check_unchanged(job)
-        if job.outdated is None or is_untouched(job.target, self._settings.max_pixels, self._stop):
+        if job.outdated is None or not job.target.is_file():  # deleted since
+            return False
+        most = round(self._settings.max_pixels * self._settings.largest_factor**2)  # pixels of a result
+        if is_untouched(job.target, most, self._stop):
             return False
         outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
         return True

@@ -1,9 +1,8 @@
 """Carrying out a plan: pictures through the pipeline, results reported in order, one summary, one exit code."""
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,7 +10,6 @@ from typing import BinaryIO
 from nsr_cli.batch.journey import Journey
 from nsr_cli.batch.outcome import Outcome, as_json, as_line, decided_by_plan, exit_code, skipped_line, timings
 from nsr_cli.batch.pipeline import Pipeline
-from nsr_cli.batch.turns import Turns
 from nsr_cli.batch.work import Item, Work
 from nsr_cli.errors import DecodeError, NotReady, NsrError, UsageError, WriteError
 from nsr_cli.forecast.pace import Pace
@@ -21,7 +19,6 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
-from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.steps.restorers import Loader, Unstartable
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.texts import human_duration
@@ -95,23 +92,20 @@ def _report_decided(plan: Plan, reporter: "_Reporter", console: Console) -> None
 def _restore_all(
     plan: Plan, settings: Settings, load: Loader, reporter: "_Reporter", console: Console
 ) -> None:
-    total = None if any(job.source is None for job in plan.jobs) else len(plan.jobs)
-    stop = threading.Event()
-    decoder = Decoder(settings.max_pixels, every_frame=settings.all_frames, stop=stop, notice=console.warning)
-    with decoder, console.progress(total, settings.task) as progress:
-        turns = Turns(total, stop)
-        journey = Journey(settings, load, console, progress, stop, plan.rule, decoder, turns)
+    with console.progress(plan.pictures, settings.task) as progress:
+        journey = Journey(plan, settings, load, console, progress)
         decoders, encoders = _threads()
         pipeline = Pipeline[Item, Work, Work, Outcome](
             journey.decode,
             journey.restore,
             journey.write,
-            stop=stop,
+            stop=journey.stop,
             decoders=decoders,
-            computers=turns.cores,
+            computers=journey.turns.cores,
             encoders=encoders,
         )
-        with closing(pipeline.run(_items(plan.jobs, settings.max_pixels, console))) as outcomes:
+        items = _items(plan.jobs, settings.max_pixels, console)
+        with journey.decoder, closing(pipeline.run(items)) as outcomes:
             for outcome in outcomes:
                 reporter.report(outcome)
                 progress.finished()
@@ -159,21 +153,24 @@ class _Reporter:
             self.tally.done += 1
             self.tally.seconds += outcome.seconds["infer"]
             self.tally.wait += outcome.wait
-            if self._pace is not None and outcome.size is not None:
-                self._pace.add(outcome.size, outcome.seconds["infer"])
+            if self._pace is not None:
+                self._pace.add(outcome.restored, outcome.seconds["infer"])
             self.tally.again += outcome.job.outdated is not None
 
 
 def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator[Item]:
     """The pictures of the jobs; those on stdin are cut from the stream as they come."""
+
+    def notice(text: str) -> None:
+        console.warning(f"stdin: {text}")
+
     for job in jobs:
         if job.source is not None:
             yield Item(job)
             continue
         number = 0
         try:
-            say = _warning(console, job.label)
-            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=say):
+            for data in read_stream(sys.stdin.buffer, max_pixels=max_pixels, notice=notice):
                 number += 1
                 if number > 1 and job.target is not None:
                     yield Item(job, problem=UsageError("it holds more than one picture; write them to -o -"))
@@ -183,10 +180,6 @@ def _items(jobs: tuple[Job, ...], max_pixels: int, console: Console) -> Iterator
             yield Item(job, problem=error)
         except OSError as error:
             yield Item(job, problem=DecodeError(unread(error)))
-
-
-def _warning(console: Console, label: str) -> Callable[[str], None]:
-    return lambda text: console.warning(f"{label}: {text}")
 
 
 def _to_stdout(outcome: Outcome) -> None:
@@ -210,7 +203,7 @@ def _threads() -> tuple[int, int]:
 def _how_to_resume(plan: Plan, tally: Tally) -> str:
     """How far a run got, and what the same command would do now."""
     total, left = len(plan.jobs), plan.inputs - tally.total
-    if any(job.source is None for job in plan.jobs):
+    if plan.pictures is None:
         return f"{tally.done} picture{' is' if tally.done == 1 else 's are'} done"
     done = f"{tally.done} of {total} picture{'s' * (total > 1)} {'is' if 1 in (tally.done, total) else 'are'} done"
     if not left or any(job.target is None for job in plan.jobs):  # no run resumes a stream

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nsr_cli.batch.heldsource import Held
 from nsr_cli.batch.outcome import Outcome
-from nsr_cli.batch.packing import check_pages
+from nsr_cli.batch.packing import check_count
 from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.tiffsource import TiffSource, Unsuitable, open_source, with_whites
 from nsr_cli.errors import DecodeError
@@ -127,7 +127,7 @@ class Streams:
         except Unsuitable as reason:
             memory.route_pages(sizes, settings, Ends(form, read=False, written=True, why=str(reason)))
             return None
-        check_pages([leaf.source.page for leaf in leaves], form)
+        check_count(len(leaves), "TIFF", form)
         route = memory.route_pages(sizes, settings, Ends(form, read=True, written=True))
         page, level = leaves[0].source.page, leaves[0].level
         outcome.size = (page.width, page.height)

@@ -11,21 +11,18 @@ from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import encode
 from nsr_cli.imaging.drawing.chart import line_chart
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.options.common import Device, PrecisionChoice
+from nsr_cli.options.common import Device, JsonObject, PrecisionChoice
 from nsr_cli.options.files import PlotExists
 from nsr_cli.planning.single import Target, checked, skips, write
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.texts import aligned
 
-app = typer.Typer()
 
-
-@app.command("bench")
 def bench(
     ctx: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out full HD and 16 megapixels.")] = False,
     repeats: Annotated[int, typer.Option("--repeats", min=1, metavar="N", help="Runs for each median.")] = 5,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: JsonObject = False,
     plot: Annotated[
         Path | None,
         typer.Option(

@@ -22,7 +22,6 @@ from nsr_cli.terminal.console import Console, colored
 
 EVERYWHERE = "Everywhere"
 
-_COMPLETION = frozenset({"install_completion", "show_completion"})  # only the top command installs it
 _HEADING = re.compile(r"^(\s*)([A-Z][\w ,/]*:)", re.MULTILINE)
 _NEEDED = re.compile(r"^\{(.+)\}(\.\.\.)?$")  # an argument in Typer's usage line
 # How Typer words the possible values, and how they are worded here.
@@ -160,7 +159,6 @@ def load(name: str, entry: Lazy) -> Any:
         found = app
     _dress(found)
     command = get_command(found)
-    command.params = [param for param in command.params if param.name not in _COMPLETION]
     command.name = name
     command.short_help = entry.summary
     return command

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,11 +11,11 @@ from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import DEFAULT_SCALE
 from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
-from nsr_cli.options import completion
-from nsr_cli.options.common import Batch, PrecisionChoice
+from nsr_cli.options import completion, files
+from nsr_cli.options.common import Batch, PrecisionChoice, flag
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.tasks import Image, choose_task
-from nsr_cli.options.values import parse_strength
+from nsr_cli.options.values import Point, parse_point, parse_size, parse_strength
 from nsr_cli.scoreboard.models import LoadOptions
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FORMS = {".png": "PNG", ".html": "HTML", ".htm": "HTML"}
 _SIZES = {"PNG": 128, "HTML": 600}  # default sides of the region
-_WHERE, _WHAT = "What and where", "What to compare"
+_WHAT = "What to compare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +44,6 @@ class _Shown:
     notes: list[str]  # messages about the picture and its results
 
 
-def parse_size(text: str) -> int:
-    """Side of the region in pixels, at least 8; 0 for 'all'."""
-    if text.lower() == "all":
-        return 0
-    if not text.isascii() or not text.isdigit() or not 8 <= int(text) <= 8192:
-        raise typer.BadParameter(f"{text!r} is not possible; give pixels from 8 to 8192, or all")
-    return int(text)
-
-
-class Point(NamedTuple):
-    """A pixel of the result, counted from the top left one."""
-
-    x: int
-    y: int
-
-
-def parse_point(text: str) -> Point:
-    """'X,Y' in pixels."""
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise typer.BadParameter(
-            f"{text!r} is not a position; give X,Y in pixels of the result, such as 640,480"
-        )
-    return Point(int(parts[0]), int(parts[1]))
-
-
 @takes(ViewOptions)
 def compare(
     ctx: typer.Context,
@@ -77,17 +51,9 @@ def compare(
     image: Image,
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PATH",
-            help="Result file, .png (a sheet) or .html (a page with a slider), folder, or - for stdout.",
-            rich_help_panel=_WHERE,
-        ),
+        files.output("Result file, .png (a sheet) or .html (a page with a slider), folder, or - for stdout."),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=_WHERE)
-    ] = False,
+    json: Annotated[bool, flag(files.WHERE, "--json", None, "Print one JSON object.")] = False,
     models: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,26 +68,26 @@ def compare(
     ] = None,
     strengths: Annotated[
         str,
-        typer.Option(
-            metavar="A,B,...", help="Strengths to show of each model, 0 to 1.", rich_help_panel=_WHAT
-        ),
+        flag(_WHAT, "--strengths", "A,B,...", "Strengths to show of each model, 0 to 1."),
     ] = "1",
     size: Annotated[
         int | None,
-        typer.Option(
+        flag(
+            _WHAT,
+            "--size",
+            "PIXELS|all",
+            "Side of the region, in pixels of the result.  [default: 128; 600 on a page]",
             parser=parse_size,
-            metavar="PIXELS|all",
-            help="Side of the region, in pixels of the result.  [default: 128; 600 on a page]",
-            rich_help_panel=_WHAT,
         ),
     ] = None,
     at: Annotated[
         Point | None,
-        typer.Option(
+        flag(
+            _WHAT,
+            "--at",
+            "X,Y",
+            "Center of the region.  [default: where the results differ most]",
             parser=parse_point,
-            metavar="X,Y",
-            help="Center of the region.  [default: where the results differ most]",
-            rich_help_panel=_WHAT,
         ),
     ] = None,
     precision: PrecisionChoice = "auto",

@@ -1,14 +1,14 @@
 """`nsr config show`: every setting, its value, and which file, variable or default it comes from."""
 
-from typing import Annotated
-
 import typer
 
 from nsr_cli.cli.commands import console_of
 from nsr_cli.options import config
+from nsr_cli.options.common import JsonLines
+from nsr_cli.options.settings import SETTINGS
 from nsr_cli.terminal.texts import aligned
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.callback()
@@ -27,10 +27,7 @@ def _group() -> None:
 
 
 @app.command()
-def show(
-    ctx: typer.Context,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object for each setting.")] = False,
-) -> None:
+def show(ctx: typer.Context, json: JsonLines = False) -> None:
     """List every setting with its value and where that comes from.
 
     \b
@@ -56,7 +53,7 @@ def show(
 def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:
     """A row for each setting, and one more for each command for which a file's table has another value."""
     rows = []
-    for setting in config.SETTINGS:
+    for setting in SETTINGS:
         shared = config.resolve(setting, files, None)
         rows.append((setting.name, *shared))
         for table in setting.tables:

@@ -10,18 +10,14 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError
 from nsr_cli.options import completion
 from nsr_cli.options.common import JsonLines, Offline
+from nsr_cli.options.files import DataFolder
 from nsr_cli.terminal.texts import aligned, human_bytes
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import DataStore, PictureSet
     from nsr_cli.datasets.store import Finding
 
-app = typer.Typer()
-
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
-]
+app = typer.Typer(add_completion=False)
 
 
 @app.callback()
@@ -37,7 +33,7 @@ def data() -> None:
 
 
 @app.command("list")
-def list_(ctx: typer.Context, folder: Data = None, json: JsonLines = False) -> None:
+def list_(ctx: typer.Context, folder: DataFolder = None, json: JsonLines = False) -> None:
     """Show all sets that nsr knows by name, and where each is.
 
     \b
@@ -114,7 +110,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    folder: Data = None,
+    folder: DataFolder = None,
     json: JsonLines = False,
 ) -> None:
     """Check the sets on this machine against their sha256.
@@ -157,7 +153,7 @@ def path(
     name: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=completion.sets, help="Name of a set.")
     ],
-    folder: Data = None,
+    folder: DataFolder = None,
 ) -> None:
     """Print the folder of a set; exit code 4 if it is not on this machine.
 

@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 
     from nsr_cli.planning.single import Target
 
-app = typer.Typer()
-
 SCALE = 2
 NAMES = ("input", "bicubic", "restored", "compare")
 LABEL_HEIGHT = 24  # pixels above the pictures that are side by side
 
 
-@app.command("demo")
 def demo(
     ctx: typer.Context,
     output: Annotated[

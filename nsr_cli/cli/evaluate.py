@@ -11,8 +11,8 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
 from nsr_cli.options import completion
-from nsr_cli.options.common import Batch, Device, Mirror, Offline, ScorePrecision
-from nsr_cli.options.files import SavedExists
+from nsr_cli.options.common import Batch, Device, JsonObject, Mirror, Offline, ScorePrecision
+from nsr_cli.options.files import DataFolder, SavedExists
 from nsr_cli.scoreboard import models, scores
 from nsr_cli.scoreboard.asked import Plan, choose_color, choose_levels
 from nsr_cli.scoreboard.saved import Saver
@@ -22,10 +22,7 @@ from nsr_cli.terminal.console import Console, colored, is_terminal
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Row
 
-app = typer.Typer()
 
-
-@app.command("eval")
 def evaluate(
     ctx: typer.Context,
     sets: Annotated[
@@ -103,10 +100,7 @@ def evaluate(
             min=1, metavar="N", help="Score only the first N pictures of each set, by name.  [default: all]"
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
-    ] = None,
+    data: DataFolder = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -119,7 +113,7 @@ def evaluate(
     per_image: Annotated[
         bool, typer.Option("--per-image", help="Print the figures of single pictures too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: JsonObject = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with full precision.")] = False,
     tta: Annotated[

@@ -10,6 +10,8 @@ import typer
 from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import check_chosen
 from nsr_cli.errors import UsageError
+from nsr_cli.options import files
+from nsr_cli.options.common import flag
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.picture import Model, ScaleOfNetwork
 from nsr_cli.options.tasks import Image, choose_task
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from nsr_cli.steps.levels import Level
 
 _FIRST = "its choices for the first one are shown"
-_WHERE, _WHICH = "What and where", "Which choices"
+_WHICH = "Which choices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +62,23 @@ def explain(
     ctx: typer.Context,
     shared: ViewOptions,
     image: Image,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PATH",
-            help="Result file (PNG), folder, or - for stdout.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
+    output: Annotated[str | None, files.output("Result file (PNG), folder, or - for stdout.")] = None,
     json: Annotated[
         bool,
-        typer.Option(
-            "--json",
-            help="Print everything as one JSON object; with -o write the PNG too.",
-            rich_help_panel=_WHERE,
-        ),
+        flag(files.WHERE, "--json", None, "Print everything as one JSON object; with -o write the PNG too."),
     ] = False,
     layer: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Show only this layer, with all its cardinal groups.",
-            rich_help_panel=_WHICH,
-        ),
+        flag(_WHICH, "--layer", "N", "Show only this layer, with all its cardinal groups.", min=1),
     ] = None,
     cardinal: Annotated[
         int | None,
-        typer.Option(
+        flag(
+            _WHICH,
+            "--cardinal",
+            "N",
+            "Show this cardinal group.  [default: in each layer the one that varies most between windows]",
             min=1,
-            metavar="N",
-            help="Show this cardinal group.  [default: in each layer the one that varies most between windows]",
-            rich_help_panel=_WHICH,
         ),
     ] = None,
     scale: ScaleOfNetwork = None,
@@ -125,9 +110,9 @@ def explain(
     if target is not None and skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
+    check_chosen(ctx, model, chosen)
     source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
-    check_chosen(ctx, model, chosen)
     source = as_restored(source)
     from nsr_cli.explain.subject import load  # only now: torch loads slowly
 

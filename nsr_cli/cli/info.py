@@ -13,6 +13,7 @@ import nsr_cli
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import NsrError, PartialFailure, PictureError
 from nsr_cli.options import config
+from nsr_cli.options.common import JsonLines
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 
@@ -36,7 +37,7 @@ def info(
             readable=False,  # an unreadable file must fail like an absent one, and not hide the others
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    json: JsonLines = False,
 ) -> None:
     """Show version, devices, caches and settings files; for a FILE, how nsr made it.
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nsr_cli.imaging.picture import Picture
     from nsr_cli.sandbox.decoder import Decoder
 
-app = typer.Typer()
-
 # The keys of `facts`, with the values for a picture that could not be inspected.
 _UNKNOWN: Mapping[str, Any] = dict.fromkeys((
     "format", "size", "bits", "color", "alpha", "jpeg_quality", "jpeg_quality_exact", "subsampling",
@@ -29,7 +27,6 @@ _UNKNOWN: Mapping[str, Any] = dict.fromkeys((
 ))  # fmt: skip
 
 
-@app.command("inspect")
 def inspect(
     ctx: typer.Context,
     inputs: Inputs,
@@ -178,13 +175,14 @@ def recommend(image: str, findings: "Findings") -> str | None:
     from nsr_cli.steps.remedy import remedies
 
     steps, name = remedies(findings), _quoted(image)
+    if not steps:
+        return None
     if len(steps) > 1:
         return f"nsr auto {name}"
-    for step in steps:
-        if step.sigma is not None:
-            return f"nsr denoise --sigma {step.sigma:.0f} {name}"
-        return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
-    return None
+    [step] = steps
+    if step.sigma is not None:
+        return f"nsr denoise --sigma {step.sigma:.0f} {name}"
+    return f"nsr dejpeg {name}" if findings.jpeg else f"nsr dejpeg -q {step.quality:g} {name}"
 
 
 def _name(found: Found) -> str:

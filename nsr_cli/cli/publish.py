@@ -9,7 +9,7 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError, UsageError
 from nsr_cli.options.common import Device, Offline
-from nsr_cli.options.files import PublishedExists
+from nsr_cli.options.files import DataFolder, PublishedExists
 from nsr_cli.scoreboard.asked import PAPER_LEVELS
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
@@ -26,10 +26,7 @@ def publish(
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="SET", help="Set to score on; repeatable.")
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder that holds the sets as DIR/SET; searched first."),
-    ] = None,
+    data: DataFolder = None,
     which: Annotated[
         Literal["best", "last"], typer.Option(help="Weights to take: the best by validation, or the last.")
     ] = "best",

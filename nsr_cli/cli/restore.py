@@ -197,7 +197,7 @@ def _check_quality(ctx: typer.Context, plan: "Plan", shared: RestoreFlags, conso
 
 def _check_streams(plan: "Plan", shared: RestoreFlags, console: Console) -> None:
     """UsageError if stdin or stdout is a terminal where the plan needs pictures."""
-    if any(job.source is None for job in plan.jobs) and (sys.stdin is None or is_terminal(sys.stdin)):
+    if plan.pictures is None and is_terminal(sys.stdin):
         raise UsageError(
             "'-' reads pictures from stdin, which is a terminal: pipe or redirect a file into it"
         )

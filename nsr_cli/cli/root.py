@@ -54,9 +54,9 @@ def _root(
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         raise UsageError("give a command; nsr --help lists them")
-    from nsr_cli.options import config  # not needed for `nsr --help`
+    from nsr_cli.options import config, settings  # not needed for `nsr --help`
 
-    for line in config.misspelled(os.environ):
+    for line in settings.misspelled(os.environ):
         console.warning(line)
     ctx.default_map = config.default_map(config.read_files(), ctx.invoked_subcommand)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Lazy:
     """A command that is imported when it is called: `module:attribute`, and its line in `nsr --help`.
 
-    The attribute is a `typer.Typer` or, for a simple command, its function.
+    The attribute is the command's function or, if it has subcommands, a `typer.Typer`.
     """
 
     target: str
@@ -22,13 +22,13 @@ COMMANDS: Mapping[str, Lazy] = {
     "auto": Lazy(
         "nsr_cli.cli.auto:auto", "Repair pictures as nsr inspect advises, and enlarge them if asked."
     ),
-    "inspect": Lazy("nsr_cli.cli.inspect:app", "Report what is wrong with a picture and how to fix it."),
-    "eval": Lazy("nsr_cli.cli.evaluate:app", "Score models on benchmark sets."),
-    "train": Lazy("nsr_cli.cli.train:app", "Train a network on your pictures."),
+    "inspect": Lazy("nsr_cli.cli.inspect:inspect", "Report what is wrong with a picture and how to fix it."),
+    "eval": Lazy("nsr_cli.cli.evaluate:evaluate", "Score models on benchmark sets."),
+    "train": Lazy("nsr_cli.cli.train:train", "Train a network on your pictures."),
     "weights": Lazy("nsr_cli.cli.weights:app", "List, fetch and check the networks' weights."),
     "data": Lazy("nsr_cli.cli.data:app", "List, fetch and check benchmark and training sets."),
-    "bench": Lazy("nsr_cli.cli.bench:app", "Measure the networks' speed on this machine."),
-    "demo": Lazy("nsr_cli.cli.demo:app", "Restore a sample picture and compare."),
+    "bench": Lazy("nsr_cli.cli.bench:bench", "Measure the networks' speed on this machine."),
+    "demo": Lazy("nsr_cli.cli.demo:demo", "Restore a sample picture and compare."),
     "compare": Lazy(
         "nsr_cli.cli.compare:compare", "Show models and strengths side by side where they differ."
     ),

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nsr_cli.training.session import Benchmark, RunOptions
     from nsr_cli.training.status import TrainingStatus
 
-app = typer.Typer()
-
 _FROM_RUN = (
     "for the weights of a run give the file that `nsr weights publish RUN --name NAME` makes, or go on with the run "
     "by --resume"
@@ -35,7 +33,6 @@ _FROM_RUN = (
 
 
 # The decorators run from below, so the lower group's options come first on the help page.
-@app.command("train")
 @takes(ScheduleOptions)
 @takes(NetworkOptions)
 def train(

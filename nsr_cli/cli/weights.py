@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nsr_cli.weights.entry import WeightEntry
     from nsr_cli.weights.store import WeightStore
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Names = Annotated[
     list[str] | None,

@@ -36,10 +36,11 @@ class Pace:
         self._pixels: dict[float, int] = {}
         self._seconds = 0.0
 
-    def add(self, size: Size, seconds: float) -> None:
-        """Count a picture of this width and height, which took `seconds` of computing."""
-        factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
-        self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
+    def add(self, sizes: Iterable[Size], seconds: float) -> None:
+        """Count pictures of these widths and heights, which took `seconds` of computing together."""
+        for size in sizes:
+            factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
+            self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
         self._seconds += seconds
 
     def remember(self) -> None:
@@ -73,8 +74,7 @@ def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
     if pace is None:
         return None
     run = Pace(settings)
-    for size in sizes:
-        run.add(size, 0.0)
+    run.add(sizes, 0.0)
     with suppress(OSError, NsrError, ValueError):
         work = run.work()
         return None if work is None else work / pace

@@ -19,10 +19,10 @@ from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
-from nsr_cli.imaging.metadata import exif, xmp
+from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP
+from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP, packed_texts, png_text
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
@@ -113,23 +113,11 @@ def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]
 def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
     """Name and content of the pieces of a part that count. A text is one piece, however it is stored."""
     if part.holds_texts:
-        texts = _text_of_png(part) if kind == "PNG" else _texts_of_packet(part)
+        texts = png_text(part.name.encode(), part.content) if kind == "PNG" else packed_texts(part.content)
         if texts is not None:
             yield from ((f"text {key}", value) for key, value in texts if key != keyword)
             return
     yield part.name, hashlib.sha256(part.content).hexdigest()
-
-
-def _text_of_png(part: Part) -> tuple[tuple[str, str], ...] | None:
-    try:
-        return (pngread.read_text(part.name.encode(), part.content, MOST_METADATA),)
-    except (ValueError, IndexError, zlib.error):
-        return None
-
-
-def _texts_of_packet(part: Part) -> tuple[tuple[str, str], ...] | None:
-    packet = xmp.decode(part.content)
-    return None if packet is None else xmp.unpack(packet)
 
 
 def _of_png(data: Readable) -> Iterator[Part]:

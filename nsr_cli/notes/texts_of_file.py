@@ -5,6 +5,7 @@ reads, whatever the file says.
 """
 
 import struct
+import zlib
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
@@ -13,10 +14,13 @@ from nsr_cli.imaging.filebytes import FileBytes, Readable
 from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
+from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import xmp
 from nsr_cli.imaging.png import read as pngread
-from nsr_cli.imaging.png.chunks import SIGNATURE
 from nsr_cli.imaging.tiff import tags
+
+Texts = tuple[tuple[str, str], ...]
+"""Keywords and texts."""
 
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 """The errors that a damaged file raises."""
@@ -27,7 +31,6 @@ JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 HEAD = 64
 """How many bytes suffice to tell a file's format."""
 
-_MOST = 1 << 24  # bytes of texts that are read from one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
 
@@ -44,34 +47,36 @@ def find(path: Path, keyword: str) -> str | None:
             texts = _texts(data, kind, keyword)
         except DAMAGE as error:
             raise DecodeError(f"the {kind} file is damaged") from error
-    return next((value for key, value in texts if key == keyword), None)
+    return next((value for key, value in texts or () if key == keyword), None)
 
 
-def _texts(data: Readable, kind: str, keyword: str) -> tuple[tuple[str, str], ...]:
+def _texts(data: Readable, kind: str, keyword: str) -> Texts | None:
     if kind == "PNG":
         return _of_png(data, keyword.encode() + b"\0")
-    if kind not in _PACKETS:
-        return ()
-    packet = _PACKETS[kind](data)
-    text = xmp.decode(packet) if packet is not None else None
-    return xmp.unpack(text) if text else ()
+    packet = _PACKETS[kind](data) if kind in _PACKETS else None
+    return None if packet is None else packed_texts(packet)
 
 
-def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
-    """The texts before the pixels, and those behind them if none of the first begins with `start`.
-
-    The ordinary reader finds them in a small file made of these chunks.
-    """
-    kept, room, found = [SIGNATURE], _MOST, False
+def _of_png(data: Readable, start: bytes) -> Texts | None:
+    """The first text that begins with `start`, a keyword and its end; nothing else is unpacked."""
     for name, place, length in png_chunks(data, _MOST_PARTS):
-        if name == b"IDAT" and found:
-            break
-        if name in (*pngread.TEXTS, b"IHDR") and length <= room:
-            room -= length
-            kept.append(data[place - 8 : place + length + 4])
-            found = found or kept[-1].startswith(start, 8)
-    end = struct.pack(">I4sI", 0, b"IEND", 0xAE426082)
-    return pngread.read_metadata(b"".join(kept) + end)[0].text
+        if name in pngread.TEXTS and length <= MOST_METADATA and data[place : place + len(start)] == start:
+            return png_text(name, data[place : place + length])
+    return None
+
+
+def png_text(name: bytes, content: bytes) -> Texts | None:
+    """The keyword and text of a text chunk of PNG; None if it is damaged or too long."""
+    try:
+        return (pngread.read_text(name, content, MOST_METADATA),)
+    except (ValueError, IndexError, zlib.error):
+        return None
+
+
+def packed_texts(packet: bytes) -> Texts | None:
+    """The keywords and texts in an XMP packet; None if it is not UTF-8."""
+    text = xmp.decode(packet)
+    return None if text is None else xmp.unpack(text)
 
 
 def _of_jpeg(data: Readable) -> bytes | None:
@@ -87,7 +92,7 @@ def _of_jpeg(data: Readable) -> bytes | None:
 def _of_webp(data: Readable) -> bytes | None:
     """The XMP packet."""
     for name, place, length in webp_chunks(data, _MOST_PARTS):
-        if name == b"XMP " and length <= _MOST:
+        if name == b"XMP " and length <= MOST_METADATA:
             return data[place : place + length]
     return None
 
@@ -97,7 +102,7 @@ def _of_tiff(data: Readable) -> bytes | None:
     layout = Layout.of(data)
     for entry in ifd.entries(data, layout.first_directory(data), layout):
         if entry.tag == tags.XMP:
-            return entry.raw(data) if entry.size <= _MOST else None
+            return entry.raw(data) if entry.size <= MOST_METADATA else None
     return None
 
 

@@ -2,7 +2,7 @@
 
 Each alias is a type for a command's parameter; `groups` combines them. Options about files are in `files`, those about
 sizes and effects in `picture`. Every option that can also come from the environment or from a settings file has an
-entry in `config.SETTINGS`.
+entry in `settings.SETTINGS`.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ _MACHINE = "Machine"
 
 
 def option(*names: str, panel: str, env: bool = True, **more: Any) -> Any:
-    """An option in a panel of the help page; with `env` it also reads its variable in `config.SETTINGS`."""
+    """An option in a panel of the help page; with `env` it also reads its variable in `settings.SETTINGS`."""
     longest = max(names, key=len).partition("/")[0].removeprefix("--").replace("-", "_").upper()
     variable = f"NSR_{longest}" if env else None
     return typer.Option(*names, rich_help_panel=panel, envvar=variable, show_envvar=False, **more)
@@ -33,6 +33,11 @@ def switch(*names: str, panel: str, **more: Any) -> Any:
     long = max(names, key=len)
     both = [f"{name}/--no-{name.removeprefix('--')}" if name == long else name for name in names]
     return option(*both, panel=panel, show_default=False, **more)
+
+
+def flag(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
+    """An option that is set on the command line alone, in a panel of the help page."""
+    return typer.Option(name, metavar=metavar, help=about, rich_help_panel=panel, **more)
 
 
 Device = Annotated[
@@ -110,3 +115,4 @@ Mirror = Annotated[
     ),
 ]
 JsonLines = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

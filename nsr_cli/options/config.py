@@ -7,8 +7,7 @@ A file holds settings for all commands at its top and for one command in a table
     [upscale]
     scale = 2
 
-A setting applies to the commands whose option has the same meaning: `--batch` of `nsr train` is not that of the
-others. If a command has subcommands, as `nsr weights` has, its table is for all of them.
+If a command has subcommands, as `nsr weights` has, its table is for all of them.
 
 Typer reads flags and the environment; values from files become its defaults.
 """
@@ -20,95 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
+from nsr_cli.options.settings import SETTINGS, TABLES, Setting, table_of
 from nsr_cli.reads import read_regular
 from nsr_cli.shown import did_you_mean, safe_text
 
 PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file
-_NEARLY = 0.75  # how similar names must be, from 0 to 1
-RESTORING = ("upscale", "denoise", "dejpeg", "auto")
-SHOWING = ("compare", "explain")
-_PICTURES = (*RESTORING, *SHOWING)
-_NETWORKS = (*_PICTURES, "eval", "train")
 
 Value = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One option that can also be set in a file or the environment; `name` is without dashes."""
-
-    name: str
-    default: str
-    switch: bool = False  # on or off, rather than a value
-    commands: tuple[str, ...] = RESTORING  # as typed: "weights pull"
-    variable: str = ""  # the environment variable, if it is not NSR_NAME
-    option: str = ""  # the option's name without dashes, if it is not the setting's
-    in_files: bool = True
-    lists: tuple[str, ...] = ()  # commands that take several values, which settings separate by spaces
-
-    @property
-    def env(self) -> str:
-        """The environment variable that sets it."""
-        return self.variable or "NSR_" + self.name.replace("-", "_").upper()
-
-    @property
-    def key(self) -> str:
-        """Its name in files after reading: with underscores."""
-        return self.name.replace("-", "_")
-
-    @property
-    def parameter(self) -> str:
-        """The name of its option's parameter in Typer."""
-        return (self.option or self.name).replace("-", "_")
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables that may hold it in files, besides the top level."""
-        return tuple(dict.fromkeys(_table(command) for command in self.commands))
-
-
-def _table(command: str) -> str:
-    """The name of the table for a command."""
-    return command.partition(" ")[0]
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("scale", "4", commands=("upscale", *SHOWING)),
-    Setting("fit", "contain", commands=("upscale", "auto")),
-    Setting("sigma", "auto", commands=("denoise", *SHOWING)),
-    Setting("jpeg-quality", "auto", commands=("dejpeg", *SHOWING)),
-    Setting("model", "the best for the task", commands=(*RESTORING, "explain"), lists=("auto",)),
-    Setting("device", "auto", commands=(*_NETWORKS, "weights publish", "bench", "demo")),
-    Setting("precision", "auto", commands=(*RESTORING, "compare", "bench", "demo")),
-    Setting("batch", "auto", commands=(*RESTORING, "compare", "eval")),
-    Setting("tile", "auto"),
-    Setting("max-memory", "half of what is free"),
-    Setting("max-pixels", str(DEFAULT_MAX_PIXELS), commands=(*_PICTURES, "inspect")),
-    Setting("strength", "1"),
-    Setting("tta", "no", switch=True),
-    Setting("recursive", "no", switch=True, commands=(*RESTORING, "inspect")),
-    Setting("all-frames", "no", switch=True),
-    Setting("format", "as the input"),
-    Setting("quality", "95 for JPEG; WebP is lossless"),
-    Setting("name", "{stem}_x4, {stem}_denoised and so on"),
-    Setting(
-        "if-exists",
-        "skip; error for -o FILE, --plot",
-        commands=(*_PICTURES, "eval", "bench", "demo", "weights import", "weights publish"),
-    ),
-    Setting("strip", "no", switch=True),
-    Setting(
-        "offline", "no", switch=True, commands=(*_NETWORKS, "weights pull", "weights publish", "data pull")
-    ),
-    Setting("mirror", "none", variable="NSR_WEIGHTS_MIRROR", commands=(*_NETWORKS, "weights pull")),
-    # These three are read wherever sets or weights are looked for, even by commands without such an option.
-    Setting("data-mirror", "none", commands=("data pull",), option="mirror", in_files=False),
-    Setting("cache", "the user's cache folder", commands=(), in_files=False),
-    Setting("data", "the cache", commands=(), in_files=False),
-)
-TABLES = tuple(dict.fromkeys(table for setting in SETTINGS if setting.in_files for table in setting.tables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +37,10 @@ class ConfigFile:
     shared: Mapping[str, Value]
     tables: Mapping[str, Mapping[str, Value]]
 
-    def find(self, key: str, command: str | None) -> Value | None:
-        """What the file says about `key`, first in the command's own table."""
-        own = self.tables.get(_table(command), {}) if command is not None else {}
-        return own.get(key, self.shared.get(key))
+    def find(self, name: str, command: str | None) -> Value | None:
+        """What the file says about a setting, first in the command's own table."""
+        own = self.tables.get(table_of(command), {}) if command is not None else {}
+        return own.get(name, self.shared.get(name))
 
 
 def user_file() -> Path | None:
@@ -154,7 +72,7 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
     defaults: dict[str, Any] = {command: {}}
     for setting in SETTINGS:
         for path in setting.commands:
-            found = _find(setting, files, path) if _table(path) == command else None
+            found = _find(setting, files, path) if table_of(path) == command else None
             if found is None:
                 continue
             place = defaults
@@ -165,29 +83,6 @@ def default_map(files: Sequence[ConfigFile], command: str) -> dict[str, dict[str
                 found[0] if setting.switch else text.split() if path in setting.lists else text
             )
     return defaults
-
-
-def misspelled(environment: Mapping[str, str]) -> list[str]:
-    """A warning for each variable that resembles a setting's, which would be ignored silently.
-
-    Other variables with the prefix may be somebody's own.
-    """
-    ours = {setting.env for setting in SETTINGS}
-    strange = sorted(name for name in environment if name.startswith("NSR_") and name not in ours)
-    if not strange:
-        return []
-    import difflib  # only if there is such a name
-
-    # Without the prefix, which all have; also by the key, since NSR_MIRROR would be the regular name.
-    meant = {name.removeprefix("NSR_"): one.env for one in SETTINGS for name in (one.env, one.key.upper())}
-    lines = []
-    for name in strange:
-        close = difflib.get_close_matches(name.removeprefix("NSR_"), meant, n=1, cutoff=_NEARLY)
-        if close:
-            lines.append(
-                f"{safe_text(name)} in the environment is no setting; did you mean {meant[close[0]]}?"
-            )
-    return lines
 
 
 def origin(context: Any, key: str) -> str:
@@ -220,7 +115,7 @@ def _command(context: Any) -> str:
 def _find(setting: Setting, files: Sequence[ConfigFile], command: str | None) -> tuple[Value, Path] | None:
     """The value in the first file that has the setting, and that file's path."""
     for file in files if setting.in_files else ():
-        value = file.find(setting.key, command)
+        value = file.find(setting.name, command)
         if value is not None:
             return value, file.path
     return None
@@ -262,23 +157,18 @@ def _read(path: Path) -> ConfigFile | None:
 
 
 def _checked(path: Path, table: Mapping[str, Any], tables: Sequence[str]) -> dict[str, Value]:
-    known = {s.key: s for s in SETTINGS if s.in_files and set(tables) & set(s.tables)}
+    known = {s.name: s for s in SETTINGS if s.in_files and set(tables) & set(s.tables)}
     checked: dict[str, Value] = {}
-    for name, value in table.items():
-        setting = known.get(name.replace("-", "_"))
-        if setting is None:
+    for written, value in table.items():
+        name = written.replace("_", "-")
+        if name not in known:
             raise UsageError(
-                f"{safe_text(path)}: no such setting {safe_text(name)!r}"
-                f"{_closest(name.replace('_', '-'), [s.name for s in known.values()])}"
+                f"{safe_text(path)}: no such setting {safe_text(written)!r}{_closest(name, list(known))}"
             )
-        if not isinstance(value, bool if setting.switch else (str, int, float)) or (
-            isinstance(value, bool) and not setting.switch
-        ):
-            wanted = "true or false" if setting.switch else "a number or text"
-            raise UsageError(
-                f"{safe_text(path)}: {setting.name} must be {wanted}, not {safe_text(repr(value))}"
-            )
-        checked[setting.key] = value
+        if isinstance(value, bool) != known[name].switch or not isinstance(value, str | int | float):
+            wanted = "true or false" if known[name].switch else "a number or text"
+            raise UsageError(f"{safe_text(path)}: {name} must be {wanted}, not {safe_text(repr(value))}")
+        checked[name] = value
     return checked
 
 

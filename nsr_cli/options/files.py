@@ -11,7 +11,7 @@ from nsr_cli.options.values import parse_format
 
 IfExists = Literal["skip", "overwrite", "error"]
 
-_WHERE = "What and where"
+WHERE = "What and where"
 
 
 def parse_folder(text: str | Path) -> Path:
@@ -31,24 +31,23 @@ Inputs = Annotated[
     ),
 ]
 
+
+def output(about: str) -> Any:
+    """`-o`: where the result goes."""
+    return option("-o", "--output", metavar="PATH", panel=WHERE, env=False, help=about)
+
+
 Output = Annotated[
     str | None,
-    option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        panel=_WHERE,
-        env=False,
-        help="Result file, folder, or - for stdout.  [default: beside the input; stdout for -]",
-    ),
+    output("Result file, folder, or - for stdout.  [default: beside the input; stdout for -]"),
 ]
-Recursive = Annotated[bool, switch("-r", "--recursive", panel=_WHERE, help="Look into subfolders.")]
+Recursive = Annotated[bool, switch("-r", "--recursive", panel=WHERE, help="Look into subfolders.")]
 FilesFrom = Annotated[
     list[str] | None,
     option(
         "--files-from",
         metavar="FILE",
-        panel=_WHERE,
+        panel=WHERE,
         env=False,
         help="Also take the paths in FILE, one a line; - reads them from stdin. May be given several times.",
     ),
@@ -58,7 +57,7 @@ Null = Annotated[
     option(
         "-0",
         "--null",
-        panel=_WHERE,
+        panel=WHERE,
         env=False,
         help="The paths of --files-from are separated by NUL bytes, as find -print0 writes them.",
     ),
@@ -68,10 +67,16 @@ Name = Annotated[
     option(
         "--name",
         metavar="TEMPLATE",
-        panel=_WHERE,
+        panel=WHERE,
         help="Name of each result, such as '{stem}_{task}'; also {ext} {scale} {model} {sigma} {quality} "
         "{index}.",
     ),
+]
+
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder that holds the sets as DIR/NAME; searched first."),
 ]
 
 
@@ -80,7 +85,7 @@ def _exists(default: str, what: str) -> Any:
     return option(
         "--if-exists",
         metavar="skip|overwrite|error",
-        panel=_WHERE,
+        panel=WHERE,
         help=f"What to do if {what}.  [default: {default}]",
     )
 
@@ -111,7 +116,7 @@ Format = Annotated[
     option(
         "--format",
         metavar="FORMAT",
-        panel=_WHERE,
+        panel=WHERE,
         parser=parse_format,
         autocompletion=completion.formats,
         help="png, jpeg, webp, tiff, bmp, gif or ppm.  [default: as the input where that is lossless, else png]",
@@ -124,18 +129,18 @@ Quality = Annotated[
         min=1,
         max=100,
         metavar="1..100",
-        panel=_WHERE,
+        panel=WHERE,
         help="Quality of a JPEG or WebP result.  [default: 95 for JPEG; WebP is lossless]",
     ),
 ]
-Strip = Annotated[bool, switch("--strip", panel=_WHERE, help="Write no EXIF, GPS or text metadata.")]
+Strip = Annotated[bool, switch("--strip", panel=WHERE, help="Write no EXIF, GPS or text metadata.")]
 AllFrames = Annotated[
     bool,
-    switch("--all-frames", panel=_WHERE, help="Restore every frame of an animation, not only the first."),
+    switch("--all-frames", panel=WHERE, help="Restore every frame of an animation, not only the first."),
 ]
 DryRun = Annotated[
-    bool, option("-n", "--dry-run", panel=_WHERE, env=False, help="Show what would be done, and do nothing.")
+    bool, option("-n", "--dry-run", panel=WHERE, env=False, help="Show what would be done, and do nothing.")
 ]
 Json = Annotated[
-    bool, option("--json", panel=_WHERE, env=False, help="Print one JSON object for each picture.")
+    bool, option("--json", panel=WHERE, env=False, help="Print one JSON object for each picture.")
 ]

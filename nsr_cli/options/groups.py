@@ -7,33 +7,7 @@ from functools import wraps
 from typing import Any
 
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
-from nsr_cli.options.common import (
-    Batch,
-    Device,
-    MaxMemory,
-    MaxPixels,
-    Mirror,
-    Offline,
-    PrecisionChoice,
-    Tile,
-)
-from nsr_cli.options.files import (
-    AllFrames,
-    DryRun,
-    Exists,
-    FilesFrom,
-    Format,
-    Json,
-    Name,
-    Null,
-    Output,
-    Quality,
-    Recursive,
-    SheetExists,
-    Strip,
-)
-from nsr_cli.options.picture import JpegQuality, Model, Scale, Sigma, Strength, Tta
-from nsr_cli.options.tasks import Task
+from nsr_cli.options import common, files, picture, tasks
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -42,44 +16,44 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 class RestoreFlags:
     """The options that every restoring command has."""
 
-    output: Output = None
-    recursive: Recursive = False
-    files_from: FilesFrom = None
-    null: Null = False
-    name: Name = None
-    if_exists: Exists = None
-    format: Format = None
-    quality: Quality = None
-    strip: Strip = False
-    all_frames: AllFrames = False
-    dry_run: DryRun = False
-    json: Json = False
-    model: Model = None
-    strength: Strength = 1.0
-    tta: Tta = False
-    device: Device = "auto"
-    precision: PrecisionChoice = "auto"
-    batch: Batch = None
-    tile: Tile = None
-    max_memory: MaxMemory = None
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
-    offline: Offline = False
-    mirror: Mirror = None
+    output: files.Output = None
+    recursive: files.Recursive = False
+    files_from: files.FilesFrom = None
+    null: files.Null = False
+    name: files.Name = None
+    if_exists: files.Exists = None
+    format: files.Format = None
+    quality: files.Quality = None
+    strip: files.Strip = False
+    all_frames: files.AllFrames = False
+    dry_run: files.DryRun = False
+    json: files.Json = False
+    model: picture.Model = None
+    strength: picture.Strength = 1.0
+    tta: picture.Tta = False
+    device: common.Device = "auto"
+    precision: common.PrecisionChoice = "auto"
+    batch: common.Batch = None
+    tile: common.Tile = None
+    max_memory: common.MaxMemory = None
+    max_pixels: common.MaxPixels = DEFAULT_MAX_PIXELS
+    offline: common.Offline = False
+    mirror: common.Mirror = None
 
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
     """The options that `compare` and `explain` have in common."""
 
-    if_exists: SheetExists = None
-    task: Task = None
-    scale: Scale = None
-    sigma: Sigma = None
-    jpeg_quality: JpegQuality = None
-    device: Device = "auto"
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS
-    offline: Offline = False
-    mirror: Mirror = None
+    if_exists: files.SheetExists = None
+    task: tasks.Task = None
+    scale: picture.Scale = None
+    sigma: picture.Sigma = None
+    jpeg_quality: picture.JpegQuality = None
+    device: common.Device = "auto"
+    max_pixels: common.MaxPixels = DEFAULT_MAX_PIXELS
+    offline: common.Offline = False
+    mirror: common.Mirror = None
 
 
 def takes(group: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from nsr_cli.options import completion
-from nsr_cli.options.train import flag, parse_duration, parse_positive
+from nsr_cli.options.common import flag
+from nsr_cli.options.values import parse_duration, parse_positive
 
 _NETWORK, _SCHEDULE = "Network", "Schedule"
 

@@ -1,41 +1,15 @@
 """Options of `nsr train`: where a run reads and writes, and where it computes."""
 
-import math
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from nsr_cli.options import completion
+from nsr_cli.options.common import flag
+from nsr_cli.options.values import parse_duration
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RUN, _MACHINE = "Run", "Machine"
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `90`, `90s`, `25m` or `2h`; `typer.BadParameter` for other texts."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 25m or 2h")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def parse_positive(text: str | float) -> float:
-    """A finite number above 0; `typer.BadParameter` for others."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise typer.BadParameter(f"{text!r} is not possible; give a number above 0")
-    return number
-
-
-def flag(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
-    """An option that is set on the command line alone, in a panel of the help page."""
-    return typer.Option(name, metavar=metavar, help=about, rich_help_panel=panel, **more)
 
 
 TaskName = Annotated[

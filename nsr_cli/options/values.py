@@ -1,16 +1,26 @@
-"""How the values of options are read: factors, levels, amounts, devices, formats.
+"""How the values of options are read: factors, levels, amounts, times, places in a picture, devices, formats.
 
 Each function takes what the user typed (or the option's default); its BadParameter says what would be right.
 """
 
 import math
 import re
+from typing import NamedTuple
 
 import typer
 
 from nsr_cli.model.levels import MAX_SCALE, MAX_SIGMA
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Point(NamedTuple):
+    """A pixel of the result, counted from the top left one."""
+
+    x: int
+    y: int
 
 
 def parse_scale(text: str) -> float:
@@ -62,6 +72,41 @@ def parse_amount(text: str | int) -> int:
     if not 1 <= amount < 1 << 62:
         raise typer.BadParameter(f"{text!r} is not an amount; give a number such as 500000000, 500M or 2G")
     return int(amount)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `90`, `90s`, `25m` or `2h`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 25m or 2h")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def parse_positive(text: str | float) -> float:
+    """A finite number above 0."""
+    number = _number(str(text))
+    if not 0 < number < math.inf:
+        raise typer.BadParameter(f"{text!r} is not possible; give a number above 0")
+    return number
+
+
+def parse_size(text: str) -> int:
+    """Side of the region in pixels, at least 8; 0 for 'all'."""
+    if text.lower() == "all":
+        return 0
+    if not text.isascii() or not text.isdigit() or not 8 <= int(text) <= 8192:
+        raise typer.BadParameter(f"{text!r} is not possible; give pixels from 8 to 8192, or all")
+    return int(text)
+
+
+def parse_point(text: str) -> Point:
+    """'X,Y' in pixels."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise typer.BadParameter(
+            f"{text!r} is not a position; give X,Y in pixels of the result, such as 640,480"
+        )
+    return Point(int(parts[0]), int(parts[1]))
 
 
 def parse_device(text: str) -> str:

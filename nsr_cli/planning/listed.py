@@ -70,7 +70,7 @@ def _read(source: str, name: str) -> bytes:
         if source != STDIN:
             with Path(source).open("rb") as file:
                 return _bounded(file, name)
-        if sys.stdin is None or is_terminal(sys.stdin):
+        if is_terminal(sys.stdin):
             raise UsageError(
                 f"{name} reads paths from stdin, which is a terminal: pipe or redirect a list into it"
             )

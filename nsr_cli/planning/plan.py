@@ -66,6 +66,11 @@ class Plan:
         )
 
     @property
+    def pictures(self) -> int | None:
+        """How many pictures are to be restored; None if that is unknown, since stdin may hold several."""
+        return None if any(job.source is None for job in self.jobs) else len(self.jobs)
+
+    @property
     def inputs(self) -> int:
         """How many pictures were asked for, whatever becomes of them."""
         return len(self.jobs) + len(self.existing) + len(self.failed) + len(self.results)

@@ -87,7 +87,7 @@ def check_bytes(stored: int, max_pixels: int) -> None:
 
 
 def _read_stdin(max_pixels: int, console: Console) -> bytes:
-    if sys.stdin is None or is_terminal(sys.stdin):
+    if is_terminal(sys.stdin):
         raise UsageError(
             "'-' reads a picture from stdin, which is a terminal: pipe or redirect a file into it"
         )

@@ -17,7 +17,7 @@ from nsr_cli.notes.texts_of_file import DAMAGE
 from nsr_cli.planning.settings import Settings
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
-from nsr_cli.weights.entry import COLORS, TASKS
+from nsr_cli.weights.entry import COLORS, MAX_BYTES, TASKS
 from nsr_cli.weights.manifest import load_manifest
 
 Stamp = tuple[int, int, int, int]
@@ -101,7 +101,7 @@ class Earlier:
                 with suppress(OSError, NsrError):
                     chosen = manifest.resolve(self._settings.model_for(task), task, scale, color)
                     if isinstance(chosen, Path):
-                        found.add(hashlib.sha256(chosen.read_bytes()).hexdigest())
+                        found.add(hashlib.sha256(read_regular(chosen, MAX_BYTES)).hexdigest())
                         break  # the same for all
                     found.add(chosen.sha256)
         return found

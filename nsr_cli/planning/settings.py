@@ -147,13 +147,14 @@ class Settings:
             animated: whether the input was an animation.
         """
         parts: list[str] = [self.task]
-        numbers: dict[str, float | None] = {
-            "--scale": self.scale,
-            "--width": self.width,
-            "--height": self.height,
-        }
-        numbers |= {"--sigma": self.sigma, "--jpeg-quality": self.jpeg_quality}
-        for name, value in numbers.items():
+        numbers = (
+            ("--scale", self.scale),
+            ("--width", self.width),
+            ("--height", self.height),
+            ("--sigma", self.sigma),
+            ("--jpeg-quality", self.jpeg_quality),
+        )
+        for name, value in numbers:
             if value is not None:
                 parts += [name, _exact(value)]
         if self.width and self.height:

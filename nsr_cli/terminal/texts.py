@@ -23,10 +23,10 @@ def human_bytes(count: int) -> str:
     """`999 B`, `1.5 kB`, `12 MB`: decimal units, two digits at least."""
     size, unit = float(count), "B"
     for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:
+        if round(size) < 1000:
             break
         size, unit = size / 1000, larger
-    return f"{size:.1f} {unit}" if size < 10 and unit != "B" else f"{size:.0f} {unit}"
+    return f"{size:.1f} {unit}" if round(size, 1) < 10 and unit != "B" else f"{size:.0f} {unit}"
 
 
 def human_duration(seconds: float) -> str:

@@ -3,8 +3,6 @@
 import errno
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +13,10 @@ from PIL import Image
 from nsr_cli.batch.dryrun import show
 from nsr_cli.planning.naming import Namer
 from nsr_cli.planning.places import Request
-from nsr_cli.planning.plan import Plan, make_plan
+from nsr_cli.planning.plan import make_plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.terminal.console import Console
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Paint = Callable[..., Path]
-
-
-def planned(folder: Path, form: str | None = None) -> tuple[Plan, Settings]:
-    settings = Settings("upscale", scale=4.0)
-    return make_plan(Request((str(folder),), Namer("_x4", None, form, {}))), settings
+from tests.command import Paint, Run
 
 
 def test_a_dry_run_shows_the_plan_and_does_nothing(nsr: Run, paint: Paint, tmp_path: Path) -> None:
@@ -146,13 +137,13 @@ def test_a_dry_run_tries_to_open_every_file(
 ) -> None:
     """The tests may run as one who can read everything."""
     paint(tmp_path / "a.png")
-    plan, settings = planned(tmp_path)
+    plan = make_plan(Request((str(tmp_path),), Namer("_x4", None, None, {})))
 
     def locked(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("nsr_cli.batch.dryrun.FileBytes", locked)
-    failures = show(plan, settings, Console())
+    failures = show(plan, Settings("upscale", scale=4.0), Console())
     assert [str(failure) for failure in failures] == ["cannot be read: Permission denied"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import MemoryExhausted, NotReady, PictureError, UsageError, WeightsError
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.stream import read_stream
 from nsr_cli.notes import provenance
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.naming import Namer
@@ -28,8 +30,7 @@ from nsr_cli.sandbox import launch, process
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.sandbox.shared import SharedFile
 from nsr_cli.terminal.console import Console
-
-Paint = Callable[..., Path]
+from tests.command import Paint
 
 
 class Bench:
@@ -393,6 +394,18 @@ def resumed(done: int, targets: list[str | None], rule: str = "skip", source: st
     return _how_to_resume(Plan(jobs, (), (), (), rule=rule), Tally(done=done))
 
 
+def test_the_pace_is_that_of_every_page_that_was_computed(bench: Bench, paint: Paint) -> None:
+    sizes: list[tuple[int, int]] = []
+    pages = [Picture(np.zeros((8, width, 3), np.uint8)) for width in (12, 30)]
+    Path("pages.tif").write_bytes(codec.encode_pages(pages, "TIFF"))
+    bench.pace = SimpleNamespace(add=lambda more, seconds: sizes.extend(more), remember=lambda: None)
+    assert bench("pages.tif", str(paint(Path("a.png")))) == 0
+    assert sizes == [(12, 8), (30, 8), (12, 8)]
+    paint(Path("clean.png"), 96, 96)
+    assert bench("clean.png", task="dejpeg", output="same.png") == 0  # passed on
+    assert len(sizes) == 3
+
+
 def test_a_signal_after_the_last_picture_says_that_all_are_done(bench: Bench, paint: Paint) -> None:
     class Interrupted:
         def add(self, *_: object) -> None:
@@ -449,22 +462,6 @@ def test_running_again_does_only_the_rest(
     assert "1 restored, 1 skipped in" in capsys.readouterr().err
     assert bench("d", if_exists="overwrite") == 0
     assert Path("d_x2/a.png").stat().st_ino != before.st_ino
-
-
-def test_what_appears_during_the_run_is_not_replaced(bench: Bench, paint: Paint) -> None:
-    paint(Path("a.png"))
-    original = bench.load
-
-    def load(color: str, scale: float | None, task: str) -> Any:
-        Path("a_x2.png").write_text("someone else's")
-        return original(color, scale, task)
-
-    bench.load = load  # type: ignore[method-assign]
-    assert bench("a.png", if_exists="error") == 1
-    assert Path("a_x2.png").read_text() == "someone else's"
-    Path("a_x2.png").unlink()
-    assert bench("a.png") == 0
-    assert Path("a_x2.png").read_text() == "someone else's"
 
 
 def test_json_is_one_object_a_line_with_every_field(
@@ -614,13 +611,7 @@ def test_a_stream_of_pictures_becomes_a_stream_in_the_same_order(
     frames = b"".join(b"P6 4 3 255\n" + bytes([i]) * 36 for i in range(20))
     out = stream(frames)
     assert bench("-") == 0
-    made = (
-        list(codec.read_stream(io.BytesIO(out.buffer.getvalue()))) if hasattr(codec, "read_stream") else None
-    )
-    if made is None:
-        from nsr_cli.imaging.stream import read_stream
-
-        made = list(read_stream(io.BytesIO(out.buffer.getvalue())))
+    made = list(read_stream(io.BytesIO(out.buffer.getvalue())))
     assert all(data.startswith(b"P") for data in made)
     assert [int(codec.decode(data).pixels[0, 0, 0]) for data in made] == list(range(20))
 

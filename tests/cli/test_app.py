@@ -11,7 +11,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +22,10 @@ from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
 from nsr_cli.terminal.console import Console
 from nsr_cli.weights.manifest import manifest_path
+from tests.command import Inside, Paint, Run
 from tests.stress.running import listens
 from tests.waiting import until
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 HEAVY = ("torch", "numpy", "PIL", "rich", "requests")
 
 
@@ -136,7 +135,7 @@ def test_version_as_json_names_what_decides_a_result(nsr: Run) -> None:
     ],
 )
 def test_wrong_usage_is_one_line_with_the_remedy(
-    args: list[str], expected: str, inside: Callable[..., int], capfd: pytest.CaptureFixture[str]
+    args: list[str], expected: str, inside: Inside, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert inside(*args) == 2
     said = capfd.readouterr()
@@ -311,7 +310,7 @@ def test_color_is_for_terminals_that_want_it(
 
 @pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
 def test_a_picture_never_goes_to_a_terminal_by_itself(
-    command: list[str], environment: dict[str, str], paint: Callable[..., Path], tmp_path: Path
+    command: list[str], environment: dict[str, str], paint: Paint, tmp_path: Path
 ) -> None:
     paint(tmp_path / "a.png")
     shown = on_a_terminal(["/bin/sh", "-c", f"{' '.join(command)} upscale - < {tmp_path}/a.png"], environment)

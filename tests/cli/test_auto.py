@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,15 @@ from PIL import Image
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, to_unit
 from nsr_cli.notes import provenance
-from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.weights.manifest import Manifest
+from tests.command import SAMPLE, Inside, Run
 
 Call = Callable[..., tuple[str, str]]
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Inside = Callable[..., int]
-SAMPLE = Path(__file__).parents[2] / "nsr_cli" / "sample" / "sample.png"
 
 
 @pytest.fixture(scope="module")
 def photo() -> Image.Image:
-    """A part of the project's sample picture, which has no noise."""
     return Image.open(SAMPLE).convert("RGB").crop((0, 0, 192, 144))
 
 
@@ -270,11 +265,3 @@ def test_models_come_from_the_settings_too(call: Call, album: Path, level_model:
     Path("nsr.toml").write_text(f'[auto]\nmodel = "dejpeg={level_model} denoise={level_model}"\n')
     call("auto", "album")
     assert len(list(Path("album_auto").iterdir())) == 3
-
-
-def test_what_is_noted_makes_the_same_picture() -> None:
-    settings = Settings("auto", scale=2.0, models=(("dejpeg", "/home/me/secret/x.safetensors"),))
-    assert settings.arguments() == ["auto", "--scale", "2", "--model", "dejpeg=x.safetensors"]
-    assert Settings("auto").arguments() == ["auto"]
-    assert Settings("auto").tag == settings.tag == "_auto"
-    assert Settings("auto").result_size(10, 20) == (10, 20) and settings.result_size(10, 20) == (20, 40)

@@ -1,15 +1,13 @@
 """What `nsr bench` prints and draws; the measurements themselves are replaced."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from nsr_cli.bench import figures, runs
-
-Inside = Callable[..., int]
+from tests.command import Inside
 
 
 @pytest.fixture(autouse=True)

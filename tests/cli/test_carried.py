@@ -5,7 +5,7 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from nsr_cli import files
 from nsr_cli.forecast import memory
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
-
-Inside = Callable[..., int]
+from tests.command import Inside
 
 DATA = b"\x1c\x02\x78\x00\x05Hafen"
 PIXELS = np.random.default_rng(4).integers(0, 256, (40, 30, 3), dtype=np.uint8)

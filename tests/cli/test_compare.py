@@ -3,22 +3,17 @@
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 
-from nsr_cli.cli.compare import parse_point
 from nsr_cli.cli.variants import Variant, list_variants
 from nsr_cli.errors import UsageError
 from tests.browser import Browser, find_chromium
+from tests.command import Run
 from tests.tiny import tiny_weights
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -136,14 +131,6 @@ def test_the_color_profile_goes_with_the_pixels(
     assert nsr("compare", "tagged.png", "-s", "2", "-m", f"bicubic,{tiny_model}").returncode == 0
     with Image.open(tmp_path / "tagged_compare.png") as sheet:
         assert sheet.info["icc_profile"] == profile
-
-
-def test_a_point_is_two_numbers() -> None:
-    point = parse_point(" 640, 480")
-    assert point == (640, 480) and (point.x, point.y) == (640, 480)
-    for text in ("640", "640,480,1", "-1,5", "a,b", "1.5,2", "٣,٤", ","):
-        with pytest.raises(typer.BadParameter, match="give X,Y"):
-            parse_point(text)
 
 
 def test_the_region_is_around_the_point(nsr: Run, photo: Path) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,19 @@ from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.errors import UsageError
 from nsr_cli.options import config
+from nsr_cli.options.settings import SETTINGS, Setting
 from nsr_cli.weights.manifest import Manifest, load_manifest
+from tests.command import Inside, Paint, Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Files = Callable[..., tuple[config.ConfigFile, ...]]
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[config.ConfigFile, ...]]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """Write the project's and the user's settings and read them as a command started here would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for setting in config.SETTINGS:
+    for setting in SETTINGS:
         monkeypatch.delenv(setting.env, raising=False)
 
     def write(project: str = "", user: str = "") -> tuple[config.ConfigFile, ...]:
@@ -79,18 +80,18 @@ def options_with_variables() -> dict[str, dict[str, Any]]:
 
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
     for name, options in options_with_variables().items():
-        settings = {s.env: s for s in config.SETTINGS if name in s.commands}
+        settings = {s.env: s for s in SETTINGS if name in s.commands}
         assert set(settings) == set(options), name
         for variable, setting in settings.items():
             option = options[variable]
             assert option.name == setting.parameter
             assert f"--{setting.option or setting.name}" in option.opts
             assert setting.switch == option.is_flag
-    assert {path for setting in config.SETTINGS for path in setting.commands} <= set(every_command())
+    assert {path for setting in SETTINGS for path in setting.commands} <= set(every_command())
 
 
 def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
-    names = {f"--{setting.name}": setting.name for setting in config.SETTINGS}
+    names = {f"--{setting.name}": setting.name for setting in SETTINGS}
     found: dict[str, set[str]] = {}
     for name, params in every_command().items():
         for param in params:
@@ -101,14 +102,14 @@ def test_an_option_with_the_name_of_a_setting_is_that_setting() -> None:
 
 def test_defaults_that_an_option_tells_are_those_that_are_shown() -> None:
     for name, keys in {
-        "upscale": ("scale", "max_memory", "quality", "model"),
+        "upscale": ("scale", "max-memory", "quality", "model"),
         "denoise": ("sigma", "model"),
-        "dejpeg": ("jpeg_quality",),
+        "dejpeg": ("jpeg-quality",),
     }.items():
-        options = {option.name: option for option in options_with_variables()[name].values()}
-        for key in keys:
-            default = next(setting.default for setting in config.SETTINGS if setting.key == key)
-            assert f"[default: {default}]" in options[key].help
+        options = options_with_variables()[name]
+        for setting in SETTINGS:
+            if setting.name in keys:
+                assert f"[default: {setting.default}]" in options[setting.env].help
 
 
 def test_no_files_are_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +119,7 @@ def test_no_files_are_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_file(
-    files: Callable[..., tuple[config.ConfigFile, ...]], monkeypatch: pytest.MonkeyPatch
+    files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = files(
         'device = "cpu"\nscale = 2\n[upscale]\nif-exists = "error"\n',
@@ -130,7 +131,7 @@ def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_f
     assert config.default_map(found, "denoise") == {
         "denoise": {"device": "cpu", "if_exists": "skip", "strip": True}
     }
-    by_name = {setting.name: setting for setting in config.SETTINGS}
+    by_name = {setting.name: setting for setting in SETTINGS}
     assert config.resolve(by_name["scale"], found, "upscale") == ("2", "nsr.toml")
     assert config.resolve(by_name["strip"], found, "upscale") == ("yes", str(config.user_file()))
     monkeypatch.setenv("NSR_SCALE", "8")
@@ -151,9 +152,7 @@ def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_f
         ("cache = 'x'", "no such setting 'cache'"),
     ],
 )
-def test_a_wrong_file_is_one_line_that_names_it(
-    text: str, expected: str, files: Callable[..., tuple[config.ConfigFile, ...]]
-) -> None:
+def test_a_wrong_file_is_one_line_that_names_it(text: str, expected: str, files: Files) -> None:
     with pytest.raises(UsageError) as caught:
         files(text)
     assert str(caught.value).startswith("nsr.toml")
@@ -191,7 +190,7 @@ def test_a_value_from_a_file_is_used_and_blamed_on_the_file(nsr: Run, tmp_path: 
 )
 def test_a_file_that_is_only_written_need_not_be_readable(
     args: list[str],
-    inside: Callable[..., int],
+    inside: Inside,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -205,7 +204,7 @@ def test_a_file_that_is_only_written_need_not_be_readable(
 
 @pytest.mark.parametrize("name", ["strip", "tta", "recursive", "offline"])
 def test_the_error_for_an_invalid_switch_names_the_valid_values(
-    name: str, inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variable = f"NSR_{name.upper()}"
     monkeypatch.setenv(variable, "maybe")
@@ -229,7 +228,7 @@ def test_the_error_for_an_invalid_switch_names_the_valid_values(
     ],
 )
 def test_the_error_for_an_invalid_number_says_what_is_valid(
-    value: str, expected: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    value: str, expected: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("nsr.toml").write_text(f"batch = '{value}'")
     assert inside("upscale", "x.png") == 2
@@ -241,8 +240,8 @@ def test_the_error_for_an_invalid_number_says_what_is_valid(
 @pytest.mark.parametrize("command", ["upscale", "auto", "explain"])
 def test_an_unknown_model_is_blamed_on_where_it_was_set(
     command: str,
-    inside: Callable[..., int],
-    paint: Callable[..., Path],
+    inside: Inside,
+    paint: Paint,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -263,7 +262,7 @@ def test_an_unknown_model_is_blamed_on_where_it_was_set(
 
 @pytest.mark.parametrize("command", ["compare", "explain"])
 def test_the_commands_that_show_read_the_files_too(
-    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    command: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for text in ("sigma = 99", f"[{command}]\nsigma = 99"):
         Path("nsr.toml").write_text(text)
@@ -274,9 +273,7 @@ def test_the_commands_that_show_read_the_files_too(
     assert "no such setting 'tta'" in capsys.readouterr().err
 
 
-def test_a_command_of_a_command_has_the_table_of_the_first(
-    files: Callable[..., tuple[config.ConfigFile, ...]],
-) -> None:
+def test_a_command_of_a_command_has_the_table_of_the_first(files: Files) -> None:
     found = files('offline = true\nmirror = "https://a"\ndevice = "cpu"\n[weights]\nmirror = "https://b"\n')
     assert config.default_map(found, "weights") == {
         "weights": {
@@ -288,22 +285,17 @@ def test_a_command_of_a_command_has_the_table_of_the_first(
     assert config.default_map(found, "info") == {"info": {}}
 
 
+TRAIN = ["train", "upscale-x2", "--data", "d", "--out", "o"]
+
+
 @pytest.mark.parametrize(
     ("args", "expected", "code"),
     [
         (["data", "pull", "Set5"], "the network is disabled", 4),
         (["eval", "--set", "Set5", "-s", "2", "--model", "bicubic"], "the network is disabled", 4),
         (["weights", "pull", "far"], "the network is disabled", 4),
-        (
-            ["train", "upscale-x2", "--data", "d", "--out", "o", "--init", "far"],
-            "the network is disabled",
-            4,
-        ),
-        (
-            ["train", "upscale-x2", "--data", "d", "--out", "o", "--validate", "Set5"],
-            "the network is disabled",
-            4,
-        ),
+        ([*TRAIN, "--init", "far"], "the network is disabled", 4),
+        ([*TRAIN, "--validate", "Set5"], "the network is disabled", 4),
         (["bench", "--quick"], "--device (from nsr.toml): 'gpu' is not a device", 2),
         (["demo"], "--device (from nsr.toml): 'gpu' is not a device", 2),
         (["weights", "publish", "r", "--name", "n"], "--device (from nsr.toml): 'gpu' is not a device", 2),
@@ -314,7 +306,7 @@ def test_settings_of_the_machine_reach_every_command_that_has_the_option(
     args: list[str],
     expected: str,
     code: int,
-    inside: Callable[..., int],
+    inside: Inside,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -332,7 +324,7 @@ def test_settings_of_the_machine_reach_every_command_that_has_the_option(
 
 
 def test_the_environment_beats_the_files_for_every_command(
-    inside: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("nsr.toml").write_text("max-pixels = 'few'\n")
     monkeypatch.setenv("NSR_MAX_PIXELS", "none")
@@ -365,7 +357,7 @@ def test_config_show_says_where_each_value_comes_from(nsr: Run, tmp_path: Path) 
 
 
 def test_the_defaults_shown_are_the_options_defaults() -> None:
-    shown = {setting.env: setting.default for setting in config.SETTINGS}
+    shown = {setting.env: setting.default for setting in SETTINGS}
     for name, options in options_with_variables().items():
         for variable, option in options.items():
             default, _, other = shown[variable].partition("; ")
@@ -379,7 +371,7 @@ def test_the_defaults_shown_are_the_options_defaults() -> None:
             assert isinstance(option, typer.core.TyperOption)
 
 
-def test_a_file_may_begin_with_a_byte_order_mark(files: Callable[..., Any]) -> None:
+def test_a_file_may_begin_with_a_byte_order_mark(files: Files) -> None:
     files()
     Path("nsr.toml").write_bytes(b"\xef\xbb\xbfscale = 2\n")
     assert config.read_files()[0].shared == {"scale": 2}
@@ -394,12 +386,12 @@ NEEDED = {
     "data pull": ["Set5"],
     "weights publish": ["run", "--name", "x"],
 }
-SWITCHES = [setting for setting in config.SETTINGS if setting.switch]
+SWITCHES = [setting for setting in SETTINGS if setting.switch]
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda one: one.name)
 def test_a_flag_turns_off_what_settings_have_turned_on(
-    switch: config.Setting, files: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    switch: Setting, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(switch.env, "1")
     found = files(f"{switch.name} = true\n")

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from nsr_cli.cli import demo
-from nsr_cli.errors import UsageError, WriteError
 from nsr_cli.evaluate import Baseline
 from nsr_cli.restore import Restorer
-from nsr_cli.terminal.console import Console
+from tests.command import Inside
 
 
 @pytest.fixture(autouse=True)
@@ -20,17 +18,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Restorer, "load", lambda *_, **__: Baseline("bicubic", 2))
 
 
-def test_it_writes_four_pictures_and_says_so_in_one_line(tmp_path: Path) -> None:
-    done = CliRunner().invoke(demo.app, ["-o", str(tmp_path / "look")], obj=Console())
-    assert done.exit_code == 0, done.exception
+def test_it_writes_four_pictures_and_says_so_in_one_line(
+    inside: Inside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inside("demo", "-o", "look") == 0
     said = re.fullmatch(
-        r"wrote (\S+) \(640x480, x2\) in \d+\.\d\d s, ([+-]\d+\.\d\d) dB over bicubic .*: (\S+)\n",
-        done.stdout,
+        r"wrote \S+ \(640x480, x2\) in \d+\.\d\d s, \+0\.00 dB over bicubic .*: look/compare\.png\n",
+        capsys.readouterr().out,
     )
-    assert said is not None, done.stdout
-    assert said[2] == "+0.00"
+    assert said is not None
     sizes = {}
-    for path in (tmp_path / "look").iterdir():
+    for path in Path("look").iterdir():
         with Image.open(path) as picture:
             sizes[path.stem] = picture.size
     assert sizes == {
@@ -39,34 +37,28 @@ def test_it_writes_four_pictures_and_says_so_in_one_line(tmp_path: Path) -> None
         "restored": (640, 480),
         "compare": (1288, 504),
     }
-    assert Path(said[3]).name == "compare.png"
 
 
 def test_an_empty_folder_name_is_not_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    refused = CliRunner().invoke(demo.app, ["-o", ""], obj=Console())
-    assert isinstance(refused.exception, UsageError) and "-o is empty" in str(refused.exception)
-    assert CliRunner().invoke(demo.app, ["-o", "."], obj=Console()).exit_code == 0
-    assert (tmp_path / "restored.png").exists()
+    assert inside("demo", "-o", "") == 2
+    assert "-o is empty" in capsys.readouterr().err
+    assert inside("demo", "-o", ".") == 0 and Path("restored.png").exists()
 
 
 @pytest.mark.parametrize("name", demo.NAMES)
-def test_what_is_there_already_stays_unless_it_may_be_replaced(tmp_path: Path, name: str) -> None:
-    mine = tmp_path / f"{name}.png"
+def test_what_is_there_already_stays_unless_it_may_be_replaced(
+    name: str, inside: Inside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = Path(f"{name}.png")
     mine.write_bytes(b"mine")
-    left = CliRunner().invoke(demo.app, ["-o", str(tmp_path)], obj=Console())
-    assert left.exit_code == 0 and "already exists" in left.stderr and left.stdout == ""
-    refused = CliRunner().invoke(demo.app, ["-o", str(tmp_path), "--if-exists", "error"], obj=Console())
-    assert isinstance(refused.exception, UsageError)
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
-    done = CliRunner().invoke(demo.app, ["-o", str(tmp_path), "--if-exists", "overwrite"], obj=Console())
-    assert done.exit_code == 0 and mine.read_bytes() != b"mine"
-
-
-def test_an_unknown_device_is_wrong_usage() -> None:
-    assert CliRunner().invoke(demo.app, ["--device", "cpu:"], obj=Console()).exit_code == 2
+    assert inside("demo", "-o", ".") == 0
+    said = capsys.readouterr()
+    assert "already exists" in said.err and said.out == ""
+    assert inside("demo", "-o", ".", "--if-exists", "error") == 2
+    assert [path.read_bytes() for path in Path().iterdir()] == [b"mine"]
+    assert inside("demo", "-o", ".", "--if-exists", "overwrite") == 0 and mine.read_bytes() != b"mine"
 
 
 def test_pictures_stand_side_by_side_under_their_names() -> None:
@@ -78,7 +70,7 @@ def test_pictures_stand_side_by_side_under_their_names() -> None:
     assert (sheet[:top, :60] < 128).any() and (sheet[:top, -60:] < 128).any(), "names are written"
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    done = CliRunner().invoke(demo.app, ["-o", str(tmp_path / "file")], obj=Console())
-    assert isinstance(done.exception, WriteError) and "\n" not in str(done.exception)
+def test_a_folder_that_cannot_be_made_is_one_line(inside: Inside, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    assert inside("demo", "-o", "file") == 1
+    assert capsys.readouterr().err.count("\n") == 1

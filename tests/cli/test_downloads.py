@@ -1,15 +1,13 @@
 """Weights that a restoring command has to download first."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nsr_cli.weights.entry import WeightEntry
 from nsr_cli.weights.manifest import Manifest
-
-Inside = Callable[..., int]
+from tests.command import Inside, Paint
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def mirror(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_is_said_once_and_the_picture_is_made(
-    inside: Inside, paint: Callable[..., Path], mirror: Path, capsys: pytest.CaptureFixture[str]
+    inside: Inside, paint: Paint, mirror: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paint(Path("a.png"))
     options = ("a.png", "-s", "2", "--model", "tiny", "--mirror", mirror, "--if-exists", "overwrite")
@@ -43,7 +41,7 @@ def test_it_is_said_once_and_the_picture_is_made(
 
 def test_a_cache_that_cannot_be_written_names_the_setting(
     inside: Inside,
-    paint: Callable[..., Path],
+    paint: Paint,
     mirror: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -3,9 +3,7 @@
 import dataclasses
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from PIL import Image
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.model.config import PRESETS
 from nsr_cli.model.network import Network
-
-Run = Callable[..., Any]
-Paint = Callable[..., Path]
+from tests.command import Paint, Run
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,7 @@ from PIL import Image
 from tests.cli.bicubic import check_pixels
 from tests.cli.kinds import cases, file_of
 from tests.cli.restored import PLAIN, films, read
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+from tests.command import Run
 
 BY_NAME = {case.name: case for case in cases()}
 ODD_NAMES = {

@@ -1,10 +1,7 @@
 """`nsr info FILE`: results among files that are none, or that nobody may read."""
 
 import json
-import os
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +9,11 @@ import pytest
 
 from nsr_cli.imaging import codec
 from nsr_cli.notes import provenance
-
-Inside = Callable[..., int]
+from tests.command import Inside, Paint
 
 
 @pytest.fixture
-def good(paint: Callable[..., Path], tmp_path: Path) -> Path:
+def good(paint: Paint, tmp_path: Path) -> Path:
     """A picture with the note of a run."""
     picture = codec.decode(paint(tmp_path / "good.png").read_bytes())
     made = provenance.Making(["upscale", "--scale", "2"], "fake", "ab" * 32)
@@ -44,15 +40,13 @@ def test_json_is_one_object_for_each_file_also_for_those_that_fail(
     assert records("absent.png", code=1) == [absent]
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to give up what root may do")
 def test_a_file_that_may_not_be_read_does_not_hide_the_others(
-    good: Path, command: list[str], environment: dict[str, str], tmp_path: Path
+    good: Path, command: list[str], without_rights: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "shut.png").write_bytes(good.read_bytes())
     (tmp_path / "shut.png").chmod(0)
-    rights = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     done = subprocess.run(
-        [*rights, *command, "info", "shut.png", good.name],
+        [*without_rights, *command, "info", "shut.png", good.name],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

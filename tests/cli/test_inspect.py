@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,13 +13,12 @@ from PIL import Image
 
 from nsr_cli.errors import NotReady
 from nsr_cli.sandbox.decoder import Decoder
-from tests.command import Run
+from tests.command import SAMPLE, Inside, Run
 
 
 @pytest.fixture(scope="module")
 def photo() -> Image.Image:
-    """The project's own sample picture, which has every kind of detail and no noise."""
-    return Image.open(Path(__file__).parents[2] / "nsr_cli" / "sample" / "sample.png").convert("RGB")
+    return Image.open(SAMPLE).convert("RGB")
 
 
 def test_a_jpeg_tells_its_quality_and_gets_a_command(nsr: Run, photo: Image.Image, tmp_path: Path) -> None:
@@ -60,7 +58,7 @@ def test_what_is_too_large_can_be_allowed_as_the_message_says(
 
 
 def test_no_picture_is_looked_at_after_one_that_no_decoder_could_be_started_for(
-    inside: Callable[..., int],
+    inside: Inside,
     photo: Image.Image,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -100,7 +98,7 @@ def test_several_ailments_are_for_auto(nsr: Run, photo: Image.Image, tmp_path: P
 
 
 def test_folders_patterns_and_lists_are_taken_as_by_the_commands_that_restore(
-    inside: Callable[..., int], photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    inside: Inside, photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = photo.crop((0, 0, 96, 96))
     for name in ("d/b.png", "d/a.bmp", "d/sub/c.png", "-"):
@@ -127,7 +125,7 @@ def test_folders_patterns_and_lists_are_taken_as_by_the_commands_that_restore(
 
 
 def test_a_folder_without_pictures_is_said(
-    inside: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "d" / "sub").mkdir(parents=True)
     assert inside("inspect", "d") == 2
@@ -159,7 +157,7 @@ def test_a_picture_may_come_from_stdin_once(nsr: Run, photo: Image.Image) -> Non
 
 
 def test_json_is_one_object_for_each_picture_also_for_those_that_fail(
-    inside: Callable[..., int], photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    inside: Inside, photo: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def records(*args: str, code: int) -> list[dict[str, Any]]:
         assert inside("inspect", "--json", *args) == code

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from nsr_cli.bench import figures, runs
+from tests.command import Inside
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 OPEN = {"paper", "made_by", "scores"}  # their keys are names of what they hold
@@ -56,7 +57,7 @@ def fields(value: Any, name: str = "") -> Iterator[str]:
 
 @pytest.fixture
 def said(
-    inside: Callable[..., int],
+    inside: Inside,
     tiny_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -3,7 +3,6 @@
 import gc
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import weakref
@@ -17,9 +16,8 @@ import pytest
 
 from nsr_cli.batch import journey
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
-from nsr_cli.forecast import memory, pace
+from nsr_cli.forecast import pace
 from nsr_cli.forecast.files import forecast
-from nsr_cli.forecast.memory import Ends, Sizes
 from nsr_cli.forecast.space import check_space
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -31,8 +29,8 @@ from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from tests.cli.taken import measured, twice
+from tests.command import Inside, Run
 
-Inside = Callable[..., int]
 Doubled = Callable[..., int]
 COUNT, SIZE = 50, (40, 24)
 ONE = SIZE[0] * SIZE[1] * 3  # bytes of a page
@@ -129,7 +127,7 @@ def test_frames_that_do_not_fit_together_are_refused_by_the_run_and_the_dry_run_
 
 
 def test_pages_from_a_pipe_are_refused_before_they_are_computed(
-    nsr: Callable[..., "subprocess.CompletedProcess[bytes]"], tiny_model: Path, tmp_path: Path
+    nsr: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
     data = pages(tmp_path / "a.tif", size=(200, 100)).read_bytes()
     options = ("upscale", "-", "-s", "2", "--model", tiny_model, "--max-memory", "10M", "-o", "b.tif")
@@ -157,14 +155,6 @@ def test_the_disk_has_to_hold_all_pages(tmp_path: Path, monkeypatch: pytest.Monk
     usage.free = (COUNT // 2) * one.least  # type: ignore[attr-defined]
     with pytest.raises(WriteError, match="too little disk"):
         check_space(plan, TWICE)
-
-
-def test_a_single_picture_goes_as_it_always_did() -> None:
-    one = Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    tight, rows = replace(TWICE, max_memory=100_000_000), Ends("PNG", read=False, written=True)
-    assert memory.route_pages([one], tight, rows) == memory.route(one, tight, rows)
-    with pytest.raises(MemoryExhausted):
-        memory.route_pages([one] * 20, tight, rows)
 
 
 @pytest.fixture
@@ -227,9 +217,7 @@ def test_a_page_that_fails_leaves_nothing(
     assert len(calls) == 3 and [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 
 
-def test_pages_go_to_stdout_or_a_device_in_one_piece(
-    nsr: Callable[..., "subprocess.CompletedProcess[bytes]"], tiny_model: Path, tmp_path: Path
-) -> None:
+def test_pages_go_to_stdout_or_a_device_in_one_piece(nsr: Run, tiny_model: Path, tmp_path: Path) -> None:
     pages(tmp_path / "a.tif", count=2)
     options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, "--device", "cpu")
     assert nsr(*options, "-o", "b.tif").returncode == 0

@@ -1,7 +1,7 @@
 """What `--json` says about the arithmetic, where numbers were too large for the precision that was asked for."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from nsr_cli.batch.turns import Turn, Turns
 from nsr_cli.engine.runner import Runner
 from nsr_cli.forecast import memory
 from nsr_cli.model.checkpoint import save_network
+from tests.command import Inside
 from tests.tiny import tiny_network, tiny_weights
-
-Inside = Callable[..., int]
 
 
 @pytest.fixture

@@ -23,10 +23,7 @@ from PIL import Image
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.stream import read_stream
 from nsr_cli.planning.models import check_model
-
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Inside = Callable[..., int]
-Paint = Callable[..., Path]
+from tests.command import Inside, Paint, Run
 
 
 def pixels(path: Path) -> NDArray[Any]:

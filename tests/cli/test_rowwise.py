@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.taken import measured, twice
+from tests.command import SAMPLE, Inside
 
-Inside = Callable[..., int]
 RANDOM = np.random.default_rng(12)
 BUDGET = 12 << 20
 MIB = 1 << 20
@@ -154,7 +153,7 @@ def test_pages_without_need_are_taken_over_and_a_file_of_them_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    sample = codec.decode((Path(__file__).parents[2] / "nsr_cli/sample/sample.png").read_bytes())
+    sample = codec.decode(SAMPLE.read_bytes())
     once = codec.decode(codec.encode(sample, "JPEG", quality=30))
     clean = drawn(64, 64)
     save(tmp_path / "a.tif", [Picture(once.pixels), clean])
@@ -194,18 +193,8 @@ def test_pages_that_cannot_go_in_bands_are_refused_by_the_run_and_by_the_dry_run
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         for orientation in (1, 6):
             writer.write(drawn(60).pixels, photometric="rgb", extratags=[(274, 3, 1, orientation, True)])
-    options = (
-        "upscale",
-        "a.tif",
-        "-s",
-        "2",
-        "--model",
-        tiny_model,
-        "--max-memory",
-        str(BUDGET),
-        "-o",
-        "b.tif",
-    )
+    limited = ("--max-memory", str(BUDGET), "-o", "b.tif")
+    options = ("upscale", "a.tif", "-s", "2", "--model", tiny_model, *limited)
     assert inside(*options) == 5
     refused = capfd.readouterr().err.splitlines()
     assert len(refused) == 1 and "2 pictures of up to 70x60 pixels" in refused[0]

@@ -14,6 +14,7 @@ from PIL import Image
 from nsr_cli.evaluate import PictureScore
 from nsr_cli.scoreboard import scores
 from tests.cli.test_evaluate import row
+from tests.command import Inside
 from tests.tiny import tiny_weights
 
 Score = Callable[..., tuple[int, str, str]]
@@ -21,7 +22,7 @@ Score = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def score(
-    inside: Callable[..., int],
+    inside: Inside,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.command import Inside
+
 Score = Callable[..., tuple[int, list[dict[str, Any]], str]]
 
 
@@ -19,7 +21,7 @@ def draw(path: Path, mode: str = "RGB", size: tuple[int, int] = (48, 40)) -> Non
 
 
 @pytest.fixture
-def score(inside: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Score:
+def score(inside: Inside, capsys: pytest.CaptureFixture[str]) -> Score:
     """Run `nsr eval --json`; return the exit code, the rows and what was said."""
 
     def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:

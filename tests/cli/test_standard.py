@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-Paint = Callable[..., Path]
+from tests.command import Paint, Run
 
 
 @pytest.fixture

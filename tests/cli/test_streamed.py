@@ -5,7 +5,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +27,8 @@ from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
 from nsr_cli.sandbox.decoder import Decoder
+from tests.command import SAMPLE, Inside, Paint
 
-Inside = Callable[..., int]
 RANDOM = np.random.default_rng(8)
 BUDGET = 12 << 20
 
@@ -289,7 +288,7 @@ def test_a_float_picture_becomes_a_16_bit_png(
 
 def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
     inside: Inside,
-    paint: Callable[..., Path],
+    paint: Paint,
     tiny_model: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
@@ -399,19 +398,10 @@ def test_signals_in_the_middle_leave_no_file(
         compression="zlib",
         compressionargs={"level": 1},
     )
-    options = (
-        "upscale",
-        "a.tif",
-        "-s",
-        "2",
-        "--model",
-        str(tiny_model),
-        "--max-memory",
-        "100M",
-        "--device",
-        "cpu",
+    options = ("-s", "2", "--model", str(tiny_model), "--max-memory", "100M", "--device", "cpu")
+    running = subprocess.Popen(
+        [*command, "upscale", "a.tif", *options], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
     )
-    running = subprocess.Popen([*command, *options], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 100
         while (
@@ -501,60 +491,10 @@ def test_a_dry_run_of_auto_looks_at_parts_of_a_large_file(
 
 def old_photograph() -> Picture:
     """Noisy, and compressed before, so that both show."""
-    sample = codec.decode((Path(__file__).parents[2] / "nsr_cli/sample/sample.png").read_bytes()).pixels
+    sample = codec.decode(SAMPLE.read_bytes()).pixels
     sample = np.tile(sample[:144, :96], (2, 1, 1))
     noisy = np.clip(sample + RANDOM.normal(0, 20, sample.shape), 0, 255).astype(np.uint8)
     return codec.decode(codec.encode(Picture(noisy), "JPEG", quality=85))
-
-
-def test_memory_that_is_needed_is_counted() -> None:
-    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    assert sizes.stored == 3_000_000 and sizes.result == 12_000_000
-    assert memory.in_one_piece(sizes) == 15_000_000 + 8 * 15_000_000
-    tight, rows = (
-        Settings("upscale", scale=2.0, max_memory=20_000_000),
-        memory.Ends("PNG", read=False, written=True),
-    )
-    with pytest.raises(MemoryExhausted, match=r"1000x1000 .* at least \d+ MB .* --max-memory allows 20 MB"):
-        memory.route(sizes, tight, rows)
-    for limit in (100_000_000, 130_000_000):
-        found = memory.route(sizes, replace(tight, max_memory=limit), rows)
-        assert found.bands and found.room < limit - sizes.stored and found.peak == limit
-    with pytest.raises(MemoryExhausted, match=r"use TIFF or PNG, which are written in bands"):
-        memory.route(sizes, tight, memory.Ends("JPEG", read=False, written=False))
-    assert not memory.route(sizes, replace(tight, max_memory=10**9), rows).bands
-
-
-@pytest.mark.parametrize(
-    ("limit", "told"),
-    [
-        (10, r"at least \d+ MB of memory, but --max-memory allows 10 bytes:"),
-        (1, r"allows 1 byte:"),
-        (2_000, r"at least \d+ MB of memory, but --max-memory allows 2 kB:"),
-        (2_345_678, r"at least \d+ MB of memory, but --max-memory allows 2345678 bytes:"),
-        (20_000_000, r"at least \d+ MB of memory, but --max-memory allows 20 MB:"),
-        (3 << 20, r"at least \d+ MiB of memory, but --max-memory allows 3 MiB:"),
-        (1 << 10, r"at least \d+ MiB of memory, but --max-memory allows 1 KiB:"),
-    ],
-)
-def test_the_limit_is_shown_as_it_was_given(limit: int, told: str) -> None:
-    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    with pytest.raises(MemoryExhausted, match=told):
-        memory.route(
-            sizes,
-            Settings("upscale", scale=2.0, max_memory=limit),
-            memory.Ends("PNG", read=False, written=True),
-        )
-
-
-def test_free_memory_is_told_as_less_than_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both in MiB, the one rounded down and the other up."""
-    monkeypatch.setattr(memory, "free_memory", lambda: 3_500_000)
-    sizes = memory.Sizes((1000, 1000), (2000, 2000), 3, 1, 2_000_000)
-    with pytest.raises(MemoryExhausted) as caught:
-        memory.route(sizes, Settings("upscale", scale=2.0), memory.Ends("PNG", read=False, written=True))
-    least, free = map(int, re.findall(r"(\d+) MiB", str(caught.value)))
-    assert free == int(memory._UTMOST * 3_500_000) >> 20 < least
 
 
 @pytest.mark.parametrize("way", ["in bands", "in one piece"])

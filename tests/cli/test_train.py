@@ -40,17 +40,8 @@ def test_from_pictures_to_weights_that_upscale(nsr: Run, photos: Path, tmp_path:
         path.name for path in (tmp_path / "run").iterdir()
     }
     (tmp_path / "manifest.json").write_text('{"schema": 1, "weights": []}')
-    done = nsr(
-        "weights",
-        "publish",
-        "run",
-        "--name",
-        "upscale-x2-lite",
-        "--manifest",
-        "manifest.json",
-        "--folder",
-        ".",
-    )
+    places = ("--manifest", "manifest.json", "--folder", ".")
+    done = nsr("weights", "publish", "run", "--name", "upscale-x2-lite", *places)
     assert done.returncode == 0, done.stderr.decode()
     [entry] = json.loads((tmp_path / "manifest.json").read_text())["weights"]
     assert entry["scale"] == 2 and "12 steps of 2 patches of 48" in entry["trained_on"]
@@ -67,7 +58,7 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
         "upscale-x2",
         *SMALL,
         "--data",
-        str(photos),
+        photos,
         "--out",
         "run",
         "--steps",
@@ -84,20 +75,8 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
 def test_ctrl_c_saves_the_run_and_says_how_to_go_on(
     command: list[str], environment: dict[str, str], nsr: Run, photos: Path, tmp_path: Path
 ) -> None:
-    arguments = [
-        "train",
-        "upscale-x2",
-        *SMALL,
-        "--data",
-        str(photos),
-        "--out",
-        "run",
-        "--batch",
-        "1",
-        "--holdout",
-        "0",
-    ]
-    steps = ["--time-budget", "1h", "--save-every", "1h"]
+    arguments = ["train", "upscale-x2", *SMALL, "--data", str(photos), "--out", "run"]
+    steps = ["--batch", "1", "--holdout", "0", "--time-budget", "1h", "--save-every", "1h"]
     with subprocess.Popen(
         [*command, *arguments, *steps], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -18,7 +18,6 @@ from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.model.description import read_config
 from nsr_cli.restore import Restorer
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.texts import aligned, human_bytes
 from nsr_cli.weights import manifest as manifest_module
 from nsr_cli.weights import store as store_module
 from tests.tiny import tiny_weights
@@ -237,17 +236,3 @@ def test_import_of_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> No
     refused = call("import", str(source))
     assert isinstance(refused.exception, WeightsError)
     assert not (tmp_path / "was-here").exists() and not source.with_suffix(".safetensors").exists()
-
-
-def test_columns_and_sizes() -> None:
-    assert list(aligned([("a", "10"), ("bcd", "7")], right=(1,))) == ["a    10", "bcd   7"]
-    sizes = (0, 999, 1000, 9_940, 12_345, 2_500_000, 3 * 10**15)
-    assert [human_bytes(size) for size in sizes] == [
-        "0 B",
-        "999 B",
-        "1.0 kB",
-        "9.9 kB",
-        "12 kB",
-        "2.5 MB",
-        "3000 TB",
-    ]

@@ -1,6 +1,5 @@
 """What is known of a file from its header alone: sizes, disk space, memory."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from nsr_cli.imaging.heads.head import Head
 from nsr_cli.imaging.heads.pages import read_heads
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
-
-Paint = Callable[..., Path]
+from tests.command import Paint
 
 
 def test_sizes_are_known_from_the_header_alone(paint: Paint, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from nsr_cli.forecast.pace import NAME, Pace, estimate
 from nsr_cli.model.config import PRESETS
 from nsr_cli.planning.settings import Settings
+from tests.command import Inside, Paint
 
 TINY = dataclasses.replace(PRESETS["tiny"], scale=2, channels=3).macs_per_pixel
 
@@ -29,8 +29,8 @@ def settings(tiny_model: Path) -> Settings:
 def test_a_run_sets_the_pace_for_the_next(remembered: Path, settings: Settings) -> None:
     assert estimate([(100, 50)], settings) is None
     pace = Pace(settings)
-    pace.add((100, 50), 1.5)
-    pace.add((50, 100), 0.5)
+    pace.add([(100, 50)], 1.5)
+    pace.add([(50, 100)], 0.5)
     pace.remember()
     known = json.loads(remembered.read_text())
     assert known == {"schema": 1, "multiplications_per_second": {"auto auto": TINY * 5000}}
@@ -44,7 +44,7 @@ def test_a_run_sets_the_pace_for_the_next(remembered: Path, settings: Settings) 
 def test_another_device_does_not_forget_the_first(remembered: Path, settings: Settings) -> None:
     for one in (settings, dataclasses.replace(settings, device="cpu")):
         pace = Pace(one)
-        pace.add((100, 50), 2.0)
+        pace.add([(100, 50)], 2.0)
         pace.remember()
     assert estimate([(100, 50)], settings) == estimate(
         [(100, 50)], dataclasses.replace(settings, device="cpu")
@@ -53,7 +53,7 @@ def test_another_device_does_not_forget_the_first(remembered: Path, settings: Se
 
 def test_a_moment_of_work_says_nothing(remembered: Path, settings: Settings) -> None:
     pace = Pace(settings)
-    pace.add((10, 10), 0.1)
+    pace.add([(10, 10)], 0.1)
     pace.remember()
     assert not remembered.exists()
 
@@ -62,7 +62,7 @@ def test_published_weights_are_estimated_by_their_presets(remembered: Path) -> N
     """The networks of ×2 and ×3 are of the base tier, and `--model` can name one of the lite tier: half the work."""
     plain = Settings("upscale", scale=2.0)
     pace = Pace(plain)
-    pace.add((100, 50), 2.0)
+    pace.add([(100, 50)], 2.0)
     pace.remember()
     assert estimate([(100, 50)], plain) == pytest.approx(2.0)
     first = dataclasses.replace(PRESETS["base"], scale=2).macs_per_pixel
@@ -83,7 +83,7 @@ def test_a_damaged_memory_is_no_memory(content: str, remembered: Path, settings:
     remembered.write_text(content)
     assert estimate([(100, 50)], settings) is None
     pace = Pace(settings)
-    pace.add((100, 50), 2.0)
+    pace.add([(100, 50)], 2.0)
     pace.remember()
     assert estimate([(100, 50)], settings) == pytest.approx(2)
 
@@ -94,14 +94,14 @@ def test_a_cache_that_cannot_be_written_is_no_failure(
     (tmp_path / "file").touch()
     monkeypatch.setenv("NSR_CACHE", str(tmp_path / "file"))
     pace = Pace(settings)
-    pace.add((100, 50), 2.0)
+    pace.add([(100, 50)], 2.0)
     pace.remember()
     assert estimate([(100, 50)], settings) is None
 
 
 def test_the_dry_run_says_it(
-    inside: Callable[..., int],
-    paint: Callable[..., Path],
+    inside: Inside,
+    paint: Paint,
     tiny_model: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -122,7 +122,7 @@ def test_a_pipe_or_a_device_in_place_of_the_memory_is_left_alone(
 ) -> None:
     remembered.parent.mkdir()
     pace = Pace(settings)
-    pace.add((100, 50), 2.0)
+    pace.add([(100, 50)], 2.0)
     for make in (os.mkfifo, lambda path: path.symlink_to("/dev/full")):
         make(remembered)
         before = remembered.lstat()
@@ -136,7 +136,7 @@ def test_a_file_too_large_for_weights_is_not_read_for_an_estimate(
     remembered: Path, settings: Settings, tmp_path: Path
 ) -> None:
     pace = Pace(settings)
-    pace.add((100, 50), 2.0)
+    pace.add([(100, 50)], 2.0)
     pace.remember()
     with (tmp_path / "large.safetensors").open("wb") as file:
         file.truncate(1 << 40)  # a hole

@@ -2,7 +2,6 @@
 
 import shutil
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from nsr_cli.planning.naming import Namer
 from nsr_cli.planning.places import Request
 from nsr_cli.planning.plan import Plan, make_plan
 from nsr_cli.planning.settings import Settings
+from tests.command import Inside, Paint
 
-Paint = Callable[..., Path]
-Inside = Callable[..., int]
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 (what shutil returns)
 
 

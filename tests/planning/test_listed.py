@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +12,11 @@ import pytest
 
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.png.chunks import SIGNATURE
-from nsr_cli.options.config import RESTORING
+from nsr_cli.options.settings import RESTORING
 from nsr_cli.planning import listed
 from nsr_cli.planning.inputs import gather
 from nsr_cli.planning.listed import listed_paths
-from tests.command import Run
+from tests.command import Inside, Run
 
 LATIN = os.fsdecode(b"caf\xe9.png")
 
@@ -112,7 +111,7 @@ def test_several_lists_are_taken_in_their_order(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("command", [*RESTORING, "inspect"])
 def test_the_option_may_be_given_several_times(
-    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    command: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in "abc":
         Path(name).write_text(f"{name}.png\n")
@@ -148,7 +147,7 @@ def test_one_plan_is_made_of_a_long_list_out_of_a_pipe(nsr: Run, tmp_path: Path)
 
 @pytest.mark.parametrize("command", RESTORING)
 def test_all_restoring_commands_take_a_list_and_see_collisions_in_it(
-    command: str, inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    command: str, inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a/x.png", "b/x.png"):
         Path(name).parent.mkdir()

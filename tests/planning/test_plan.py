@@ -1,7 +1,6 @@
 """The plan of a run: where results go, and everything that is refused before any work."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from nsr_cli.planning.plan import Plan, make_plan
 from nsr_cli.planning.redo import Earlier
 from nsr_cli.planning.settings import Settings
 from tests.cli.kinds import cases
-from tests.command import Run
+from tests.command import Paint, Run
 
 
 @pytest.fixture(autouse=True)
@@ -197,9 +196,7 @@ def test_results_of_a_run_with_another_name_are_said_to_be_restored_again() -> N
     assert plan("a.png", "a_x3.png").warning == plan("d.png", "d_e.png", earlier=noted).warning == ""
 
 
-def test_a_dry_run_says_it_too(
-    nsr: Run, paint: Callable[..., Path], tiny_model: Path, tmp_path: Path
-) -> None:
+def test_a_dry_run_says_it_too(nsr: Run, paint: Paint, tiny_model: Path, tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     assert nsr("upscale", "a.png", "-s", "2", "-m", tiny_model).returncode == 0
     done = nsr("upscale", "a.png", "a_x2.png", "-s", "3", "-n")

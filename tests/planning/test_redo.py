@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
@@ -14,16 +13,12 @@ from PIL import Image, PngImagePlugin
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.placing import ResultWriter
 from nsr_cli.imaging import codec
-from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
-from nsr_cli.notes.provenance import digest
 from tests.cli.kinds import png_chunks
+from tests.command import Inside, Paint
 from tests.tiny import tiny_network
-
-Paint = Callable[..., Path]
-Inside = Callable[..., int]
 
 
 @pytest.fixture
@@ -82,6 +77,25 @@ def test_other_weights_of_the_same_name_count_as_other_settings(
     assert "skipped" in upscale("a.png", model=same)
     same.write_bytes(save_network(tiny_network(seed=1)))
     assert "1 of them again" in upscale("a.png", model=same)
+
+
+def test_a_result_may_have_more_pixels_than_an_input(upscale: Callable[..., str], paint: Paint) -> None:
+    paint(Path("a.png"))
+    limit = ("--max-pixels", "96")  # those of the input
+    upscale("a.png", *limit)
+    assert "1 of them again" in upscale("a.png", *limit, "--strength", "0.5")
+
+
+def test_a_file_too_large_for_weights_is_not_read_to_compare_it(
+    upscale: Callable[..., str], paint: Paint, tiny_model: Path, tmp_path: Path
+) -> None:
+    paint(Path("a.png"))
+    model = tmp_path / tiny_model.name
+    model.write_bytes(tiny_model.read_bytes())
+    upscale("a.png", model=model)
+    with model.open("r+b") as file:
+        file.truncate(1 << 40)  # a hole
+    assert "a.png: skipped, a_x2.png already exists" in upscale("a.png", model=model)
 
 
 def test_an_edited_result_stays_whatever_its_note_says(upscale: Callable[..., str], paint: Paint) -> None:
@@ -211,6 +225,22 @@ def test_a_result_that_changes_during_the_run_is_not_replaced(
     assert "a_x2.png changed in the meantime" in upscale("a.png", "--strength", "0.5", code=1)
     with Image.open("a_x2.png") as image:
         assert image.size == (30, 30)
+
+
+def test_a_result_that_is_deleted_during_the_run_is_made_again(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("a.png"))
+    upscale("a.png")
+    early = ResultWriter.keeps
+
+    def keeps(placer: ResultWriter, outcome: Outcome) -> bool:
+        Path("a_x2.png").unlink()
+        return early(placer, outcome)
+
+    monkeypatch.setattr(ResultWriter, "keeps", keeps)
+    assert "skipped" not in upscale("a.png", "--strength", "0.5")
+    assert Path("a_x2.png").exists()
 
 
 def test_what_another_run_makes_again_meanwhile_is_skipped(
@@ -381,25 +411,3 @@ def test_the_dry_run_and_the_quality_of_lossy_formats(
     assert inside(*options, "--dry-run") == 0
     assert "a_x2.jpg  12x8 -> 24x16  (made with other settings" in capsys.readouterr().out
     assert "1 of them again" in upscale("a.png", "--format", "jpeg", "--quality", "70")
-
-
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("quality", [None, 60])
-def test_the_digest_is_that_of_the_file_when_it_is_read_again(
-    form: str, dtype: Any, channels: int, quality: int | None
-) -> None:
-    rng = np.random.default_rng(5)
-    span = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
-    samples = (rng.random((5, 7, channels)) * span).astype(dtype)
-    alpha = (rng.random((5, 7)) * span).astype(dtype)
-    stored = (0.0, 1000.0) if dtype is np.float32 and form == "TIFF" else (0.0, 1.0)
-    page = Picture(samples, alpha)
-    for one in (page, Picture(samples, None, span=stored)):
-        data = codec.encode(one, form, quality=quality)
-        noted = provenance.digest_as_written([one], form, quality, lambda bare, data=data: data)  # type: ignore[misc]
-        assert noted == digest([codec.decode(data)])
-    assert provenance.digest_as_written([page], "BMP", None, lambda _: b"") is None
-    assert digest([page]) != digest([Picture(samples[::-1].copy(), alpha)])
-    assert digest([page]) != digest([Picture(samples, alpha[::-1].copy())])

@@ -36,7 +36,8 @@ def test_a_target_size_is_reached_from_the_next_factor(
 def test_a_factor_gives_the_size_and_other_tasks_keep_it() -> None:
     assert upscale(scale=2.5).result_size(101, 51) == (252, 128)
     assert upscale(scale=2.5).target_size(101, 51) is None
-    assert Settings("denoise").result_size(101, 51) == (101, 51)
+    assert Settings("denoise").result_size(101, 51) == Settings("auto").result_size(101, 51) == (101, 51)
+    assert Settings("auto", scale=2.0).result_size(10, 20) == (20, 40)
 
 
 def test_a_size_that_enlarges_too_little_or_too_much_fails_the_picture() -> None:
@@ -61,6 +62,7 @@ def test_auto_leaves_the_size_of_what_is_large_enough() -> None:
         (upscale(width=1920, height=1080), "_1920x1080"),
         (Settings("denoise"), "_denoised"),
         (Settings("dejpeg"), "_dejpeg"),
+        (Settings("auto", scale=2.0), "_auto"),
     ],
 )
 def test_results_are_told_from_inputs_by_a_tag(settings: Settings, tag: str) -> None:
@@ -78,6 +80,8 @@ def test_the_command_that_is_noted_makes_the_same_picture_and_names_no_folder() 
         "upscale", "--scale", "2.5", "--strength", "0.5", "--model", "x.safetensors", "--tta",
     ]  # fmt: skip
     assert Settings("denoise").arguments() == ["denoise"]
+    steps = Settings("auto", scale=2.0, models=(("dejpeg", "/home/me/secret/x.safetensors"),))
+    assert steps.arguments() == ["auto", "--scale", "2", "--model", "dejpeg=x.safetensors"]
     exact = upscale(scale=2.1234567, strength=0.1 + 0.2).arguments()
     assert exact == ["upscale", "--scale", "2.1234567", "--strength", "0.30000000000000004"]
     assert upscale(width=12_345_678).arguments() == ["upscale", "--width", "12345678"]

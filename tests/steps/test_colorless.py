@@ -1,8 +1,6 @@
 """Black-and-white pictures in three channels come out as those of one channel do, in memory and in bands."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from nsr_cli.engine.bands import picture_bands
 from nsr_cli.forecast import memory
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.steps.colorless import ColorlessRestorer, are_colorless, is_colorless
+from tests.command import Inside, Run
 
-Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 RANDOM = np.random.default_rng(8)
 
 
@@ -98,7 +96,7 @@ def test_scoring_takes_them_for_color_pictures_and_says_so(nsr: Run, tmp_path: P
 
 
 def test_in_bands_too(
-    inside: Callable[..., int], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: Inside, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gray = drawn(120)
     for name, page in (("gray.tif", gray), ("three.tif", gray.convert("RGB"))):

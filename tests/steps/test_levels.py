@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from nsr_cli.imaging.color import White
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.levels import level_of
+from tests.command import Inside, Run
 
 NO_TRACES = "no JPEG traces found; use -q N to restore it anyway"
 
@@ -86,7 +86,7 @@ def test_a_picture_without_a_trace_of_jpeg_is_better_left_alone() -> None:
 
 
 @pytest.fixture
-def mixed(inside: Callable[..., int], level_model: Path) -> tuple[str, ...]:
+def mixed(inside: Inside, level_model: Path) -> tuple[str, ...]:
     """A folder `d` with a JPEG, and a TIFF and a PNG that never were one; returns the options of a run."""
     picture = Image.fromarray(ramp().astype(np.uint8))
     Path("d").mkdir()
@@ -97,7 +97,7 @@ def mixed(inside: Callable[..., int], level_model: Path) -> tuple[str, ...]:
 
 
 def test_a_folder_with_other_pictures_among_its_jpegs_goes_well(
-    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    mixed: tuple[str, ...], inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert inside("dejpeg", "d", "--json", *mixed) == 0
     told = capsys.readouterr()
@@ -114,7 +114,7 @@ def test_a_folder_with_other_pictures_among_its_jpegs_goes_well(
 
 
 def test_a_single_picture_without_traces_is_skipped_too(
-    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    mixed: tuple[str, ...], inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = sorted(Path("d").iterdir())
     assert inside("dejpeg", "d/b.png", *mixed) == 0
@@ -122,9 +122,7 @@ def test_a_single_picture_without_traces_is_skipped_too(
     assert sorted(Path("d").iterdir()) == there
 
 
-def test_a_page_without_traces_stays_as_it_is_among_others(
-    mixed: tuple[str, ...], inside: Callable[..., int]
-) -> None:
+def test_a_page_without_traces_stays_as_it_is_among_others(mixed: tuple[str, ...], inside: Inside) -> None:
     plain = Image.fromarray(ramp().astype(np.uint8))
     texture = Image.fromarray(np.random.default_rng(3).integers(0, 256, (128, 128, 3), dtype=np.uint8))
     stored = io.BytesIO()
@@ -142,7 +140,7 @@ def test_a_page_without_traces_stays_as_it_is_among_others(
 
 
 def test_a_large_picture_without_traces_is_skipped_before_it_is_read_in_bands(
-    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    mixed: tuple[str, ...], inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     large = np.tile(ramp(96, 128).astype(np.uint8), (12, 10, 1))
     Image.fromarray(large).save("large.tif")
@@ -152,7 +150,7 @@ def test_a_large_picture_without_traces_is_skipped_before_it_is_read_in_bands(
 
 
 def test_whoever_names_the_result_gets_one(
-    mixed: tuple[str, ...], inside: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    mixed: tuple[str, ...], inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A script goes on with that file; of the same format it is the input to the byte, and nothing replaces itself."""
     data = Path("d/b.png").read_bytes()
@@ -170,7 +168,7 @@ def test_whoever_names_the_result_gets_one(
     assert Path("bare.png").exists() and b"tEXt" not in Path("bare.png").read_bytes()
 
 
-def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Callable[..., Any]) -> None:
+def test_in_a_pipe_it_is_passed_on(mixed: tuple[str, ...], nsr: Run) -> None:
     data = Path("d/b.png").read_bytes()
     done = nsr("dejpeg", "-", *mixed, stdin=data)
     assert done.returncode == 0 and f"{NO_TRACES}; passed on unchanged".encode() in done.stderr
