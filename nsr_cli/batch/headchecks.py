@@ -11,8 +11,6 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.reading import check_bytes
 from nsr_cli.planning.settings import Settings
 
-_START = 4096  # bytes from which the format is determined
-
 
 def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Settings) -> str:
     """The format of a file whose pictures have these heads.
@@ -23,7 +21,7 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
     """
     kind = ""
     try:
-        kind = codec.sniff(data[:_START])
+        kind = codec.sniff(data)
     finally:
         if kind != "TIFF":  # a TIFF file may be read in parts
             check_bytes(len(data), settings.max_pixels)

@@ -16,6 +16,7 @@ import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
 from nsr_cli.imaging import color, outline, pnm, strangers
+from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
@@ -68,23 +69,24 @@ _MISTAKES = (AssertionError, AttributeError, NameError, NotImplementedError, Typ
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def sniff(data: bytes) -> str:
+def sniff(data: Readable) -> str:
     """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF or PPM (all of PNM and PAM).
 
     DecodeError for anything else. The file's name is not considered.
     """
+    start = data[: strangers.LONGEST]
     for magic, kind in _MAGIC:
-        if data.startswith(magic):
+        if start.startswith(magic):
             return kind
-    if data[:4] in TIFF_MAGIC:
+    if start[:4] in TIFF_MAGIC:
         return "TIFF"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
-    if pnm.MAGIC.match(data):
+    if pnm.MAGIC.match(start):
         return "PPM"
-    if not data:
+    if not start:
         raise DecodeError("the file is empty")
-    if known := strangers.advice(data):
+    if known := strangers.advice(start):
         raise DecodeError(known)
     raise DecodeError("not a picture in a format that is read here (PNG, JPEG, WebP, BMP, GIF, TIFF, PPM)")
 

@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.ifd import CircleError, DirectoryError, Layout, directories
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import ChainError, DirectoryError, Layout, directories
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
 from nsr_cli.imaging.metadata import exif
@@ -176,13 +177,16 @@ def _check_scans(data: bytes, place: int) -> None:
             place += int.from_bytes(data[place : place + 2], "big")
 
 
-def check_tiff(data: bytes) -> None:
-    """DecodeError for a circle of pages, or more than are read of one file, thumbnails and masks included."""
+def check_tiff(data: Readable) -> None:
+    """DecodeError for a circle of pages, or more than are read of one file, thumbnails and masks included.
+
+    It is also raised for far more tags than any file has, which may lie over one another.
+    """
     try:
         for count, _ in enumerate(directories(data, Layout.of(data)), 1):
             check_pictures(count, "pages")
-    except CircleError as error:
-        raise DecodeError("the TIFF file's pages form a circle") from error
+    except ChainError as error:
+        raise DecodeError(f"the TIFF file is damaged: {error}") from error
     except DirectoryError:
         return
 

@@ -22,7 +22,7 @@ from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, xmp
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP
+from nsr_cli.notes.texts_of_file import JPEG_XMP
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
@@ -70,7 +70,7 @@ def digest(data: Readable, keyword: str) -> str | None:
     Raises:
         DecodeError, ValueError, IndexError, struct.error: the file is damaged; `texts_of_file.DAMAGE` names them.
     """
-    kind = codec.sniff(data[:HEAD])
+    kind = codec.sniff(data)
     if kind not in _PARTS:
         return None
     pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind, keyword))
@@ -96,7 +96,7 @@ def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
 
 def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
     """Positions and bytes to write there, in the order of the file, so that the digest takes the token's place."""
-    kind = codec.sniff(data[:HEAD])
+    kind = codec.sniff(data)
     found = digest(data, keyword)
     if found is None:
         return []
@@ -162,11 +162,11 @@ def _of_tiff(data: Readable) -> Iterator[Part]:
         for entry in ifd.entries(data, start, layout):
             name = f"page {number} tag {entry.tag}"
             if entry.tag in _DIRECTORIES:
-                inner = entry.integer(data, layout)
+                inner = entry.integer()
                 values = ifd.read_values(data, inner, layout) if inner else []
                 yield from (Part(f"{name} {value.tag}", value.data, entry.position) for value in values)
             elif entry.tag not in _TIFF_PIXELS and entry.size <= MOST_METADATA:
-                yield Part(name, entry.raw(data), entry.position, holds_texts=entry.tag == tags.XMP)
+                yield Part(name, entry.raw(), entry.position, holds_texts=entry.tag == tags.XMP)
 
 
 _PARTS = {"PNG": _of_png, "JPEG": _of_jpeg, "WEBP": _of_webp, "TIFF": _of_tiff}

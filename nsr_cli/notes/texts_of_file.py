@@ -24,9 +24,6 @@ DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 """The start of a JPEG segment with an XMP packet."""
 
-HEAD = 64
-"""How many bytes suffice to tell a file's format."""
-
 _MOST = 1 << 24  # bytes of texts that are read from one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
@@ -39,7 +36,7 @@ def find(path: Path, keyword: str) -> str | None:
         DecodeError: it is not a picture.
     """
     with FileBytes(path) as data:
-        kind = codec.sniff(data[:HEAD])
+        kind = codec.sniff(data)
         try:
             texts = _texts(data, kind, keyword)
         except DAMAGE as error:
@@ -97,7 +94,7 @@ def _of_tiff(data: Readable) -> bytes | None:
     layout = Layout.of(data)
     for entry in ifd.entries(data, layout.first_directory(data), layout):
         if entry.tag == tags.XMP:
-            return entry.raw(data) if entry.size <= _MOST else None
+            return entry.raw() if entry.size <= _MOST else None
     return None
 
 

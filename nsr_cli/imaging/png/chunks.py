@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import outline
+from nsr_cli.imaging.filebytes import Readable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = 25  # bytes of the chunk IHDR
@@ -54,11 +55,12 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
         place = end
 
 
-def header(data: bytes) -> Header:
+def header(data: Readable) -> Header:
     """IHDR of a PNG file. DecodeError if it has none."""
-    if len(data) < 33 or data[12:16] != b"IHDR":
+    start = data[: len(SIGNATURE) + HEADER]
+    if len(start) < len(SIGNATURE) + HEADER or start[12:16] != b"IHDR":
         raise DecodeError("the PNG file has no header")
-    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    width, height, depth, color = struct.unpack_from(">IIBB", start, 16)
     if color not in SAMPLES or depth not in (1, 2, 4, 8, 16):
         raise DecodeError(f"the PNG header is invalid (depth {depth}, color type {color})")
     return Header(width, height, depth, color)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
@@ -59,6 +60,12 @@ def test_heads_of_the_formats_of_pipes(text: str) -> None:
 
 def test_the_pam_head_tells_of_transparency() -> None:
     assert read_head(PAM) == Head(3, 2, 4, alpha=True)
+
+
+@pytest.mark.parametrize("mode", ["1", "RGB"])
+def test_the_smallest_bmp_file_has_a_head(mode: str, pillow_file: Any) -> None:
+    head = read_head(pillow_file(Image.new(mode, (1, 1)), "BMP"))
+    assert head is not None and (head.width, head.height, head.alpha) == (1, 1, False)
 
 
 @pytest.mark.parametrize("kind", headers.FORMATS)

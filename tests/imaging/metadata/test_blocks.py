@@ -13,7 +13,7 @@ from PIL import Image, IptcImagePlugin, PngImagePlugin
 
 from nsr_cli.imaging import codec, ifd
 from nsr_cli.imaging.limits import MOST_METADATA
-from nsr_cli.imaging.metadata import exif, geotiff, iptc, rawprofile
+from nsr_cli.imaging.metadata import geotiff, iptc, rawprofile
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from nsr_cli.imaging.png.chunks import chunk
 
@@ -349,7 +349,7 @@ def test_the_place_on_the_map_is_left_out_of_another_size_or_format_and_said(
     assert not tags_of(codec.encode(larger, "TIFF")).keys() & geotiff.TAGS
     assert codec.losses(picture, "PNG") == (PLACE,)
     turned = codec.decode(
-        tiff_file(samples.rgb8, photometric="rgb", extratags=[*GEO, (exif.ORIENTATION, 3, 1, 3, True)])
+        tiff_file(samples.rgb8, photometric="rgb", extratags=[*GEO, (ifd.ORIENTATION, 3, 1, 3, True)])
     )
     assert turned.metadata.geo is None
     assert codec.losses(turned, "TIFF") == (PLACE,)

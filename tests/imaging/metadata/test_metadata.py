@@ -127,7 +127,7 @@ def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
 ) -> None:
     """ExifTool and Photoshop read it there, and the record of the file beside it says the same."""
     block = Image.Exif()
-    block[exif.ORIENTATION], block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION] = turn, 300.0, 150.0
+    block[ifd.ORIENTATION], block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION] = turn, 300.0, 150.0
     packet = '<x tiff:XResolution="300/1" tiff:YResolution="150/1"/>'
     options = {"exif": block.tobytes(), "xmp": packet.encode()}
     meta = codec.decode(
@@ -206,7 +206,15 @@ def test_sides_above_16_bits_fit_short_entries(order: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff", b"XX" + bytes(40), b"II*\0\xf0\xff\xff\xff"]
+    "junk",
+    [
+        b"",
+        b"II*\0",
+        b"MM\0*\0\0\0\x08\xff\xff",
+        b"XX" + bytes(40),
+        b"II*\0\xf0\xff\xff\xff",
+        b"II+\0\x08\0\0\0\x10" + bytes(23),  # a BigTIFF header, which no block has
+    ],
 )
 def test_damaged_exif_is_left_out_with_a_note(junk: bytes, samples: Any) -> None:
     picture = rebuild.finish(samples.rgb8, None, Metadata(exif=junk), "PNG")
