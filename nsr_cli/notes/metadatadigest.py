@@ -22,7 +22,6 @@ from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, xmp
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-from nsr_cli.notes.texts_of_file import JPEG_XMP
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
@@ -141,8 +140,8 @@ def _of_png(data: Readable) -> Iterator[Part]:
 def _of_jpeg(data: Readable) -> Iterator[Part]:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         content = data[place : place + length]
-        if content.startswith(JPEG_XMP) and marker == markers.APP1:
-            start = len(JPEG_XMP)
+        if content.startswith(xmp.JPEG_HEAD) and marker == markers.APP1:
+            start = len(xmp.JPEG_HEAD)
             yield Part("XMP", content[start:], place + start, holds_texts=True)
         elif marker in _JPEG_METADATA:
             yield Part(str(marker), content, place)

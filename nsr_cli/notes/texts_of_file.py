@@ -21,9 +21,6 @@ from nsr_cli.imaging.tiff import tags
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 """The errors that a damaged file raises."""
 
-JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-"""The start of a JPEG segment with an XMP packet."""
-
 _MOST = 1 << 24  # bytes of texts that are read from one file
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
@@ -77,7 +74,7 @@ def _of_jpeg(data: Readable) -> bytes | None:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         if marker == markers.APP1:
             content = data[place : place + length]
-            packet = content.removeprefix(JPEG_XMP) if content.startswith(JPEG_XMP) else packet
+            packet = content.removeprefix(xmp.JPEG_HEAD) if content.startswith(xmp.JPEG_HEAD) else packet
     return packet
 
 

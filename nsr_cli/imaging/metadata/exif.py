@@ -23,7 +23,7 @@ from nsr_cli.imaging.ifd import (
     entries,
     read_values,
 )
-from nsr_cli.imaging.metadata import aspect
+from nsr_cli.imaging.metadata import density
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
@@ -151,7 +151,7 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 def ratio(exif: bytes) -> tuple[float, float] | None:
     """The pixel aspect ratio, if the block states that instead of a resolution, as a TIFF file may."""
     across, down, unit = _dots(exif)
-    return aspect.read(across, down) if unit == 1 else None
+    return density.read_ratio(across, down) if unit == 1 else None
 
 
 def _dots(exif: bytes) -> tuple[float, float, int]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from nsr_cli.imaging.metadata.exif import SIDEWAYS
 from nsr_cli.imaging.picture import XMP_KEY
 
+JPEG_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+"""The start of a JPEG segment with a packet."""
 EXTENSION_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 """The start of those segments of a JPEG file that continue a long packet."""
 EXTENDED = "the extended XMP"

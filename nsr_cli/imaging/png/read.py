@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits, whites
-from nsr_cli.imaging.metadata import aspect, exif, rawprofile, unkept
+from nsr_cli.imaging.metadata import density, exif, rawprofile, unkept
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import color as pngcolor
 from nsr_cli.imaging.png.chunks import METER, SAMPLES, SIGNATURE, chunks, header
@@ -86,7 +86,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
             elif kind == b"pHYs" and raw[8:9] == b"\1":
                 dpi = _dots(*struct.unpack(">II", raw[:8]))
             elif kind == b"pHYs" and raw[8:9] == b"\0":
-                ratio = aspect.read(*struct.unpack(">II", raw[:8]))
+                ratio = density.read_ratio(*struct.unpack(">II", raw[:8]))
             elif kind in TEXTS and room:
                 texts.append(read_text(kind, raw, room))
                 room = max(0, room - len(texts[-1][1]))

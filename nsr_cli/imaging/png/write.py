@@ -5,12 +5,11 @@ import zlib
 
 import numpy as np
 
-from nsr_cli.imaging.metadata import aspect, density, iptc, rawprofile, sizes
+from nsr_cli.imaging.metadata import density, iptc, rawprofile, sizes
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png.chunks import HEADER, METER, SIGNATURE, chunk
 
 LEVEL = 5  # zlib's; 6 takes a third longer for 3 % less on photographs
-_MOST_DENSITY = 2**31 - 1
 
 
 def encode(picture: Picture) -> bytes:
@@ -37,7 +36,7 @@ def write_metadata(picture: Picture) -> bytes:
     if (dpi := density.stated(meta.dpi, "PNG")) is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / METER) for d in dpi), 1)))
     elif meta.aspect is not None:
-        found.append(chunk(b"pHYs", struct.pack(">IIB", *aspect.whole(meta.aspect, _MOST_DENSITY), 0)))
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *density.whole(meta.aspect, "PNG"), 0)))
     if meta.exif is not None:
         found.append(chunk(b"eXIf", meta.exif))
     if meta.iptc is not None:

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits, outline
 from nsr_cli.imaging.jpeg import markers
-from nsr_cli.imaging.metadata import aspect, exif, iptc, motionphoto, profile, xmp
+from nsr_cli.imaging.metadata import density, exif, iptc, motionphoto, profile, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.png.chunks import pictures
@@ -177,7 +177,7 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
         return _bmp_metadata(info, data), ()
     if dpi is not None and min(dpi) <= 0:
         dpi = None
-    ratio = aspect.read(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
+    ratio = density.read_ratio(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
