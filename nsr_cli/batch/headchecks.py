@@ -38,7 +38,7 @@ def refuse_result(kind: str, heads: Sequence[Head], job: Job, settings: Settings
         return
     for head in dict.fromkeys(heads):  # frames all have the same one
         size = settings.result_size(head.width, head.height)
-        codec.check_encodable(job.format, *size, 8, head.alpha)
+        codec.check_encodable(job.format, *size, alpha=head.alpha)
 
 
 def _may_be_left_alone(kind: str, job: Job, settings: Settings) -> bool:

@@ -167,10 +167,10 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, _MISTAKES) and where.startswith(f"{__name__.partition('.')[0]}.")
 
 
-def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) -> None:
+def check_encodable(kind: str, width: int, height: int, *, alpha: bool) -> None:
     """EncodeError if a format cannot hold a picture of this size and transparency at all.
 
-    Call it before inference. Reduced depth is not an error: see `losses`. `bits` is 8, 16 or 32.
+    Call it before inference. Reduced depth is not an error: see `losses`.
     """
     if kind not in FORMATS:
         raise EncodeError(
@@ -185,8 +185,6 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
         raise EncodeError(f"{kind} cannot hold transparency; choose PNG, WebP or TIFF")
     if kind in ("GIF", "BMP") and width * height * 4 > 2**32 - 2**16:
         raise EncodeError(f"{width}×{height} is too large for {kind}; choose PNG or TIFF")
-    if bits not in (8, 16, 32):
-        raise EncodeError(f"{bits} bits a sample are not supported; 8, 16 and 32 (float) are")
 
 
 def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
@@ -194,7 +192,7 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
 
     Samples deeper than the format holds are reduced to its depth. EncodeError as for `check_encodable`.
     """
-    check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+    check_encodable(kind, picture.width, picture.height, alpha=picture.alpha is not None)
     picture = _with_fitting_profile(picture, kind)
     with _one_line(kind, EncodeError):
         if kind == "TIFF":
@@ -215,7 +213,7 @@ def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None 
     if len(pictures) == 1:
         return encode(pictures[0], kind, quality=quality)
     for picture in pictures:
-        check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+        check_encodable(kind, picture.width, picture.height, alpha=picture.alpha is not None)
     if not pictures or (kind != "TIFF" and kind not in animation.FORMATS):
         raise EncodeError(
             f"{kind} cannot hold {len(pictures)} pictures; choose TIFF, or GIF, WebP or PNG for frames"

@@ -111,20 +111,30 @@ def _gif_blocks(data: bytes | bytearray, place: int) -> int:
     return place + 1
 
 
+def webp_chunks(data: Readable, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, and start and length of the content, which may be cut off, of the first `most` chunks of a WebP file.
+
+    Only their headers are read.
+    """
+    place = 12
+    for _ in range(most):
+        if len(head := data[place : place + 8]) < 8:
+            return
+        name, length = struct.unpack("<4sI", head)
+        yield name, place + 8, length
+        place += 8 + length + length % 2
+
+
 def webp(data: bytes) -> Cut:
     """A WebP file without overlong descriptions."""
-    place, count, frames = 12, 0, 0
-    cuts, names = [], []
-    while place + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, place)
-        end = min(len(data), place + 8 + length + length % 2)
-        count, frames = count + 1, frames + (name == b"ANMF")
+    frames, cuts, names = 0, [], []
+    for count, (name, place, length) in enumerate(webp_chunks(data, len(data)), 1):
+        frames += name == b"ANMF"
         check_parts(count, len(data), "WebP", "chunks")
         check_pictures(frames, "frames")
         if name in _WEBP_METADATA and length > MOST_METADATA:
-            cuts.append((place, end))
+            cuts.append((place - 8, min(len(data), place + length + length % 2)))
             names.append(_WEBP_METADATA[name])
-        place = end
     if not cuts:
         return data, ()
     body, notes = _without(data, cuts, *dict.fromkeys(names))

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, xmp
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
 
@@ -132,7 +132,7 @@ def _texts_of_packet(part: Part) -> tuple[tuple[str, str], ...] | None:
 
 
 def _of_png(data: Readable) -> Iterator[Part]:
-    for name, place, length in png_chunks(data, _MOST_PARTS):
+    for name, place, length in pngchunks.walk(data, _MOST_PARTS):
         if name not in _PNG_PIXELS:
             yield Part(name.decode("latin-1"), data[place : place + length], place, name in pngread.TEXTS)
 
@@ -148,7 +148,7 @@ def _of_jpeg(data: Readable) -> Iterator[Part]:
 
 
 def _of_webp(data: Readable) -> Iterator[Part]:
-    for name, place, length in webp_chunks(data, _MOST_PARTS):
+    for name, place, length in outline.webp_chunks(data, _MOST_PARTS):
         if name not in _WEBP_PIXELS:
             content = data[place : place + length]
             yield Part(name.decode("latin-1"), content, place, holds_texts=name == b"XMP ")

@@ -8,14 +8,13 @@ import struct
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import FileBytes, Readable
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.metadata import xmp
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import read as pngread
-from nsr_cli.imaging.png.chunks import SIGNATURE
 from nsr_cli.imaging.tiff import tags
 
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
@@ -56,16 +55,15 @@ def _of_png(data: Readable, start: bytes) -> tuple[tuple[str, str], ...]:
 
     The ordinary reader finds them in a small file made of these chunks.
     """
-    kept, room, found = [SIGNATURE], _MOST, False
-    for name, place, length in png_chunks(data, _MOST_PARTS):
+    kept, room, found = [pngchunks.SIGNATURE], _MOST, False
+    for name, place, length in pngchunks.walk(data, _MOST_PARTS):
         if name == b"IDAT" and found:
             break
         if name in (*pngread.TEXTS, b"IHDR") and length <= room:
             room -= length
             kept.append(data[place - 8 : place + length + 4])
             found = found or kept[-1].startswith(start, 8)
-    end = struct.pack(">I4sI", 0, b"IEND", 0xAE426082)
-    return pngread.read_metadata(b"".join(kept) + end)[0].text
+    return pngread.read_metadata(b"".join([*kept, pngchunks.chunk(b"IEND", b"")]))[0].text
 
 
 def _of_jpeg(data: Readable) -> bytes | None:
@@ -80,7 +78,7 @@ def _of_jpeg(data: Readable) -> bytes | None:
 
 def _of_webp(data: Readable) -> bytes | None:
     """The XMP packet."""
-    for name, place, length in webp_chunks(data, _MOST_PARTS):
+    for name, place, length in outline.webp_chunks(data, _MOST_PARTS):
         if name == b"XMP " and length <= _MOST:
             return data[place : place + length]
     return None

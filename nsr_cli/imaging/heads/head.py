@@ -8,7 +8,6 @@ from itertools import takewhile
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, outline, pnm
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Entry, Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.metadata import exif, rawprofile
@@ -62,7 +61,7 @@ def _png(data: Readable) -> Head:
     head = pngchunks.header(data)
     block = _png_exif(data)
     turned = 1 if block is None else _orientation(block)
-    before = takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_PARTS))
+    before = takewhile(lambda chunk: chunk[0] != b"IDAT", pngchunks.walk(data, _MOST_PARTS))
     alpha = head.color in (4, 6) or any(name == b"tRNS" for name, *_ in before)
     depth = pngchunks.SAMPLES[head.color] * (2 if head.depth == 16 else 1)
     return _head(head.width, head.height, depth, turned, alpha=alpha)
@@ -74,7 +73,7 @@ def _png_exif(data: Readable) -> bytes | None:
     The ordinary reader finds it in a small file made of the chunks that may hold it.
     """
     kept = [data[: len(pngchunks.SIGNATURE) + pngchunks.HEADER]]
-    for name, place, length in png_chunks(data, _MOST_PNG_PARTS):
+    for name, place, length in pngchunks.walk(data, _MOST_PNG_PARTS):
         if length <= _LONGEST_EXIF and (
             name == b"eXIf" or (name in pngread.TEXTS and data[place : place + len(_PROFILE)] == _PROFILE)
         ):
@@ -101,7 +100,7 @@ def _webp(data: Readable) -> Head:
     flags = start[20] if start[12:16] == b"VP8X" else 0
     alpha = flags or (start[24] if start[12:16] == b"VP8L" else 0)
     turned = 1
-    for name, place, length in webp_chunks(data, _MOST_PARTS):
+    for name, place, length in outline.webp_chunks(data, _MOST_PARTS):
         if name == b"EXIF" and length <= _LONGEST_EXIF:
             turned = _orientation(data[place : place + length])
     return _head(width, height, 4 if flags & _ALPHA else 3, turned, alpha=bool(alpha & _ALPHA))

@@ -11,10 +11,9 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.heads.head import Head, read_head, tiff_page
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
-from nsr_cli.imaging.png.chunks import header
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.tiff import kinds
 
 _MOST_CHUNKS = 3 * MOST_PICTURES
@@ -66,14 +65,16 @@ def _gif(data: Readable) -> tuple[int, int]:
 
 
 def _webp(data: Readable) -> tuple[int, int]:
-    names = Counter(name for name, *_ in webp_chunks(data, _MOST_CHUNKS))
+    names = Counter(name for name, *_ in outline.webp_chunks(data, _MOST_CHUNKS))
     return min(names[b"ANMF"], MOST_PICTURES), 0
 
 
 def _png(data: Readable) -> tuple[int, int]:
     """The number of pictures, and bytes of a pixel, which is decoded with 8 bits a sample."""
-    count, shown, clear, color = 0, False, False, header(data).color
-    for name, place, length in takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_CHUNKS)):
+    count, shown, clear, color = 0, False, False, pngchunks.header(data).color
+    for name, place, length in takewhile(
+        lambda chunk: chunk[0] != b"IDAT", pngchunks.walk(data, _MOST_CHUNKS)
+    ):
         if name == b"acTL" and length >= 8:
             count = count or int.from_bytes(data[place : place + 4], "big")
         shown |= name == b"fcTL"

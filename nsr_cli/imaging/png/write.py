@@ -16,13 +16,7 @@ def encode(picture: Picture) -> bytes:
     """A PNG file of an 8- or 16-bit picture (convert float pictures first)."""
     import imagecodecs
 
-    parts = [picture.pixels] + ([] if picture.alpha is None else [picture.alpha[..., np.newaxis]])
-    samples = np.concatenate(parts, axis=2) if len(parts) > 1 else picture.pixels
-    plain = memoryview(
-        imagecodecs.png_encode(
-            np.ascontiguousarray(samples.squeeze(2) if samples.shape[2] == 1 else samples), level=LEVEL
-        )
-    )
+    plain = memoryview(imagecodecs.png_encode(np.ascontiguousarray(picture.stored), level=LEVEL))
     begin = len(SIGNATURE) + HEADER
     return b"".join([plain[:begin], write_metadata(picture), plain[begin:]])
 

@@ -15,11 +15,7 @@ _JPEG_QUALITY = 95  # unless the caller asks otherwise
 
 def image_of(picture: Picture) -> Image.Image:
     """An 8-bit picture as a Pillow image: L, LA, RGB or RGBA."""
-    if picture.alpha is None:
-        return Image.fromarray(
-            np.ascontiguousarray(picture.pixels.squeeze(2) if picture.is_gray else picture.pixels)
-        )
-    return Image.fromarray(np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2))
+    return Image.fromarray(np.ascontiguousarray(picture.stored))
 
 
 def encode(picture: Picture, kind: str, quality: int | None) -> bytes:

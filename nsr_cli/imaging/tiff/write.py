@@ -95,20 +95,16 @@ def samples_bytes(picture: Picture) -> int:
 
 def as_stored(picture: Picture) -> NDArray[Any]:
     """The samples to store, (H, W) or (H, W, S) with alpha last; float ones in the range of the file they came from."""
-    pixels, alpha = picture.pixels, picture.alpha
     if picture.is_float and picture.span != (0.0, 1.0):
         black, white = (np.float32(value) for value in picture.span)
-        pixels = pixels * (white - black) + black
-        alpha = None if alpha is None else alpha * white
-    if alpha is None:
-        return pixels.squeeze(2) if picture.is_gray else pixels
-    return np.concatenate([pixels, alpha[..., np.newaxis]], axis=2)
+        alpha = None if picture.alpha is None else picture.alpha * white
+        picture = picture.with_pixels(picture.pixels * (white - black) + black, alpha)
+    return picture.stored
 
 
 def _stored_shape(picture: Picture) -> tuple[int, ...]:
     """The shape of `as_stored`, (H, W) or (H, W, S)."""
-    size = (picture.height, picture.width)
-    return (*size, picture.samples) if picture.samples > 1 else size
+    return (picture.height, picture.width, *([picture.samples] if picture.samples > 1 else []))
 
 
 def _taken(parts: list[bytes]) -> Iterator[bytes]:
