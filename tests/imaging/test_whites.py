@@ -1,8 +1,6 @@
 """What is white in 16-bit files whose samples use fewer bits."""
 
 import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.color import White
 from nsr_cli.imaging.findings.inspect import inspect
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.imaging.whites import FULL, as_one, in_whole_range, united, white_of
+from tests.imaging.files import png_with
 
 RANDOM = np.random.default_rng(7)
 
@@ -32,14 +30,6 @@ def tiff(pixels: np.ndarray[Any, Any], **options: Any) -> bytes:
     options = {"photometric": "minisblack" if pixels.shape[2] == 1 else "rgb", "metadata": None} | options
     tifffile.imwrite(file, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, **options)
     return file.getvalue()
-
-
-def with_bits(file: bytes, *bits: int) -> bytes:
-    """A PNG file with a chunk sBIT."""
-    chunk = b"sBIT" + bytes(bits)
-    place = len(SIGNATURE) + HEADER
-    packed = struct.pack(">I", len(bits)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return file[:place] + packed + file[place:]
 
 
 @pytest.mark.parametrize(
@@ -120,11 +110,13 @@ def test_alpha_says_nothing_about_white() -> None:
 
 def test_bits_that_png_states_count_where_samples_keep_to_them() -> None:
     dim = codec.encode(Picture(samples(300, 3)), "PNG")
-    assert codec.decode(with_bits(dim, 12, 12, 12)).white == White(4095, 4095)
-    assert codec.decode(with_bits(dim, 16, 16, 16)).white == White(1023, FULL), "says no more than no chunk"
+    assert codec.decode(png_with(dim, (b"sBIT", bytes([12, 12, 12])))).white == White(4095, 4095)
+    assert codec.decode(png_with(dim, (b"sBIT", bytes([16, 16, 16])))).white == White(1023, FULL), (
+        "says no more than no chunk"
+    )
     # As the specification has it: 12 bits, scaled to 16.
     scaled = codec.encode(Picture(samples(FULL, 3)), "PNG")
-    assert codec.decode(with_bits(scaled, 12, 12, 12)).white is None
+    assert codec.decode(png_with(scaled, (b"sBIT", bytes([12, 12, 12])))).white is None
 
 
 OME = '<?xml version="1.0"?><OME><Image><Pixels ID="P:0" SignificantBits="{}" SizeX="30"/></Image></OME>'

@@ -9,7 +9,7 @@ import tifffile
 
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.metadata import stacks
-from nsr_cli.imaging.picture import Picture
+from tests.imaging.files import enlarged
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 20, 30), np.uint8)
 SAID = "2 further slices of its stack are left out; save them as pages to restore all"
@@ -29,10 +29,6 @@ def tiff(array: Any, *, dtype: Any = np.uint8, **options: Any) -> bytes:
 def description(data: bytes) -> str:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         return file.pages.first.description
-
-
-def enlarged(picture: Picture) -> Picture:
-    return picture.with_pixels(picture.pixels.repeat(2, 0).repeat(2, 1), None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

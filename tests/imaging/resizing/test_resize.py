@@ -37,20 +37,9 @@ def one_sample(signal: NDArray[np.float64], position: int, factor: float) -> flo
 @pytest.mark.parametrize(
     ("length_in", "length_out"),
     [
-        (1, 1),
-        (1, 7),
-        (7, 1),
-        (2, 9),
-        (5, 10),
-        (10, 5),
-        (33, 100),
-        (100, 33),
-        (97, 96),
-        (64, 161),
-        (300, 7),
-        (40, 40),
+        (1, 1), (1, 7), (7, 1), (2, 9), (5, 10), (10, 5), (33, 100), (100, 33), (97, 96), (64, 161), (300, 7), (40, 40)
     ],
-)
+)  # fmt: skip
 def test_each_axis_matches_the_definition(length_in: int, length_out: int) -> None:
     signal = np.random.default_rng(length_in).random(length_in)
     expected = [one_sample(signal, i, length_out / length_in) for i in range(length_out)]
