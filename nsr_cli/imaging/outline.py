@@ -55,7 +55,8 @@ def gif(data: bytes) -> tuple[Cut, int]:
     A note says if its end mark is missing, since it may be cut off between two blocks.
     """
     frames, comments, is_whole = 0, [], False
-    for kind, start, end in gif_parts(data):
+    for count, (kind, start, end) in enumerate(gif_parts(data), 1):
+        check_parts(count, len(data), "GIF", "blocks")
         if end > len(data):
             raise DecodeError("the GIF file is cut off")
         is_whole = kind == _GIF_END
