@@ -61,9 +61,7 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
         yield "the resolution in DPI"
     if meta.aspect is not None and kind not in _SHAPED:
         yield density.RATIO_NAME
-    # GIF has a place for a comment and none for other texts.
-    packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
-    if packet is not None and (kind in _BARE or (kind == "JPEG" and not rasterwrite.fits_jpeg_xmp(packet))):
+    if not _keeps_texts(meta.text, kind):
         yield "texts"
     if meta.iptc is not None and (kind not in _IPTC or (kind == "JPEG" and not iptc.fits_jpeg(meta.iptc))):
         yield iptc.NAME
@@ -72,6 +70,16 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
     ):
         yield geotiff.NAME
     yield from meta.left_out
+
+
+def _keeps_texts(text: tuple[tuple[str, str], ...], kind: str) -> bool:
+    others = tuple(pair for pair in text if pair[0] != "Comment")
+    if kind in _BARE:  # GIF has a place for a comment and none for other texts
+        return not (others if kind == "GIF" else text)
+    if kind == "JPEG":
+        packet = xmp.pack(text)
+        return packet is None or (xmp.holds(others) and rasterwrite.fits_jpeg_xmp(packet))
+    return kind == "PNG" or xmp.holds(text)
 
 
 def _color_losses(picture: Picture, kind: str) -> list[str]:

@@ -298,6 +298,16 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
     assert again.metadata.text == ()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_texts_that_no_packet_takes_are_said_to_be_left_out(kind: str, samples: Any) -> None:
+    """Nothing is added to a packet that calls its elements differently from all others."""
+    odd = (XMP_KEY, PACKET.replace("rdf:", "r:"))
+    for text, kept in (((odd, ("Title", "a")), kind == "PNG"), ((odd,), True)):
+        picture = Picture(samples.smooth, metadata=Metadata(text=text))
+        assert ("texts are left out" not in codec.losses(picture, kind)) == kept
+        assert (codec.decode(codec.encode(picture, kind)).metadata.text == text) == kept
+
+
 def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:
     stored = io.BytesIO()
     with tifffile.TiffWriter(stored) as writer:
