@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+
+from tests.imaging.files import tiff
 
 HEIGHT, WIDTH = 30, 41
 
@@ -41,13 +42,7 @@ def samples() -> Samples:
 @pytest.fixture(scope="session")
 def tiff_file() -> Callable[..., bytes]:
     """A TIFF file by tifffile: `tiff_file(array, **options)`."""
-
-    def make(array: NDArray[Any], **options: Any) -> bytes:
-        stored = io.BytesIO()
-        tifffile.imwrite(stored, array, **options)
-        return stored.getvalue()
-
-    return make
+    return tiff
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,21 @@
-"""Changes to files that tests have made."""
+"""Files that tests make, and changes to them."""
 
+import io
 from typing import Any
+
+import tifffile
 
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE, chunk
 
 START = len(SIGNATURE) + HEADER
+
+
+def tiff(array: Any, **options: Any) -> bytes:
+    """A TIFF file of one page or more as tifffile writes it."""
+    stored = io.BytesIO()
+    tifffile.imwrite(stored, array, **options)
+    return stored.getvalue()
 
 
 def png_with(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:

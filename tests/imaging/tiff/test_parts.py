@@ -17,16 +17,15 @@ from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.tiff import parts as tiffparts
 from nsr_cli.imaging.tiff import read as tiffread
 from nsr_cli.imaging.tiff.parts import Parts, open_pages
+from tests.imaging.files import tiff
 
 RANDOM = np.random.default_rng(5)
 PIXELS = RANDOM.integers(0, 256, (83, 70, 3), dtype=np.uint8)
 
 
 def written(array: Any, **options: Any) -> bytes:
-    file = io.BytesIO()
     photometric = options.pop("photometric", "rgb" if array.shape[-1] in (3, 4) else "minisblack")
-    tifffile.imwrite(file, array, photometric=photometric, metadata=None, **options)
-    return file.getvalue()
+    return tiff(array, photometric=photometric, metadata=None, **options)
 
 
 def parts_of(data: bytes, max_pixels: int = 1 << 20) -> Parts:
