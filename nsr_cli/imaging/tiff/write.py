@@ -62,22 +62,20 @@ def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
     write_pages(file, stored, sum(samples_bytes(page) for page in pages))
 
 
-def write_pages(
-    file: BinaryIO, pages: Iterable[tuple[Picture, Any]], samples_bytes: int, **layout: Any
-) -> None:
+def write_pages(file: BinaryIO, pages: Iterable[tuple[Picture, Any]], total: int, **layout: Any) -> None:
     """Write pages into the empty `file`, each before the next one is asked for.
 
     Args:
         file: open for reading and writing.
         pages: pictures, whose pixels are not looked at, and their samples: all of them, or strips or tiles in order.
-        samples_bytes: of all pages together, which decides about BigTIFF.
+        total: bytes of their samples, which decides about BigTIFF.
         layout: tifffile's options for strips or tiles.
     """
     import tifffile
 
     named = tifffile.FileHandle(file, name="result.tif")  # tifffile wants a name, which `file` may not have
     children = []
-    with tifffile.TiffWriter(named, bigtiff=samples_bytes > CLASSIC_LIMIT, byteorder="<") as writer:
+    with tifffile.TiffWriter(named, bigtiff=total > CLASSIC_LIMIT, byteorder="<") as writer:
         for page, samples in pages:
             tags, directories = tifftags.write(page)
             children.append(directories)
