@@ -11,8 +11,6 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.reading import check_bytes
 from nsr_cli.planning.settings import Settings
 
-_START = 4096  # bytes from which the format is determined
-
 
 def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Settings) -> str:
     """The format of a file whose pictures have these heads.
@@ -23,7 +21,7 @@ def refuse_file(data: Readable, heads: Sequence[Head], job: Job, settings: Setti
     """
     kind = ""
     try:
-        kind = codec.sniff(data[:_START])
+        kind = codec.sniff(data)
     finally:
         if kind != "TIFF":  # a TIFF file may be read in parts
             check_bytes(len(data), settings.max_pixels)
@@ -40,7 +38,7 @@ def refuse_result(kind: str, heads: Sequence[Head], job: Job, settings: Settings
         return
     for head in dict.fromkeys(heads):  # frames all have the same one
         size = settings.result_size(head.width, head.height)
-        codec.check_encodable(job.format, *size, 8, head.alpha)
+        codec.check_encodable(job.format, *size, alpha=head.alpha)
 
 
 def _may_be_left_alone(kind: str, job: Job, settings: Settings) -> bool:

@@ -203,7 +203,7 @@ class Journey:
     def _restored(self, page: Picture, level: Level, work: Work, go_on: GoOn) -> Picture:
         settings, outcome = self._settings, work.outcome
         width, height = settings.result_size(page.width, page.height)
-        codec.check_encodable(work.format, width, height, page.bits, page.alpha is not None)
+        codec.check_encodable(work.format, width, height, alpha=page.alpha is not None)
         if level.skip_reason:
             return page
         restorer = self._choice.for_page(page, level)

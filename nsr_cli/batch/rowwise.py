@@ -89,7 +89,7 @@ class RowWriter:
             if number == 0:
                 self.outcome.out_size = (page.width, page.height)
             form = self.streamed.format
-            codec.check_encodable(form, page.width, page.height, page.bits, page.alpha is not None)
+            codec.check_encodable(form, page.width, page.height, alpha=page.alpha is not None)
             read = bands.tap().read
             yield page, read if len(leaves) == 1 else _named(read, number + 1)
 

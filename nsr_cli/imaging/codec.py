@@ -16,6 +16,7 @@ import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
 from nsr_cli.imaging import color, outline, pnm, strangers
+from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.losses import BITS, losses, losses_of_pages, profile_fits
@@ -68,23 +69,24 @@ _MISTAKES = (AssertionError, AttributeError, NameError, NotImplementedError, Typ
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def sniff(data: bytes) -> str:
+def sniff(data: Readable) -> str:
     """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF or PPM (all of PNM and PAM).
 
     DecodeError for anything else. The file's name is not considered.
     """
+    start = data[: strangers.LONGEST]
     for magic, kind in _MAGIC:
-        if data.startswith(magic):
+        if start.startswith(magic):
             return kind
-    if data[:4] in TIFF_MAGIC:
+    if start[:4] in TIFF_MAGIC:
         return "TIFF"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
-    if pnm.MAGIC.match(data):
+    if pnm.MAGIC.match(start):
         return "PPM"
-    if not data:
+    if not start:
         raise DecodeError("the file is empty")
-    if known := strangers.advice(data):
+    if known := strangers.advice(start):
         raise DecodeError(known)
     raise DecodeError("not a picture in a format that is read here (PNG, JPEG, WebP, BMP, GIF, TIFF, PPM)")
 
@@ -165,10 +167,10 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, _MISTAKES) and where.startswith(f"{__name__.partition('.')[0]}.")
 
 
-def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) -> None:
+def check_encodable(kind: str, width: int, height: int, *, alpha: bool) -> None:
     """EncodeError if a format cannot hold a picture of this size and transparency at all.
 
-    Call it before inference. Reduced depth is not an error: see `losses`. `bits` is 8, 16 or 32.
+    Call it before inference. Reduced depth is not an error: see `losses`.
     """
     if kind not in FORMATS:
         raise EncodeError(
@@ -183,8 +185,6 @@ def check_encodable(kind: str, width: int, height: int, bits: int, alpha: bool) 
         raise EncodeError(f"{kind} cannot hold transparency; choose PNG, WebP or TIFF")
     if kind in ("GIF", "BMP") and width * height * 4 > 2**32 - 2**16:
         raise EncodeError(f"{width}×{height} is too large for {kind}; choose PNG or TIFF")
-    if bits not in (8, 16, 32):
-        raise EncodeError(f"{bits} bits a sample are not supported; 8, 16 and 32 (float) are")
 
 
 def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
@@ -192,7 +192,7 @@ def encode(picture: Picture, kind: str, *, quality: int | None = None) -> bytes:
 
     Samples deeper than the format holds are reduced to its depth. EncodeError as for `check_encodable`.
     """
-    check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+    check_encodable(kind, picture.width, picture.height, alpha=picture.alpha is not None)
     picture = _with_fitting_profile(picture, kind)
     with _one_line(kind, EncodeError):
         if kind == "TIFF":
@@ -213,7 +213,7 @@ def encode_pages(pictures: Sequence[Picture], kind: str, *, quality: int | None 
     if len(pictures) == 1:
         return encode(pictures[0], kind, quality=quality)
     for picture in pictures:
-        check_encodable(kind, picture.width, picture.height, picture.bits, picture.alpha is not None)
+        check_encodable(kind, picture.width, picture.height, alpha=picture.alpha is not None)
     if not pictures or (kind != "TIFF" and kind not in animation.FORMATS):
         raise EncodeError(
             f"{kind} cannot hold {len(pictures)} pictures; choose TIFF, or GIF, WebP or PNG for frames"

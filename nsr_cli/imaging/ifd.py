@@ -4,8 +4,9 @@ Every position is checked before it is used; DirectoryError where a directory ca
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from sys import maxsize
 from typing import Literal
 
 import numpy as np
@@ -14,36 +15,30 @@ from numpy.typing import NDArray
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.limits import MOST_METADATA
 
-_TYPE_BYTES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
-_SWAP_BYTES = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # unit of byte order, if above 1
-_UNSIGNED = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8}  # bytes of a value, by type
-_LAST_OLD_TYPE = 13  # those above are BigTIFF's
-_MOST_ENTRIES = 4096
+# Tags of a TIFF page that more than one module needs.
+KIND, WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, DESCRIPTION = 254, 256, 257, 258, 259, 262, 270
+STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
+TILES, TILE_BYTES, PAGES_BELOW, EXTRA_SAMPLES = 324, 325, 330, 338
+
+# How `struct` and NumPy write the numbers of each type; a fraction is two of them.
+_LETTERS = {
+    1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "s", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I",
+    16: "Q", 17: "q", 18: "Q",
+}  # fmt: skip
+_BYTES = {kind: struct.calcsize(f"={letters}") for kind, letters in _LETTERS.items()}
+LAST_OLD_TYPE = 13
+"""Types above this one are BigTIFF's."""
+
+_MOST_ENTRIES = 4096  # of a directory
+_MOST_TAGS = 1 << 19  # of all pages of a file: 52 in each of 10,000
 
 
 class DirectoryError(ValueError):
     """Bytes that cannot be read as a header or directory."""
 
 
-class CircleError(DirectoryError):
-    """A chain of directories that leads back into itself."""
+class ChainError(DirectoryError):
+    """A chain of directories that leads back into itself, or would take too long to follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,39 +102,50 @@ class Entry:
     slot: int
     """Where the entry's own value-or-position field begins."""
 
+    data: Readable
+    layout: Layout
+
     @property
     def size(self) -> int:
         """Bytes of the value."""
-        return self.count * _TYPE_BYTES[self.kind]
-
-    def raw(self, data: Readable) -> bytes:
-        """The value's bytes in the order of the file."""
-        return bytes(data[self.position : self.position + self.size])
-
-    def integer(self, data: Readable, layout: Layout) -> int | None:
-        """The first value, if it is an unsigned integer of 2, 4 or 8 bytes."""
-        return layout.number(data, self.position, self.integer_bytes) if self.integer_bytes else None
-
-    def integers(self, data: Readable, layout: Layout) -> NDArray[np.uint64]:
-        """All values, if they are unsigned integers of 1 to 8 bytes; none for other types."""
-        if (size := _UNSIGNED.get(self.kind)) is None:
-            return np.empty(0, np.uint64)
-        return np.frombuffer(self.raw(data), f"{layout.order}u{size}").astype(np.uint64)
+        return self.count * _BYTES[self.kind]
 
     @property
     def integer_bytes(self) -> int:
-        """How many bytes `integer` reads; 0 if it returns None."""
-        return {3: 2, 4: 4, 13: 4, 16: 8}.get(self.kind, 0) if self.count else 0
+        """Bytes of each number if the values are unsigned integers, else 0."""
+        return _BYTES[self.kind] if _LETTERS[self.kind] in "BHIQ" else 0
+
+    def raw(self, most: int = maxsize) -> bytes:
+        """The value's bytes in the order of the file, or the first `most` of them."""
+        return bytes(self.data[self.position : self.position + min(self.size, most)])
+
+    def integer(self) -> int | None:
+        """The first value, if it is an unsigned integer. The others, which may be most of the file, are not read."""
+        size = self.integer_bytes
+        return self.layout.number(self.data, self.position, size) if size else None
+
+    def integers(self, most: int = maxsize) -> NDArray[np.uint64]:
+        """The first `most` values, if they are unsigned integers; none for other types."""
+        if not (size := self.integer_bytes):
+            return np.empty(0, np.uint64)
+        return np.frombuffer(self.raw(most * size), f"{self.layout.order}u{size}").astype(np.uint64)
 
 
 def directories(data: Readable, layout: Layout) -> Iterator[int]:
-    """The position of each directory in a TIFF file's chain of pages. CircleError if the chain leads back to itself."""
+    """The position of each directory in a TIFF file's chain of pages.
+
+    ChainError if the chain leads back to itself or its pages have more tags than those of any real file: directories
+    may overlap, so that a small file has thousands with thousands of tags each.
+    """
     seen: set[int] = set()
-    place = layout.first_directory(data)
+    place, total = layout.first_directory(data), 0
     while place:
         if place in seen:
-            raise CircleError("its pages form a circle")
+            raise ChainError("its pages form a circle")
         seen.add(place)
+        total += layout.number(data, place, layout.sizes[0])
+        if total > _MOST_TAGS:
+            raise ChainError("its pages have far too many tags")
         yield place
         place = layout.number(data, layout.next_pointer(data, place), layout.sizes[2])
 
@@ -151,19 +157,29 @@ def entries(data: Readable, start: int, layout: Layout) -> Iterator[Entry]:
     if total > _MOST_ENTRIES or start + head + total * row > len(data):
         raise DirectoryError("a directory is longer than the block")
     rows = data[start + head : start + head + total * row]  # at once: `data` may be a file
-    for place in range(0, total * row, row):
-        tag, kind = struct.unpack(layout.order + "HH", rows[place : place + 4])
-        count = layout.number(rows, place + 4, wide)
-        slot = start + head + place + 4 + wide
-        length = count * _TYPE_BYTES.get(kind, 0)
-        position = slot if length <= wide else layout.number(rows, place + 4 + wide, wide)
+    form = layout.order + ("HHQQ" if layout.big else "HHII")
+    for number, (tag, kind, count, place) in enumerate(struct.iter_unpack(form, rows)):
+        slot = start + head + number * row + row - wide
+        length = count * _BYTES.get(kind, 0)
+        position = slot if length <= wide else place
         if length and position + length <= len(data):
-            yield Entry(tag, kind, count, position, slot)
+            yield Entry(tag, kind, count, position, slot, data, layout)
+
+
+def by_tag(data: Readable, start: int, layout: Layout) -> dict[int, Entry]:
+    """`entries` by their tags; of several with the same one, the last."""
+    return {entry.tag: entry for entry in entries(data, start, layout)}
+
+
+def number(tags: Mapping[int, Entry], tag: int, default: int) -> int:
+    """The first unsigned integer of one of these tags; `default` if it has none."""
+    found = tags[tag].integer() if tag in tags else None
+    return default if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tagged value outside of its file, in little-endian order."""
+    """A tagged value outside of its file, in little-endian order unless said otherwise."""
 
     tag: int
     kind: int
@@ -181,25 +197,28 @@ def read_values(data: Readable, start: int, layout: Layout) -> list[Value]:
         room -= entry.size
         if room < 0:
             raise DirectoryError("values of a directory overlap")
-        if entry.kind > _LAST_OLD_TYPE or entry.size > MOST_METADATA:
+        if entry.kind > LAST_OLD_TYPE or entry.size > MOST_METADATA:
             continue
-        raw = entry.raw(data)
-        unit = _SWAP_BYTES.get(entry.kind, 1)
+        raw = entry.raw()
+        unit = struct.calcsize(f"={_LETTERS[entry.kind][0]}")
         if layout.order == ">" and unit > 1:
             raw = np.frombuffer(raw, f">u{unit}").astype(f"<u{unit}").tobytes()
         found.append(Value(entry.tag, entry.kind, entry.count, raw))
     return found
 
 
-def build_directory(values: list[Value], position: int, *, big: bool = False) -> bytes:
-    """A little-endian directory for `position`, followed by its long values; `big` has the layout of BigTIFF."""
-    head, row, wide = ("Q", "<HHQ", 8) if big else ("H", "<HHI", 4)
-    rows, tail = [], b""
-    after = position + struct.calcsize("<" + head) + len(values) * (struct.calcsize(row) + wide) + wide
-    for value in sorted(values, key=lambda v: v.tag):
+def build_directory(values: Iterable[Value], position: int, *, big: bool = False, order: str = "<") -> bytes:
+    """A directory for `position`, followed by its long values; `big` has the layout of BigTIFF.
+
+    The values must be in the byte order `order`.
+    """
+    head, row, place, wide = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
+    rows, tail, found = [], b"", sorted(values, key=lambda value: value.tag)
+    after = position + struct.calcsize(f"={head}") + len(found) * (struct.calcsize(f"={row}") + wide) + wide
+    for value in found:
         slot = value.data.ljust(wide, b"\0")
         if len(value.data) > wide:
-            slot = (after + len(tail)).to_bytes(wide, "little")
+            slot = struct.pack(order + place, after + len(tail))
             tail += value.data + b"\0" * (len(value.data) % 2)
-        rows.append(struct.pack(row, value.tag, value.kind, value.count) + slot)
-    return struct.pack("<" + head, len(rows)) + b"".join(rows) + bytes(wide) + tail
+        rows.append(struct.pack(order + row, value.tag, value.kind, value.count) + slot)
+    return struct.pack(order + head, len(rows)) + b"".join(rows) + bytes(wide) + tail

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from nsr_cli.imaging.metadata import aspect, density, exif, geotiff, iptc, profile, sizes, xmp
+from nsr_cli.imaging.metadata import density, exif, geotiff, iptc, profile, sizes, xmp
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import color as pngcolor
-from nsr_cli.imaging.rasters import animation, saveoptions
+from nsr_cli.imaging.rasters import animation
+from nsr_cli.imaging.rasters import write as rasterwrite
 
 BITS = {"JPEG": 8, "WEBP": 8, "BMP": 8, "GIF": 8, "PNG": 16, "PPM": 16, "TIFF": 32}
 """Bits of a sample that each format holds at most."""
@@ -49,7 +50,7 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
     """Names of the metadata that will be missing."""
     meta = sizes.stated(picture)
     if meta.exif is not None and (
-        kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_exif(meta.exif))
+        kind in _BARE or (kind == "JPEG" and not rasterwrite.fits_jpeg_exif(meta.exif))
     ):
         yield "EXIF"
     elif meta.exif is not None and kind == "TIFF" and meta.icc is None and exif.is_adobe_rgb(meta.exif):
@@ -59,10 +60,8 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
     if meta.dpi is not None and density.stated(meta.dpi, kind) is None:
         yield "the resolution in DPI"
     if meta.aspect is not None and kind not in _SHAPED:
-        yield aspect.NAME
-    # GIF has a place for a comment and none for other texts.
-    packet = xmp.pack(tuple(pair for pair in meta.text if kind != "GIF" or pair[0] != "Comment"))
-    if packet is not None and (kind in _BARE or (kind == "JPEG" and not saveoptions.fits_jpeg_xmp(packet))):
+        yield density.RATIO_NAME
+    if not _keeps_texts(meta.text, kind):
         yield "texts"
     if meta.iptc is not None and (kind not in _IPTC or (kind == "JPEG" and not iptc.fits_jpeg(meta.iptc))):
         yield iptc.NAME
@@ -71,6 +70,16 @@ def _missing(picture: Picture, kind: str) -> Iterator[str]:
     ):
         yield geotiff.NAME
     yield from meta.left_out
+
+
+def _keeps_texts(text: tuple[tuple[str, str], ...], kind: str) -> bool:
+    others = tuple(pair for pair in text if pair[0] != "Comment")
+    if kind in _BARE:  # GIF has a place for a comment and none for other texts
+        return not (others if kind == "GIF" else text)
+    if kind == "JPEG":
+        packet = xmp.pack(text)
+        return packet is None or (xmp.holds(others) and rasterwrite.fits_jpeg_xmp(packet))
+    return kind == "PNG" or xmp.holds(text)
 
 
 def _color_losses(picture: Picture, kind: str) -> list[str]:

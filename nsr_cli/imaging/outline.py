@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.ifd import CircleError, DirectoryError, Layout, directories
+from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.ifd import ChainError, DirectoryError, Layout, directories
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA, MOST_PICTURES
 from nsr_cli.imaging.metadata import exif
@@ -54,7 +55,8 @@ def gif(data: bytes) -> tuple[Cut, int]:
     A note says if its end mark is missing, since it may be cut off between two blocks.
     """
     frames, comments, is_whole = 0, [], False
-    for kind, start, end in gif_parts(data):
+    for count, (kind, start, end) in enumerate(gif_parts(data), 1):
+        check_parts(count, len(data), "GIF", "blocks")
         if end > len(data):
             raise DecodeError("the GIF file is cut off")
         is_whole = kind == _GIF_END
@@ -110,20 +112,30 @@ def _gif_blocks(data: bytes | bytearray, place: int) -> int:
     return place + 1
 
 
+def webp_chunks(data: Readable, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, and start and length of the content, which may be cut off, of the first `most` chunks of a WebP file.
+
+    Only their headers are read.
+    """
+    place = 12
+    for _ in range(most):
+        if len(head := data[place : place + 8]) < 8:
+            return
+        name, length = struct.unpack("<4sI", head)
+        yield name, place + 8, length
+        place += 8 + length + length % 2
+
+
 def webp(data: bytes) -> Cut:
     """A WebP file without overlong descriptions."""
-    place, count, frames = 12, 0, 0
-    cuts, names = [], []
-    while place + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, place)
-        end = min(len(data), place + 8 + length + length % 2)
-        count, frames = count + 1, frames + (name == b"ANMF")
+    frames, cuts, names = 0, [], []
+    for count, (name, place, length) in enumerate(webp_chunks(data, len(data)), 1):
+        frames += name == b"ANMF"
         check_parts(count, len(data), "WebP", "chunks")
         check_pictures(frames, "frames")
         if name in _WEBP_METADATA and length > MOST_METADATA:
-            cuts.append((place, end))
+            cuts.append((place - 8, min(len(data), place + length + length % 2)))
             names.append(_WEBP_METADATA[name])
-        place = end
     if not cuts:
         return data, ()
     body, notes = _without(data, cuts, *dict.fromkeys(names))
@@ -176,13 +188,16 @@ def _check_scans(data: bytes, place: int) -> None:
             place += int.from_bytes(data[place : place + 2], "big")
 
 
-def check_tiff(data: bytes) -> None:
-    """DecodeError for a circle of pages, or more than are read of one file, thumbnails and masks included."""
+def check_tiff(data: Readable) -> None:
+    """DecodeError for a circle of pages, or more than are read of one file, thumbnails and masks included.
+
+    It is also raised for far more tags than any file has, which may lie over one another.
+    """
     try:
         for count, _ in enumerate(directories(data, Layout.of(data)), 1):
             check_pictures(count, "pages")
-    except CircleError as error:
-        raise DecodeError("the TIFF file's pages form a circle") from error
+    except ChainError as error:
+        raise DecodeError(f"the TIFF file is damaged: {error}") from error
     except DirectoryError:
         return
 

@@ -159,6 +159,13 @@ class Picture:
         return self.bits == 32
 
     @property
+    def stored(self) -> Pixels:
+        """The samples as files hold them: (H, W), or (H, W, S) with alpha last."""
+        if self.alpha is not None:
+            return np.concatenate([self.pixels, self.alpha[..., np.newaxis]], axis=2)
+        return self.pixels[..., 0] if self.is_gray else self.pixels
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and what the user should know of `white` and `first_of`."""
         notes = self.notes

@@ -117,12 +117,12 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     samples = _scaled(samples, head.maximum).reshape(head.height, head.width, head.channels)
     # Programs write 65535 whatever the samples are, so it says nothing about white; a smaller maximum does.
     stated = None if head.maximum == whites.FULL and not head.is_cmyk else whites.FULL
+    alpha, notes = None, tuple[str, ...]()
     if head.is_cmyk:
-        colors, notes = profile.cmyk_to_rgb(samples, None)
-        return finish(colors, None, Metadata(), "PPM", notes, stated=stated)
-    if head.has_alpha:
-        return finish(samples[..., :-1], samples[..., -1], Metadata(), "PPM", stated=stated)
-    return finish(samples, None, Metadata(), "PPM", stated=stated)
+        samples, notes = profile.cmyk_to_rgb(samples, None)
+    elif head.has_alpha:
+        samples, alpha = samples[..., :-1], samples[..., -1]
+    return finish(samples, alpha, Metadata(), "PPM", notes, stated=stated)
 
 
 def _binary_samples(data: bytes, head: Header) -> NDArray[Any]:

@@ -45,9 +45,8 @@ def finish(
     notes += extra
     if from_palette and pixels.shape[2] == 3 and profile.channels_of(metadata.icc or b"") != 3:
         pixels = _gray_if_gray(pixels)
-    if metadata.icc is not None:
-        icc, extra = profile.fitting(metadata.icc, pixels.shape[2])
-        metadata, notes = replace(metadata, icc=icc), (*notes, *extra)
+    icc, extra = profile.fitting(metadata.icc, pixels.shape[2])
+    metadata, notes = replace(metadata, icc=icc), (*notes, *extra)
     metadata, turn, extra = upright_metadata(metadata, orientation)
     pixels = np.ascontiguousarray(oriented(pixels, turn))
     alpha = None if alpha is None else np.ascontiguousarray(oriented(alpha, turn))
@@ -80,14 +79,11 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
             block = exif.make_upright(block, turn)
         except ifd.DirectoryError:
             block, notes = None, ("its EXIF block is damaged: left out",)
-    dpi = metadata.dpi
     if turn == 1:
         return replace(metadata, exif=block), 1, notes
-    if turn in exif.SIDEWAYS and dpi is not None:
-        dpi = (dpi[1], dpi[0])
-    ratio = metadata.aspect
-    if turn in exif.SIDEWAYS and ratio is not None:
-        ratio = (ratio[1], ratio[0])
+    if turn in exif.SIDEWAYS:
+        dpi, ratio = metadata.dpi, metadata.aspect
+        metadata = replace(metadata, dpi=dpi and (dpi[1], dpi[0]), aspect=ratio and (ratio[1], ratio[0]))
     if block is not None:
         block, is_lost = subjectarea.turned(block, turn)
         notes += (f"{subjectarea.NAME} does not fit the upright picture: left out",) if is_lost else ()
@@ -95,7 +91,7 @@ def upright_metadata(metadata: Metadata, orientation: int | None) -> tuple[Metad
     if text != metadata.text:
         notes += ("its XMP regions, such as faces, do not fit the upright picture: left out",)
     text = tuple((key, xmp.make_upright(value, turn) if key == XMP_KEY else value) for key, value in text)
-    return replace(metadata, exif=block, dpi=dpi, aspect=ratio, text=text), turn, notes
+    return replace(metadata, exif=block, text=text), turn, notes
 
 
 def _gray_if_gray(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -40,13 +40,13 @@ _TO_DO = {
     _RAW: "develop it to TIFF first",
     _VIDEO: "take its frames out first, for example with ffmpeg",
 }
-_MARKUP = 4096
-"""Bytes at the start of a text in which `<svg` is looked for."""
+LONGEST = 4096
+"""How many bytes at the start of a file tell what it is: `<svg` may stand behind comments."""
 
 
 def advice(data: bytes) -> str | None:
     """What a file of one of these formats is, and what to do with it; None for all others."""
-    name = _name_of(data[:_MARKUP])
+    name = _name_of(data[:LONGEST])
     return (
         name
         and f"it is {name}, which is not read here; {_TO_DO.get(name, 'convert it to PNG or TIFF first')}"
@@ -55,7 +55,7 @@ def advice(data: bytes) -> str | None:
 
 def is_picture(data: bytes) -> bool:
     """Whether a file is of one of these formats, but not a video."""
-    return _name_of(data[:_MARKUP]) not in (None, _VIDEO)
+    return _name_of(data[:LONGEST]) not in (None, _VIDEO)
 
 
 def _name_of(head: bytes) -> str | None:

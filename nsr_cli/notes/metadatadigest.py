@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
-from nsr_cli.imaging.metadata import exif
+from nsr_cli.imaging.metadata import exif, xmp
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-from nsr_cli.notes.texts_of_file import HEAD, JPEG_XMP, packed_texts, png_text
+from nsr_cli.notes.texts_of_file import packed_texts, png_text
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
@@ -70,7 +70,7 @@ def digest(data: Readable, keyword: str) -> str | None:
     Raises:
         DecodeError, ValueError, IndexError, struct.error: the file is damaged; `texts_of_file.DAMAGE` names them.
     """
-    kind = codec.sniff(data[:HEAD])
+    kind = codec.sniff(data)
     if kind not in _PARTS:
         return None
     pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind, keyword))
@@ -96,7 +96,7 @@ def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
 
 def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
     """Positions and bytes to write there, in the order of the file, so that the digest takes the token's place."""
-    kind = codec.sniff(data[:HEAD])
+    kind = codec.sniff(data)
     found = digest(data, keyword)
     if found is None:
         return []
@@ -121,7 +121,7 @@ def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_png(data: Readable) -> Iterator[Part]:
-    for name, place, length in png_chunks(data, _MOST_PARTS):
+    for name, place, length in pngchunks.walk(data, _MOST_PARTS):
         if name not in _PNG_PIXELS:
             yield Part(name.decode("latin-1"), data[place : place + length], place, name in pngread.TEXTS)
 
@@ -129,15 +129,15 @@ def _of_png(data: Readable) -> Iterator[Part]:
 def _of_jpeg(data: Readable) -> Iterator[Part]:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         content = data[place : place + length]
-        if content.startswith(JPEG_XMP) and marker == markers.APP1:
-            start = len(JPEG_XMP)
+        if content.startswith(xmp.JPEG_HEAD) and marker == markers.APP1:
+            start = len(xmp.JPEG_HEAD)
             yield Part("XMP", content[start:], place + start, holds_texts=True)
         elif marker in _JPEG_METADATA:
             yield Part(str(marker), content, place)
 
 
 def _of_webp(data: Readable) -> Iterator[Part]:
-    for name, place, length in webp_chunks(data, _MOST_PARTS):
+    for name, place, length in outline.webp_chunks(data, _MOST_PARTS):
         if name not in _WEBP_PIXELS:
             content = data[place : place + length]
             yield Part(name.decode("latin-1"), content, place, holds_texts=name == b"XMP ")
@@ -150,11 +150,11 @@ def _of_tiff(data: Readable) -> Iterator[Part]:
         for entry in ifd.entries(data, start, layout):
             name = f"page {number} tag {entry.tag}"
             if entry.tag in _DIRECTORIES:
-                inner = entry.integer(data, layout)
+                inner = entry.integer()
                 values = ifd.read_values(data, inner, layout) if inner else []
                 yield from (Part(f"{name} {value.tag}", value.data, entry.position) for value in values)
             elif entry.tag not in _TIFF_PIXELS and entry.size <= MOST_METADATA:
-                yield Part(name, entry.raw(data), entry.position, holds_texts=entry.tag == tags.XMP)
+                yield Part(name, entry.raw(), entry.position, holds_texts=entry.tag == tags.XMP)
 
 
 _PARTS = {"PNG": _of_png, "JPEG": _of_jpeg, "WEBP": _of_webp, "TIFF": _of_tiff}

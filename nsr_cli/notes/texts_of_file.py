@@ -9,13 +9,13 @@ import zlib
 from pathlib import Path
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec, ifd
+from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import FileBytes, Readable
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import xmp
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
 
@@ -24,12 +24,6 @@ Texts = tuple[tuple[str, str], ...]
 
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 """The errors that a damaged file raises."""
-
-JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-"""The start of a JPEG segment with an XMP packet."""
-
-HEAD = 64
-"""How many bytes suffice to tell a file's format."""
 
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
@@ -42,7 +36,7 @@ def find(path: Path, keyword: str) -> str | None:
         DecodeError: it is not a picture.
     """
     with FileBytes(path) as data:
-        kind = codec.sniff(data[:HEAD])
+        kind = codec.sniff(data)
         try:
             texts = _texts(data, kind, keyword)
         except DAMAGE as error:
@@ -59,7 +53,7 @@ def _texts(data: Readable, kind: str, keyword: str) -> Texts | None:
 
 def _of_png(data: Readable, start: bytes) -> Texts | None:
     """The first text that begins with `start`, a keyword and its end; nothing else is unpacked."""
-    for name, place, length in png_chunks(data, _MOST_PARTS):
+    for name, place, length in pngchunks.walk(data, _MOST_PARTS):
         if name in pngread.TEXTS and length <= MOST_METADATA and data[place : place + len(start)] == start:
             return png_text(name, data[place : place + length])
     return None
@@ -85,13 +79,13 @@ def _of_jpeg(data: Readable) -> bytes | None:
     for marker, place, length in markers.walk(data, _MOST_PARTS):
         if marker == markers.APP1:
             content = data[place : place + length]
-            packet = content.removeprefix(JPEG_XMP) if content.startswith(JPEG_XMP) else packet
+            packet = content.removeprefix(xmp.JPEG_HEAD) if content.startswith(xmp.JPEG_HEAD) else packet
     return packet
 
 
 def _of_webp(data: Readable) -> bytes | None:
     """The XMP packet."""
-    for name, place, length in webp_chunks(data, _MOST_PARTS):
+    for name, place, length in outline.webp_chunks(data, _MOST_PARTS):
         if name == b"XMP " and length <= MOST_METADATA:
             return data[place : place + length]
     return None
@@ -102,7 +96,7 @@ def _of_tiff(data: Readable) -> bytes | None:
     layout = Layout.of(data)
     for entry in ifd.entries(data, layout.first_directory(data), layout):
         if entry.tag == tags.XMP:
-            return entry.raw(data) if entry.size <= MOST_METADATA else None
+            return entry.raw() if entry.size <= MOST_METADATA else None
     return None
 
 

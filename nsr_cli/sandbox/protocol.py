@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Literal, Self
 import numpy as np
 
 from nsr_cli.imaging.color import White
-from nsr_cli.imaging.metadata import aspect
+from nsr_cli.imaging.metadata import density
 from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 from nsr_cli.imaging.png import color as pngcolor
 
@@ -168,7 +168,7 @@ def _metadata(record: dict[str, Any]) -> Metadata:
         color=tuple(_color(name, content) for name, content in record["color"]),
         iptc=_unpacked(record["iptc"]),
         geo=_unpacked(record["geo"]),
-        aspect=None if ratio is None else aspect.read(*_pair(ratio)),
+        aspect=None if ratio is None else density.read_ratio(*_pair(ratio)),
         left_out=tuple(str(name) for name in record["left_out"]),
     )
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+
+from tests.imaging.files import tiff
 
 HEIGHT, WIDTH = 30, 41
 
@@ -41,13 +42,7 @@ def samples() -> Samples:
 @pytest.fixture(scope="session")
 def tiff_file() -> Callable[..., bytes]:
     """A TIFF file by tifffile: `tiff_file(array, **options)`."""
-
-    def make(array: NDArray[Any], **options: Any) -> bytes:
-        stored = io.BytesIO()
-        tifffile.imwrite(stored, array, **options)
-        return stored.getvalue()
-
-    return make
+    return tiff
 
 
 @pytest.fixture(scope="session")
@@ -80,21 +75,22 @@ def exif_block() -> Callable[[int], bytes]:
     return make
 
 
-def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """An ICC 2.4 output profile for a color space, out of its tags' contents."""
+_WHITE = struct.pack(">3i", 63190, 65536, 54061)
+
+
+def _profile(space: bytes, name: bytes, content: bytes) -> bytes:
+    """An ICC 2.4 output profile for a color space, with one tag besides the usual ones."""
+    text = b"text\0\0\0\0test\0"
+    described = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(8 + 3 + 67)
+    tags = {b"desc": described, b"cprt": text, b"wtpt": b"XYZ \0\0\0\0" + _WHITE, name: content}
     names, body = b"", b""
     start = 128 + 4 + 12 * len(tags)
-    for name, content in tags.items():
-        padded = content + b"\0" * (-len(content) % 4)
-        names += name + struct.pack(">II", start + len(body), len(content))
+    for tag, value in tags.items():
+        padded = value + b"\0" * (-len(value) % 4)
+        names += tag + struct.pack(">II", start + len(body), len(value))
         body += padded
     head = struct.pack(">I4sI4s4s4s", start + len(body), b"none", 0x02400000, b"prtr", space, b"Lab ")
-    head += (
-        struct.pack(">6H", 2020, 1, 1, 0, 0, 0)
-        + b"acsp"
-        + bytes(28)
-        + struct.pack(">3i", 63190, 65536, 54061)
-    )
+    head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _WHITE
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + names + body
 
 
@@ -112,20 +108,14 @@ def cmyk_profile() -> bytes:
         b = 128 + shade * 70 * (yellow - 0.6 * cyan)
         lut += bytes([round(255 * light), round(a), round(b)])
     lut += ramp * 3
-    text = b"text\0\0\0\0test\0"
-    described = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(8 + 3 + 67)
-    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
-    return _profile(b"CMYK", {b"desc": described, b"cprt": text, b"wtpt": white, b"A2B0": lut})
+    return _profile(b"CMYK", b"A2B0", lut)
 
 
 @pytest.fixture(scope="session")
 def gray_profile() -> bytes:
     """A gray profile with gamma 2.2."""
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))
-    text = b"text\0\0\0\0test\0"
-    described = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(8 + 3 + 67)
-    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
-    return _profile(b"GRAY", {b"desc": described, b"cprt": text, b"wtpt": white, b"kTRC": curve})
+    return _profile(b"GRAY", b"kTRC", curve)
 
 
 @pytest.fixture(scope="session")

@@ -22,5 +22,8 @@ def test_the_size_and_the_limit_are_told_apart(size: tuple[int, int], limit: int
     assert told in str(caught.value) and f"--max-pixels {size[0] * size[1]} " in str(caught.value)
 
 
-def test_a_picture_at_the_limit_is_read() -> None:
+def test_a_picture_at_the_limit_is_read_and_an_empty_or_endless_one_is_not() -> None:
     check_size(20, 10, 200)
+    for size in ((0, 5), (5, -1), (2_000_000, 1)):
+        with pytest.raises(DecodeError):
+            check_size(*size, 10**9)

@@ -96,6 +96,13 @@ def test_frames_are_counted_as_they_are_found() -> None:
     assert len(list(codec.decode_all(empty))) < 4
 
 
+def test_far_more_blocks_than_frames_need_are_refused() -> None:
+    """Each is looked at, and a file may have hundreds of millions."""
+    blocks = b"!\x01\0" * 70_000
+    with pytest.raises(DecodeError, match=r"^the GIF file has more than 65741 blocks; it is damaged$"):
+        codec.decode(bombs.gif_frames(1)[:-1] + blocks + b";")
+
+
 def test_a_gif_that_is_cut_off_is_not_passed_as_a_shorter_one() -> None:
     whole = bombs.gif_frames(3)
     for cut in range(20, len(whole) - 1):

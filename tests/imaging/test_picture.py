@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 
@@ -40,10 +38,3 @@ def test_texts_replace_those_of_the_same_keyword() -> None:
     assert meta.text == ((XMP_KEY, "x"), ("a", "3"))
     assert meta.get_text("a") == "3"
     assert meta.get_text("b") is None
-
-
-def test_limits() -> None:
-    limits.check_size(10, 10, 100)
-    for size in ((0, 5), (5, -1), (11, 10), (2_000_000, 1)):
-        with pytest.raises(DecodeError):
-            limits.check_size(*size, 100 if size == (11, 10) else 10**9)

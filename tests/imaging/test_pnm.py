@@ -38,24 +38,19 @@ def test_color_files() -> None:
 def test_16_bits_are_big_endian_and_scaled_from_their_maximum() -> None:
     picture = codec.decode(b"P5 2 1 65535\n\x01\x02\xff\xff")
     assert picture.pixels.ravel().tolist() == [0x0102, 65_535]
-    assert codec.decode(b"P5 3 1 1023\n\x00\x00\x02\x00\x03\xff").pixels.ravel().tolist() == [
-        0,
-        32_800,
-        65_535,
-    ]
-
-
-def test_pam_has_alpha() -> None:
-    data = b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n\x01\x02\x03\x04"
-    picture = codec.decode(data)
-    assert picture.pixels.ravel().tolist() == [1, 2, 3]
-    assert picture.alpha is not None
-    assert picture.alpha.tolist() == [[4]]
+    scaled = codec.decode(b"P5 3 1 1023\n\x00\x00\x02\x00\x03\xff")
+    assert scaled.pixels.ravel().tolist() == [0, 32_800, 65_535]
 
 
 def pam(kind: str, depth: int, samples: bytes) -> bytes:
     head = f"P7\nWIDTH 1\nHEIGHT 1\nDEPTH {depth}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n"
     return head.encode() + samples
+
+
+def test_pam_has_alpha() -> None:
+    picture = codec.decode(pam("RGB_ALPHA", 4, bytes([1, 2, 3, 4])))
+    assert picture.pixels.ravel().tolist() == [1, 2, 3]
+    assert picture.alpha is not None and picture.alpha.tolist() == [[4]]
 
 
 def test_the_inks_of_a_pam_are_no_transparency() -> None:

@@ -1,21 +1,17 @@
 """What is white in 16-bit files whose samples use fewer bits."""
 
-import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.color import White
 from nsr_cli.imaging.findings.inspect import inspect
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.imaging.whites import FULL, as_one, in_whole_range, united, white_of
+from tests.imaging.files import png_with, tiff
 
 RANDOM = np.random.default_rng(7)
 
@@ -25,21 +21,6 @@ def samples(greatest: int, channels: int = 1, height: int = 20) -> np.ndarray[An
     found = RANDOM.integers(0, greatest, (height, 30, channels), dtype=np.uint16, endpoint=True)
     found[0, 0], found[-1, -1] = 0, greatest
     return found
-
-
-def tiff(pixels: np.ndarray[Any, Any], **options: Any) -> bytes:
-    file = io.BytesIO()
-    options = {"photometric": "minisblack" if pixels.shape[2] == 1 else "rgb", "metadata": None} | options
-    tifffile.imwrite(file, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, **options)
-    return file.getvalue()
-
-
-def with_bits(file: bytes, *bits: int) -> bytes:
-    """A PNG file with a chunk sBIT."""
-    chunk = b"sBIT" + bytes(bits)
-    place = len(SIGNATURE) + HEADER
-    packed = struct.pack(">I", len(bits)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return file[:place] + packed + file[place:]
 
 
 @pytest.mark.parametrize(
@@ -120,11 +101,13 @@ def test_alpha_says_nothing_about_white() -> None:
 
 def test_bits_that_png_states_count_where_samples_keep_to_them() -> None:
     dim = codec.encode(Picture(samples(300, 3)), "PNG")
-    assert codec.decode(with_bits(dim, 12, 12, 12)).white == White(4095, 4095)
-    assert codec.decode(with_bits(dim, 16, 16, 16)).white == White(1023, FULL), "says no more than no chunk"
+    assert codec.decode(png_with(dim, (b"sBIT", bytes([12, 12, 12])))).white == White(4095, 4095)
+    assert codec.decode(png_with(dim, (b"sBIT", bytes([16, 16, 16])))).white == White(1023, FULL), (
+        "says no more than no chunk"
+    )
     # As the specification has it: 12 bits, scaled to 16.
     scaled = codec.encode(Picture(samples(FULL, 3)), "PNG")
-    assert codec.decode(with_bits(scaled, 12, 12, 12)).white is None
+    assert codec.decode(png_with(scaled, (b"sBIT", bytes([12, 12, 12])))).white is None
 
 
 OME = '<?xml version="1.0"?><OME><Image><Pixels ID="P:0" SignificantBits="{}" SizeX="30"/></Image></OME>'
@@ -145,21 +128,26 @@ OME = '<?xml version="1.0"?><OME><Image><Pixels ID="P:0" SignificantBits="{}" Si
     ],
 )
 def test_what_tiff_states(options: dict[str, Any], white: White) -> None:
-    assert codec.decode(tiff(samples(312), **options)).white == white
+    assert (
+        codec.decode(tiff(samples(312)[..., 0], photometric="minisblack", metadata=None, **options)).white
+        == white
+    )
 
 
 def test_samples_that_were_scaled_to_16_bits_are_not_scaled_again() -> None:
     twelve = codec.decode(b"P5 4 1 4095\n" + np.array([0, 5, 100, 200], ">u2").tobytes())
     assert twelve.white is None and twelve.pixels.max() == round(200 / 4095 * FULL)
-    packed = codec.decode(tiff(samples(200), bitspersample=12))
+    packed = codec.decode(tiff(samples(200)[..., 0], photometric="minisblack", bitspersample=12))
     assert packed.white is None and packed.pixels.max() == 200 * FULL // 4095
     palette = np.arange(3 * 256, dtype=np.uint16).reshape(3, 256)
-    colored = codec.decode(tiff(samples(255).astype(np.uint8), photometric="palette", colormap=palette))
+    colored = codec.decode(
+        tiff(samples(255)[..., 0].astype(np.uint8), photometric="palette", colormap=palette)
+    )
     assert colored.pixels.dtype == np.uint16 and colored.pixels.max() == 767 and colored.white is None
 
 
 def test_a_part_of_a_file_has_no_white_of_its_own() -> None:
-    assert codec.decode_part(tiff(samples(300))).white is None
+    assert codec.decode_part(tiff(samples(300)[..., 0], photometric="minisblack")).white is None
 
 
 def test_pictures_are_shown_in_the_whole_range() -> None:

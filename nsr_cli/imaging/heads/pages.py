@@ -4,22 +4,18 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, outline
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.heads.head import Head, read_head, tiff_alpha, tiff_page
-from nsr_cli.imaging.heads.walk import png_chunks, webp_chunks
+from nsr_cli.imaging.heads.head import Head, read_head, tiff_page
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.limits import MOST_PICTURES, most_bytes
-from nsr_cli.imaging.metadata import exif
-from nsr_cli.imaging.png.chunks import header
+from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.tiff import kinds
 
-_START = 4096
-_COLOR = 262
-_COLORS = 3  # bytes of a color in a palette
 _MOST_CHUNKS = 3 * MOST_PICTURES
 # A frame of a GIF with transparent pixels.
 _SEE_THROUGH = re.compile(rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]")
@@ -38,7 +34,7 @@ def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
     first = read_head(data)
     if first is None:
         return []
-    kind = codec.sniff(data[:_START])
+    kind = codec.sniff(data)
     if kind == "TIFF":
         return list(_pages(data)) or [first]
     if not every_frame or kind not in ("GIF", "WEBP", "PNG"):
@@ -54,25 +50,10 @@ def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
 
 def _pages(data: Readable) -> Iterator[Head]:
     """The pages of a TIFF file, without thumbnails and masks."""
-    try:
-        layout = Layout.of(data)
-        for place in kinds.pictures(kinds.subfiles(data, layout)):
-            head = _page(data, layout, place)
-            if head is not None:
-                yield head
-    except (ifd.DirectoryError, struct.error):
-        return
-
-
-def _page(data: Readable, layout: Layout, place: int) -> Head | None:
-    color = next((entry for entry in ifd.entries(data, place, layout) if entry.tag == _COLOR), None)
-    width, height, depth, orientation = tiff_page(data, layout, place)
-    if color is not None and color.integer(data, layout) == kinds.PALETTE:
-        depth *= _COLORS
-    if min(width, height, depth) < 1:
-        return None
-    sides = (height, width) if orientation in exif.SIDEWAYS else (width, height)
-    return Head(*sides, depth, tiff_alpha(data, layout, place))
+    with suppress(ifd.DirectoryError, struct.error):
+        for _, tags in kinds.page_tags(data, Layout.of(data)):
+            with suppress(DecodeError):
+                yield tiff_page(tags)
 
 
 def _gif(data: Readable) -> tuple[int, int]:
@@ -84,14 +65,16 @@ def _gif(data: Readable) -> tuple[int, int]:
 
 
 def _webp(data: Readable) -> tuple[int, int]:
-    names = Counter(name for name, *_ in webp_chunks(data, _MOST_CHUNKS))
+    names = Counter(name for name, *_ in outline.webp_chunks(data, _MOST_CHUNKS))
     return min(names[b"ANMF"], MOST_PICTURES), 0
 
 
 def _png(data: Readable) -> tuple[int, int]:
     """The number of pictures, and bytes of a pixel, which is decoded with 8 bits a sample."""
-    count, shown, clear, color = 0, False, False, header(data[:_START]).color
-    for name, place, length in takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data, _MOST_CHUNKS)):
+    count, shown, clear, color = 0, False, False, pngchunks.header(data).color
+    for name, place, length in takewhile(
+        lambda chunk: chunk[0] != b"IDAT", pngchunks.walk(data, _MOST_CHUNKS)
+    ):
         if name == b"acTL" and length >= 8:
             count = count or int.from_bytes(data[place : place + 4], "big")
         shown |= name == b"fcTL"

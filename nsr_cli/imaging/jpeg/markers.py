@@ -14,13 +14,13 @@ BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the frame header, which holds the picture's size."""
+LONGEST = 65_533
+"""Bytes of content that a segment can hold."""
 _LS = 0xF7  # the frame header of JPEG-LS
 _HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE})
 _BITS = 8
 IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """A marker that ends the coded pixels of a scan."""
-
-_PADDING = re.compile(rb"\xff+(?=\xff)")
 
 
 def walk(data: Readable, most: int) -> Iterator[tuple[int, int, int]]:
@@ -57,25 +57,3 @@ def check_kind(data: Readable, most: int) -> None:
             raise DecodeError(f"{name} is not read here; convert it to PNG or TIFF first")
         if marker in FRAMES:
             return
-
-
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment before the first scan. DecodeError if they are damaged."""
-    place = 2
-    if data[:2] != b"\xff\xd8":
-        raise DecodeError("the JPEG data has no start")
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            raise DecodeError("the JPEG header is damaged")
-        marker = data[place + 1]
-        # All at once: there may be millions of these bytes.
-        if padding := _PADDING.match(data, place):
-            place = padding.end()
-        elif marker in BARE:
-            place += 2
-        else:
-            length = int.from_bytes(data[place + 2 : place + 4], "big")
-            if marker in (SCAN, END) or length < 2:
-                return
-            yield marker, data[place + 4 : place + 2 + length]
-            place += 2 + length

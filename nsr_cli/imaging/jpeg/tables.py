@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging.jpeg.markers import FRAMES, TABLES, segments
+from nsr_cli.imaging.jpeg.markers import FRAMES, TABLES, walk
 
 # The example tables of the JPEG standard (ITU-T T.81, Annex K.1), row by row.
 _LUMA = (
@@ -37,6 +37,8 @@ _SUBSAMPLINGS = {
     (4, 2): "4:1:0",
 }
 
+_MOST_SEGMENTS = 1 << 16  # that are looked at
+
 Table = NDArray[np.int64]
 
 
@@ -61,8 +63,8 @@ def frame_size(data: bytes) -> tuple[int, int]:
 
 
 def _frame(data: bytes) -> bytes:
-    for marker, content in segments(data):
-        if marker in FRAMES and len(content) >= 6:
+    for marker, place, length in walk(data, _MOST_SEGMENTS):
+        if marker in FRAMES and len(content := data[place : place + length]) >= 6:
             return content
     raise DecodeError("the JPEG data has no frame")
 
@@ -107,15 +109,15 @@ def _subsampling(components: list[tuple[int, int, int]]) -> str:
 def _tables(data: bytes) -> dict[int, Table]:
     """The quantization tables by number, (8, 8) in rows."""
     found: dict[int, NDArray[Any]] = {}
-    for marker, content in segments(data):
-        place = 0
-        while marker == TABLES and place < len(content):
-            wide, number = content[place] >> 4, content[place] & 15
+    for marker, start, length in walk(data, _MOST_SEGMENTS):
+        place, stop = start, min(start + length, len(data))
+        while marker == TABLES and place < stop:
+            wide, number = data[place] >> 4, data[place] & 15
             end = place + 1 + (128 if wide else 64)
-            if end > len(content):
+            if end > stop:
                 raise DecodeError("a quantization table of the JPEG data is cut off")
             # Only the last table of each number is unpacked, below: a file may have millions.
-            found[number] = np.frombuffer(content[place + 1 : end], ">u2" if wide else np.uint8)
+            found[number] = np.frombuffer(data[place + 1 : end], ">u2" if wide else np.uint8)
             place = end
     return {number: _in_rows(values) for number, values in found.items()}
 

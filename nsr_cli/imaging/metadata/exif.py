@@ -11,16 +11,26 @@ from contextlib import suppress
 from dataclasses import replace
 
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value, build_directory, entries, read_values
-from nsr_cli.imaging.metadata import aspect
+from nsr_cli.imaging.ifd import (
+    HEIGHT,
+    ORIENTATION,
+    WIDTH,
+    DirectoryError,
+    Entry,
+    Layout,
+    Value,
+    build_directory,
+    entries,
+    read_values,
+)
+from nsr_cli.imaging.metadata import density
 
-ORIENTATION = 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 EXIF_DIRECTORY = 0x8769
 GPS_DIRECTORY = 0x8825
 INTEROPERABILITY = 0xA005  # in the EXIF directory: points to the interoperability directory
 ADOBE_RGB_NAME = "Adobe RGB (its EXIF interoperability index)"
-WIDTHS, HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # in the first and in the EXIF directory
+WIDTHS, HEIGHTS = (WIDTH, 0xA002), (HEIGHT, 0xA003)  # in the first and in the EXIF directory
 
 _INDEX, _ADOBE_INDEX = 1, b"R03"  # of the interoperability directory (DCF 2.0)
 _CODED = (0x9286, 0x001B, 0x001C)  # texts that begin with their encoding's name: a comment, and two of GPS
@@ -30,11 +40,16 @@ PREFIX = b"Exif\x00\x00"  # JPEG puts this before the block
 
 
 def orientation(exif: bytes) -> int:
-    """The orientation 1..8 of an EXIF block; 1 if it has none or an impossible one."""
+    """The orientation 1..8 of an EXIF block; 1 if it has none or an impossible one.
+
+    DirectoryError if it is damaged, or has the wide positions of BigTIFF, which no block has.
+    """
     layout = Layout.of(exif)
+    if layout.big:
+        raise DirectoryError("an EXIF block has no wide positions")
     for entry in entries(exif, layout.first_directory(exif), layout):
         if entry.tag == ORIENTATION:
-            value = entry.integer(exif, layout)
+            value = entry.integer()
             return value if value is not None and 1 <= value <= 8 else 1
     return 1
 
@@ -64,7 +79,7 @@ def make_upright(exif: bytes, turn: int) -> bytes:
         one, other = (slice(entry.slot, entry.slot + layout.sizes[2]) for entry in dots)
         block[one], block[other] = block[other], block[one]
     after = layout.next_pointer(exif, start)
-    if not layout.big and after + 4 <= len(block):
+    if after + 4 <= len(block):
         struct.pack_into("4x", block, after)
     return bytes(block)
 
@@ -79,24 +94,25 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
         for directory in (main, subdirectory(exif, layout, EXIF_DIRECTORY)[1]):
             for entry in directory:
                 if entry.tag in sides and entry.kind in (3, 4):
-                    _put_size(block, entry, layout, sides[entry.tag])
+                    _put_size(block, entry, sides[entry.tag])
     return bytes(block)
 
 
-def _put_size(block: bytearray, entry: Entry, layout: Layout, side: int) -> None:
+def _put_size(block: bytearray, entry: Entry, side: int) -> None:
     # A side above 65535 does not fit a 16-bit value, but its slot has room for a 32-bit one.
+    order = entry.layout.order
     if entry.kind == 3 and side > 0xFFFF:
-        struct.pack_into(layout.order + "H", block, entry.slot - 6, 4)
-        struct.pack_into(layout.order + "I", block, entry.slot, side)
+        struct.pack_into(order + "H", block, entry.slot - 6, 4)
+        struct.pack_into(order + "I", block, entry.slot, side)
     else:
-        struct.pack_into(layout.order + ("H" if entry.kind == 3 else "I"), block, entry.position, side)
+        struct.pack_into(order + ("H" if entry.kind == 3 else "I"), block, entry.position, side)
 
 
 def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[Entry]]:
     """Position and entries of the directory to which tag `pointer` of the first one points; 0 and none without it."""
     for entry in entries(data, layout.first_directory(data), layout):
         if entry.tag == pointer:
-            start = entry.integer(data, layout)
+            start = entry.integer()
             return (0, []) if start is None else (start, list(entries(data, start, layout)))
     return 0, []
 
@@ -105,15 +121,15 @@ def is_adobe_rgb(exif: bytes) -> bool:
     """Whether the block says that the colors are Adobe RGB, which cameras write instead of a profile."""
     with suppress(DirectoryError):
         layout = Layout.of(exif)
-        return has_adobe_index(exif, subdirectory(exif, layout, EXIF_DIRECTORY)[1], layout)
+        return has_adobe_index(subdirectory(exif, layout, EXIF_DIRECTORY)[1])
     return False
 
 
-def has_adobe_index(data: Readable, own: Iterable[Entry], layout: Layout) -> bool:
+def has_adobe_index(own: Iterable[Entry]) -> bool:
     """`is_adobe_rgb` for the entries `own` of an EXIF directory. DirectoryError for a damaged interoperability one."""
-    places = (entry.integer(data, layout) for entry in own if entry.tag == INTEROPERABILITY)
-    found = (entry for place in places if place for entry in entries(data, place, layout))
-    return any(entry.tag == _INDEX and entry.raw(data).startswith(_ADOBE_INDEX) for entry in found)
+    pointers = (entry for entry in own if entry.tag == INTEROPERABILITY)
+    found = (e for p in pointers if (start := p.integer()) for e in entries(p.data, start, p.layout))
+    return any(entry.tag == _INDEX and entry.raw().startswith(_ADOBE_INDEX) for entry in found)
 
 
 def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
@@ -135,7 +151,7 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 def ratio(exif: bytes) -> tuple[float, float] | None:
     """The pixel aspect ratio, if the block states that instead of a resolution, as a TIFF file may."""
     across, down, unit = _dots(exif)
-    return aspect.read(across, down) if unit == 1 else None
+    return density.read_ratio(across, down) if unit == 1 else None
 
 
 def _dots(exif: bytes) -> tuple[float, float, int]:
@@ -161,8 +177,6 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     """
     block = exif or b"II*\0\x08\0\0\0\0\0\0\0\0\0"
     layout = Layout.of(block)
-    if layout.big:
-        raise DirectoryError("an EXIF block has no wide positions")
     order, start = layout.order, layout.first_directory(block)
     total = layout.number(block, start, 2)
     rows = [block[place : place + 12] for place in range(start + 2, start + 2 + 12 * total, 12)]

@@ -3,14 +3,13 @@
 They hold for one grid of pixels, so only a result of the same size keeps them.
 """
 
-from nsr_cli.imaging.ifd import DirectoryError, Value
+from nsr_cli.imaging.ifd import HEIGHT, WIDTH, DirectoryError, Value
 from nsr_cli.imaging.metadata import exif
 
 TAGS = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
 """Pixel scale, tie points, transformation, the keys and their values; GDAL's notes, and its value for no data."""
 
 NAME = "the place on the map (GeoTIFF)"
-_WIDTH, _HEIGHT = 256, 257
 
 
 def pack(values: list[Value], width: int, height: int) -> bytes | None:
@@ -18,7 +17,7 @@ def pack(values: list[Value], width: int, height: int) -> bytes | None:
     found = [value for value in values if value.tag in TAGS]
     if not found:
         return None
-    size = ((_WIDTH, width), (_HEIGHT, height))
+    size = ((WIDTH, width), (HEIGHT, height))
     return exif.build_block(
         [*(Value(tag, 4, 1, side.to_bytes(4, "little")) for tag, side in size), *found], [], []
     )
@@ -33,6 +32,6 @@ def unpack(block: bytes | None, width: int, height: int) -> list[Value]:
     except DirectoryError:
         return []
     size = {value.tag: int.from_bytes(value.data, "little") for value in values if value.tag not in TAGS}
-    if size != {_WIDTH: width, _HEIGHT: height}:
+    if size != {WIDTH: width, HEIGHT: height}:
         return []
     return [value for value in values if value.tag in TAGS]

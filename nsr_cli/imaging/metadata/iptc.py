@@ -24,7 +24,6 @@ _IPTC = 0x0404
 _REPEATED = frozenset({0x03ED, 0x0409, 0x040C, 0x0425})
 """Resolution, thumbnails, and a digest of the IPTC data: stated elsewhere, or about the old picture."""
 _MARK = 0x1C  # begins each record of IPTC data
-_LONGEST_SEGMENT = 65_533
 _DIGITS = 72  # in a line
 
 
@@ -79,7 +78,7 @@ def split_jpeg(file: bytes, most: int) -> tuple[bytes, bytes]:
 
 def fits_jpeg(data: bytes) -> bool:
     """Whether the data fits one segment of a JPEG file."""
-    return len(PHOTOSHOP_HEAD) + len(to_photoshop(data)) <= _LONGEST_SEGMENT
+    return len(PHOTOSHOP_HEAD) + len(to_photoshop(data)) <= markers.LONGEST
 
 
 def into_jpeg(file: bytes, data: bytes) -> bytes:

@@ -12,7 +12,6 @@ IPTC_KEYWORD = f"{PREFIX}iptc"
 
 _UNREADABLE = "a raw profile that is damaged or unknown"
 _LAYOUT = re.compile(r"\s*[^\n]+\n\s*\d+\s")
-_XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def unfold(metadata: Metadata) -> Metadata:
@@ -36,8 +35,8 @@ def _bytes_of(text: str) -> bytes:
 def _with_block(metadata: Metadata, name: str, content: bytes) -> Metadata:
     if content.startswith(exif.PREFIX) or (name == "exif" and content):
         return metadata if metadata.exif else replace(metadata, exif=content.removeprefix(exif.PREFIX))
-    if content.startswith(_XMP_HEAD) or (name == "xmp" and content):
-        packet = xmp.decode(content.removeprefix(_XMP_HEAD))
+    if content.startswith(xmp.JPEG_HEAD) or (name == "xmp" and content):
+        packet = xmp.decode(content.removeprefix(xmp.JPEG_HEAD))
         if packet is None:
             return _without(metadata, (xmp.NOT_UTF8,))
         known = metadata.get_text(XMP_KEY) is not None

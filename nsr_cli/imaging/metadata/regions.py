@@ -5,7 +5,7 @@ properties are found by their usual prefixes.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nsr_cli.imaging.metadata import xmp
 
@@ -17,19 +17,24 @@ _SIDE = re.compile(r"""((?<=\s)stDim:([wh])\s*=\s*["']\s*|<stDim:([wh])>\s*)[0-9
 
 def without(packet: str) -> str:
     """The packet without its regions."""
-    parts, place = [], 0
-    for start, end in _elements(packet, _REGIONS):
-        parts.append(packet[place:start])
-        place = end
-    return "".join((*parts, packet[place:]))
+    return _changed(packet, _REGIONS, lambda _: "")
 
 
 def with_size(packet: str, width: int, height: int) -> str:
     """The packet with the picture's size corrected where its regions state one."""
-    sides, parts, place = {"w": str(width), "h": str(height)}, [], 0
-    for start, end in _elements(packet, _APPLIED):
-        parts += [packet[place:start]]
-        parts += [_SIDE.sub(lambda found: found[1] + sides[found[2] or found[3]], packet[start:end])]
+    sides = {"w": str(width), "h": str(height)}
+
+    def corrected(element: str) -> str:
+        return _SIDE.sub(lambda found: found[1] + sides[found[2] or found[3]], element)
+
+    return _changed(packet, _APPLIED, corrected)
+
+
+def _changed(packet: str, names: re.Pattern[str], change: Callable[[str], str]) -> str:
+    """The packet with other elements in place of those with one of these names."""
+    parts, place = [], 0
+    for start, end in _elements(packet, names):
+        parts += [packet[place:start], change(packet[start:end])]
         place = end
     return "".join((*parts, packet[place:]))
 

@@ -9,15 +9,14 @@ import struct
 from contextlib import suppress
 from math import prod
 
+from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import DirectoryError, Layout, entries
+from nsr_cli.imaging.ifd import DirectoryError, Layout
 from nsr_cli.imaging.metadata import exif
 
 IMAGEJ_NAME = "its ImageJ description"
 OME_NAME = "its OME-XML description"
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIPS, _SAMPLES = 256, 257, 258, 259, 273, 277
-_DESCRIPTION = 270
 _HEAD = 4096  # bytes at the start of a description in which to search
 _IMAGEJ = re.compile(rb"ImageJ=[^\n]*\n(?:[^\n]*\n)*?images=(\d{1,9})\b")
 _SHAPED = re.compile(rb'\{"shape": \[((?:\d{1,9}(?:, )?)+)\], .*"truncated": true')
@@ -34,16 +33,15 @@ def slices_behind(data: Readable, place: int) -> int:
     """How many slices follow the only page of a TIFF file, whose directory is at `place`."""
     with suppress(DirectoryError):
         layout = Layout.of(data)
-        found = {entry.tag: entry for entry in entries(data, place, layout)}
-        numbers = {tag: entry.integer(data, layout) or 0 for tag, entry in found.items()}
-        if _DESCRIPTION not in found or _STRIPS not in found or numbers.get(_COMPRESSION, 1) != 1:
+        tags = ifd.by_tag(data, place, layout)
+        if ifd.DESCRIPTION not in tags or ifd.STRIPS not in tags or ifd.number(tags, ifd.COMPRESSION, 1) != 1:
             return 0
-        samples = numbers.get(_WIDTH, 0) * numbers.get(_HEIGHT, 0) * numbers.get(_SAMPLES, 1)
-        size = samples * numbers.get(_BITS, 1) // 8
+        samples = ifd.number(tags, ifd.WIDTH, 0) * ifd.number(tags, ifd.HEIGHT, 0)
+        samples *= ifd.number(tags, ifd.SAMPLES, 1)
+        size = samples * ifd.number(tags, ifd.BITS, 1) // 8
         if size:
-            told = found[_DESCRIPTION]
-            head = data[told.position : told.position + min(told.size, _HEAD)]
-            return max(0, min(_described(head, samples), (len(data) - numbers[_STRIPS]) // size) - 1)
+            stored = (len(data) - ifd.number(tags, ifd.STRIPS, 0)) // size
+            return max(0, min(_described(tags[ifd.DESCRIPTION].raw(_HEAD), samples), stored) - 1)
     return 0
 
 
@@ -75,9 +73,9 @@ def fitting(block: bytes, width: int, height: int, *, is_alone: bool) -> tuple[b
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(block)
         start = layout.first_directory(block)
-        for entry in entries(block, start, layout):
-            pixels = _PIXELS.search(entry.raw(block)) if entry.tag == _DESCRIPTION else None
-            if pixels and not layout.big:
+        for entry in ifd.entries(block, start, layout):
+            pixels = _PIXELS.search(entry.raw()) if entry.tag == ifd.DESCRIPTION else None
+            if pixels:
                 sides = dict(_SIDES.findall(pixels[0]))
                 if is_alone or (int(sides.get(b"X", 0)), int(sides.get(b"Y", 0))) != (width, height):
                     found = bytearray(block)

@@ -60,11 +60,11 @@ def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, boo
         layout = Layout.of(block)
         start, own = exif.subdirectory(block, layout, exif.EXIF_DIRECTORY)
         subjects = [entry for entry in own if entry.tag in (_AREA, _LOCATION)]
-        if not subjects or layout.big:
+        if not subjects:
             return block, None, False
         size = _size(block, layout, own)
         for entry in reversed(subjects):  # taking one out moves those behind it
-            if not _put(found, entry, layout, size, move):
+            if not _put(found, entry, size, move):
                 exif.take_out(found, layout, start, entry)
                 is_lost = True
     return bytes(found), size, is_lost
@@ -73,18 +73,18 @@ def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, boo
 def _size(block: bytes, layout: Layout, own: list[Entry]) -> tuple[int, int] | None:
     """Width and height that the block states."""
     main = list(entries(block, layout.first_directory(block), layout))
-    stated = {entry.tag: entry.integer(block, layout) for entry in (*main, *own)}
+    stated = {entry.tag: entry.integer() for entry in (*main, *own)}
     for width, height in zip(exif.WIDTHS[::-1], exif.HEIGHTS[::-1], strict=True):
         if stated.get(width) and stated.get(height):
             return int(stated[width] or 0), int(stated[height] or 0)
     return None
 
 
-def _put(block: bytearray, entry: Entry, layout: Layout, size: tuple[int, int] | None, move: Move) -> bool:
+def _put(block: bytearray, entry: Entry, size: tuple[int, int] | None, move: Move) -> bool:
     """Move the values of an entry; False if that cannot be done."""
     if size is None or entry.kind not in (_SHORT, _LONG) or not 2 <= entry.count <= 4:
         return False
-    form = f"{layout.order}{entry.count}{'H' if entry.kind == _SHORT else 'I'}"
+    form = f"{entry.layout.order}{entry.count}{'H' if entry.kind == _SHORT else 'I'}"
     values = move(struct.unpack_from(form, block, entry.position), size)
     if min(values) < 0 or max(values) > _GREATEST:
         return False

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from nsr_cli.imaging.metadata.exif import SIDEWAYS
 from nsr_cli.imaging.picture import XMP_KEY
 
+JPEG_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+"""The start of a JPEG segment with a packet."""
 EXTENSION_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 """The start of those segments of a JPEG file that continue a long packet."""
 EXTENDED = "the extended XMP"
@@ -19,6 +21,7 @@ NOT_UTF8 = "XMP that is not UTF-8"
 
 _NAMESPACE = "urn:nsr:texts:1"
 _START, _END = f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}">', "</rdf:Description>"
+_LAST = "</rdf:RDF>"
 _EMPTY = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     "</rdf:RDF></x:xmpmeta>"
@@ -37,17 +40,13 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def pack(text: tuple[tuple[str, str], ...]) -> str | None:
-    """One XMP packet with all of `text`; None if there is none.
-
-    A packet in an unusual form (its `rdf:RDF` element cannot be found) stays as it is, and the other
-    texts are lost.
-    """
+    """One XMP packet with all of `text`; None if there is none. See also `holds`."""
     packet = next((value for key, value in text if key == XMP_KEY), None)
     pairs = [(key, value) for key, value in text if key != XMP_KEY]
     if not pairs:
         return packet
     base = _EMPTY if packet is None else packet
-    place = base.rfind("</rdf:RDF>")
+    place = base.rfind(_LAST)
     if place < 0:
         return packet
     items = "".join(
@@ -60,6 +59,12 @@ def pack(text: tuple[tuple[str, str], ...]) -> str | None:
         "</nsr:texts></rdf:Description>"
     )
     return base[:place] + ours + base[place:]
+
+
+def holds(text: tuple[tuple[str, str], ...]) -> bool:
+    """Whether `pack` keeps all of `text`: nothing can be added to a packet whose `rdf:RDF` element cannot be found."""
+    packet = next((value for key, value in text if key == XMP_KEY), _LAST)
+    return _LAST in packet or all(key == XMP_KEY for key, _ in text)
 
 
 def unpack(packet: str) -> tuple[tuple[str, str], ...]:

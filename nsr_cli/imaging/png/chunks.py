@@ -1,5 +1,6 @@
 """The chunks that a PNG file is made of: its signature, its header, and how many pictures it holds."""
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import outline
+from nsr_cli.imaging.filebytes import Readable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = 25  # bytes of the chunk IHDR
@@ -36,12 +38,9 @@ class Header:
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
     """Type, content and end position of each chunk up to IEND. DecodeError if the file ends before."""
-    view, place, count = memoryview(data), len(SIGNATURE), 0
-    most = outline.most_parts(len(data))
-    while True:
-        count += 1
-        if count > most:
-            outline.check_parts(count, len(data), "PNG", "chunks")
+    view, place = memoryview(data), len(SIGNATURE)
+    for number in itertools.count(1):
+        outline.check_parts(number, len(data), "PNG", "chunks")
         if place + 12 > len(data):
             raise DecodeError("the PNG file is cut off")
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -54,11 +53,26 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
         place = end
 
 
-def header(data: bytes) -> Header:
+def walk(data: Readable, most: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, and start and length of the content, which may be cut off, of the first `most` chunks of a PNG file.
+
+    Only their headers are read.
+    """
+    place = len(SIGNATURE)
+    for _ in range(most):
+        if len(head := data[place : place + 8]) < 8:
+            return
+        length, name = struct.unpack(">I4s", head)
+        yield name, place + 8, length
+        place += 12 + length
+
+
+def header(data: Readable) -> Header:
     """IHDR of a PNG file. DecodeError if it has none."""
-    if len(data) < 33 or data[12:16] != b"IHDR":
+    start = data[: len(SIGNATURE) + HEADER]
+    if len(start) < len(SIGNATURE) + HEADER or start[12:16] != b"IHDR":
         raise DecodeError("the PNG file has no header")
-    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    width, height, depth, color = struct.unpack_from(">IIBB", start, 16)
     if color not in SAMPLES or depth not in (1, 2, 4, 8, 16):
         raise DecodeError(f"the PNG header is invalid (depth {depth}, color type {color})")
     return Header(width, height, depth, color)

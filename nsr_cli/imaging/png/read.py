@@ -8,12 +8,11 @@ import struct
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits, whites
-from nsr_cli.imaging.metadata import aspect, exif, rawprofile, unkept
-from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.metadata import density, exif, rawprofile, unkept
+from nsr_cli.imaging.picture import Metadata, Picture, Pixels
 from nsr_cli.imaging.png import color as pngcolor
 from nsr_cli.imaging.png.chunks import METER, SAMPLES, SIGNATURE, chunks, header
 from nsr_cli.imaging.rebuild import finish
@@ -33,6 +32,8 @@ class _TooLongError(ValueError):
 
 def decode(data: bytes, max_pixels: int) -> Picture:
     """The still picture of a PNG file."""
+    import imagecodecs
+
     head = header(data)
     limits.check_size(head.width, head.height, max_pixels)
     kept, stored, white = [data[: len(SIGNATURE)]], 0, None
@@ -48,19 +49,12 @@ def decode(data: bytes, max_pixels: int) -> Picture:
     limits.check_content(needed, stored, _DEFLATE_RATIO, "the PNG file")
     if stored > 2 * needed + (1 << 16):  # libpng would unpack all of it
         raise DecodeError("the PNG file holds more than its picture; it is damaged")
-    pixels, alpha = _split(_libpng(b"".join(kept)))
+    pixels, alpha = _split(imagecodecs.png_decode(b"".join(kept)))
     metadata, notes = read_metadata(data)
     return finish(pixels, alpha, metadata, "PNG", notes, from_palette=head.is_palette, stated=white)
 
 
-def _libpng(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    import imagecodecs
-
-    samples: NDArray[np.uint8] | NDArray[np.uint16] = imagecodecs.png_decode(data)
-    return samples
-
-
-def _split(samples: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[NDArray, NDArray | None]:  # type: ignore[type-arg]
+def _split(samples: Pixels) -> tuple[Pixels, Pixels | None]:
     if samples.ndim == 2:
         return samples[..., np.newaxis], None
     if samples.shape[2] in (2, 4):
@@ -86,7 +80,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
             elif kind == b"pHYs" and raw[8:9] == b"\1":
                 dpi = _dots(*struct.unpack(">II", raw[:8]))
             elif kind == b"pHYs" and raw[8:9] == b"\0":
-                ratio = aspect.read(*struct.unpack(">II", raw[:8]))
+                ratio = density.read_ratio(*struct.unpack(">II", raw[:8]))
             elif kind in TEXTS and room:
                 texts.append(read_text(kind, raw, room))
                 room = max(0, room - len(texts[-1][1]))

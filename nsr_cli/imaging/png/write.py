@@ -5,25 +5,18 @@ import zlib
 
 import numpy as np
 
-from nsr_cli.imaging.metadata import aspect, density, iptc, rawprofile, sizes
+from nsr_cli.imaging.metadata import density, iptc, rawprofile, sizes
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png.chunks import HEADER, METER, SIGNATURE, chunk
 
 LEVEL = 5  # zlib's; 6 takes a third longer for 3 % less on photographs
-_MOST_DENSITY = 2**31 - 1
 
 
 def encode(picture: Picture) -> bytes:
     """A PNG file of an 8- or 16-bit picture (convert float pictures first)."""
     import imagecodecs
 
-    parts = [picture.pixels] + ([] if picture.alpha is None else [picture.alpha[..., np.newaxis]])
-    samples = np.concatenate(parts, axis=2) if len(parts) > 1 else picture.pixels
-    plain = memoryview(
-        imagecodecs.png_encode(
-            np.ascontiguousarray(samples.squeeze(2) if samples.shape[2] == 1 else samples), level=LEVEL
-        )
-    )
+    plain = memoryview(imagecodecs.png_encode(np.ascontiguousarray(picture.stored), level=LEVEL))
     begin = len(SIGNATURE) + HEADER
     return b"".join([plain[:begin], write_metadata(picture), plain[begin:]])
 
@@ -37,7 +30,7 @@ def write_metadata(picture: Picture) -> bytes:
     if (dpi := density.stated(meta.dpi, "PNG")) is not None:
         found.append(chunk(b"pHYs", struct.pack(">IIB", *(round(d / METER) for d in dpi), 1)))
     elif meta.aspect is not None:
-        found.append(chunk(b"pHYs", struct.pack(">IIB", *aspect.whole(meta.aspect, _MOST_DENSITY), 0)))
+        found.append(chunk(b"pHYs", struct.pack(">IIB", *density.whole(meta.aspect, "PNG"), 0)))
     if meta.exif is not None:
         found.append(chunk(b"eXIf", meta.exif))
     if meta.iptc is not None:

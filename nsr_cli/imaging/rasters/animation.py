@@ -10,7 +10,7 @@ from nsr_cli.imaging.metadata import sizes
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import write as pngwrite
 from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
-from nsr_cli.imaging.rasters import saveoptions, write
+from nsr_cli.imaging.rasters import write
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
 _FRAMES_ALONE = FORMATS - {"PNG"}
@@ -38,9 +38,9 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
     }
     if kind == "GIF":
         options["disposal"] = 2 if any(frame.alpha is not None for frame in frames) else 1
-        options |= saveoptions.gif(first.metadata)
+        options |= write.gif_options(first.metadata)
     if kind == "WEBP":
-        options |= saveoptions.webp(sizes.stated(first), quality)
+        options |= write.webp_options(sizes.stated(first), quality)
     if kind == "PNG":
         options["default_image"] = first.is_apart
     stored = write.save(images[0], kind, **options)

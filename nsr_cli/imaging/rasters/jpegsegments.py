@@ -8,7 +8,7 @@ from nsr_cli.imaging.metadata import exif, iptc, unkept, xmp
 # Segments that are kept or whose loss does not matter, by how their content begins; empty bytes mean all of them.
 _READ = {
     "APP0": (b"",),
-    "APP1": (exif.PREFIX, b"http://ns.adobe.com/xap/1.0/\0", xmp.EXTENSION_HEAD),
+    "APP1": (exif.PREFIX, xmp.JPEG_HEAD, xmp.EXTENSION_HEAD),
     "APP2": (b"ICC_PROFILE\0", b"MPF\0"),
     "APP12": (b"Ducky",),
     "APP13": (iptc.PHOTOSHOP_HEAD,),

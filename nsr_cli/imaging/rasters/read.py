@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import limits, outline
 from nsr_cli.imaging.jpeg import markers
-from nsr_cli.imaging.metadata import aspect, exif, iptc, motionphoto, profile, xmp
+from nsr_cli.imaging.metadata import density, exif, iptc, motionphoto, profile, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.png.chunks import pictures
@@ -168,26 +168,24 @@ def _metadata(image: ImageFile.ImageFile, data: bytes, kind: str) -> tuple[Metad
     if kind == "PNG":
         metadata, notes = pngread.read_metadata(data)
         return replace(metadata, duration=_seconds(info)), notes
+    if kind == "BMP":
+        icc, left_out = bmpcolor.read(data)
+        return Metadata(None, icc, _possible(info.get("dpi")), left_out=left_out), ()
     block = bytes(info["exif"]).removeprefix(exif.PREFIX) if info.get("exif") else None
     dpi = exif.resolution(block) if block is not None else None
     if info.get("jfif_unit") in (1, 2):
         factor = 1.0 if info["jfif_unit"] == 1 else 2.54
         dpi = (info["jfif_density"][0] * factor, info["jfif_density"][1] * factor)
-    if kind == "BMP":
-        return _bmp_metadata(info, data), ()
-    if dpi is not None and min(dpi) <= 0:
-        dpi = None
-    ratio = aspect.read(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
+    dpi = _possible(dpi)
+    ratio = density.read_ratio(*info["jfif_density"]) if dpi is None and info.get("jfif_unit") == 0 else None
     icc, notes = info.get("icc_profile") or None, ()
     if icc is not None and len(icc) > limits.MOST_METADATA:
         icc, notes = None, ("its color profile is too long: left out",)
     return Metadata(block, icc, dpi, _texts(image), _seconds(info), aspect=ratio), notes
 
 
-def _bmp_metadata(info: dict[Any, Any], data: bytes) -> Metadata:
-    dpi = info.get("dpi")
-    icc, left_out = bmpcolor.read(data)
-    return Metadata(None, icc, dpi if dpi and min(dpi) > 0 else None, left_out=left_out)
+def _possible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    return dpi if dpi and min(dpi) > 0 else None
 
 
 def _with_blocks(metadata: Metadata, image: ImageFile.ImageFile, photoshop: bytes) -> Metadata:

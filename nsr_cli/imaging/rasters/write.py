@@ -1,4 +1,4 @@
-"""Write JPEG, WebP, BMP and GIF through Pillow."""
+"""Write JPEG, WebP, BMP and GIF through Pillow, with the metadata that each can hold."""
 
 import io
 from typing import Any
@@ -6,18 +6,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nsr_cli.imaging.metadata import aspect, density, iptc, sizes
-from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.rasters import saveoptions
+from nsr_cli.imaging.jpeg import markers
+from nsr_cli.imaging.metadata import density, exif, iptc, sizes, xmp
+from nsr_cli.imaging.picture import Metadata, Picture
+
+_JPEG_QUALITY = 95  # unless the caller asks otherwise
 
 
 def image_of(picture: Picture) -> Image.Image:
     """An 8-bit picture as a Pillow image: L, LA, RGB or RGBA."""
-    if picture.alpha is None:
-        return Image.fromarray(
-            np.ascontiguousarray(picture.pixels.squeeze(2) if picture.is_gray else picture.pixels)
-        )
-    return Image.fromarray(np.concatenate([picture.pixels, picture.alpha[..., np.newaxis]], axis=2))
+    return Image.fromarray(np.ascontiguousarray(picture.stored))
 
 
 def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
@@ -25,16 +23,16 @@ def encode(picture: Picture, kind: str, quality: int | None) -> bytes:
     meta = sizes.stated(picture)
     options: dict[str, Any] = {}
     if kind == "JPEG":
-        options = saveoptions.jpeg(meta, quality)
+        options = _jpeg_options(meta, quality)
     elif kind == "WEBP":
-        options = saveoptions.webp(meta, quality)
+        options = webp_options(meta, quality)
     elif kind == "BMP" and (dpi := density.stated(meta.dpi, "BMP")) is not None:
         options = {"dpi": dpi}
     elif kind == "GIF":
-        options = saveoptions.gif(meta)
+        options = gif_options(meta)
     stored = save(image_of(picture), kind, **options)
     if kind == "JPEG" and meta.dpi is None and meta.aspect is not None:
-        stored = aspect.into_jpeg(stored)
+        stored = density.into_jpeg(stored)
     if kind == "JPEG" and meta.iptc is not None and iptc.fits_jpeg(meta.iptc):
         return iptc.into_jpeg(stored, meta.iptc)
     return stored
@@ -45,3 +43,63 @@ def save(image: Image.Image, kind: str, **options: Any) -> bytes:
     stored = io.BytesIO()
     image.save(stored, kind, **options)
     return stored.getvalue()
+
+
+def gif_options(meta: Metadata) -> dict[str, Any]:
+    """Pillow's options for GIF, whose only metadata is a comment."""
+    comment = _comment(meta)
+    return {"comment": comment} if comment else {}
+
+
+def _comment(meta: Metadata) -> bytes:
+    """All comments as one, each on its own line."""
+    return "\n".join(value for key, value in meta.text if key == "Comment").encode("utf-8", "replace")
+
+
+def _jpeg_options(meta: Metadata, quality: int | None) -> dict[str, Any]:
+    """Pillow's options for JPEG. Chroma is not subsampled; metadata that no segment can hold is left out."""
+    options: dict[str, Any] = {"quality": quality or _JPEG_QUALITY, "subsampling": 0}
+    if meta.exif is not None and fits_jpeg_exif(meta.exif):
+        options["exif"] = exif.PREFIX + meta.exif
+    if meta.icc is not None:
+        options["icc_profile"] = meta.icc
+    if (dpi := density.stated(meta.dpi, "JPEG")) is not None:
+        options["dpi"] = tuple(map(round, dpi))
+    elif meta.aspect is not None:
+        options["dpi"] = density.whole(meta.aspect, "JPEG")  # `density.into_jpeg` corrects the unit
+    comment = _comment(meta)
+    if comment and len(comment) <= markers.LONGEST:
+        options["comment"] = comment
+    packet = xmp.pack(tuple(pair for pair in meta.text if pair[0] != "Comment"))
+    if packet is not None and fits_jpeg_xmp(packet):
+        options["xmp"] = packet.encode("utf-8", "replace")
+    return options
+
+
+def fits_jpeg_exif(block: bytes) -> bool:
+    """Whether an EXIF block fits the one segment that JPEG has for it."""
+    return len(exif.PREFIX) + len(block) <= markers.LONGEST
+
+
+def fits_jpeg_xmp(packet: str) -> bool:
+    """Whether an XMP packet fits the one segment that JPEG has for it."""
+    return len(xmp.JPEG_HEAD) + len(packet.encode("utf-8", "replace")) <= markers.LONGEST
+
+
+def webp_options(meta: Metadata, quality: int | None) -> dict[str, Any]:
+    """Pillow's options for WebP: lossless, colors under transparent pixels included, unless `quality` is given."""
+    options: dict[str, Any] = (
+        {"lossless": True, "exact": True, "method": 0} if quality is None else {"quality": quality}
+    )
+    block = meta.exif
+    dpi = density.stated(meta.dpi, "WEBP")
+    if dpi is not None and (block is None or exif.resolution(block) is None):
+        block = exif.with_resolution(block, dpi)
+    if block is not None:
+        options["exif"] = exif.PREFIX + block
+    if meta.icc is not None:
+        options["icc_profile"] = meta.icc
+    packet = xmp.pack(meta.text)
+    if packet is not None:
+        options["xmp"] = packet.encode("utf-8", "replace")
+    return options

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.tiff import tags as tifftags
 from nsr_cli.imaging.tiff import write as tiffwrite
 
 TILE = 256
@@ -37,24 +36,8 @@ def write(file: BinaryIO, pages: Iterable[tuple[Picture, Rows]], samples_bytes: 
             with alpha last. Rows are asked for from top to bottom, and a page only after the one before is written.
         samples_bytes: of all pages together, which decides about BigTIFF.
     """
-    import tifffile
-
-    named = tifffile.FileHandle(file, name="result.tif")  # tifffile wants a name, which `file` may not have
-    children = []
-    with tifffile.TiffWriter(named, bigtiff=samples_bytes > tiffwrite.CLASSIC_LIMIT, byteorder="<") as writer:
-        for page, rows in pages:
-            tags, directories = tifftags.write(page)
-            children.append(directories)
-            writer.write(
-                _tiles(page, rows),
-                shape=tiffwrite.stored_shape(page),
-                dtype=page.pixels.dtype,
-                tile=(TILE, TILE),
-                extratags=tags,
-                buffersize=_BUFFER,
-                **tiffwrite.options(page),
-            )
-    tifftags.attach(file, children)
+    tiled = ((page, _tiles(page, rows)) for page, rows in pages)
+    tiffwrite.write_pages(file, tiled, samples_bytes, tile=(TILE, TILE), buffersize=_BUFFER)
 
 
 def _tiles(page: Picture, rows: Rows) -> Iterator[NDArray[Any]]:

@@ -6,9 +6,8 @@ from itertools import islice
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import DirectoryError, Layout, directories, entries
+from nsr_cli.imaging.ifd import COLOR, PAGES_BELOW, DirectoryError, Layout, directories, entries
 
-_COLOR, _SUBDIRECTORIES = 262, 330
 # Color filter array and linear raw: color kinds of raw files alone (DNG 1.7).
 _AS_MEASURED = (32803, 34892)
 _CANON = slice(8, 10)  # where the mark of a CR2 file is, whose raw page states no color kind
@@ -38,11 +37,10 @@ def _colors(data: Readable, layout: Layout) -> Iterator[int | None]:
         for place in islice(directories(data, layout), _MOST_PAGES):
             below: list[int] = []
             for entry in entries(data, place, layout):
-                if entry.tag == _COLOR:
-                    yield entry.integer(data, layout)
-                elif entry.tag == _SUBDIRECTORIES and entry.kind in (4, 13, 16, 18):
-                    size = entry.size // entry.count
+                if entry.tag == COLOR:
+                    yield entry.integer()
+                elif entry.tag == PAGES_BELOW and (size := entry.integer_bytes):
                     count = min(entry.count, _MOST_BELOW)
                     below = [layout.number(data, entry.position + i * size, size) for i in range(count)]
             for start in below:
-                yield from (e.integer(data, layout) for e in entries(data, start, layout) if e.tag == _COLOR)
+                yield from (entry.integer() for entry in entries(data, start, layout) if entry.tag == COLOR)

@@ -36,7 +36,7 @@ _NAMES = {
 }
 _COLOR_NAMES = {8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL", 32845: "LogLuv"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
-_SUBFILE, _BITS, _COMPRESSION, _COLOR, _SAMPLES, _FORMAT = 254, 258, 259, 262, 277, 339
+_FORMAT = 339
 # NumPy's letter for each SampleFormat ("undefined" is taken for unsigned integers), and the bits that it may have.
 _LETTERS = {1: "u", 2: "i", 3: "f", 4: "u", 6: "c"}
 _WIDTHS = {
@@ -98,52 +98,40 @@ def check_file(data: Readable) -> None:
 
     Damage is not reported here: the decoder does that.
     """
+    is_empty = True
     try:
-        layout = Layout.of(data)
-        places = list(pictures(subfiles(data, layout)))
-        if not places:
-            raise DecodeError("the TIFF file has no picture")
-        for place in places:
-            _check_directory(data, layout, place)
+        for _, tags in page_tags(data, Layout.of(data)):
+            is_empty = False
+            _check_page(tags)
     except ifd.DirectoryError:
         return
+    if is_empty:
+        raise DecodeError("the TIFF file has no picture")
 
 
-def subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
-    """Position and NewSubfileType of each directory of a file, up to as many as are read."""
-    for place in islice(ifd.directories(data, layout), MOST_PICTURES):
-        found = (entry for entry in ifd.entries(data, place, layout) if entry.tag == _SUBFILE)
-        entry = next(found, None)
-        yield place, (entry.integer(data, layout) or 0) if entry is not None else 0
+def page_tags(data: Readable, layout: Layout) -> Iterator[tuple[int, dict[int, Entry]]]:
+    """Position and tags of the directory of each picture in a file, among as many as are read."""
+    places = islice(ifd.directories(data, layout), MOST_PICTURES)
+    found = ((place, ifd.by_tag(data, place, layout)) for place in places)
+    return pictures((page, ifd.number(page[1], ifd.KIND, 0)) for page in found)
 
 
-def _check_directory(data: Readable, layout: Layout, place: int) -> None:
-    tags = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
-    samples = _first(data, layout, tags.get(_SAMPLES), 1)
-    numbers = [
-        _first(data, layout, tags.get(tag), default) for tag, default in ((_COMPRESSION, 1), (_COLOR, 0))
-    ]
-    bits, forms = (_alike(data, layout, tags.get(tag), samples) for tag in (_BITS, _FORMAT))
-    if None in (samples, *numbers) or bits is None or not isinstance(forms, int):
-        return
-    compression, color = (number or 0 for number in numbers)
-    check(compression, color, samples or 1, bits, _dtype(forms, bits))
+def _check_page(tags: dict[int, Entry]) -> None:
+    stated = (ifd.SAMPLES, ifd.COMPRESSION, ifd.COLOR, ifd.BITS, _FORMAT)
+    if not all(tags[tag].integer_bytes for tag in stated if tag in tags):
+        return  # which the decoder may read differently
+    samples = ifd.number(tags, ifd.SAMPLES, 1)
+    bits, form = (_alike(tags.get(tag), samples) for tag in (ifd.BITS, _FORMAT))
+    if isinstance(form, int):
+        compression, color = ifd.number(tags, ifd.COMPRESSION, 1), ifd.number(tags, ifd.COLOR, 0)
+        check(compression, color, samples, bits, _dtype(form, bits))
 
 
-def _first(data: Readable, layout: Layout, entry: Entry | None, default: int) -> int | None:
-    """The first number of a tag, `default` without the tag; None if it is not an unsigned integer."""
-    return default if entry is None else entry.integer(data, layout)
-
-
-def _alike(data: Readable, layout: Layout, entry: Entry | None, samples: int | None) -> Bits | None:
+def _alike(entry: Entry | None, samples: int) -> Bits:
     """The number that a tag states for all samples, or each one's where they differ; 1 without the tag."""
     if entry is None:
         return 1
-    if entry.kind != 3 or samples is None:
-        return None
-    count = min(entry.count, max(1, samples), MOST_SAMPLES)
-    raw = data[entry.position : entry.position + 2 * count]
-    found = tuple(int(value) for value in np.frombuffer(raw, layout.order + "u2"))
+    found = tuple(map(int, entry.integers(min(max(1, samples), MOST_SAMPLES))))
     return found[0] if len(set(found)) == 1 else found
 
 

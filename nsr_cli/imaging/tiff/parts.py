@@ -7,27 +7,28 @@ Nothing is decompressed here. The small file is decoded like any other untrusted
 process, and gives exactly the samples that the large one would.
 """
 
-import itertools
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits
+from nsr_cli.imaging import ifd, limits, outline
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, directories, entries
+from nsr_cli.imaging.ifd import DirectoryError, Entry, Layout, Value
 from nsr_cli.imaging.tiff import cameraraw, kinds
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOR = 256, 257, 258, 259, 262
-_STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
-_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _KIND = 322, 323, 324, 325, 254
+_PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 284, 322, 323
+_PLACES = {False: (ifd.STRIPS, ifd.STRIP_BYTES), True: (ifd.TILES, ifd.TILE_BYTES)}
+"""Positions and lengths of strips, and of tiles."""
+
 # Tags that the decoder needs besides positions and sizes: fill order, fax options, predictor, palette, extra
 # samples, sample format, JPEG tables, YCbCr, and the profile, by which CMYK becomes RGB.
 _KEPT = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 338, 339, 347, 529, 530, 531, 532, 34675)
-_MOST_SMALLER = 100  # directories of smaller copies and masks; any further one counts as a picture
 _MOST_PARTS = 1 << 22  # of all pages together: many may share one table of positions
 _MOST_VALUE = 1 << 26  # bytes of a tag that is copied into every small file
 
@@ -84,19 +85,17 @@ class Parts:
     def cut(self, top: int, bottom: int) -> bytes:
         """A TIFF file of rows top…bottom, which `whole` must have returned."""
         parts = self._rows_of_strips(top, bottom) if self.is_plain else self._segments(top, bottom)
-        numbers = {_WIDTH: [self.width], _HEIGHT: [bottom - top], _KIND: [0]}
+        numbers = {ifd.WIDTH: [self.width], ifd.HEIGHT: [bottom - top], ifd.KIND: [0]}
         if self.tile is None:
-            numbers[_STRIP_ROWS] = [bottom - top if self.is_plain else self.rows]
+            numbers[ifd.STRIP_ROWS] = [bottom - top if self.is_plain else self.rows]
         else:
             numbers |= {_TILE_WIDTH: [self.tile[0]], _TILE_HEIGHT: [self.tile[1]]}
         return _file(self._kept(), numbers, parts, self.layout.order, tiled=self.tile is not None)
 
-    def _kept(self) -> Iterator[tuple[int, int, int, bytes]]:
-        for entry in entries(self.data, self.place, self.layout):
-            if entry.tag in _KEPT:
-                raw = entry.raw(self.data) if entry.count < _MOST_VALUE else b""
-                if entry.kind <= 13 and 0 < len(raw) <= _MOST_VALUE:
-                    yield entry.tag, entry.kind, entry.count, raw
+    def _kept(self) -> Iterator[Value]:
+        for entry in ifd.entries(self.data, self.place, self.layout):
+            if entry.tag in _KEPT and entry.kind <= ifd.LAST_OLD_TYPE and entry.size <= _MOST_VALUE:
+                yield Value(entry.tag, entry.kind, entry.count, entry.raw())
 
     def _segments(self, top: int, bottom: int) -> list[bytes]:
         """Strips or tiles as they are stored, plane by plane."""
@@ -132,47 +131,36 @@ def open_pages(data: Readable, max_pixels: int) -> list[Parts]:
     Raises:
         DecodeError: it is damaged, a camera raw file, or one of its pictures is too large.
     """
+    outline.check_tiff(data)
     cameraraw.refuse(data)
     found, count = [], 0
     try:
         layout = Layout.of(data)
-        places = kinds.pictures(_subfiles(data, layout))
-        for place in itertools.islice(places, limits.MOST_PICTURES + 1):
-            parts = _parts(data, place, layout, max_pixels)
+        for place, tags in kinds.page_tags(data, layout):
+            parts = _parts(data, layout, place, tags, max_pixels)
             count += 0 if parts is None else len(parts.offsets)
             if parts is None or count > _MOST_PARTS:
                 return []
             found.append(parts)
     except (DirectoryError, struct.error) as error:
         raise DecodeError(f"the TIFF file is damaged: {error}") from error
-    return found if len(found) <= limits.MOST_PICTURES else []
+    return found
 
 
-def _subfiles(data: Readable, layout: Layout) -> Iterator[tuple[int, int]]:
-    """Position and NewSubfileType of each directory."""
-    for count, place in enumerate(directories(data, layout), 1):
-        kind = next((_number(data, e, layout) for e in entries(data, place, layout) if e.tag == _KIND), None)
-        yield place, 0 if count > _MOST_SMALLER else kind or 0
-
-
-def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts | None:
-    tags = {entry.tag: entry for entry in entries(data, place, layout)}
-
-    def number(tag: int, default: int) -> int:
-        found = _number(data, tags[tag], layout) if tag in tags else None
-        return default if found is None else found
-
-    width, height, samples = number(_WIDTH, 0), number(_HEIGHT, 0), number(_SAMPLES, 1)
+def _parts(
+    data: Readable, layout: Layout, place: int, tags: dict[int, Entry], max_pixels: int
+) -> Parts | None:
+    number = partial(ifd.number, tags)
+    width, height, samples = number(ifd.WIDTH, 0), number(ifd.HEIGHT, 0), number(ifd.SAMPLES, 1)
     limits.check_size(width, height, max_pixels)
-    tiled = _TILES in tags
+    tiled = ifd.TILES in tags
     tile = (number(_TILE_WIDTH, 0), number(_TILE_HEIGHT, 0)) if tiled else None
-    rows = tile[1] if tile else min(number(_STRIP_ROWS, height), height)
+    rows = tile[1] if tile else min(number(ifd.STRIP_ROWS, height), height)
     if rows < 1 or (tile and tile[0] < 1) or not 1 <= samples <= kinds.MOST_SAMPLES:
         return None
-    places = tags.get(_TILES if tiled else _STRIPS), tags.get(_TILE_BYTES if tiled else _STRIP_BYTES)
-    if places[0] is None or places[1] is None or max(p.count for p in places if p) > _MOST_PARTS:
+    offsets, counts = (tags.get(tag) for tag in _PLACES[tiled])
+    if offsets is None or counts is None or max(offsets.count, counts.count) > _MOST_PARTS:
         return None
-    offsets, counts = (entry.integers(data, layout) for entry in places if entry is not None)
     found = Parts(
         data,
         layout,
@@ -180,14 +168,14 @@ def _parts(data: Readable, place: int, layout: Layout, max_pixels: int) -> Parts
         width,
         height,
         samples,
-        bits=number(_BITS, 1),
-        compression=number(_COMPRESSION, 1),
-        color=number(_COLOR, -1),
+        bits=number(ifd.BITS, 1),
+        compression=number(ifd.COMPRESSION, 1),
+        color=number(ifd.COLOR, -1),
         rows=rows,
         tile=tile,
         planes=samples if number(_PLANAR, 1) == 2 else 1,
-        offsets=offsets,
-        counts=counts,
+        offsets=offsets.integers(),
+        counts=counts.integers(),
     )
     return found if _is_whole(found) else None
 
@@ -212,35 +200,19 @@ def _is_whole(parts: Parts) -> bool:
     return bool((counts[:needed] >= full).all())
 
 
-def _number(data: Readable, entry: Entry, layout: Layout) -> int | None:
-    """The first unsigned integer of a tag. No others are read: they may claim most of the file."""
-    found = replace(entry, count=min(entry.count, 1)).integers(data, layout)
-    return int(found[0]) if len(found) else None
-
-
 def _file(
-    kept: Iterator[tuple[int, int, int, bytes]],
-    numbers: dict[int, list[int]],
-    parts: list[bytes],
-    order: str,
-    *,
-    tiled: bool,
+    kept: Iterable[Value], numbers: dict[int, list[int]], parts: list[bytes], order: str, *, tiled: bool
 ) -> bytes:
     """A TIFF file of these tags and parts: header, directory, long values, parts."""
-    places, sizes = (_TILES, _TILE_BYTES) if tiled else (_STRIPS, _STRIP_BYTES)
-    counted = numbers | {places: [0] * len(parts), sizes: [len(part) for part in parts]}
-    rows = {tag: (kind, count, raw) for tag, kind, count, raw in kept}
-    rows |= {tag: (4, len(v), struct.pack(f"{order}{len(v)}I", *v)) for tag, v in counted.items()}
-    start = 8 + 2 + 12 * len(rows) + 4
-    tail = sum(-(-len(raw) // 2) * 2 for _, _, raw in rows.values() if len(raw) > 4)
-    ends = np.cumsum([start + tail, *(len(part) for part in parts)])[:-1]
-    rows[places] = (4, len(parts), struct.pack(f"{order}{len(parts)}I", *ends.tolist()))
-    directory, values = [struct.pack(order + "H", len(rows))], b""
-    for tag, (kind, count, raw) in sorted(rows.items()):
-        slot = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            slot = struct.pack(order + "I", start + len(values))
-            values += raw + b"\0" * (len(raw) % 2)
-        directory.append(struct.pack(order + "HHI", tag, kind, count) + slot)
+    places, sizes = _PLACES[tiled]
+    values = {value.tag: value for value in kept}
+    for tag, found in (numbers | {places: [0] * len(parts), sizes: [len(part) for part in parts]}).items():
+        values[tag] = _longs(tag, found, order)
+    start = 8 + len(ifd.build_directory(values.values(), 8, order=order))
+    values[places] = _longs(places, list(accumulate(map(len, parts[:-1]), initial=start)), order)
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
-    return b"".join([head, *directory, bytes(4), values, *parts])
+    return b"".join([head, ifd.build_directory(values.values(), 8, order=order), *parts])
+
+
+def _longs(tag: int, numbers: list[int], order: str) -> Value:
+    return Value(tag, 4, len(numbers), struct.pack(f"{order}{len(numbers)}I", *numbers))

@@ -50,7 +50,8 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
-        found = tiffkinds.pictures(_subfiles(file))
+        stored: Any = file.pages
+        found = tiffkinds.pictures((page, int(page.subfiletype)) for page in stored)
         first = next(found, None)
         if first is None:
             raise DecodeError("the TIFF file has no picture")
@@ -60,16 +61,6 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
         for page in pages:
             picture = _page_picture(page, data, max_pixels, is_part=is_part)
             yield picture.with_notes(*stacks.note(behind)), len(pages)
-
-
-def _subfiles(file: Any) -> Iterator[tuple[Any, int]]:
-    """The pages of a file with their NewSubfileType."""
-    seen: set[int] = set()
-    for page in file.pages:
-        if page.offset in seen:
-            raise DecodeError("the TIFF file's pages form a circle")
-        seen.add(page.offset)
-        yield page, int(page.subfiletype)
 
 
 def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> Picture:
@@ -83,7 +74,7 @@ def _page_picture(page: Any, data: bytes, max_pixels: int, *, is_part: bool) -> 
     palette = int(page.photometric) == PALETTE
     pixels, more = _to_color(page, (samples if palette else whole)[..., :colors], metadata.icc)
     if int(page.photometric) == SEPARATED:
-        metadata = tags.without_icc(metadata)
+        metadata = replace(metadata, icc=None)
     if alpha is not None and alpha.dtype != pixels.dtype:  # a palette's colors may be deeper than its indices
         alpha = alpha.astype(np.uint16) * 257
     if alpha is not None and premultiplied:

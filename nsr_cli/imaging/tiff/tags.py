@@ -13,25 +13,25 @@ from typing import BinaryIO
 
 from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import Layout, Value
+from nsr_cli.imaging.ifd import DESCRIPTION, ORIENTATION, Layout, Value
 from nsr_cli.imaging.limits import MOST_METADATA
 from nsr_cli.imaging.metadata import exif, geotiff, iptc, sizes, stacks, unkept, xmp
 from nsr_cli.imaging.picture import Metadata, Picture
 
-ICC, XMP, ORIENTATION = 34675, 700, 274
+ICC, XMP = 34675, 700
 IPTC, PHOTOSHOP, LAYERS = 33723, 34377, 37724
-DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST, COPYRIGHT = 270, 271, 272, 305, 306, 315, 316, 33432
+_MAKE, _MODEL, _SOFTWARE, _DATE, _ARTIST, _HOST, _COPYRIGHT = 271, 272, 305, 306, 315, 316, 33432
 _RESOLUTION_TAGS = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 _RATINGS = (18246, 18249)
 _WINDOWS = (40091, 40092, 40093, 40094, 40095)  # title, comment, author, keywords, subject
 _COLORS = (318, 319)  # white point and primaries: samples keep their meaning
 _TRANSFER = 301  # a table with an entry for each sample value: too long for EXIF, and wrong for another depth
-_MADE_WITH = (MAKE, MODEL, SOFTWARE, HOST)
 _SCAN = (269, 285, 297)  # document, name of the page, and which of how many it is
-_KEPT = (*_MADE_WITH, DESCRIPTION, DATE, ARTIST, COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS)
+_KEPT = (
+    DESCRIPTION, _MAKE, _MODEL, _SOFTWARE, _DATE, _ARTIST, _HOST, _COPYRIGHT, *_SCAN, *_RATINGS, *_WINDOWS, *_COLORS,
+)  # fmt: skip
 _PLACEHOLDERS = {65101: exif.EXIF_DIRECTORY, 65102: exif.GPS_DIRECTORY}
 _NAMES = {ICC: "color profile", XMP: "XMP packet"}
-_SIDES = (256, 257)  # width and height
 _LAYERS_NAME = "its Photoshop layers"
 _BYTES = 7
 _LONG, _LONG8 = 4, 16
@@ -51,29 +51,29 @@ _Extra = tuple[int, int, int, bytes | tuple[int, ...], bool]  # tag, type, count
 def read(data: Readable, place: int) -> tuple[Metadata, int]:
     """Metadata of the page of the file `data` whose directory is at `place`, and its orientation 1..8."""
     layout = Layout.of(data)
-    found = {entry.tag: entry for entry in ifd.entries(data, place, layout)}
+    found = ifd.by_tag(data, place, layout)
     kept = (tag for tag in (ICC, XMP) if tag in found and found[tag].size <= MOST_METADATA)
-    raw = {tag: found[tag].raw(data) for tag in kept}
-    orientation = found[ORIENTATION].integer(data, layout) if ORIENTATION in found else 1
+    raw = {tag: found[tag].raw() for tag in kept}
     values = ifd.read_values(data, place, layout)
     main = [value for value in values if _is_kept(value)]
-    children = [_child(data, found.get(tag), layout) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
+    children = [_child(found, tag) for tag in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)]
     dots = [value for value in values if value.tag in _RESOLUTION_TAGS]
     stated = exif.build_block(dots, [], []) if dots else b""
     dpi, ratio = exif.resolution(stated), exif.ratio(stated)
     block = exif.build_block(main + dots, *children) if main or any(children) else None
     packet = xmp.decode(raw[XMP]) if XMP in raw else None
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
-    turn = orientation if orientation is not None and 1 <= orientation <= 8 else 1
-    text, left_out = _iptc(data, found)
-    geo, more = _geo(data, found, values, turn)
+    orientation = ifd.number(found, ORIENTATION, 1)
+    turn = orientation if 1 <= orientation <= 8 else 1
+    text, left_out = _iptc(found)
+    geo, more = _geo(found, values, turn)
     if XMP in raw and packet is None:
         more += (xmp.NOT_UTF8,)
     if any(value.tag == DESCRIPTION and stacks.is_imagej(value.data) for value in values):
         more += (stacks.IMAGEJ_NAME,)
     if _TRANSFER in found and metadata.icc is None:
         more += ("its transfer function",)
-    if metadata.icc is None and _is_adobe_rgb(data, found.get(exif.EXIF_DIRECTORY), layout):
+    if metadata.icc is None and _is_adobe_rgb(found):
         more += (exif.ADOBE_RGB_NAME,)
     more += _unknown(found)
     return replace(metadata, aspect=ratio, iptc=text, geo=geo, left_out=left_out + more), turn
@@ -84,10 +84,10 @@ def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
     return unkept.content_of("TIFF tag", map(str, sorted(found.keys() - _OF_STORAGE - _READ)))
 
 
-def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
+def _iptc(found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
     """The IPTC data of a page, and what is left out of its Photoshop tags."""
     own, block = (
-        found[tag].raw(data) if tag in found and found[tag].size <= MOST_METADATA else b""
+        found[tag].raw() if tag in found and found[tag].size <= MOST_METADATA else b""
         for tag in (IPTC, PHOTOSHOP)
     )
     inner, left_out = iptc.from_photoshop(block)
@@ -99,12 +99,9 @@ def _iptc(data: Readable, found: dict[int, ifd.Entry]) -> tuple[bytes | None, tu
     return text, left_out + ((_LAYERS_NAME,) if LAYERS in found else ())
 
 
-def _geo(
-    data: Readable, found: dict[int, ifd.Entry], values: list[Value], turn: int
-) -> tuple[bytes | None, tuple[str, ...]]:
+def _geo(found: dict[int, ifd.Entry], values: list[Value], turn: int) -> tuple[bytes | None, tuple[str, ...]]:
     """The GeoTIFF tags of a page; None once it is turned, since they do not hold then, with their name."""
-    sides = (found[tag].integer(data, Layout.of(data)) if tag in found else None for tag in _SIDES)
-    geo = geotiff.pack(values, *(side or 0 for side in sides))
+    geo = geotiff.pack(values, ifd.number(found, ifd.WIDTH, 0), ifd.number(found, ifd.HEIGHT, 0))
     return (None, (geotiff.NAME,)) if geo is not None and turn != 1 else (geo, ())
 
 
@@ -121,23 +118,22 @@ def _is_kept(value: Value) -> bool:
     return value.tag in _KEPT and not (value.tag == DESCRIPTION and of_array)
 
 
-def _child(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> list[Value]:
-    """The values of a subdirectory; empty if there is none or it is damaged."""
-    start = pointer.integer(data, layout) if pointer else None
-    if not start:
-        return []
-    try:
-        # The interoperability directory is not rebuilt, so the pointer to it would dangle.
-        return [v for v in exif.read_directory(data, start, layout) if v.tag != exif.INTEROPERABILITY]
-    except ifd.DirectoryError:
-        return []
-
-
-def _is_adobe_rgb(data: Readable, pointer: ifd.Entry | None, layout: Layout) -> bool:
-    """Whether the interoperability directory, which is not kept, says that the colors are Adobe RGB."""
-    start = pointer.integer(data, layout) if pointer else None
+def _child(found: dict[int, ifd.Entry], tag: int) -> list[Value]:
+    """The values of the subdirectory to which a tag points; empty if there is none or it is damaged."""
     with suppress(ifd.DirectoryError):
-        return bool(start) and exif.has_adobe_index(data, ifd.entries(data, start or 0, layout), layout)
+        if start := ifd.number(found, tag, 0):
+            values = exif.read_directory(found[tag].data, start, found[tag].layout)
+            # The interoperability directory is not rebuilt, so the pointer to it would dangle.
+            return [value for value in values if value.tag != exif.INTEROPERABILITY]
+    return []
+
+
+def _is_adobe_rgb(found: dict[int, ifd.Entry]) -> bool:
+    """Whether the interoperability directory, which is not kept, says that the colors are Adobe RGB."""
+    with suppress(ifd.DirectoryError):
+        if start := ifd.number(found, exif.EXIF_DIRECTORY, 0):
+            pointer = found[exif.EXIF_DIRECTORY]
+            return exif.has_adobe_index(ifd.entries(pointer.data, start, pointer.layout))
     return False
 
 
@@ -168,13 +164,11 @@ def _extra(value: Value) -> _Extra:
 
 
 def _directories(block: bytes | None) -> tuple[list[Value], list[Value], list[Value]]:
-    if block is None:
-        return [], [], []
-    try:
-        main, inner, gps = exif.read_block(block)
-    except ifd.DirectoryError:
-        return [], [], []
-    return main, [v for v in inner if v.tag != exif.INTEROPERABILITY], gps
+    with suppress(ifd.DirectoryError):
+        if block is not None:
+            main, inner, gps = exif.read_block(block)
+            return main, [v for v in inner if v.tag != exif.INTEROPERABILITY], gps
+    return [], [], []
 
 
 def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
@@ -191,27 +185,16 @@ def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
         total = int.from_bytes(file.read(head), "little")
         rows = [file.read(row) for _ in range(total)]
         after = int.from_bytes(file.read(wide), "little")
-        for child, (placeholder, tag) in zip(children, _present(rows), strict=True):
+        placed = ((_PLACEHOLDERS.get(int.from_bytes(found[:2], "little")), i) for i, found in enumerate(rows))
+        pointers = [(tag, index) for tag, index in placed if tag]
+        for child, (tag, index) in zip(children, pointers, strict=True):
             position = file.seek(0, io.SEEK_END)
             position += file.write(b"\0" * (position % 2))
             file.write(ifd.build_directory(child, position, big=layout.big))
-            index = next(i for i, found in enumerate(rows) if found[:2] == struct.pack("<H", placeholder))
-            pointer = struct.pack(
+            rows[index] = struct.pack(
                 "<HHQQ" if layout.big else "<HHII", tag, _LONG8 if layout.big else _LONG, 1, position
             )
-            rows[index] = pointer
         rows.sort(key=lambda found: found[1] << 8 | found[0])
         file.seek(place + head)
         file.write(b"".join(rows))
         place = after
-
-
-def _present(rows: list[bytes]) -> list[tuple[int, int]]:
-    """The placeholders among the rows of a directory, with the tags they stand for."""
-    tags = {int.from_bytes(row[:2], "little") for row in rows}
-    return [(placeholder, tag) for placeholder, tag in _PLACEHOLDERS.items() if placeholder in tags]
-
-
-def without_icc(metadata: Metadata) -> Metadata:
-    """The metadata without its profile."""
-    return replace(metadata, icc=None)

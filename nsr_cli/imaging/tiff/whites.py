@@ -4,12 +4,13 @@ import re
 import struct
 from contextlib import suppress
 
+from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
-from nsr_cli.imaging.ifd import DirectoryError, Layout, entries
+from nsr_cli.imaging.ifd import DirectoryError, Layout
 from nsr_cli.imaging.tiff.kinds import PALETTE, SEPARATED
 from nsr_cli.imaging.whites import FULL, of_bits
 
-_MAX_SAMPLE, _DESCRIPTION = 281, 270
+_MAX_SAMPLE = 281
 _HEAD = 4096  # bytes at the start of a description in which OME-XML describes its pixels
 _SIGNIFICANT = re.compile(rb"""<(?:\w+:)?Pixels\s[^>]*?\sSignificantBits=["'](\d{1,2})["']""")
 
@@ -29,14 +30,12 @@ def stated_white(data: Readable, place: int, bits: int, color: int) -> int | Non
         return FULL
     with suppress(DirectoryError, struct.error):
         layout = Layout.of(data)
-        found = {entry.tag: entry for entry in entries(data, place, layout)}
-        if _MAX_SAMPLE in found:
-            greatest = found[_MAX_SAMPLE].integer(data, layout) or 0
-            stated = of_bits(greatest.bit_length())
-            if stated == greatest:
-                return stated
-        if _DESCRIPTION in found:
-            told = found[_DESCRIPTION]
-            pixels = _SIGNIFICANT.search(data[told.position : told.position + min(told.size, _HEAD)])
+        tags = ifd.by_tag(data, place, layout)
+        greatest = ifd.number(tags, _MAX_SAMPLE, 0)
+        stated = of_bits(greatest.bit_length())
+        if stated == greatest:
+            return stated
+        if ifd.DESCRIPTION in tags:
+            pixels = _SIGNIFICANT.search(tags[ifd.DESCRIPTION].raw(_HEAD))
             return None if pixels is None else of_bits(int(pixels[1]))
     return None

@@ -15,8 +15,6 @@ from nsr_cli.imaging.tiff import tags as tifftags
 CLASSIC_LIMIT = 4_000_000_000
 """Bytes of samples up to which a file is an ordinary TIFF, with positions of 32 bits."""
 
-_UNASSOCIATED = "unassalpha"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed(Picture):
@@ -59,21 +57,32 @@ def encode(pictures: Iterable[Picture]) -> bytes:
 
 def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
     """Write what `encode` returns into an empty file, open for reading and writing."""
+    pages = list(pictures)
+    stored = ((page, _taken(page.parts) if isinstance(page, Packed) else as_stored(page)) for page in pages)
+    write_pages(file, stored, sum(samples_bytes(page) for page in pages))
+
+
+def write_pages(file: BinaryIO, pages: Iterable[tuple[Picture, Any]], total: int, **layout: Any) -> None:
+    """Write pages into the empty `file`, each before the next one is asked for.
+
+    Args:
+        file: open for reading and writing.
+        pages: pictures, whose pixels are not looked at, and their samples: all of them, or strips or tiles in order.
+        total: bytes of their samples, which decides about BigTIFF.
+        layout: tifffile's options for strips or tiles.
+    """
     import tifffile
 
-    pages = list(pictures)
     named = tifffile.FileHandle(file, name="result.tif")  # tifffile wants a name, which `file` may not have
-    big = sum(samples_bytes(page) for page in pages) > CLASSIC_LIMIT
     children = []
-    with tifffile.TiffWriter(named, bigtiff=big, byteorder="<") as writer:
-        for page in pages:
+    with tifffile.TiffWriter(named, bigtiff=total > CLASSIC_LIMIT, byteorder="<") as writer:
+        for page, samples in pages:
             tags, directories = tifftags.write(page)
             children.append(directories)
-            if isinstance(page, Packed):
-                stored_as: dict[str, Any] = {"shape": stored_shape(page), "dtype": page.pixels.dtype}
-                writer.write(_taken(page.parts), extratags=tags, **stored_as, **options(page))
-            else:
-                writer.write(as_stored(page), extratags=tags, **options(page))
+            shape: dict[str, Any] = {}
+            if not isinstance(samples, np.ndarray):
+                shape = {"shape": _stored_shape(page), "dtype": page.pixels.dtype}
+            writer.write(samples, extratags=tags, **shape, **layout, **options(page))
     tifftags.attach(file, children)
 
 
@@ -84,20 +93,16 @@ def samples_bytes(picture: Picture) -> int:
 
 def as_stored(picture: Picture) -> NDArray[Any]:
     """The samples to store, (H, W) or (H, W, S) with alpha last; float ones in the range of the file they came from."""
-    pixels, alpha = picture.pixels, picture.alpha
     if picture.is_float and picture.span != (0.0, 1.0):
         black, white = (np.float32(value) for value in picture.span)
-        pixels = pixels * (white - black) + black
-        alpha = None if alpha is None else alpha * white
-    if alpha is None:
-        return pixels.squeeze(2) if picture.is_gray else pixels
-    return np.concatenate([pixels, alpha[..., np.newaxis]], axis=2)
+        alpha = None if picture.alpha is None else picture.alpha * white
+        picture = picture.with_pixels(picture.pixels * (white - black) + black, alpha)
+    return picture.stored
 
 
-def stored_shape(picture: Picture) -> tuple[int, ...]:
+def _stored_shape(picture: Picture) -> tuple[int, ...]:
     """The shape of `as_stored`, (H, W) or (H, W, S)."""
-    size = (picture.height, picture.width)
-    return (*size, picture.samples) if picture.samples > 1 else size
+    return (picture.height, picture.width, *([picture.samples] if picture.samples > 1 else []))
 
 
 def _taken(parts: list[bytes]) -> Iterator[bytes]:
@@ -118,7 +123,7 @@ def options(picture: Picture) -> dict[str, Any]:
         "iccprofile": picture.metadata.icc,
     }
     if picture.alpha is not None:
-        found |= {"extrasamples": [_UNASSOCIATED], "planarconfig": "contig"}
+        found |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
     if (dpi := density.stated(picture.metadata.dpi, "TIFF")) is not None:
         found |= {"resolution": dpi, "resolutionunit": "inch"}
     elif picture.metadata.aspect is not None:

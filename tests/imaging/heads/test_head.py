@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
@@ -16,8 +17,13 @@ from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE, chunk
 from tests.cli.kinds import Case, cases
 from tests.reliability import headers
 
-PAM = b"P7\nWIDTH 3\nHEIGHT 2\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n" + bytes(24)
-PNM = {"P5 3 2 255\n": Head(3, 2, 1), "P6 7 2 65535\n": Head(7, 2, 6), "P4\n# bits\n9 4\n": Head(9, 4, 1)}
+PAM = b"P7\nWIDTH 3\nHEIGHT 2\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
+PNM = {
+    b"P5 3 2 255\n": Head(3, 2, 1),
+    b"P6 7 2 65535\n": Head(7, 2, 6),
+    b"P4\n# bits\n9 4\n": Head(9, 4, 1),
+    PAM: Head(3, 2, 4, alpha=True),
+}
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
@@ -52,13 +58,15 @@ def test_an_orientation_counts_wherever_a_png_file_has_it(way: str, first: bool,
     assert head is not None and (head.width, head.height) == (picture.width, picture.height) == (8, 12)
 
 
-@pytest.mark.parametrize("text", PNM)
-def test_heads_of_the_formats_of_pipes(text: str) -> None:
-    assert read_head(text.encode() + bytes(90)) == PNM[text]
+@pytest.mark.parametrize("data", PNM)
+def test_heads_of_the_formats_of_pipes(data: bytes) -> None:
+    assert read_head(data + bytes(90)) == PNM[data]
 
 
-def test_the_pam_head_tells_of_transparency() -> None:
-    assert read_head(PAM) == Head(3, 2, 4, alpha=True)
+@pytest.mark.parametrize("mode", ["1", "RGB"])
+def test_the_smallest_bmp_file_has_a_head(mode: str, pillow_file: Any) -> None:
+    head = read_head(pillow_file(Image.new(mode, (1, 1)), "BMP"))
+    assert head is not None and (head.width, head.height, head.alpha) == (1, 1, False)
 
 
 @pytest.mark.parametrize("kind", headers.FORMATS)

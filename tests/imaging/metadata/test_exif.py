@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, ifd
 from nsr_cli.imaging.metadata import exif
 
 
@@ -22,13 +22,13 @@ def block_of(order: Any, *rows: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("order", ["little", "big"])
-@pytest.mark.parametrize("kind", [3, 4, 13])
+@pytest.mark.parametrize("kind", [1, 3, 4, 13])
 def test_an_orientation_of_any_type_that_is_applied_is_reset(kind: int, order: str) -> None:
     """Else a viewer would turn the upright picture once more."""
-    block = block_of(order, entry(order, exif.ORIENTATION, kind, 6), entry(order, 0x0128, 3, 2))
+    block = block_of(order, entry(order, ifd.ORIENTATION, kind, 6), entry(order, 0x0128, 3, 2))
     assert exif.orientation(block) == 6
     assert exif.make_upright(block, 6) == block_of(
-        order, entry(order, exif.ORIENTATION, kind, 1), entry(order, 0x0128, 3, 2)
+        order, entry(order, ifd.ORIENTATION, kind, 1), entry(order, 0x0128, 3, 2)
     )
 
 

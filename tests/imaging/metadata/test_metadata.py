@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, rebuild
 from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
+from tests.imaging.files import enlarged, png_with
 
 Make = Callable[..., bytes]
 
@@ -68,7 +71,7 @@ def test_everything_is_carried_and_read_by_others(
 ) -> None:
     meta = Metadata(exif_block(1), rgb_profile, (300.0, 150.0), ((XMP_KEY, PACKET), *TEXTS))
     picture = codec.decode(codec.encode(Picture(samples.smooth, metadata=meta), source))
-    larger = picture.with_pixels(picture.pixels.repeat(2, axis=0).repeat(3, axis=1), None)
+    larger = enlarged(picture, 2, 3)
     data = codec.encode(larger, target)
     again = codec.decode(data)
     assert again.metadata.icc == rgb_profile
@@ -127,7 +130,7 @@ def test_the_resolution_in_exif_and_xmp_turns_with_the_picture(
 ) -> None:
     """ExifTool and Photoshop read it there, and the record of the file beside it says the same."""
     block = Image.Exif()
-    block[exif.ORIENTATION], block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION] = turn, 300.0, 150.0
+    block[ifd.ORIENTATION], block[exif.X_RESOLUTION], block[exif.Y_RESOLUTION] = turn, 300.0, 150.0
     packet = '<x tiff:XResolution="300/1" tiff:YResolution="150/1"/>'
     options = {"exif": block.tobytes(), "xmp": packet.encode()}
     meta = codec.decode(
@@ -178,27 +181,11 @@ def test_makers_notes_keep_their_place(exif_block: Any) -> None:
     assert sum(a != b for a, b in zip(block, changed, strict=True)) <= 1 + 4
 
 
-@pytest.mark.parametrize("order", ["II", "MM"])
+@pytest.mark.parametrize("order", ["<", ">"])
 def test_sides_above_16_bits_fit_short_entries(order: str) -> None:
-    big = order == "MM"
-    sign: Any = "big" if big else "little"
-
-    def number(value: int, size: int) -> bytes:
-        return value.to_bytes(size, sign)
-
-    pointer = number(0x8769, 2) + number(4, 2) + number(1, 4) + number(26, 4)
-    width = number(0xA002, 2) + number(3, 2) + number(1, 4) + number(640, 2) + b"\0\0"
-    block = (
-        order.encode()
-        + number(42, 2)
-        + number(8, 4)
-        + number(1, 2)
-        + pointer
-        + bytes(4)
-        + number(1, 2)
-        + width
-        + bytes(4)
-    )
+    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, 1)
+    pointer = struct.pack(f"{order}HHIII", 0x8769, 4, 1, 26, 0)
+    block = head + pointer + struct.pack(f"{order}HHHIHHI", 1, 0xA002, 3, 1, 640, 0, 0)
     for side in (800, 70_000):
         loaded = Image.Exif()
         loaded.load(exif.with_size(block, side, 5))
@@ -206,7 +193,15 @@ def test_sides_above_16_bits_fit_short_entries(order: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff", b"XX" + bytes(40), b"II*\0\xf0\xff\xff\xff"]
+    "junk",
+    [
+        b"",
+        b"II*\0",
+        b"MM\0*\0\0\0\x08\xff\xff",
+        b"XX" + bytes(40),
+        b"II*\0\xf0\xff\xff\xff",
+        b"II+\0\x08\0\0\0\x10" + bytes(23),  # a BigTIFF header, which no block has
+    ],
 )
 def test_damaged_exif_is_left_out_with_a_note(junk: bytes, samples: Any) -> None:
     picture = rebuild.finish(samples.rgb8, None, Metadata(exif=junk), "PNG")
@@ -262,8 +257,6 @@ def test_a_gray_palette_with_an_rgb_profile_stays_rgb(
 
 
 def test_png_texts_of_all_kinds_are_read(samples: Any, pillow_file: Make) -> None:
-    from PIL import PngImagePlugin
-
     info = PngImagePlugin.PngInfo()
     info.add_text("Plain", "latin é")
     info.add_text("Packed", "again " * 50, zip=True)
@@ -278,8 +271,6 @@ def test_png_texts_of_all_kinds_are_read(samples: Any, pillow_file: Make) -> Non
 
 
 def test_exif_as_hexadecimal_text_is_read(samples: Any, exif_block: Any, pillow_file: Make) -> None:
-    from PIL import PngImagePlugin
-
     block = exif.PREFIX + exif_block(3)
     info = PngImagePlugin.PngInfo()
     info.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n", zip=True)
@@ -290,15 +281,8 @@ def test_exif_as_hexadecimal_text_is_read(samples: Any, exif_block: Any, pillow_
 
 
 def test_a_text_bomb_in_a_png_is_left_out(samples: Any) -> None:
-    import struct
-    import zlib
-
-    data = codec.encode(Picture(samples.rgb8), "PNG")
-    content = b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
-    chunk = (
-        struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
-    )
-    picture = codec.decode(data[:33] + chunk + data[33:])
+    bomb = b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
+    picture = codec.decode(png_with(codec.encode(Picture(samples.rgb8), "PNG"), (b"zTXt", bomb)))
     assert picture.metadata.text == ()
     assert any("zTXt" in note for note in picture.notes)
     assert np.array_equal(picture.pixels, samples.rgb8)
@@ -312,6 +296,16 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
     again = codec.decode(codec.encode(picture, "JPEG"))
     assert again.metadata.exif is None
     assert again.metadata.text == ()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_texts_that_no_packet_takes_are_said_to_be_left_out(kind: str, samples: Any) -> None:
+    """Nothing is added to a packet that calls its elements differently from all others."""
+    odd = (XMP_KEY, PACKET.replace("rdf:", "r:"))
+    for text, kept in (((odd, ("Title", "a")), kind == "PNG"), ((odd,), True)):
+        picture = Picture(samples.smooth, metadata=Metadata(text=text))
+        assert ("texts are left out" not in codec.losses(picture, kind)) == kept
+        assert (codec.decode(codec.encode(picture, kind)).metadata.text == text) == kept
 
 
 def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.metadata import regions
 from nsr_cli.imaging.picture import XMP_KEY
+from tests.imaging.files import enlarged
 
 REGIONS = (
     '<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:AppliedToDimensions stDim:w="93" stDim:h="70" '
@@ -48,7 +49,7 @@ def test_a_turned_picture_has_none_and_says_so() -> None:
 
 def test_the_size_that_they_refer_to_is_that_of_the_result() -> None:
     picture = codec.decode(jpeg(packet(REGIONS, FACES), 1))
-    large = picture.with_pixels(picture.pixels.repeat(2, 0).repeat(2, 1), None)
+    large = enlarged(picture)
     expected = packet(REGIONS.replace('"93"', '"186"').replace('"70"', '"140"'), FACES)
     stored = codec.decode(codec.encode(large, "PNG"))
     assert stored.metadata.get_text(XMP_KEY) == expected.replace(

@@ -10,6 +10,7 @@ from PIL import Image
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.metadata import exif, sizes, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
+from tests.imaging.files import enlarged
 
 Make = Callable[..., bytes]
 
@@ -86,7 +87,7 @@ def test_results_state_one_size_everywhere(target: str, orientation: int, pillow
     packet = PACKET.encode()
     data = pillow_file(image, "JPEG", exif=exif.PREFIX + block_of(orientation), xmp=packet)
     picture = codec.decode(data)
-    larger = picture.with_pixels(picture.pixels.repeat(2, axis=0).repeat(2, axis=1), None)
+    larger = enlarged(picture)
     size = (64, 96) if orientation == 6 else (96, 64)
     assert (larger.width, larger.height) == size
     again = codec.decode(codec.encode(larger, target)).metadata

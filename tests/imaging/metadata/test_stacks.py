@@ -9,21 +9,15 @@ import tifffile
 
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.metadata import stacks
-from nsr_cli.imaging.picture import Picture
+from tests.imaging.files import enlarged, tiff
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 20, 30), np.uint8)
 SAID = "2 further slices of its stack are left out; save them as pages to restore all"
 KINDS: dict[str, dict[str, Any]] = {
     "ImageJ": {"imagej": True, "metadata": {"axes": "ZYX"}, "truncate": True},
-    "ImageJ, 16 bits": {"imagej": True, "metadata": {"axes": "ZYX"}, "truncate": True, "dtype": np.uint16},
+    "ImageJ, 16 bits": {"imagej": True, "metadata": {"axes": "ZYX"}, "truncate": True},
     "tifffile": {"photometric": "minisblack", "truncate": True},
 }
-
-
-def tiff(array: Any, *, dtype: Any = np.uint8, **options: Any) -> bytes:
-    stored = io.BytesIO()
-    tifffile.imwrite(stored, array.astype(dtype), **options)
-    return stored.getvalue()
 
 
 def description(data: bytes) -> str:
@@ -31,13 +25,9 @@ def description(data: bytes) -> str:
         return file.pages.first.description
 
 
-def enlarged(picture: Picture) -> Picture:
-    return picture.with_pixels(picture.pixels.repeat(2, 0).repeat(2, 1), None)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_slices_without_directories_are_said_to_be_left_out(kind: str) -> None:
-    data = tiff(STACK, **KINDS[kind])
+    data = tiff(STACK.astype(np.uint16 if "16" in kind else np.uint8), **KINDS[kind])
     [picture] = codec.decode_all(data)
     assert picture.notes == codec.decode(data).notes == (SAID,)
     assert np.array_equal(picture.pixels[..., 0], STACK[0])

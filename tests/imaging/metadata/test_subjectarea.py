@@ -11,6 +11,7 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.metadata import exif, subjectarea
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import oriented
+from tests.imaging.files import enlarged
 
 WIDTH, HEIGHT = 90, 70
 
@@ -60,7 +61,7 @@ def test_it_turns_with_the_picture(turn: int) -> None:
 def test_it_grows_with_the_picture(area: tuple[int, ...], turn: int) -> None:
     picture = codec.decode(jpeg(block_of(area, turn=turn)))
     before = inner_of(picture.metadata.exif)
-    large = picture.with_pixels(picture.pixels.repeat(3, 0).repeat(3, 1), None)
+    large = enlarged(picture, 3, 3)
     for found in (large, codec.decode(codec.encode(large, "TIFF"))):  # once more must not triple it again
         inner = inner_of(codec.decode(codec.encode(found, "PNG")).metadata.exif)
         assert inner[0x9214] == tuple(3 * value for value in before[0x9214])
@@ -74,7 +75,7 @@ def test_what_cannot_be_moved_is_left_out_with_a_note() -> None:
     inner = inner_of(picture.metadata.exif)
     assert set(inner) == {0x829A, 0xA434} and inner[0xA434] == "a lens with a long name"
     flat = codec.decode(jpeg(block_of((33, 20), sides=None)))
-    large = flat.with_pixels(flat.pixels.repeat(3, 0).repeat(3, 1), None)
+    large = enlarged(flat, 3, 3)
     assert "its EXIF subject area is left out" in codec.losses(large, "PNG")
     assert set(inner_of(codec.decode(codec.encode(large, "PNG")).metadata.exif)) == {0x829A, 0xA434}
 

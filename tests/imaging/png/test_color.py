@@ -14,6 +14,7 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import color as pngcolor
+from tests.imaging.files import enlarged, png_with
 
 Make = Callable[..., bytes]
 
@@ -23,11 +24,6 @@ SRGB_PRIMARIES = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_0
 WIDE = struct.pack(">8I", 31_270, 32_900, 70_800, 29_200, 17_000, 79_700, 13_100, 4_600)
 PQ = bytes([9, 16, 0, 1])
 LOUD = "gAMA and cHRM are left out: colors may look different"
-
-
-def with_chunks(data: bytes, *pairs: tuple[bytes, bytes]) -> bytes:
-    """A PNG file with chunks put in after its header."""
-    return data[:33] + b"".join(pngchunks.chunk(kind, content) for kind, content in pairs) + data[33:]
 
 
 def chunks_of(data: bytes) -> dict[str, bytes]:
@@ -53,9 +49,9 @@ def test_every_such_chunk_is_kept_in_every_depth(pixels: str, samples: Any) -> N
     array = array[..., np.newaxis] if array.ndim == 2 else array
     stored = {"cICP": PQ, "sRGB": b"\2", "gAMA": LINEAR, "cHRM": WIDE, "mDCV": bytes(24), "cLLI": bytes(8)}
     chunks = [(name.encode(), content) for name, content in stored.items()]
-    picture = codec.decode(with_chunks(codec.encode(Picture(array), "PNG"), *chunks))
+    picture = codec.decode(png_with(codec.encode(Picture(array), "PNG"), *chunks))
     assert dict(picture.metadata.color) == stored
-    larger = picture.with_pixels(picture.pixels.repeat(2, axis=0), None)
+    larger = enlarged(picture, 2, 1)
     data = codec.encode(larger, "PNG")
     found = chunks_of(data)
     assert {name: found[name] for name in stored} == stored
@@ -103,7 +99,7 @@ def test_the_first_that_there_is_decides(
 @pytest.mark.parametrize("change", [-1, 1, 100_000])
 def test_a_chunk_of_wrong_length_is_left_out_with_one_note(name: str, change: int, samples: Any) -> None:
     wrong = (name.encode(), bytes(max(0, pngcolor.LENGTHS[name] + change)))
-    picture = codec.decode(with_chunks(codec.encode(Picture(samples.rgb8), "PNG"), wrong, wrong))
+    picture = codec.decode(png_with(codec.encode(Picture(samples.rgb8), "PNG"), wrong, wrong))
     assert picture.metadata.color == ()
     assert picture.notes == (f"its {name} chunk is damaged: left out",)
     assert np.array_equal(picture.pixels, samples.rgb8)
@@ -115,5 +111,5 @@ def test_what_readers_pass_over_does_not_come_to_count(samples: Any) -> None:
     assert codec.decode(plain[:33] + broken + plain[33:]).metadata.color == ()
     late = plain[:-12] + pngchunks.chunk(b"gAMA", LINEAR) + plain[-12:]
     assert codec.decode(late).metadata.color == ()
-    twice = with_chunks(plain, (b"gAMA", LINEAR), (b"gAMA", SRGB_GAMMA))
+    twice = png_with(plain, (b"gAMA", LINEAR), (b"gAMA", SRGB_GAMMA))
     assert codec.decode(twice).metadata.color == (("gAMA", LINEAR),)

@@ -1,7 +1,7 @@
 """Directories alone tell which TIFF files are not read, in the words in which the reader says so."""
 
 import io
-from typing import Any, Literal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,23 +12,19 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.heads.pages import read_heads
 from nsr_cli.imaging.tiff.kinds import check_file, pictures
 from nsr_cli.imaging.tiff.parts import open_pages
+from tests.imaging import files
 
 RANDOM = np.random.default_rng(7)
 GRAY = RANDOM.integers(0, 100, (24, 32)).astype(np.uint8)
 COLOR = RANDOM.integers(0, 100, (24, 32, 3)).astype(np.uint8)
 
 
-def tiff(array: Any, *, big: bool = False, order: Literal["<", ">"] = "<", **options: Any) -> bytes:
-    file = io.BytesIO()
-    with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as writer:
-        writer.write(array, metadata=None, **options)
-    return file.getvalue()
-
+tiff = partial(files.tiff, metadata=None)
 
 REFUSED = {
     "int8": lambda: tiff(GRAY.astype(np.int8)),
     "int16": lambda: tiff(GRAY.astype(np.int16)),
-    "int16 of another order": lambda: tiff(GRAY.astype(np.int16), order=">", big=True),
+    "int16 of another order": lambda: tiff(GRAY.astype(np.int16), byteorder=">", bigtiff=True),
     "uint32": lambda: tiff(GRAY.astype(np.uint32)),
     "uint64": lambda: tiff(GRAY.astype(np.uint64)),
     "complex": lambda: tiff(GRAY.astype(np.complex64)),
@@ -45,10 +41,10 @@ REFUSED = {
 READ = {
     "bits": lambda: tiff(GRAY > 50),
     "uint8": lambda: tiff(GRAY),
-    "uint16 of another order": lambda: tiff(GRAY.astype(np.uint16), order=">"),
+    "uint16 of another order": lambda: tiff(GRAY.astype(np.uint16), byteorder=">"),
     "12 bits": lambda: tiff(GRAY.astype(np.uint16), bitspersample=12),
     "float16": lambda: tiff(GRAY.astype(np.float16)),
-    "float64": lambda: tiff(GRAY.astype(np.float64), big=True),
+    "float64": lambda: tiff(GRAY.astype(np.float64), bigtiff=True),
     "RGB": lambda: tiff(COLOR, photometric="rgb", compression="zstd"),
     "planes": lambda: tiff(COLOR.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"),
     "JPEG": lambda: tiff(COLOR, photometric="ycbcr", compression="jpeg"),

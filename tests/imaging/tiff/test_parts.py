@@ -17,16 +17,15 @@ from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.tiff import parts as tiffparts
 from nsr_cli.imaging.tiff import read as tiffread
 from nsr_cli.imaging.tiff.parts import Parts, open_pages
+from tests.imaging.files import tiff
 
 RANDOM = np.random.default_rng(5)
 PIXELS = RANDOM.integers(0, 256, (83, 70, 3), dtype=np.uint8)
 
 
 def written(array: Any, **options: Any) -> bytes:
-    file = io.BytesIO()
     photometric = options.pop("photometric", "rgb" if array.shape[-1] in (3, 4) else "minisblack")
-    tifffile.imwrite(file, array, photometric=photometric, metadata=None, **options)
-    return file.getvalue()
+    return tiff(array, photometric=photometric, metadata=None, **options)
 
 
 def parts_of(data: bytes, max_pixels: int = 1 << 20) -> Parts:
@@ -93,12 +92,15 @@ def test_only_what_a_band_needs_is_read(tmp_path: Path) -> None:
         assert file[2:4] == b"*\0" and len(file) == path.stat().st_size
 
 
-def test_several_pages_are_left_to_the_ordinary_reader_but_thumbnails_are_none() -> None:
+@pytest.mark.parametrize("count", [1, 60])
+def test_thumbnails_are_no_pages(count: int) -> None:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
-        writer.write(PIXELS, photometric="rgb")
-        writer.write(PIXELS[::2, ::2], photometric="rgb", subfiletype=1)
-    assert np.array_equal(bands(file.getvalue(), 30), PIXELS)
+        for _ in range(count):
+            writer.write(PIXELS, photometric="rgb")
+            writer.write(PIXELS[::2, ::2], photometric="rgb", subfiletype=1)
+    found = [(parts.width, parts.height) for parts in open_pages(file.getvalue(), 1 << 20)]
+    assert found == [(70, 83)] * count
 
 
 def test_every_page_has_parts_of_its_own() -> None:
