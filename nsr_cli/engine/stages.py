@@ -1,9 +1,8 @@
 """Which networks a task needs, in which order, and where their weights come from."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from nsr_cli.engine.device import one_core
@@ -12,7 +11,6 @@ from nsr_cli.errors import UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.description import read_config, read_file, trained_for
-from nsr_cli.model.footprint import FLOAT_BYTES, SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
@@ -63,26 +61,6 @@ def load_stages(
             network = load_fitting(data, task, weights.name)
         loaded[network.config.scale] = Stage(weights, network.config, run(network))
     return [loaded[step] for step in compose(factor, list(loaded))]
-
-
-def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, ...]) -> int:
-    """Memory for a picture that goes through networks in one piece, as float, without its stored samples.
-
-    Args:
-        stages: the networks in their order.
-        scale: of the final result.
-        shape: (H, W, C) of the picture.
-    """
-    colors, most, side = shape[2], 0.0, 1
-    for number, stage in enumerate(stages):
-        inside = stage.runner.shares_memory
-        each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
-        # The picture, which is kept for the blend; for the first network it is counted already.
-        picture = FLOAT_BYTES * colors if number else 0
-        most = max(most, side**2 * each + picture)
-        side *= stage.config.scale
-    finishing = FLOAT_BYTES * colors * (side**2 + 1 + 2 * max(scale, 1) ** 2)
-    return int(prod(shape[:2]) * max(most / SHARE, finishing))
 
 
 def checked_scale(task: str, scale: float | None) -> float:
