@@ -95,13 +95,19 @@ def load_fitting(data: bytes, task: str, name: str) -> Network:
     """The network in a weights file, checked to be for `task` as far as the file tells.
 
     Raises:
-        UsageError: it enlarges and the task does not, or vice versa, or the file names another task.
+        UsageError: it enlarges and the task does not, or vice versa; it takes other channels than those of gray or RGB,
+            or other levels than the task has; or the file names another task.
         WeightsError: as for `load_network`.
     """
     config = read_config(data, name)
     if (config.scale > 1) != (task == "upscale"):
         made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
         raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")
+    if config.channels not in (1, 3) or config.levels > (task != "upscale"):
+        raise UsageError(
+            f"{name} does not fit {task}: channels {config.channels}, degradation levels {config.levels}; "
+            "choose another --model"
+        )
     kind = (trained_for(data, name) or "").partition("-")[0]
     if kind in TASKS and kind != task:
         raise UsageError(f"{name} was trained for {kind}, not for {task}; choose another --model")
