@@ -10,7 +10,6 @@ import pytest
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.clipping import spread_excess
 from nsr_cli.engine.options import RestoreOptions
-from nsr_cli.engine.runner import Limits
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import White, from_unit, rgb_to_ycc, to_unit
 from nsr_cli.imaging.picture import Metadata, Picture
@@ -126,16 +125,6 @@ def test_small_pictures_can_be_restored_on_one_core_with_the_same_result(
     assert np.array_equal(single(picture).pixels, restorer(picture).pixels)
     assert restorer.on_one_core(Picture(noise(200, 200, 3)), 2) is None
     assert restorer.on_one_core(Picture(noise(200, 200, 3)), 16) is not None
-
-
-def test_pictures_are_not_restored_side_by_side_where_memory_is_short(
-    tmp_path: Path, store: WeightStore
-) -> None:
-    model, picture = str(tiny_weights(tmp_path / "tiny.safetensors")), Picture(noise(70, 60, 3))
-    for memory, fits in ((1 << 20, False), (1 << 30, True)):
-        limits = Limits(max_memory=memory)
-        restorer = Restorer.load("upscale", scale=2, model=model, device="cpu", limits=limits, store=store)
-        assert (restorer.on_one_core(picture, 4) is not None) == fits
 
 
 def test_what_clipping_cuts_off_is_made_up_for_where_samples_are_clipped(
