@@ -20,7 +20,7 @@ from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
 from nsr_cli.engine.stages import Stage, checked_scale, load_stages
-from nsr_cli.engine.stream import Finish, restored_bands
+from nsr_cli.engine.stream import Finish, plan, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import resized_alpha
 from nsr_cli.imaging.color import from_unit, planar, to_unit
@@ -213,7 +213,7 @@ class Restorer:
         memory = max(self.memory - int(samples * (1 + self.scale**2)), self.memory // 16)
         source = picture_bands(pixels, picture.white)
         bands = self.bands(source, pixels.dtype, options, memory=memory, strict=False, progress=progress)
-        alpha = resized_alpha(picture.alpha, bands.shape.height, bands.shape.width)
+        alpha = resized_alpha(picture.alpha, *bands.shape.size)
         return picture.with_pixels(collect(bands, pixels.dtype), alpha)
 
     def bands(
@@ -245,13 +245,12 @@ class Restorer:
         if options.tta:
             raise UsageError("the self-ensemble needs the whole picture in memory; leave out --tta")
         self._cascade.forget_precision()
-        shape, natural = source.shape, self._cascade.size(source.shape.height, source.shape.width)
+        shape, natural = source.shape, self._cascade.size(*source.shape.size)
         sizes = [natural] if options.size is None else [natural, options.size[::-1]]
         stored = np.dtype(dtype if options.strength == 1.0 else np.float32).itemsize
+        runners = [stage.runner for stage in self._stages]
         by_channel = self._by_channel(shape.channels)
-        tile_plans = self._cascade.plan(
-            shape, memory or self.memory, stored, strict=strict, by_channel=by_channel
-        )
+        tile_plans = plan(runners, shape, memory or self.memory, stored, strict=strict, by_channel=by_channel)
         level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
         limit = (1.0 if source.white is None else source.white.limit) if clipped else None

@@ -17,11 +17,12 @@ from PIL import Image
 from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
 from nsr_cli.datasets.registry import load_registry
-from nsr_cli.evaluate import PictureScore, Row
+from nsr_cli.evaluate import PictureScore
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
 from nsr_cli.scoreboard import scores
 from nsr_cli.training.recipe import make_recipe
+from tests.cli.test_evaluate import row
 from tests.tiny import tiny_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,18 +137,9 @@ def test_the_summary_says_how_many_seeds_there_were(
     assert ablation.summary(harness)["about"].endswith(said)
 
 
-def row(**changes: Any) -> Row:
-    values: dict[str, Any] = {
-        "set": "Set5", "task": "upscale", "scale": 2, "sigma": None, "quality": None, "model": "x2",
-        "model_sha256": "ab" * 32, "images": 5, "psnr": 37.5, "ssim": 0.96, "seconds_per_image": 0.25,
-        "paper": {"Sparse +": {"psnr": 38.02, "ssim": 0.961}}, "set_images": 5,
-    }  # fmt: skip
-    return Row(**(values | changes))
-
-
 def test_the_page_of_results_holds_what_the_commands_printed(tmp_path: Path) -> None:
     page = tool("make_results")
-    rows = [row(), row(model="input", model_sha256=None, psnr=float("inf"), paper=None)]
+    rows = [row(psnr=37.5), row(model="input", model_sha256=None, psnr=float("inf"), paper=None)]
     command = "nsr eval --set Set5 -s 2 --model a/x2.safetensors --data /home/me/sets --json"
     answer = scores.as_json(rows, "cpu", "fp32", command)
     (tmp_path / "10-set5-lite.json").write_text(json.dumps(answer), encoding="utf-8")

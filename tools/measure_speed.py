@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +64,12 @@ def run(command: Sequence[str | Path]) -> Run:
     return Run(wall, cpu, done.stdout + done.stderr)
 
 
-def in_turn(commands: Mapping[str, Callable[[], Run]], repeats: int) -> dict[str, list[Run]]:
+def in_turn(commands: Mapping[str, Sequence[str | Path]], repeats: int) -> dict[str, list[Run]]:
     """Each command `repeats` times, one after the other, after one round that does not count."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(repeats + 1):
         for name, command in commands.items():
-            done = command()
+            done = run(command)
             runs[name] += [done] if number else []
     return runs
 
@@ -80,8 +81,7 @@ def bench(arguments: argparse.Namespace, folder: Path) -> Measured:
     quick = ["--quick"] if arguments.quick else []
     how = ["--precision", arguments.precision, "--repeats", str(arguments.repeats)]
     words: list[str | Path] = ["bench", *how, *quick, *drawing, "--json"]
-    lines = run([*NSR, *words]).text.splitlines()
-    answer = json.loads(next(line for line in lines if line.startswith("{")))
+    (answer,) = records(run([*NSR, *words]).text)
     if arguments.plot:
         shutil.copyfile(plot, arguments.plot)
     about = ", ".join(f"{name} {answer[name]}" for name in ("device", "precision", "threads", "repeats"))
@@ -98,8 +98,8 @@ def precision(arguments: argparse.Namespace, _: Path) -> Measured:
     for number in ("fp32", *arguments.by):
         for words in SCORED:
             data: list[str | Path] = ["--data", arguments.data, "--precision", number, "--json"]
-            lines = run([*NSR, "eval", *words.split(), *data]).text.splitlines()
-            for row in json.loads(next(line for line in lines if line.startswith("{")))["rows"]:
+            (answer,) = records(run([*NSR, "eval", *words.split(), *data]).text)
+            for row in answer["rows"]:
                 level = next(f"{what} {row[what]:g}" for what in ("scale", "sigma", "quality") if row[what])
                 name = f"{row['model']}, {row['set']} at {level}"
                 rows.setdefault(name, {})[number] = row
@@ -114,14 +114,13 @@ def precision(arguments: argparse.Namespace, _: Path) -> Measured:
 def start(arguments: argparse.Namespace, folder: Path) -> Measured:
     """How long the command takes to start."""
     small = write(folder / "small.png", np.full((64, 64, 3), 128, np.uint8))
-    commands = {
+    commands: dict[str, list[str | Path]] = {
         "python": [sys.executable, "-c", "pass"],
         "torch": [sys.executable, "-c", "import torch"],
         "help": [*NSR, "--help"],
         "upscale": upscale(small, folder / "out.png"),
     }
-    works = {name: (lambda words=words: run(words)) for name, words in commands.items()}
-    runs = in_turn(works, arguments.repeats)
+    runs = in_turn(commands, arguments.repeats)
     wall = {name: median([one.wall for one in each]) for name, each in runs.items()}
     cpu = {name: median([one.cpu for one in each]) for name, each in runs.items()}
     beyond = wall["upscale"] - wall["torch"]
@@ -149,8 +148,7 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
         "many": upscale(folder / "many", folder / "many_x2"),
         "start": upscale(tiny, folder / "tiny_x2.png"),
     }
-    works = {name: (lambda words=words: run(words)) for name, words in commands.items()}
-    runs = in_turn(works, arguments.repeats)
+    runs = in_turn(commands, arguments.repeats)
     infer = {name: median([seconds(one.text, "infer") for one in each]) for name, each in runs.items()}
     wall = {name: median([one.wall for one in each]) for name, each in runs.items()}
     wait = median([seconds(one.text, "wait") for one in runs["many"]])
@@ -168,7 +166,7 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
         Figure.at_least(0.9, "throughput, small pictures over one, beyond start-up", beyond, "×"),
     ]
     padded = (CROP + 2) ** 2 / CROP**2 - 1
-    record = json.loads(next(line for line in runs["one"][0].text.splitlines() if line.startswith("{")))
+    (record,) = records(runs["one"][0].text)
     network = f"`{record['model']}` in {record['precision']}"
     notes = [
         f"`nsr upscale -s 2 --model lite --json` with {network}, medians of {arguments.repeats} runs in turn.",
@@ -180,30 +178,21 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
 
 def upscale(source: Path, target: Path) -> list[str | Path]:
     """The command that writes `target`, even if it exists."""
-    return [
-        *NSR,
-        "upscale",
-        source,
-        "-s",
-        "2",
-        "--model",
-        "lite",
-        "-o",
-        target,
-        "--if-exists",
-        "overwrite",
-        "--json",
-        "--device",
-        "cpu",
-    ]
+    how = ["-s", "2", "--model", "lite", "--if-exists", "overwrite", "--json", "--device", "cpu"]
+    return [*NSR, "upscale", source, "-o", target, *how]
 
 
 def seconds(text: str, step: str) -> float:
     """The sum of a step's seconds over the objects of `--json`."""
-    records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    if not records or any(record["status"] != "ok" for record in records):
+    found = records(text)
+    if not found or any(record["status"] != "ok" for record in found):
         raise SystemExit(f"not every picture was restored: {text}")
-    return float(sum(record["seconds"][step] for record in records))
+    return float(sum(record["seconds"][step] for record in found))
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """The objects that a command printed for `--json`."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 def small_pictures(photos: Path, count: int, side: int = CROP) -> list[NDArray[np.uint8]]:

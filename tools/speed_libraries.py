@@ -29,7 +29,7 @@ from speed_report import Measured, report  # type: ignore[import-not-found, unus
 from torch import Tensor
 
 from nsr_cli.bench.figures import Figure, channels_last, time_in_turn
-from nsr_cli.bench.networks import SIZE, run_plain
+from nsr_cli.bench.networks import SIZE, folded, run_plain
 from nsr_cli.engine.device import prepare_cpu
 from nsr_cli.engine.executor import Executor
 from nsr_cli.machine import usable_threads
@@ -60,11 +60,8 @@ class Job:
 
 def network_of(preset: str, *, plain: bool) -> Network:
     """A network with random weights; `plain`: one of the same shape without a choice of kernels."""
-    torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS[preset], scale=SCALES[preset])
-    if plain:
-        config = dataclasses.replace(config, selection="none", groups=1, cardinality=1)
-    return Network(config).fold().eval().requires_grad_(False)
+    changes: dict[str, Any] = {"selection": "none", "groups": 1, "cardinality": 1} if plain else {}
+    return folded(preset, scale=SCALES[preset], **changes)
 
 
 def ours(job: Job) -> Run:

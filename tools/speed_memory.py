@@ -5,7 +5,6 @@ python tools/speed_memory.py --photos DIR --form TIFF --limit 300M
 """
 
 import argparse
-import dataclasses
 import re
 import subprocess
 import tempfile
@@ -18,6 +17,8 @@ from measure_speed import mosaic, run, small_pictures, upscale, write  # type: i
 from speed_report import Measured, report  # type: ignore[import-not-found, unused-ignore]
 
 from nsr_cli.bench.figures import Figure
+from nsr_cli.bench.networks import folded
+from nsr_cli.model.checkpoint import save_network
 from nsr_cli.options.values import parse_amount
 
 _LOOK_EVERY = 0.05  # seconds between two looks at the memory
@@ -89,15 +90,7 @@ def held(pid: int) -> int:
 
 def tiny_weights(path: Path) -> Path:
     """A small network with random weights, which computes as little as possible."""
-    import torch
-
-    from nsr_cli.model.checkpoint import save_network
-    from nsr_cli.model.config import PRESETS
-    from nsr_cli.model.network import Network
-
-    torch.manual_seed(0)
-    network = Network(dataclasses.replace(PRESETS["tiny"], scale=2)).fold().eval()
-    path.write_bytes(save_network(network))
+    path.write_bytes(save_network(folded("tiny", scale=2)))
     return path
 
 

@@ -109,11 +109,11 @@ def compare(
                 restore(source[:64, :64])
         each: list[list[float]] = [[] for _ in programs]
         for _ in range(repeats):
-            for restore, times in zip(programs, each, strict=True):
+            for restore, times, points in zip(programs, each, scores, strict=True):
                 restored, seconds = restore(source)
                 times.append(seconds)
                 if len(times) == 1:
-                    scores[programs.index(restore)].append(score(restored, target, case).psnr)
+                    points.append(score(restored, target, case).psnr)
         for all_of_it, times in zip(taken, each, strict=True):
             all_of_it.append(statistics.median(times))
     return [
@@ -159,17 +159,12 @@ def measure(arguments: argparse.Namespace) -> Measured:
         Figure(f"{other}: PSNR", theirs.psnr, "dB"),
         Figure.at_least(0, "better", better, "dB"),
     ]
-    return Measured(
-        heading(name, denoise=denoise), figures, notes(name, paths, arguments.repeats, denoise=denoise)
-    )
-
-
-def heading(name: str, *, denoise: bool) -> str:
-    return (
+    title = (
         f"Gray noise, {name} at σ {SIGMA}, against BM3D"
         if denoise
         else f"×2 of {name}, against waifu2x on the CPU"
     )
+    return Measured(title, figures, notes(name, paths, arguments.repeats, denoise=denoise))
 
 
 def notes(name: str, paths: Sequence[Path], repeats: int, *, denoise: bool) -> list[str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -75,11 +76,8 @@ def narrow_numbers(place: Place) -> list[Figure]:
 
 def growth(place: Place, megapixels: tuple[float, ...] = MEGAPIXELS) -> Growth:
     """Time of a small sparse network at ×2 with everything that a real run does for large pictures, such as tiles."""
-    torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS["tiny"], scale=2)
-    network = Network(config).fold().eval().requires_grad_(False)
     precision = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(place.dtype, "fp32")
-    runner = Runner(network, str(place.device), precision)
+    runner = Runner(folded("tiny", scale=2), str(place.device), precision)
     seconds = []
     for size in megapixels:
         side = round(math.sqrt(size * 1e6))
@@ -93,8 +91,8 @@ def in_float32(place: Place) -> bool:
     return place.dtype == torch.float32
 
 
-def folded(preset: str) -> Network:
-    """A network with random weights, folded as in a published file."""
+def folded(preset: str, **changes: Any) -> Network:
+    """A network ×4 with random weights, folded as in a published file; `changes` of its preset's fields."""
     torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS[preset], scale=SCALE)
+    config = dataclasses.replace(PRESETS[preset], **({"scale": SCALE} | changes))
     return Network(config).fold().eval().requires_grad_(False)

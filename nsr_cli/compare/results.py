@@ -13,7 +13,7 @@ from nsr_cli.imaging.drawing.sheet import rgb8
 
 Unit = NDArray[np.float32]
 
-_CELLS = 32  # a region is placed in steps of its size over this, which is fine enough
+_CELLS = 32  # a region is placed in steps of its shorter side over this, which is fine enough
 _ROWS = 256  # rows at a time: differences of large pictures are never in memory as a whole
 
 
@@ -78,7 +78,7 @@ def most_different(results: Sequence[Result], size: int | None) -> Region:
     middle = around((width // 2, height // 2), size, width, height)
     if len(results) < 2 or size is None or (middle.width, middle.height) == (width, height):
         return middle
-    step = max(1, size // _CELLS)
+    step = max(1, min(middle.width, middle.height) // _CELLS)
     cells = _spread(results, step)
     best = _fullest(cells, (middle.height // step, middle.width // step), size // 8 // step)
     if best is None:

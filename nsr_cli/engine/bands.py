@@ -35,6 +35,11 @@ class Shape:
     width: int
     channels: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
 
 class Bands:
     """A picture whose rows are made when they are needed.
@@ -174,8 +179,8 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
     """Restored rows blended by a strength with the plain ones resized to them, in unit range, then converted."""
-    size = made.shape.height, made.shape.width
-    base = plain if size == (plain.shape.height, plain.shape.width) else resized_bands(plain, *size)
+    size = made.shape.size
+    base = plain if plain.shape.size == size else resized_bands(plain, *size)
     part = np.float32(strength)
     return mapped_bands(lambda below, above: convert(below + part * (above - below)), base, made)
 
@@ -209,7 +214,7 @@ def alpha_bands(source: Bands, height: int, width: int) -> Bands:
         blocks(shape.height, rows_at_a_time(shape.width)),
         lambda span: tap.read(span.start, span.stop)[..., -1:],
     )
-    return own if (shape.height, shape.width) == (height, width) else resized_bands(own, height, width)
+    return own if shape.size == (height, width) else resized_bands(own, height, width)
 
 
 def with_alpha(color: Bands, alpha: Bands) -> Bands:

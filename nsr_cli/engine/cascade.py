@@ -5,18 +5,17 @@ array (H, W, C) ─> network ─> network ─> ... ─> bicubic to the exact siz
 
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from math import ceil
+from math import ceil, prod
 from operator import mul
 
 from torch import Tensor
 
 from nsr_cli.engine.arrays import Unit, run_array, run_ensemble
-from nsr_cli.engine.bands import Shape
 from nsr_cli.engine.progress import OverallProgress, Progress
-from nsr_cli.engine.stages import Stage, bytes_in_one_piece
-from nsr_cli.engine.stream import TilePlan, plan
+from nsr_cli.engine.stages import Stage
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resizing.resize import resize
+from nsr_cli.model.footprint import FLOAT_BYTES, SHARE, bytes_per_pixel
 
 # Windows for each core up to which small pictures are restored side by side, each on one core. With eight, the last
 # round wastes little, and a single picture does not take long.
@@ -50,7 +49,16 @@ class Cascade:
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:
         """Bytes that a picture (H, W, C) takes if it is restored in one piece, without its stored samples."""
-        return bytes_in_one_piece(self.stages, self.scale, shape)
+        colors, most, side = shape[2], 0.0, 1
+        for number, stage in enumerate(self.stages):
+            inside = stage.runner.shares_memory
+            each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
+            # The picture, which is kept for the blend; for the first network it is counted already.
+            picture = FLOAT_BYTES * colors if number else 0
+            most = max(most, side**2 * each + picture)
+            side *= stage.config.scale
+        finishing = FLOAT_BYTES * colors * (side**2 + 1 + 2 * max(self.scale, 1) ** 2)
+        return int(prod(shape[:2]) * max(most / SHARE, finishing))
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the result of a picture."""
@@ -75,13 +83,6 @@ class Cascade:
         for stage in self.stages:
             out = once(stage.runner, out, level, watch, by_channel=by_channel)
         return out if out.shape[:2] == size else resize(out, *size)
-
-    def plan(
-        self, shape: Shape, memory: int, finished: int, *, strict: bool, by_channel: bool
-    ) -> list[TilePlan]:
-        """How a picture is cut for the networks, see `stream.plan`."""
-        runners = [stage.runner for stage in self.stages]
-        return plan(runners, shape, memory, finished, strict=strict, by_channel=by_channel)
 
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Cascade | None":
         """As for `Restorer.on_one_core`."""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
@@ -116,13 +115,13 @@ def whole_float32(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def free_memory(device: torch.device, meminfo: Path = Path("/proc/meminfo")) -> int:
+def free_memory(device: torch.device) -> int:
     """Bytes that are free on the device now, on a CPU within the control group's limit; 4 GiB if unknown."""
     if device.type == "cuda":
         # PyTorch keeps the memory of earlier tensors: the card counts it as used, but new tensors can use it.
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
-    return machine.free_memory(meminfo)
+    return machine.free_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

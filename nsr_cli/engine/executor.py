@@ -15,7 +15,7 @@ from nsr_cli.engine.crew import Crew
 from nsr_cli.engine.device import one_core, whole_float32
 from nsr_cli.engine.forward_pass import ForwardPass, SelectionHook
 from nsr_cli.engine.grid import Grid, Layout
-from nsr_cli.engine.layers import FoldedBlock, Layer, PlainLayer
+from nsr_cli.engine.layers import FoldedBlock, PlainLayer
 from nsr_cli.engine.progress import Progress
 from nsr_cli.machine import usable_threads, window_threads
 from nsr_cli.model.footprint import MOST_PLACE_BYTES, MOST_STACKED
@@ -62,8 +62,9 @@ class Executor:
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
             self._tail = PlainLayer.of(network.tail, device, dtype)
             layers = (layer for block in self._blocks for layer in (block.first, block.second))
-            single = self.batched or any(_takes_single_windows(layer) for layer in layers)
-            self._stacked = 1 if single else stacked
+            # Plain kernels and Winograd's way take single windows.
+            single = any(isinstance(layer, PlainLayer) or layer.by_winograd for layer in layers)
+            self._stacked = 1 if self.batched or single else stacked
             skip = network.skip
             self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
@@ -139,11 +140,6 @@ def most_stacked(windows: int, width: int, dtype: torch.dtype) -> int:
     """
     enough = windows // (_PIECES_PER_CORE * usable_threads())
     return max(1, min(enough, MOST_STACKED, MOST_PLACE_BYTES // (width * dtype.itemsize)))
-
-
-def _takes_single_windows(layer: Layer) -> bool:
-    """Whether a layer can only convolve its windows one at a time."""
-    return isinstance(layer, PlainLayer) or layer.by_winograd
 
 
 def _beat(progress: Progress | None, done: int, count: int) -> Callable[[], None] | None:

@@ -86,7 +86,7 @@ class ForwardPass:
 
         def work(index: int) -> None:
             to = self._inner[index]
-            out = rectify_(self._clear(convolve(self._features[index]), to.area))
+            out = rectify_(self._clear(convolve(index, self._features[index]), to.area))
             to.inside.copy_(out)
             to.copy_halos()
             if rows:
@@ -102,7 +102,7 @@ class ForwardPass:
 
         def work(index: int) -> None:
             to = self._features[index]
-            out = self._clear(convolve(self._inner[index]), to.area)
+            out = self._clear(convolve(index, self._inner[index]), to.area)
             if self._selects:
                 rows[index].add_(self._sums(out, to.area))
             to.inside.add_(out)
@@ -142,14 +142,9 @@ class ForwardPass:
     def _no_sums(self, channels: int) -> Tensor:
         return torch.zeros(len(self._grid), channels, dtype=torch.float32, device=self._layout.device)
 
-    def _by_area(self, sums: Tensor) -> Sequence[Tensor]:
-        """The sums of each area's windows, as views made at once: each call takes the global interpreter lock."""
-        return sums.split_with_sizes([len(area) for area in self._areas])
-
-    def _by_first(self, values: Tensor) -> dict[int, Tensor]:
-        """The part of `values` (M, …) for each area's windows, by the area's first window; views made at once, too."""
-        firsts = (area.first for area in self._areas)
-        return dict(zip(firsts, self._by_area(values), strict=True))
+    def _by_area(self, values: Tensor) -> Sequence[Tensor]:
+        """What belongs to each area's windows, as views made at once: each call takes the global interpreter lock."""
+        return values.split_with_sizes([len(area) for area in self._areas])
 
     def _sums(self, out: Tensor, area: Area) -> Tensor:
         """Sums over each window of an area's features: (len, C) float32."""
@@ -171,25 +166,19 @@ class ForwardPass:
             hook(gamma)
         return gamma
 
-    def _prepare(self, layer: Layer, gamma: Tensor | None) -> Callable[[Views], Tensor]:
-        """The convolution of any area: -> (1, O, height, width)."""
+    def _prepare(self, layer: Layer, gamma: Tensor | None) -> Callable[[int, Views], Tensor]:
+        """The convolution of an area, given by its index and what the layer sees: -> (1, O, height, width)."""
         if isinstance(layer, PlainLayer):
-            return lambda seen: layer.apply(seen.around, self._workspace)
+            return lambda _, seen: layer.apply(seen.around, self._workspace)
         if gamma is None:
             raise RuntimeError("a sparse layer without a selection")
-        chosen, biases = layer.select(gamma)
-        if not self._whole:
-            own, its = self._by_first(chosen), self._by_first(biases)
-            return lambda seen: layer.apply(
-                seen.around,
-                own[seen.area.first].transpose(0, 1),
-                its[seen.area.first].flatten(),
-                self._workspace,
-            )
+        chosen, biases = (self._by_area(values) for values in layer.select(gamma))
 
-        def convolve(seen: Views) -> Tensor:
-            area, some = seen.area, seen.area.windows
-            return layer.apply_many(seen.around, chosen[some], biases[some], area.rows, area.cols)
+        def convolve(index: int, seen: Views) -> Tensor:
+            gammas, bias, area = chosen[index], biases[index], seen.area
+            if self._whole:
+                return layer.apply_many(seen.around, gammas, bias, area.rows, area.cols)
+            return layer.apply(seen.around, gammas.transpose(0, 1), bias.flatten(), self._workspace)
 
         return convolve
 

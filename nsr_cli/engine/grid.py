@@ -53,7 +53,6 @@ class Area:
     left: int
     height: int
     width: int  # of a single window if some are stacked
-    first: int  # its windows in row-major order are first … first + len − 1
     rows: int = 1
     cols: int = 1
     strip: int = 0
@@ -63,11 +62,6 @@ class Area:
     def __len__(self) -> int:
         """Number of its windows."""
         return self.rows * self.cols * self.stacked
-
-    @property
-    def windows(self) -> slice:
-        """Its windows, as a slice of all windows of the grid."""
-        return slice(self.first, self.first + len(self))
 
     def of(self, strips: Strips, rim: int, halo: int = 0, *, wide: bool = False) -> Tensor:
         """View of this area, and of `halo` ≤ `rim` pixels around it; `wide` as the strips were made."""
@@ -115,22 +109,14 @@ class Grid:
         return self.rows * self.cols
 
     def areas(self, layout: Layout) -> list[Area]:
-        """The areas, each of which is computed together."""
+        """The areas, each of which is computed together, in an order in which their windows are row-major."""
         return self.single(layout.stacked) if layout.batch is None else self.batches(layout.batch)
 
     def single(self, stacked: int = 1) -> list[Area]:
         """Every window, or up to `stacked` whole ones of a row together, without pixels outside the picture."""
         side = self.window
         return [
-            Area(
-                top,
-                left,
-                min(side, self.height - top),
-                width,
-                top // side * self.cols + left // side,
-                strip=strip,
-                stacked=count,
-            )
+            Area(top, left, min(side, self.height - top), width, strip=strip, stacked=count)
             for top in range(0, self.height, side)
             for strip, (left, count, width) in enumerate(self._columns(stacked))
         ]
@@ -150,9 +136,8 @@ class Grid:
         for row in range(0, self.rows, high):
             for col in range(0, self.cols, wide):
                 rows, cols = min(high, self.rows - row), min(wide, self.cols - col)
-                first = row * self.cols + col
-                top, left = row * side, col * side
-                areas.append(Area(top, left, rows * side, cols * side, first, rows, cols, inset=left))
+                left = col * side
+                areas.append(Area(row * side, left, rows * side, cols * side, rows, cols, inset=left))
         return areas
 
     def views(self, area: Area, strips: Strips, *, repeat: bool = False) -> Views:
@@ -204,15 +189,10 @@ class Grid:
         whole = layout.batch is not None
         high = self.rows * self.window if whole else self.height
         columns = [(0, 1, self.cols * self.window)] if whole else self._columns(layout.stacked)
-        shapes = [
-            (
-                1,
-                high + 2 * rim,
-                (count * width if wide else width) + 2 * rim,
-                channels * (1 if wide else count),
-            )
-            for _, count, width in columns
-        ]
+        shapes = []
+        for _, count, width in columns:
+            across, deep = (count * width, channels) if wide else (width, count * channels)
+            shapes.append((1, high + 2 * rim, across + 2 * rim, deep))
         # In one piece, so that once freed it has room for anything of that size. Each begins at a cache line.
         sizes = [-(-prod(shape) // _LINE) * _LINE for shape in shapes]
         pieces = zeros(sum(sizes), layout.device, dtype).split_with_sizes(sizes)

@@ -2,13 +2,13 @@
 
 from nsr_cli.errors import UsageError
 from nsr_cli.model.config import NetworkConfig
-from nsr_cli.model.levels import MAX_SIGMA, noise_level, quality_level
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 
 
 def network_level(
     task: str, config: NetworkConfig, sigma: float | None, quality: float | None, channels: int
 ) -> float | None:
-    """The degradation level in [0, 1] for a network; None if it takes none.
+    """The degradation level in [0, 1] for a network, of what it was trained for; None if it takes none.
 
     Args:
         task: `upscale`, `denoise` or `dejpeg`.
@@ -25,10 +25,11 @@ def network_level(
     if task == "denoise":
         if sigma is None:
             raise UsageError("denoising needs a noise level; give --sigma N or --sigma auto")
-        return noise_level(sigma * _shared(config, channels))
+        return min(max(sigma * _shared(config, channels), 0.0), MAX_SIGMA) / MAX_SIGMA
     if quality is None:
         raise UsageError("removing JPEG artifacts needs a quality; give -q N or -q auto")
-    return quality_level(quality)
+    low, high = QUALITIES
+    return min(max(quality, low), high) / 100
 
 
 def strongest_noise(config: NetworkConfig, channels: int) -> float:

@@ -1,9 +1,8 @@
 """Which networks a task needs, in which order, and where their weights come from."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from nsr_cli.engine.device import one_core
@@ -12,7 +11,6 @@ from nsr_cli.errors import UsageError
 from nsr_cli.model.checkpoint import load_network
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.description import read_config, read_file, trained_for
-from nsr_cli.model.footprint import FLOAT_BYTES, SHARE, bytes_per_pixel
 from nsr_cli.model.levels import MAX_SCALE
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
@@ -65,26 +63,6 @@ def load_stages(
     return [loaded[step] for step in compose(factor, list(loaded))]
 
 
-def bytes_in_one_piece(stages: Sequence[Stage], scale: float, shape: tuple[int, ...]) -> int:
-    """Memory for a picture that goes through networks in one piece, as float, without its stored samples.
-
-    Args:
-        stages: the networks in their order.
-        scale: of the final result.
-        shape: (H, W, C) of the picture.
-    """
-    colors, most, side = shape[2], 0.0, 1
-    for number, stage in enumerate(stages):
-        inside = stage.runner.shares_memory
-        each = bytes_per_pixel(stage.config, colors, stage.runner.item_bytes, inside=inside)
-        # The picture, which is kept for the blend; for the first network it is counted already.
-        picture = FLOAT_BYTES * colors if number else 0
-        most = max(most, side**2 * each + picture)
-        side *= stage.config.scale
-    finishing = FLOAT_BYTES * colors * (side**2 + 1 + 2 * max(scale, 1) ** 2)
-    return int(prod(shape[:2]) * max(most / SHARE, finishing))
-
-
 def checked_scale(task: str, scale: float | None) -> float:
     """The factor of a task, 1 for those that have none; UsageError for an impossible one."""
     if task != "upscale":
@@ -117,13 +95,19 @@ def load_fitting(data: bytes, task: str, name: str) -> Network:
     """The network in a weights file, checked to be for `task` as far as the file tells.
 
     Raises:
-        UsageError: it enlarges and the task does not, or vice versa, or the file names another task.
+        UsageError: it enlarges and the task does not, or vice versa; it takes other channels than those of gray or RGB,
+            or other levels than the task has; or the file names another task.
         WeightsError: as for `load_network`.
     """
     config = read_config(data, name)
     if (config.scale > 1) != (task == "upscale"):
         made_for = f"upscaling by {config.scale}" if config.scale > 1 else "denoising or JPEG artifacts"
         raise UsageError(f"{name} is a network for {made_for}, not for {task}; choose another --model")
+    if config.channels not in (1, 3) or config.levels > (task != "upscale"):
+        raise UsageError(
+            f"{name} does not fit {task}: channels {config.channels}, degradation levels {config.levels}; "
+            "choose another --model"
+        )
     kind = (trained_for(data, name) or "").partition("-")[0]
     if kind in TASKS and kind != task:
         raise UsageError(f"{name} was trained for {kind}, not for {task}; choose another --model")

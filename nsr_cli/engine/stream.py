@@ -4,7 +4,7 @@ The tiles are those of `tiles`, cut along the selection grid of the whole pictur
 tiles of a picture in memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,14 @@ def plan(
     Raises:
         MemoryExhausted: `memory` is too little for the smallest tiles.
     """
+    configs = [runner.network.config for runner in runners]
+    features = [runner.bytes_per_window if runner.shares_memory else 0 for runner in runners]
+    costs = _costs(configs, features, shape.width, shape.channels, finished)
     tile_plans = []
     budget = int(SHARE * memory) // len(runners)
     height, width = shape.height, shape.width
-    for index, runner in enumerate(runners):
-        config = runner.network.config
+    for runner, config, cost in zip(runners, configs, costs, strict=True):
         grid = Grid(height, width, config.window)
-        after = finished if index == len(runners) - 1 else FLOAT_BYTES
-        inside = runner.bytes_per_window if runner.shares_memory else 0
-        cost = TileCost.of(config, width, shape.channels, after, inside, len(runners))
         tile = cost.shape(grid, runner.most_windows, budget)
         if tile is None and strict:
             raise MemoryExhausted(
@@ -116,13 +115,18 @@ def least_memory(
         finished: as for `plan`.
         shares_memory: whether features are in the memory that is counted.
     """
-    needed = 0
-    for index, config in enumerate(configs):
+    features = [bytes_per_window(config, FLOAT_BYTES) if shares_memory else 0 for config in configs]
+    return max(cost.least for cost in _costs(configs, features, width, channels, finished))
+
+
+def _costs(
+    configs: Sequence[NetworkConfig], features: Sequence[int], width: int, channels: int, finished: int
+) -> Iterator[TileCost]:
+    """The cost of each network's tiles; `features` as for `TileCost.of`, all else as for `least_memory`."""
+    for index, (config, window) in enumerate(zip(configs, features, strict=True)):
         after = finished if index == len(configs) - 1 else FLOAT_BYTES
-        inside = bytes_per_window(config, FLOAT_BYTES) if shares_memory else 0
-        needed = max(needed, TileCost.of(config, width, channels, after, inside, len(configs)).least)
+        yield TileCost.of(config, width, channels, after, window, len(configs))
         width *= config.scale
-    return needed
 
 
 def network_bands(
@@ -217,7 +221,7 @@ def restored_bands(
     if direct:
         return bands
     for size in sizes:
-        if (bands.shape.height, bands.shape.width) != size:
+        if bands.shape.size != size:
             bands = resized_bands(bands, *size)
     if finish.limit is not None:
         bands = spread_bands(bands, finish.limit)

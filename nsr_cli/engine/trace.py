@@ -71,9 +71,10 @@ def trace(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        elsewhere = "" if chosen.type == "cpu" else "use --device cpu, "
         raise MemoryExhausted(
             f"out of memory on {chosen} for a picture of {array.shape[1]}×{array.shape[0]}: "
-            "free some memory, use --device cpu, or cut the picture"
+            f"free some memory, {elsewhere}or cut the picture"
         ) from None
     each = 1 if network.config.shared else 2  # a shared selection is made once for the block
     selections = (Selection(i // each + 1, i % each + 1, gamma) for i, gamma in enumerate(gammas))

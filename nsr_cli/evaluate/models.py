@@ -1,12 +1,15 @@
 """What can be scored: networks, and baselines without one."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging.resizing.resize import resize
+
+if TYPE_CHECKING:
+    from nsr_cli.restore import Restorer
 
 Unit = NDArray[np.float32]
 
@@ -26,20 +29,11 @@ class Model(Protocol):
         """(H, W, C) in [0, 1] to (sH, sW, C), about [0, 1]."""
 
 
-class Averaging(Model, Protocol):
-    """A model that can average its results over turned and mirrored copies."""
-
-    def run(
-        self, array: Unit, *, sigma: float | None = None, quality: int | None = None, tta: bool = False
-    ) -> Unit:
-        """As `Model.run`; with `tta` the average over the eight flips and turns."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ensemble:
     """A network's geometric self-ensemble, named with a + behind its name as in papers (EDSR, 2017, Sec. 3.4)."""
 
-    of: Averaging
+    of: "Restorer"
 
     @property
     def name(self) -> str:

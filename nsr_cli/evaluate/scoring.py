@@ -9,7 +9,7 @@ import numpy as np
 
 from nsr_cli.errors import DataError
 from nsr_cli.evaluate.models import Baseline, Model
-from nsr_cli.evaluate.protocol import Case, Pixels, Unit, degraded, prepared, read, score
+from nsr_cli.evaluate.protocol import Case, Color, Pixels, Unit, degraded, prepared, read, score
 from nsr_cli.evaluate.results import Results
 from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
 from nsr_cli.imaging.color import from_unit
@@ -110,7 +110,7 @@ class _Tally:
         case, count = self.case, len(self.pictures)
         on_y = [one.psnr_y for one in self.pictures if one.psnr_y is not None]
         seconds = [one.seconds for one in self.pictures if one.seconds is not None]
-        color = None if case.task == "upscale" else "gray" if case.on_gray else "rgb"
+        color: Color | None = None if case.task == "upscale" else "gray" if case.on_gray else "rgb"
         whole = count == set_images
         return Row(
             set=case.set.name,
@@ -125,7 +125,7 @@ class _Tally:
             ssim=float(np.mean([one.ssim for one in self.pictures])),
             seconds_per_image=float(np.mean(seconds)) if seconds else None,
             paper=paper_scores(case, baseline=isinstance(self.model, Baseline)) if whole else None,
-            color=color,  # type: ignore[arg-type]
+            color=color,
             subsampling=case.subsampling if case.task == "dejpeg" and color == "rgb" else None,
             psnr_y=float(np.mean(on_y)) if on_y else None,
             set_images=set_images,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nsr_cli.engine.beyond import limits_of, within
 from nsr_cli.engine.finish import visible_color
 from nsr_cli.engine.levels import network_level, runs_by_channel
 from nsr_cli.engine.progress import Progress
@@ -90,7 +91,7 @@ def observe(
     """
     config = subject.network.config
     level = network_level(subject.task, config, sigma, quality, picture.channels)
-    unit = to_unit(visible_color(picture), picture.white)
+    unit = within(to_unit(visible_color(picture), picture.white), limits_of(config.scale))
     seen = _first_seen(unit, config.channels, by_channel=subject.runs_by_channel(picture))
     return trace(subject.network, seen, level, device, progress)
 

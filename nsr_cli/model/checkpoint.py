@@ -11,6 +11,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from nsr_cli.errors import WeightsError
+from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.description import FORMAT, METADATA_KEY, read_config
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
@@ -24,7 +25,7 @@ def save_network(
     `about` is further information to store, such as how it was trained.
     """
     plain = Network(network.config)
-    if not _normalized(network):
+    if network.head.weight_g is None:
         plain.fold()
     plain.load_state_dict(network.state_dict())
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in plain.fold().state_dict().items()}
@@ -39,11 +40,7 @@ def load_network(data: bytes, name: str = "weights") -> Network:
         WeightsError: not such a file, an unknown format, or tensors that do not fit the configuration.
     """
     config = read_config(data, name)
-    if config.kernel_weights > len(data):  # before memory is allocated for weights that cannot be there
-        raise WeightsError(
-            f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its "
-            "configuration; get the file again"
-        )
+    require_room(config, data, name)
     network = Network(config).fold()
     try:
         found = load_tensors(data)
@@ -57,6 +54,15 @@ def load_network(data: bytes, name: str = "weights") -> Network:
     require_finite(tensors, name)
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
+
+
+def require_room(config: NetworkConfig, data: bytes, name: str) -> None:
+    """Raise `WeightsError` if a file cannot hold a network's weights, before memory is allocated for them."""
+    if config.kernel_weights > len(data):
+        raise WeightsError(
+            f"{name}: its {len(data):,} bytes cannot hold the {config.kernel_weights:,} weights of its "
+            "configuration; get the file again"
+        )
 
 
 def require_finite(tensors: Mapping[str, Tensor], name: str) -> None:
@@ -80,10 +86,6 @@ def _misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | 
             return f"{key} holds {str(found[key].dtype).removeprefix('torch.')}, not floating-point numbers"
     surplus = next((key for key in found if key not in wanted), None)
     return None if surplus is None else f"{safe_text(surplus[:100])} is none of the network's"
-
-
-def _normalized(network: Network) -> bool:
-    return network.head.weight_g is not None
 
 
 def fitting(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:

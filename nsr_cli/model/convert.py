@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nsr_cli.errors import WeightsError
-from nsr_cli.model.checkpoint import require_finite
+from nsr_cli.model.checkpoint import require_finite, require_room
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.network import Network
 from nsr_cli.shown import safe_text
@@ -31,11 +31,13 @@ def import_pth(data: bytes, name: str = "checkpoint") -> Network:
     Only tensors and plain containers are unpickled (`weights_only`); anything else is refused unread.
 
     Raises:
-        WeightsError: it is not such a checkpoint, holds more than tensors, or its network is not finite.
+        WeightsError: it is not such a checkpoint, holds more than tensors or less than it claims, or its network is
+            not finite.
     """
     tensors = _plain_tensors(_unpickle(data, name), name)
     try:
         config = _config_of(tensors)
+        require_room(config, data, name)  # a tensor may repeat one stored number
         network = Network(config)
         network.load_state_dict({_our_name(key, config.blocks): value for key, value in tensors.items()})
     except (KeyError, ValueError, IndexError, ZeroDivisionError, RuntimeError):
@@ -83,11 +85,11 @@ def _plain_tensors(content: Any, name: str) -> dict[str, Tensor]:
                 f"{name}: {safe_text(key[:100])} is not a plain tensor of floating-point numbers ({kind}), as the "
                 "paper's authors store; others cannot be imported"
             )
-    return {key: value.float() for key, value in tensors.items()}
+    return tensors
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is floating-point and holds its own numbers, contiguously."""
+    """Whether a tensor is floating-point, dense and in memory."""
     return tensor.is_floating_point() and tensor.layout == torch.strided and not tensor.is_meta
 
 
@@ -113,16 +115,10 @@ def _config_of(tensors: Mapping[str, Tensor]) -> NetworkConfig:
 
 def _our_name(key: str, blocks: int) -> str:
     """Their parameter name -> ours."""
-    parts = key.split(".")
-    if parts[0] == "skip":
-        return ".".join(["skip", *parts[2:]])
-    index = int(parts[1])
-    if index == 0:
-        return ".".join(["head", *parts[2:]])
-    if index == blocks + 1:
-        return ".".join(["tail", *parts[2:]])
-    conv = {"0": "first", "2": "second"}[parts[3]]
-    rest = [
-        {"mlp": "selector.linear"}.get(part, part) for part in parts[4:] if part != "0" or parts[4] != "mlp"
-    ]
-    return ".".join(["body", str(index - 1), conv, *rest])
+    part, number, *rest = key.split(".")
+    ends = {"0": "head", str(blocks + 1): "tail"}
+    if part == "skip" or number in ends:
+        return ".".join(["skip" if part == "skip" else ends[number], *rest])
+    conv = {"0": "first", "2": "second"}[rest[1]]
+    parameter = ".".join(rest[2:]).replace("mlp.0", "selector.linear")
+    return f"body.{int(number) - 1}.{conv}.{parameter}"

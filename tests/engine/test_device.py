@@ -1,7 +1,5 @@
 """Devices, number types and what they mean."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -55,13 +53,6 @@ def test_float32_is_whole_on_cuda_and_afterwards_as_it_was(
     with pytest.raises(RuntimeError, match="out of memory"):
         run_out()
     assert torch.backends.cudnn.allow_tf32 is before
-
-
-def test_free_memory_is_read_where_the_system_tells_it(tmp_path: Path) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 900 kB\nMemAvailable: 200 kB\n")
-    assert free_memory(torch.device("cpu"), meminfo) == 200 * 1024
-    assert free_memory(torch.device("cpu"), tmp_path / "absent") > 1 << 20
 
 
 def test_what_pytorch_keeps_on_a_card_is_free_for_the_next_picture(monkeypatch: pytest.MonkeyPatch) -> None:

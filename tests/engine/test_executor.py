@@ -169,13 +169,6 @@ def test_equals_the_network_for_every_selection(changes: dict[str, Any]) -> None
     torch.testing.assert_close(out, by_the_network(network, x), atol=1e-5, rtol=1e-5)
 
 
-def test_levels_reach_the_network() -> None:
-    network = tiny_network(scale=1, channels=1, levels=1)
-    x, level = torch.rand(1, 50, 60), torch.tensor([0.3])
-    out = Executor(network, CPU, torch.float32)(x, level, 1)
-    torch.testing.assert_close(out, by_the_network(network, x, level), atol=1e-5, rtol=1e-5)
-
-
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_do_not_change_a_bit(threads: int) -> None:
     x = torch.rand(3, 130, 250)
@@ -372,11 +365,20 @@ def test_areas_cover_the_picture_once(size: tuple[int, int]) -> None:
             right = area.left + area.stacked * area.width
             seen[area.top : area.top + area.height, area.left : right] += 1
         assert torch.equal(seen, torch.ones(size))
-        windows = [index for area in grid.single(stacked) for index in range(len(grid))[area.windows]]
-        assert windows == list(range(len(grid)))
+        assert in_order(grid, grid.single(stacked)) == list(range(len(grid)))
     assert [float(area.height * area.width) for area in grid.single()] == grid.pixels(CPU).flatten().tolist()
     for limit in (1, 2, 3, 5, 50):
         areas = grid.batches(limit)
         assert all(area.rows * area.cols <= limit for area in areas)
-        windows = [index for area in areas for index in range(area.windows.start, area.windows.stop)]
-        assert sorted(windows) == list(range(len(grid)))
+        assert in_order(grid, areas) == list(range(len(grid)))
+
+
+def in_order(grid: Grid, areas: list[Area]) -> list[int]:
+    """The windows of all areas, row by row, numbered as in the whole grid."""
+    places = [
+        (area.top // grid.window + row, area.left // grid.window + col)
+        for area in areas
+        for row in range(area.rows)
+        for col in range(area.cols * area.stacked)
+    ]
+    return [row * grid.cols + col for row, col in places]

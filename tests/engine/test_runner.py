@@ -133,17 +133,6 @@ def test_a_result_that_is_never_finite_is_refused() -> None:
         Runner(network, "cpu", "fp32").run(torch.rand(3, 20, 20))
 
 
-@pytest.mark.parametrize("batch", [1, 3, 100])
-def test_the_batch_of_a_gpu_hardly_changes_the_picture(batch: int) -> None:
-    x = torch.rand(3, 100, 130)
-    runner = Runner(tiny_network(), "cpu", "fp32")
-    runner._executor = Executor(tiny_network(), runner.device, torch.float32, batched=True, repeat=True)
-    runner.batch = batch
-    torch.testing.assert_close(
-        runner.run(x), Runner(tiny_network(), "cpu", "fp32").run(x), atol=2e-6, rtol=1e-5
-    )
-
-
 class Faulty:
     """Convolutions that run out of memory from the call number `first` on, `times` times."""
 

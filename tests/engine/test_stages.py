@@ -115,6 +115,24 @@ def test_a_network_for_another_task_is_refused(trained: str, task: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("task", "shape"),
+    [
+        ("upscale", {"scale": 2, "channels": 2}),
+        ("upscale", {"scale": 2, "levels": 1}),
+        ("denoise", {"scale": 1, "levels": 2}),
+    ],
+)
+def test_channels_and_levels_that_no_picture_or_task_has_are_refused(
+    task: str, shape: dict[str, int]
+) -> None:
+    """The first and the last were internal errors, once the picture was read."""
+    with pytest.raises(
+        UsageError, match=rf"own does not fit {task}: channels ., degradation levels .; choose"
+    ):
+        load_fitting(save_network(tiny_network(**shape)), task, "own")
+
+
+@pytest.mark.parametrize(
     "about", [{}, {"imported_from": "x.pth"}, {"task": None}, {"task": ["denoise"]}, {"task": "sharpen-rgb"}]
 )
 def test_a_file_that_does_not_say_its_task_does_for_both(about: Any) -> None:

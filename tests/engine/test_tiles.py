@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.tiles import bytes_per_window, plan_tiles
-from nsr_cli.model.config import PRESETS
+from nsr_cli.engine.tiles import plan_tiles
 
 
 @pytest.mark.parametrize("size", [(1, 1), (48, 48), (500, 700), (49, 3000), (3000, 10), (961, 960)])
@@ -29,13 +28,3 @@ def test_tiles_partition_the_picture_within_the_limit(size: tuple[int, int], lim
 def test_what_fits_is_one_tile() -> None:
     assert len(plan_tiles(Grid(480, 480, 48), 100, 1)) == 1
     assert len(plan_tiles(Grid(480, 481, 48), 100, 1)) > 1
-
-
-def test_memory_of_a_window_counts_both_feature_buffers() -> None:
-    config = PRESETS["restore-plus"]
-    assert bytes_per_window(config, 4) > 50 * 50 * (32 + 64) * 4
-
-
-def test_features_of_half_the_bytes_take_little_more_than_half_the_memory() -> None:
-    config = PRESETS["restore-plus"]
-    assert 0.5 < bytes_per_window(config, 2) / bytes_per_window(config, 4) < 0.6

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nsr_cli.engine import trace as tracing
 from nsr_cli.engine.executor import Executor
 from nsr_cli.engine.runner import padded
 from nsr_cli.engine.trace import trace
+from nsr_cli.errors import MemoryExhausted
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
 from tests.edges import repeated_edges
@@ -54,6 +56,23 @@ def test_the_level_reaches_the_selection() -> None:
     low, high = (trace(network, array, level, "cpu").selections[0].gamma for level in (0.0, 1.0))
     np.testing.assert_allclose(high, by_the_network(network, array, 1.0)[0], atol=1e-5)
     assert not np.allclose(low, high)
+
+
+@pytest.mark.parametrize(
+    ("device", "advice"), [("cpu", "memory, or cut"), ("cuda", "memory, use --device cpu, or cut")]
+)
+def test_where_memory_runs_out_only_another_device_is_advised(
+    device: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> Executor:
+        raise MemoryError
+
+    monkeypatch.setattr(tracing, "choose_device", torch.device)
+    monkeypatch.setattr(tracing, "Executor", full)
+    with pytest.raises(
+        MemoryExhausted, match=f"out of memory on {device} for a picture of 60×50: free some {advice}"
+    ):
+        trace(tiny_network(), np.zeros((50, 60, 3), np.float32), device=device)
 
 
 def test_watching_changes_nothing_and_a_plain_network_chooses_nothing() -> None:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsr_cli.engine.trace import Selection
@@ -31,6 +31,7 @@ def test_entropy_of_known_weights(weights: list[float], entropy: float, bits: fl
     assert one.bits[0, 0] == pytest.approx(bits, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=6).filter(lambda w: sum(w) > 1e-3))
 def test_entropy_lies_in_its_range_and_does_not_depend_on_the_order(weights: list[float]) -> None:
     one, turned = choice([[weights]]), choice([[weights[::-1]]])

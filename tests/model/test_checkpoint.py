@@ -16,7 +16,7 @@ from nsr_cli.model.config import PRESETS
 from nsr_cli.model.convert import import_pth
 from nsr_cli.model.description import read_config, read_description
 from nsr_cli.model.network import Network
-from tests.tiny import tiny_config, tiny_network
+from tests.tiny import PLAIN, tiny_config, tiny_network
 
 
 def test_round_trip_carries_configuration_and_half_precision_weights() -> None:
@@ -44,26 +44,6 @@ def test_other_files_are_refused_in_one_line(data: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_tensors_that_do_not_fit_are_refused() -> None:
-    data = save_network(tiny_network())
-    description = read_description(data)
-    for change, message in (({"width": 8}, "do not fit"), ({"selection": "best"}, "configuration")):
-        metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
-        with pytest.raises(WeightsError, match=message):
-            load_network(save(load(data), metadata=metadata))
-
-
-@pytest.mark.parametrize("change", [{"blocks": 10**9}, {"groups": 10**9}, {"width": 4 * 10**6}])
-def test_a_configuration_of_more_weights_than_bytes_is_refused_before_it_is_built(
-    change: dict[str, int],
-) -> None:
-    data = save_network(tiny_network())
-    description = read_description(data)
-    metadata = {"nsr": json.dumps({**description, "config": {**description["config"], **change}})}
-    with pytest.raises(WeightsError, match="cannot hold"):
-        load_network(save(load(data), metadata=metadata))
-
-
 def changed(
     data: bytes, tensors: dict[str, torch.Tensor] | None = None, config: Mapping[str, object] | None = None
 ) -> bytes:
@@ -73,9 +53,18 @@ def changed(
     return save(load(data) if tensors is None else tensors, metadata=metadata)
 
 
+@pytest.mark.parametrize("change", [{"blocks": 10**9}, {"groups": 10**9}, {"width": 4 * 10**6}])
+def test_a_configuration_of_more_weights_than_bytes_is_refused_before_it_is_built(
+    change: dict[str, int],
+) -> None:
+    with pytest.raises(WeightsError, match="cannot hold"):
+        load_network(changed(save_network(tiny_network()), config=change))
+
+
 @pytest.mark.parametrize(
     "config",
     [
+        {"selection": "best"},
         {"window": 4097},
         {"window": 2**63},
         {"window": 10**30},
@@ -191,6 +180,20 @@ def test_other_checkpoints_are_refused(content: object) -> None:
         import_pth(file.getvalue())
     with pytest.raises(WeightsError, match="not a PyTorch checkpoint"):
         import_pth(b"nothing of the kind")
+
+
+def test_a_small_file_that_repeats_one_number_makes_no_large_network() -> None:
+    """5 kB with 8,000 channels of one stored zero took 7 GB."""
+    channels, number = 8000, torch.zeros(1)
+    shapes = {name: value.shape for name, value in authors_checkpoint(Network(tiny_config(**PLAIN))).items()}
+    width, inner = 16, 32
+    wide = {width: channels, inner: 2 * channels}
+    stored = {name: number.expand([wide.get(side, side) for side in shape]) for name, shape in shapes.items()}
+    file = io.BytesIO()
+    torch.save({"model_state_dict": stored}, file)
+    assert len(file.getvalue()) < 1e4
+    with pytest.raises(WeightsError, match=r"cannot hold the 4,6[\d,]+ weights of its"):
+        import_pth(file.getvalue())
 
 
 @pytest.mark.filterwarnings("ignore:.*quantize:UserWarning")  # of what makes the tensor

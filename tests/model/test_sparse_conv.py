@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from nsr_cli.model.config import Selection
-from nsr_cli.model.sparse_conv import Convolution, Selector, SparseConvolution, from_windows, with_halo
+from nsr_cli.model.sparse_conv import Selector, SparseConvolution
 
 K, D, C, O, P = 4, 2, 6, 8, 5  # groups, cardinal groups, channels in, channels out, window
 
@@ -113,30 +113,3 @@ def test_gumbel_is_one_hot_noisy_in_training_and_fixed_in_evaluation() -> None:
     drawn.square().sum().backward()  # type: ignore[no-untyped-call]
     assert layer.selector is not None and layer.selector.linear.weight.grad is not None
     assert float(layer.selector.linear.weight.grad.abs().sum()) > 0
-
-
-def test_windows_round_trip_and_halo_holds_the_neighbours() -> None:
-    x = torch.arange(2 * 3 * 8 * 12, dtype=torch.float32).view(2, 3, 8, 12)
-    windows, padding = with_halo(x, 4)
-    assert padding == 0 and windows.shape == (12, 3, 6, 6)
-    assert torch.equal(from_windows(windows[..., 1:-1, 1:-1], 2, 8, 12), x)
-    assert torch.equal(windows[0, :, 1:-1, -1], x[0, :, 0:4, 4])  # right neighbour's first column
-    assert torch.equal(windows[4, :, 0, 1:-1], x[0, :, 3, 4:8])  # the row above, from the window above
-    assert not windows[0, :, 0].any()  # outside the picture
-
-
-def test_partial_windows_are_filled_up_with_zeros_and_cropped_again() -> None:
-    x = torch.rand(2, 3, 6, 9)
-    windows, padding = with_halo(x, 4)
-    assert padding == 0 and windows.shape == (2 * 2 * 3, 3, 6, 6)
-    assert torch.equal(from_windows(windows[..., 1:-1, 1:-1], 2, 6, 9), x)
-    corner = windows[5]  # two rows and one column of it are features
-    assert torch.equal(corner[:, :3, :2], x[0, :, 3:, 7:])
-    assert not corner[:, 3:].any() and not corner[:, :, 2:].any()
-
-
-def test_folding_a_zero_kernel_does_not_hide_it() -> None:
-    layer = Convolution(2, 3, 3, 1.0)
-    weight = layer.weight.detach().clone()
-    layer.fold()
-    torch.testing.assert_close(layer.weight, weight)
