@@ -170,6 +170,11 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
     return Manifest(entries, place)
 
 
+def entries_of(manifest_path: Path) -> tuple[WeightEntry, ...]:
+    """The entries of a manifest that need not exist yet. Raises `WeightsError` if it is damaged."""
+    return load_manifest(manifest_path).entries if manifest_path.exists() else ()
+
+
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
     """Add an entry to the manifest at `manifest_path`, as `with_entry` does; without a file there, make one.
 
@@ -201,8 +206,8 @@ def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
     """
-    there = load_manifest(manifest_path).entries if manifest_path.exists() else ()
-    entries = sorted([*(one for one in there if one.name != entry.name), entry], key=lambda one: one.name)
+    others = [one for one in entries_of(manifest_path) if one.name != entry.name]
+    entries = sorted([*others, entry], key=lambda one: one.name)
     content = {"schema": SCHEMA, "weights": [one.as_json() for one in entries]}
     data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
     parse_manifest(data, manifest_path.absolute().as_uri())
