@@ -22,7 +22,15 @@ from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import SILENT
 from nsr_cli.training.storage import Checkpoint
 from nsr_cli.training.validate import Between
-from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
+from tests.training.helpers import (
+    COMMAND,
+    ROOT,
+    Told,
+    assert_same_state,
+    noise_pictures,
+    run_tiny,
+    tiny_recipe,
+)
 
 
 def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
@@ -214,7 +222,7 @@ def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp
     with pytest.raises(UsageError, match="--resume"):
         run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     with pytest.raises(UsageError, match="other settings"):
-        run_tiny(tiny_recipe(steps=3), pictures, tmp_path / "run", resume=True)
+        run_tiny(tiny_recipe(steps=2, batch=3), pictures, tmp_path / "run", resume=True)
 
 
 def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> None:
@@ -224,10 +232,44 @@ def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> N
         run_tiny(other, pictures, tmp_path / "run", resume=True)
 
 
-def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Path, tmp_path: Path) -> None:
+def test_an_end_that_is_not_given_again_is_missed(pictures: Path, tmp_path: Path) -> None:
+    """To go on for the 30 epochs of the default instead is what nobody would mean by that."""
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
+    with pytest.raises(UsageError, match=r"other settings \(steps 2, now the default\)"):
         run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_a_run_that_is_prolonged_is_one_of_the_new_length_to_the_bit(pictures: Path, tmp_path: Path) -> None:
+    """Rates by steps are the same up to step 10 of 20 and of 30."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    longer = tiny_recipe(steps=30, ema=0.9, schedule="step")
+    run_tiny(longer, pictures, whole)
+    run_half(tiny_recipe(steps=20, ema=0.9, schedule="step"), pictures, parts)
+    _, told = run_tiny(longer, pictures, parts, resume=True)
+    assert told.warnings == [
+        f"{parts} gets another end (steps 20, now 30): from here on its schedule is that of the new length"
+    ]
+    assert_same_state(whole, parts)
+    assert (whole / "config.json").read_bytes() == (parts / "config.json").read_bytes()
+    assert run_tiny(longer, pictures, parts, resume=True)[1].warnings == []
+
+
+def test_a_run_that_has_ended_goes_on_to_a_later_end(pictures: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def train(seconds: float, *, resume: bool = True) -> tuple[Trainer, Told]:
+        recipe = tiny_recipe(steps=None, time_budget=seconds, schedule="cosine")
+        return run_tiny(recipe, pictures, run, resume=resume)
+
+    ended, _ = train(0.2, resume=False)
+    again, told = train(1.0)
+    assert again.step > ended.step and again.finished and again.seconds >= 1.0
+    assert "(time_budget 0.2, now 1.0)" in told.warnings[0]
+    assert train(1.0)[0].step == again.step
+    with pytest.raises(
+        UsageError, match=rf"has trained {again.step} steps in \d s already; give more --steps or"
+    ):
+        train(0.5)
 
 
 def test_a_run_goes_on_without_the_weights_that_it_started_from(pictures: Path, tmp_path: Path) -> None:
