@@ -147,6 +147,13 @@ def test_faults_that_stay(server: "Server", tmp_path: Path, fault: str) -> None:
     assert server.hits[fault] <= 11
 
 
+@pytest.mark.parametrize("fault", ["absurd_length", "absurd_range"])
+def test_numbers_of_thousands_of_digits_are_one_line(server: "Server", tmp_path: Path, fault: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetch(server.source(fault), tmp_path / "f.bin", retries=2, deadline=20)
+    assert server.url(fault) in str(caught.value) and len(str(caught.value)) < 300
+
+
 @FAULTS
 @pytest.mark.parametrize("fault", ("drip", "drip_headers", "silent"))
 def test_slow_servers_are_left_at_the_deadline(server: "Server", tmp_path: Path, fault: str) -> None:
