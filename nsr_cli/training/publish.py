@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,8 @@ def publish(
     check(name, manifest, task)
     about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
     data = save_network(trained.network, dtype=torch.float16, about=about)
-    bundled = folder.resolve() == (manifest.resolve().parent / _PACKED).resolve()
+    home, place = (Path(os.path.realpath(path)) for path in (manifest, folder))
+    bundled = place == home.parent / _PACKED
     entry = WeightEntry(
         name=name,
         task=task.kind,

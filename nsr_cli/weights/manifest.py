@@ -1,6 +1,7 @@
 """The list of published weights: reading it, finding entries, adding one."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -132,7 +133,8 @@ def load_manifest(path: Path | None = None) -> Manifest:
     """
     place = path or manifest_path()
     if not place.is_file():
-        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; install nsr again")
+        remedy = "check the path" if path else "install nsr again"
+        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; {remedy}")
     try:
         with place.open("rb") as stream:
             data = stream.read(_MAX_MANIFEST_BYTES + 1)
@@ -193,7 +195,7 @@ def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
         f"cannot add {entry.name} to {safe_text(manifest_path)}: another process is still writing it; "
         "wait for it or end it"
     )
-    target = manifest_path.resolve()  # one lock for the file, even if others reach it by another link
+    target = Path(os.path.realpath(manifest_path))  # one lock for the file, by whatever link it is reached
     with one_at_a_time(target.with_name(f".{target.name}.lock"), _LOCK_SECONDS, busy):
         write_atomic(manifest_path, with_entry(manifest_path, entry))
 
