@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from nsr_cli.training import checkpoint
+from tests.disk import disk, fill
 from tests.promises import Reached
-from tests.stress.running import Stage, disk, fill, paint, wait_for
+from tests.stress.running import Stage, paint, wait_for
 
 pytestmark = [
     pytest.mark.slow,
