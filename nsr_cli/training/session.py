@@ -91,9 +91,9 @@ def run_training(
         )
         _start(trainer, saved, describe(folders, len(source)), listeners)
         with noted_signals() as noted:
-            trainer.fit(lambda: noted.number)
+            trainer.fit(noted)
         if processes.leads:
-            _end(trainer, trainer.stopped or noted.number, listeners)
+            _end(trainer, trainer.stopped or noted(), listeners)
         return trainer
 
 

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ from tests.training.helpers import (
     run_tiny,
     tiny_recipe,
 )
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt, whatever other tests have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
@@ -79,14 +88,10 @@ def run_until_signal(
         return original(trainer, batch, rate)
 
     original = Trainer._step
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_step", interrupt)
-            with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
-                run_tiny(recipe, pictures, run)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", interrupt)
+        with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
+            run_tiny(recipe, pictures, run)
     return caught
 
 
@@ -121,14 +126,10 @@ def test_a_validation_is_interrupted_between_pictures_and_made_up_for(
         return original(trainer, stop)
 
     original = Trainer._ask
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_ask", between)
-            with pytest.raises(KeyboardInterrupt) as ended:
-                run_tiny(recipe, pictures, parts)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_ask", between)
+        with pytest.raises(KeyboardInterrupt) as ended:
+            run_tiny(recipe, pictures, parts)
     assert ended.value.__notes__ == [f"saved at step {step}; go on with --resume"]
     assert asked.count(step) == (4 if step < 20 else 3), "it went on with the validation"
     assert not (parts / "curve.png").exists()
@@ -150,18 +151,14 @@ def test_a_run_whose_last_step_is_done_when_it_is_interrupted_is_finished(
     pictures: Path, tmp_path: Path
 ) -> None:
     """Here validation is on a set, whose last picture is done too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def validate(network: Network, between: Between) -> float:
         between()
         signal.raise_signal(signal.SIGINT)
         return 30.0
 
-    try:
-        with pytest.raises(KeyboardInterrupt) as ended:
-            run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", validate=validate)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt) as ended:
+        run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", validate=validate)
     assert ended.value.__notes__ == ["saved at step 2, its last"]
     assert load_trained(tmp_path / "run").step == 2
 
