@@ -18,7 +18,6 @@ from nsr_cli.shown import safe_text
 _TICK = 0.1  # seconds between looks at the clock
 # Seconds in which the interpreter and the libraries must load; they need 2, on a busy machine 10.
 _STARTING = 30.0
-_LONGEST_TRACE = 20_000  # characters
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # never from a library
 
 
@@ -209,7 +208,7 @@ class Process:
 def _told(answer: dict[str, Any]) -> DecodeError:
     """The error that the process reports, with its traceback as a note for --debug."""
     error = DecodeError(" ".join(str(answer["error"]).split()))
-    if trace := str(answer.get("trace") or "")[:_LONGEST_TRACE]:
+    if trace := str(answer.get("trace") or "")[: protocol.LONGEST_TRACE]:
         error.add_note("\n".join(["In the decoding process:", *map(safe_text, trace.splitlines())]))
     return error
 

@@ -240,12 +240,12 @@ def test_verify_and_prune(make_entry: "MakeEntry", make_store: MakeStore, bundle
     for name in (part, *foreign):
         (store.folder / name).write_bytes(b"x")
     (store.folder / "folder.safetensors").mkdir()
-    found = {finding.entry.name: (finding.state, finding.place) for finding in store.verify()}
+    found = {finding.entry.name: (finding.state, finding.path) for finding in store.verify()}
     assert found == {
-        "good": ("ok", "cache"),
-        "bad": ("damaged", "cache"),
+        "good": ("ok", store.folder / good.file),
+        "bad": ("damaged", store.folder / bad.file),
         "absent": ("absent", None),
-        "packed": ("ok", "bundled"),
+        "packed": ("ok", bundled / packed.file),
     }
     removed = {path.name for path in store.prune()}
     assert removed == {"old-version.safetensors", "packed.safetensors", "bad.safetensors", part}
