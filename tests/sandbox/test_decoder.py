@@ -40,15 +40,6 @@ def alive(number: int) -> bool:
         return False
 
 
-def gone_within(number: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(number):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def worked(number: int) -> float:
     """Seconds of processor time that a process has had; 0 once it has gone."""
     try:
@@ -364,7 +355,7 @@ def test_a_run_that_is_stopped_leaves_no_process(
         until(lambda: not alive(worker) or worked(worker) > before + 6, 300)
         assert not alive(worker)
     else:
-        assert gone_within(worker, 0.5)
+        until(lambda: not alive(worker), 0.5)
 
 
 @pytest.mark.slow
