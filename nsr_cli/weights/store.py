@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +30,7 @@ _WEIGHT_FILE = re.compile(r"[a-z0-9][a-z0-9._-]*\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of `verify` for one entry; `path` is None if the file is absent."""
+    """The result of `verify`; `path` is None if the file is absent."""
 
     entry: WeightEntry
     state: Literal["ok", "damaged", "absent"]
@@ -111,9 +110,12 @@ class WeightStore:
             raise WeightsError(f"{entry.file} vanished from {safe_text(self.folder)}; try again")
         return path
 
-    def verify(self, entries: Iterable[WeightEntry] | None = None) -> list[Finding]:
-        """Check the files on this machine without changing or loading anything; default: all entries."""
-        return [self._finding(entry) for entry in (self.manifest.entries if entries is None else entries)]
+    def verify(self, entry: WeightEntry) -> Finding:
+        """Check the file on this machine without changing or loading anything."""
+        path = self._path(entry)
+        if not _is_there(path):
+            return Finding(entry, "absent", None)
+        return Finding(entry, "damaged" if _read_checked(path, entry) is None else "ok", path)
 
     def prune(self) -> list[Path]:
         """Remove from the cache what is of no use; return the paths removed.
@@ -182,12 +184,6 @@ class WeightStore:
             fetch(Source(urls, entry.bytes, entry.sha256), self.folder / entry.file, progress=progress)
         except WriteError as error:
             raise WriteError(f"{error}, or set NSR_CACHE to another folder for downloads") from error
-
-    def _finding(self, entry: WeightEntry) -> Finding:
-        path = self._path(entry)
-        if not _is_there(path):
-            return Finding(entry, "absent", None)
-        return Finding(entry, "damaged" if _read_checked(path, entry) is None else "ok", path)
 
 
 def _is_there(path: Path) -> bool:
