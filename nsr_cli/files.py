@@ -17,8 +17,7 @@ from nsr_cli import modes
 from nsr_cli.errors import WriteError
 from nsr_cli.shown import safe_text
 
-PART_SUFFIX = ".part"
-
+_PART_SUFFIX = ".part"
 _NAME_MAX = 255  # bytes in one file name, where the file system does not say
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
 _REASONS = {
@@ -38,11 +37,11 @@ _REASONS = {
 
 def part_name(name: str, token: str, limit: int = _NAME_MAX) -> str:
     """Return a hidden temporary name for `name`, at most `limit` bytes long; the token keeps it unique."""
-    room = limit - len(os.fsencode(f"..{token}{PART_SUFFIX}"))
+    room = limit - len(os.fsencode(f"..{token}{_PART_SUFFIX}"))
     kept = name
     while len(os.fsencode(kept)) > room:
         kept = kept[:-1]
-    return f".{kept}.{token}{PART_SUFFIX}"
+    return f".{kept}.{token}{_PART_SUFFIX}"
 
 
 def write_atomic(
@@ -68,28 +67,6 @@ def write_atomic(
         else:
             with _complete(target, like) as stream:
                 stream.write(data)
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
-@contextmanager
-def atomic_target(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, for writers that need a path; the file becomes `path` at the end.
-
-    The body creates or fills the yielded file and closes it. If the body raises, the temporary file is
-    removed and `path` is as before. All else is as for `write_atomic`.
-
-    Raises:
-        WriteError: the file could not be written, or the body raised an OSError.
-    """
-    try:
-        target = _final_target(path)
-        if _is_special(target):
-            with _copied_at_end(target) as temporary:
-                yield temporary
-            return
-        with _part_beside(target) as temporary:
-            yield temporary
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -165,9 +142,10 @@ def _is_special(path: Path) -> bool:
 @contextmanager
 def _complete(target: Path, like: Path | None) -> Iterator[BinaryIO]:
     """Like `atomic_stream` for a regular `target`, with the system's own OSError."""
-    descriptor = _open_nameless(target.parent, modes.for_new(target, like))
+    mode = modes.for_new(target, like)
+    descriptor = _open_nameless(target.parent, mode)
     if descriptor is None:
-        with _part_beside(target, like) as temporary, temporary.open("wb+") as stream:
+        with _named(target, mode) as stream:
             yield stream
         return
     with os.fdopen(descriptor, "wb+") as stream:
@@ -178,22 +156,24 @@ def _complete(target: Path, like: Path | None) -> Iterator[BinaryIO]:
         if not _link_nameless(descriptor, target):  # no /proc, or no hard links on this file system
             import shutil
 
-            with _part_beside(target, like) as temporary, temporary.open("wb") as copy:
+            with _named(target, mode) as copy:
                 stream.seek(0)
                 shutil.copyfileobj(stream, copy, 1 << 20)
     sync_folder(target.parent)
 
 
 @contextmanager
-def _part_beside(target: Path, like: Path | None = None) -> Iterator[Path]:
-    """Like `atomic_target` for a regular `target`, with the system's own OSError."""
-    temporary = _new_part(target, modes.for_new(target, like))
+def _named(target: Path, mode: int) -> Iterator[BinaryIO]:
+    """Yield a file with a temporary name beside `target`, of which the umask removes bits of `mode`."""
+    part = _part_of(target)
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
-        yield temporary
-        publish(temporary, target)
+        with part.open("wb+") as stream:
+            yield stream
+        publish(part, target)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            part.unlink()
         raise
 
 
@@ -212,7 +192,7 @@ def _open_nameless(folder: Path, mode: int) -> int | None:
 
 def _link_nameless(descriptor: int, target: Path) -> bool:
     """Give an open nameless file the name `target`, replacing what is there; False if the system cannot."""
-    temporary = target.parent / part_name(target.name, os.urandom(6).hex(), _name_limit(target.parent))
+    temporary = _part_of(target)
     folder = os.open(target.parent, getattr(os, "O_PATH", os.O_RDONLY))
     try:
         # The folder descriptor makes Python call linkat(), which follows /proc's link to the file itself.
@@ -232,26 +212,6 @@ def _link_nameless(descriptor: int, target: Path) -> bool:
     return True
 
 
-def _new_part(target: Path, mode: int) -> Path:
-    """Create an empty temporary file beside `target` with `mode`, of which the umask removes bits."""
-    part = target.parent / part_name(target.name, os.urandom(6).hex(), _name_limit(target.parent))
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
-    return part
-
-
-@contextmanager
-def _copied_at_end(device: Path) -> Iterator[Path]:
-    """Yield a path in the system's temporary folder whose content is sent to `device` at the end."""
-    import shutil
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="nsr-") as folder:
-        temporary = Path(folder) / "output"
-        yield temporary
-        with temporary.open("rb") as source, device.open("wb") as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
-
-
 def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
@@ -260,8 +220,10 @@ def _sync(descriptor: int) -> None:
             raise
 
 
-def _name_limit(folder: Path) -> int:
+def _part_of(target: Path) -> Path:
+    """A new temporary name beside `target`."""
     try:
-        return min(os.pathconf(folder, "PC_NAME_MAX"), _NAME_MAX)
+        limit = min(os.pathconf(target.parent, "PC_NAME_MAX"), _NAME_MAX)
     except (OSError, ValueError, AttributeError):
-        return _NAME_MAX
+        limit = _NAME_MAX
+    return target.parent / part_name(target.name, os.urandom(6).hex(), limit)

@@ -1,6 +1,7 @@
 """The first signal that asks to end is handed over; what a second one does after that is for the caller to say."""
 
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +38,16 @@ def test_what_the_parent_told_us_to_ignore_stays_ignored() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with first_signal(lambda _: None, is_final=True):
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def test_another_thread_leaves_signals_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), list[object]()
+
+    def look() -> None:
+        with first_signal(lambda _: None, is_final=False):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [before]

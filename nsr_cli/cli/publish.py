@@ -54,8 +54,9 @@ def publish(
     Better weights replace those that were published under the same name, as long as the manifest lists that very
     file; any other file of that name stays, unless --if-exists says otherwise.
 
-    The defaults for --manifest and --folder are those of a checkout of nsr. Scores are those of the stored fp16
-    weights by the protocol of `nsr eval`.
+    The defaults for --manifest and --folder are those of a checkout of nsr; the license of weights elsewhere is
+    listed as unstated until you state it there. Scores are those of the stored fp16 weights by the protocol of
+    `nsr eval`.
     """
     from nsr_cli.training.publish import check, history, load_trained, publish
     from nsr_cli.training.recipe import find_task

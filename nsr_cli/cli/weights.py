@@ -119,7 +119,7 @@ def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> 
 
     console = console_of(ctx, json)
     store = WeightStore()
-    findings = store.verify(_entries(store, names))
+    findings = [store.verify(entry) for entry in _entries(store, names)]
     for finding in findings:
         if console.json:
             path = str(finding.path) if finding.path else None

@@ -110,7 +110,7 @@ _KNOWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "crop": (480, 320),
         },
         "Urban100": {"aliases": ("U100",)},
-        "Manga109": {"aliases": ("Manga",), "note": _MANGA},
+        "Manga109": {"aliases": ("Manga",), "note": _MANGA, "images": 109},
         "DIV2K-valid": {"aliases": ("DIV2K", "DIV2K-val", "DIV2K_valid_HR", "DIV2K100"), "scored_on": "rgb"},
         "Sun-Hays80": {"aliases": ("SunHays", "Sun-Hays")},
         "Set12": {},
@@ -130,7 +130,6 @@ _KNOWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "DIV2K-train": {"kind": "training", "aliases": ("DIV2K_train_HR", "DIV2K800"), "scored_on": "rgb"},
     }
 )
-_MANUAL: Mapping[str, int] = MappingProxyType({"Manga109": 109})
 
 
 class Registry:
@@ -163,36 +162,27 @@ class Registry:
 def load_registry() -> Registry:
     """Read the registry of the package."""
     catalogue = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
-    there = {name: _files(catalogue["template"], facts) for name, facts in catalogue["sets"].items()}
-    archives = catalogue["archives"]
-    known = {**_KNOWN, **{name: {} for name in (*there, *archives) if name not in _KNOWN}}
-    sets = []
-    for name, extra in known.items():
-        facts: dict[str, Any] = {"kind": "benchmark", "color": "rgb", **extra}
-        if name in there:
-            facts |= {
-                "color": catalogue["sets"][name]["color"],
-                "files": there[name],
-                "images": len(there[name]),
-            }
-        elif name in archives:
-            one = archives[name]
-            facts |= {"archive": Archive(one["url"], one["bytes"], one["sha256"]), "images": one["images"]}
-        elif name in _MANUAL:
-            facts |= {"images": _MANUAL[name]}
-        else:
-            continue
-        sets.append(PictureSet(name=name, **facts))
-    return Registry(sets)
+    basic = {"kind": "benchmark", "color": "rgb"}
+    return Registry(
+        PictureSet(name=name, **{**basic, **known, **_published(catalogue, name)})
+        for name, known in _KNOWN.items()
+    )
 
 
-def _files(template: str, facts: Mapping[str, Any]) -> tuple[RemoteFile, ...]:
+def _published(catalogue: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What `registry.json` says of a set, as fields of `PictureSet`; nothing of one that nobody may publish."""
+    if name in catalogue["archives"]:
+        one = catalogue["archives"][name]
+        return {"archive": Archive(one["url"], one["bytes"], one["sha256"]), "images": one["images"]}
+    if name not in catalogue["sets"]:
+        return {}
+    facts = catalogue["sets"][name]
     files = []
-    for name, size, sha256 in facts["files"]:
-        path = f"{facts['repo']}/{facts['commit']}/{facts['folder']}/{name}"
-        url = template.format(repo=facts["repo"], commit=facts["commit"], path=f"{facts['folder']}/{name}")
-        files.append(RemoteFile(name, path, url, size, sha256))
-    return tuple(files)
+    for file, size, sha256 in facts["files"]:
+        path = f"{facts['folder']}/{file}"
+        url = catalogue["template"].format(repo=facts["repo"], commit=facts["commit"], path=path)
+        files.append(RemoteFile(file, f"{facts['repo']}/{facts['commit']}/{path}", url, size, sha256))
+    return {"color": facts["color"], "files": tuple(files), "images": len(files)}
 
 
 def _key(name: str) -> str:

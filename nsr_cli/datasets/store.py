@@ -92,8 +92,8 @@ class DataStore:
             pictures = pictures_in(own)
             if len(pictures) != one.images:
                 raise DataError(
-                    f"{safe_text(own)} holds {_counted(len(pictures))}, {one.name} has {one.images}; complete "
-                    "the folder or rename it"
+                    f"{safe_text(own)} holds {len(pictures)} picture{'s' * (len(pictures) != 1)}, {one.name} has "
+                    f"{one.images}; complete the folder or rename it"
                 )
             return pictures
         try:
@@ -109,10 +109,7 @@ class DataStore:
     def path(self, name: str) -> Path | None:
         """Return the folder in which a set lies, complete or not; None if it is not on this machine."""
         one = self.registry.get(name)
-        own = self._own_folder(one)
-        if own is not None:
-            return own
-        return self._cached_folder(one)
+        return self._own_folder(one) or self._cached_folder(one)
 
     def pull(self, name: str, progress: Progress | None = None) -> Path:
         """Make sure that the cache holds a set and that it is right; return its folder there.
@@ -155,13 +152,23 @@ class DataStore:
                 return Finding(one, "incomplete", folder, ("it was not unpacked completely",))
         else:
             problems = _problems(one, folder)
-        return Finding(one, _state(problems), folder, tuple(problems))
+        return _checked(one, folder, problems)
 
     def check_own(self, name: str) -> Finding | None:
-        """`verify` for a folder of the user's; None if `find_images` uses the cache, which it checks itself."""
+        """`verify` for a folder of the user's; None if `find_images` uses the cache, which it checks itself.
+
+        The folder may hold the same pictures in other files.
+        """
         one = self.registry.get(name)
-        own = self._own_folder(one)
-        return None if own is None else _check_own(one, own)
+        folder = self._own_folder(one)
+        if folder is None:
+            return None
+        pictures = pictures_in(folder)
+        if len(pictures) != one.images:
+            return Finding(one, "incomplete", folder, (f"it holds {len(pictures)} of {one.images} pictures",))
+        if {path.name for path in pictures} != {file.name for file in one.files}:
+            return Finding(one, "unverified", folder, ("its files are not the published ones",))
+        return _checked(one, folder, _problems(one, folder))
 
     def _cached_folder(self, one: PictureSet) -> Path | None:
         """The folder of a set in the cache; None if there is none, or only what a failed download left."""
@@ -213,7 +220,10 @@ class DataStore:
             self._refuse_if_offline(one)
         # Another name than the lock of `fetch`, which is called below and uses the first digits.
         lock = self.folder / f".{archive.sha256[16:32]}.lock"
-        _make(self.folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
         busy = DataError(f"cannot unpack {one.name}: another process is still at it; wait for it or end it")
         with one_at_a_time(lock, patience(archive.bytes), busy):
             if self._is_unpacked(one):
@@ -241,17 +251,6 @@ class DataStore:
             )
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-
-
-def _counted(pictures: int) -> str:
-    return "1 picture" if pictures == 1 else f"{pictures} pictures"
-
-
 def _source(file: RemoteFile, urls: tuple[str, ...]) -> Source:
     return Source(urls, file.bytes, file.sha256)
 
@@ -273,18 +272,9 @@ def _problems(one: PictureSet, folder: Path) -> list[str]:
     return problems
 
 
-def _state(problems: list[str]) -> Literal["ok", "damaged", "incomplete"]:
-    if any(line.endswith("damaged") for line in problems):
-        return "damaged"
-    return "incomplete" if problems else "ok"
-
-
-def _check_own(one: PictureSet, folder: Path) -> Finding:
-    """Check a folder of the user's, which may hold the same pictures in other files."""
-    pictures = pictures_in(folder)
-    if len(pictures) != one.images:
-        return Finding(one, "incomplete", folder, (f"it holds {len(pictures)} of {one.images} pictures",))
-    if {path.name for path in pictures} != {file.name for file in one.files}:
-        return Finding(one, "unverified", folder, ("its files are not the published ones",))
-    problems = _problems(one, folder)
-    return Finding(one, _state(problems), folder, tuple(problems))
+def _checked(one: PictureSet, folder: Path, problems: list[str]) -> Finding:
+    damaged = any(line.endswith("damaged") for line in problems)
+    state: Literal["ok", "damaged", "incomplete"] = (
+        "damaged" if damaged else "incomplete" if problems else "ok"
+    )
+    return Finding(one, state, folder, tuple(problems))

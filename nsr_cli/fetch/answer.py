@@ -35,7 +35,7 @@ MAX_WAIT_SECONDS = 30.0  # the longest pause that a server gets by Retry-After
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,9 @@ def _check(request: Request, response: requests.Response) -> int:
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise RefusedError("it answers with a web page instead of the file")
     offset = _range_start(request, response) if status == http.HTTPStatus.PARTIAL_CONTENT else 0
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) != request.size - offset:
-        raise RefusedError(f"it offers {int(length)} bytes where {request.size - offset} are expected")
+    length, left = response.headers.get("Content-Length", ""), str(request.size - offset)
+    if length.isdecimal() and length.lstrip("0") != left:  # as text: it may have thousands of digits
+        raise RefusedError(f"it offers {length[:20]} bytes where {left} are expected")
     return offset
 
 
@@ -186,8 +186,8 @@ def _range_start(request: Request, response: requests.Response) -> int:
         if not request.offset:
             raise RefusedError("it sends a piece of the file where all of it was asked for")
         raise BrokenError("it sends another piece of the file than was asked for", restart=True)
-    if match[3] not in ("*", str(request.size)):
-        raise RefusedError(f"its file has {match[3]} bytes instead of {request.size}")
+    if match[2] not in ("*", str(request.size)):
+        raise RefusedError(f"its file has {match[2]} bytes instead of {request.size}")
     if request.etag and response.headers.get("ETag", request.etag) != request.etag:
         raise BrokenError("the file was exchanged there during the download", restart=True)
     return request.offset

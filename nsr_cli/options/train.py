@@ -28,7 +28,13 @@ Data = Annotated[
 Out = Annotated[Path, flag(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
 Resume = Annotated[
     bool,
-    flag(_RUN, "--resume", None, "Continue from the last checkpoint in --out; --init is not read again."),
+    flag(
+        _RUN,
+        "--resume",
+        None,
+        "Continue from the last checkpoint in --out, with other --steps or --time-budget to another end; --init is not "
+        "read again.",
+    ),
 ]
 Init = Annotated[
     str | None,

@@ -12,13 +12,12 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.sandbox import launch, protocol
 from nsr_cli.sandbox.protocol import Order, ProtocolError
-from nsr_cli.sandbox.shared import INHERITED, SharedFile
+from nsr_cli.sandbox.shared import SharedFile
 from nsr_cli.shown import safe_text
 
 _TICK = 0.1  # seconds between looks at the clock
 # Seconds in which the interpreter and the libraries must load; they need 2, on a busy machine 10.
 _STARTING = 30.0
-_LONGEST_TRACE = 20_000  # characters
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"})  # never from a library
 
 
@@ -41,7 +40,7 @@ class Process:
         OSError: it cannot be started.
     """
 
-    def __init__(self, stop: threading.Event, *, named: bool = not INHERITED) -> None:
+    def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._reading = self._ready = self._late = False
         self.busy = False
@@ -49,7 +48,7 @@ class Process:
         self._left: float | None = None
         self._lock, self._in_use = threading.Lock(), threading.Lock()
         self._closed = threading.Event()
-        self._shared = SharedFile.new(named=named)
+        self._shared = SharedFile.new()
         try:
             self._process = launch.start(self._shared)
         except BaseException:
@@ -62,11 +61,6 @@ class Process:
         except RuntimeError as error:  # no more threads
             self.close()
             raise OSError(str(error)) from error
-
-    @property
-    def number(self) -> int:
-        """The process ID."""
-        return self._process.pid
 
     def wait_ready(self) -> None:
         """Wait until it has loaded. Raises `Gone` if it does not start."""
@@ -209,7 +203,7 @@ class Process:
 def _told(answer: dict[str, Any]) -> DecodeError:
     """The error that the process reports, with its traceback as a note for --debug."""
     error = DecodeError(" ".join(str(answer["error"]).split()))
-    if trace := str(answer.get("trace") or "")[:_LONGEST_TRACE]:
+    if trace := str(answer.get("trace") or "")[: protocol.LONGEST_TRACE]:
         error.add_note("\n".join(["In the decoding process:", *map(safe_text, trace.splitlines())]))
     return error
 

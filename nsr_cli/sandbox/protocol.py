@@ -27,6 +27,8 @@ from nsr_cli.imaging.png import color as pngcolor
 
 LONGEST = 1 << 28
 """The most bytes of one line; only the texts of a picture make it long."""
+LONGEST_TRACE = 20_000
+"""The most characters of a traceback."""
 
 Extent = Literal["first", "pages", "frames", "part"]
 """How much of a file to decode, in this order: its first picture; all pages of a TIFF, but only the first frame of an

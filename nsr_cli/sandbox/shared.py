@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 _KEPT = 1 << 26  # bytes that stay allocated between pictures
 _STREAMS = range(3)
-INHERITED = os.name == "posix"
-"""Whether a new process can inherit an open file; else it needs the file's name."""
+_INHERITED = os.name == "posix"  # else a new process cannot have an open file, and needs the file's name
 
 
 class SharedFile:
@@ -27,9 +26,9 @@ class SharedFile:
         self.path = path
 
     @classmethod
-    def new(cls, *, named: bool = not INHERITED) -> Self:
+    def new(cls) -> Self:
         """Make an empty one. OSError if the system has no room."""
-        if named:
+        if not _INHERITED:
             return cls(*tempfile.mkstemp(prefix="nsr-"))
         if hasattr(os, "memfd_create"):
             with suppress(OSError):  # some containers forbid it

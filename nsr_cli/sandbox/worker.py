@@ -28,8 +28,6 @@ from nsr_cli.sandbox.shared import SharedFile
 if sys.platform != "win32":  # on Windows the program's clock is the only limit
     import resource
 
-_LONGEST_TRACE = 20_000  # characters
-
 
 def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
     """The pictures of a file that `extent` asks for; a list if there can only be one.
@@ -101,7 +99,7 @@ def _serve(order: Order, file: SharedFile, orders: BinaryIO, answers: BinaryIO) 
 def _trace(error: Exception) -> str:
     """The traceback of an error; empty if too little memory or stack is left for that."""
     with suppress(Exception):
-        return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+        return "".join(traceback.format_exception(error))[-protocol.LONGEST_TRACE :]
     return ""
 
 

@@ -37,7 +37,8 @@ def save(run: Path, step: int, checkpoint: Checkpoint) -> Path:
                 storage.restate(target, checkpoint.state)
             return target
         root.mkdir(parents=True, exist_ok=True)
-        _remove_partial(root)
+        for left in root.glob(f".{_PREFIX}*.part"):
+            shutil.rmtree(left, ignore_errors=True)
         partial.mkdir()
         storage.write(partial, checkpoint)
         if target.exists():  # damaged
@@ -97,8 +98,3 @@ def _folders(root: Path) -> list[Path]:
         return []
     # Other folders, such as somebody's copy under a longer name, are not this program's to read or remove.
     return sorted(p for p in root.iterdir() if re.fullmatch(_NAME, p.name) and p.is_dir())
-
-
-def _remove_partial(root: Path) -> None:
-    for left in root.glob(f".{_PREFIX}*.part"):
-        shutil.rmtree(left, ignore_errors=True)

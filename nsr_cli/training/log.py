@@ -1,7 +1,5 @@
 """Files of a run for people to read: `config.json`, `metrics.csv` while it goes on, and `curve.png` at its end."""
 
-import csv
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -19,6 +17,7 @@ from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import TrainingStatus
 
 _COLUMNS = ("step", "seconds", "loss", "learning_rate", "psnr")
+_NEWLINE = "\r\n"  # as CSV has it (RFC 4180)
 _SIZE, _MARGIN = (900, 520), 60
 _COLORS = {"loss": (31, 119, 180), "psnr": (214, 39, 40)}
 
@@ -36,10 +35,9 @@ def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
 def data_of(run: Path) -> list[str]:
     """The training pictures in the words of RUN/config.json; empty if it cannot be read."""
     try:
-        data = json.loads(read_regular(run / "config.json"))["data"]
+        return [str(item) for item in json.loads(read_regular(run / "config.json"))["data"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [str(item) for item in data]
 
 
 def append(run: Path, status: TrainingStatus) -> None:
@@ -50,24 +48,14 @@ def append(run: Path, status: TrainingStatus) -> None:
     """
     path = run / "metrics.csv"
     refuse_others(path)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    psnr = "" if status.psnr is None else f"{status.psnr:.4f}"
+    line = f"{status.step},{status.seconds:.1f},{status.loss:.6f},{status.learning_rate:.3e},{psnr}{_NEWLINE}"
     with path.open("a+b") as file:
         if not file.tell():  # new, or empty since a disk was full
-            writer.writerow(_COLUMNS)
+            line = f"{','.join(_COLUMNS)}{_NEWLINE}{line}"
         elif not _ends_a_line(file):
-            writer.writerow(())
-        psnr = "" if status.psnr is None else f"{status.psnr:.4f}"
-        writer.writerow(
-            (
-                status.step,
-                f"{status.seconds:.1f}",
-                f"{status.loss:.6f}",
-                f"{status.learning_rate:.3e}",
-                psnr,
-            )
-        )
-        file.write(text.getvalue().encode())
+            line = f"{_NEWLINE}{line}"
+        file.write(line.encode())
 
 
 def _ends_a_line(file: BinaryIO) -> bool:
@@ -80,16 +68,16 @@ def read(run: Path) -> list[dict[str, float]]:
     """The lines of RUN/metrics.csv, without broken ones; of several for one step, the last."""
     rows: dict[int, dict[str, float]] = {}
     try:
-        text = read_regular(run / "metrics.csv").decode("utf-8")
+        lines = read_regular(run / "metrics.csv").decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
-    for line in csv.DictReader(io.StringIO(text), _COLUMNS):
+    for line in lines:
         try:
-            row = {name: float(value) for name, value in line.items() if value}
-        except (TypeError, ValueError):
+            row = {name: float(value) for name, value in zip(_COLUMNS, line.split(","), strict=True) if value}
+            if len(row) >= len(_COLUMNS) - 1:
+                rows[int(row["step"])] = row
+        except (ValueError, KeyError, OverflowError):
             continue
-        if len(row) >= len(_COLUMNS) - 1:
-            rows[int(row["step"])] = row  # the later of two lines for one step wins
     return [rows[step] for step in sorted(rows)]
 
 

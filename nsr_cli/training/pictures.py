@@ -1,5 +1,6 @@
 """Training folders -> decoded uint8 pictures in memory."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,14 +33,19 @@ def find_pictures(folders: Sequence[Path], run: Path | None = None) -> list[Path
     Raises:
         DataError: a folder is missing, or holds no picture.
     """
-    own = run.resolve() if run is not None else None
+    own = _place(run) if run is not None else None
     found: dict[Path, Path] = {}
     for folder in folders:
         for path in list_pictures(folder):
-            place = path.resolve()
+            place = _place(path)
             if own is None or own not in place.parents:
                 found.setdefault(place, path)
     return list(found.values())
+
+
+def _place(path: Path) -> Path:
+    """The path without links; unlike `Path.resolve`, this leaves those in a circle to whoever reads the file."""
+    return Path(os.path.realpath(path))
 
 
 def load_pictures(

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ from nsr_cli.training.recipe import Kind, Recipe, Task, find_task
 from nsr_cli.training.status import Notify, ignore
 from nsr_cli.training.storage import Checkpoint
 from nsr_cli.weights.entry import MAX_BYTES, MAX_TEXT, WeightEntry, check_file, check_new_name
-from nsr_cli.weights.manifest import add_entry, load_manifest, with_entry
+from nsr_cli.weights.manifest import add_entry, entries_of, with_entry
 
-LICENSE = "MIT"
+_PACKED = Path(
+    "nsr_cli", "pretrained"
+)  # beside a checkout's manifest: what lies there comes with the package
 _LEVELS: Mapping[Kind, tuple[float, float] | None] = {
     "upscale": None,
     "denoise": (0.0, MAX_SIGMA),
@@ -114,26 +117,24 @@ def check(name: str, manifest: Path, task: Task | None = None) -> None:
         check_file(file)
     except ValueError as error:
         raise UsageError(f"--name {safe_text(name)}: it {error}, such as upscale-x2-own") from None
-    there = load_manifest(manifest).entries if manifest.exists() else ()
-    owner = next((entry.name for entry in there if entry.file == file and entry.name != name), None)
+    there = {entry.name: entry for entry in entries_of(manifest)}
+    owner = next((entry.name for entry in there.values() if entry.file == file and entry.name != name), None)
     if owner is not None:
         raise UsageError(f"--name {name}: {file} is the file of {owner}; choose another name")
-    same = next((entry for entry in there if entry.name == name), None)
-    if same is not None and task is not None and not _is_for(same, task):
+    if name in there and task is not None and not _is_for(there[name], task):
         raise UsageError(
-            f"--name {name}: that is for {same.purpose()}, not for {task.name}; choose another name"
+            f"--name {name}: that is for {there[name].purpose()}, not for {task.name}; choose another name"
         )
 
 
 def wrote(name: str, manifest: Path, folder: Path) -> bool:
     """Whether the file of these weights in `folder` is the one that the manifest lists under this name."""
-    there = load_manifest(manifest).entries if manifest.exists() else ()
-    entry = next((entry for entry in there if entry.name == name), None)
     try:
         data = read_regular(folder / f"{name}.safetensors", MAX_BYTES)
     except OSError:
         return False
-    return entry is not None and hashlib.sha256(data).hexdigest() == entry.sha256
+    digest = hashlib.sha256(data).hexdigest()
+    return any((entry.name, entry.sha256) == (name, digest) for entry in entries_of(manifest))
 
 
 def _is_for(entry: WeightEntry, task: Task) -> bool:
@@ -157,6 +158,8 @@ def publish(
     check(name, manifest, task)
     about = {"task": recipe.task, "steps": trained.step, "seed": recipe.seed, "data": list(trained.data)}
     data = save_network(trained.network, dtype=torch.float16, about=about)
+    home, place = (Path(os.path.realpath(path)) for path in (manifest, folder))
+    bundled = place == home.parent / _PACKED
     entry = WeightEntry(
         name=name,
         task=task.kind,
@@ -169,15 +172,21 @@ def publish(
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         urls=(),
-        bundled=True,
+        bundled=bundled,
         trained_on=history(trained),
         scores=scores,
-        license=LICENSE,
+        license=_license(name, manifest, bundled=bundled),
     )
     with_entry(manifest, entry)  # raises before anything is written
     write_atomic(folder / entry.file, data)
     add_entry(manifest, entry)
     return entry
+
+
+def _license(name: str, manifest: Path, *, bundled: bool) -> str:
+    """What the manifest has said so far; of new weights only the license of this package is known."""
+    before = next((entry.license for entry in entries_of(manifest) if entry.name == name), None)
+    return before or ("MIT" if bundled else "unstated")
 
 
 def history(trained: Trained) -> str:

@@ -56,11 +56,6 @@ def find_task(name: str) -> Task:
     return TASKS[name]
 
 
-def default_preset(task: Task) -> str:
-    """The network that the paper uses for the task."""
-    return "sparse-plus" if task.kind == "upscale" else "restore-plus"
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Settings of one run; the defaults are the paper's (Sec. 4.1)."""
@@ -130,7 +125,7 @@ def make_recipe(
         UsageError: an unknown task or preset, or changes or fields that contradict each other.
     """
     chosen = find_task(task)
-    name = preset or default_preset(chosen)
+    name = preset or ("sparse-plus" if chosen.kind == "upscale" else "restore-plus")  # as in the paper
     if name not in PRESETS:
         raise UsageError(f"no such network: {name!r}; choose one of {', '.join(PRESETS)}")
     if PRESETS[name].unshuffle > 1 and chosen.kind == "upscale":

@@ -1,6 +1,7 @@
 """What a resumed run must have in common with its beginning, and which differences are only reported."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from nsr_cli.training.status import Notify
 from nsr_cli.training.storage import Checkpoint
 
 Saved = tuple[int, Checkpoint]
+
+# A run may be prolonged or shortened by these, but not by leaving them out: that is more likely to be forgotten.
+_ENDS = ("steps", "time_budget")
 
 
 def conditions_of(validated_on: str | None, autocast: torch.dtype | None) -> dict[str, Any]:
@@ -40,12 +44,13 @@ def find_saved(
         conditions: the present ones, see `conditions_of`.
         run: folder of the run.
         device: where it goes on.
-        notify: gets a line about damaged or missing checkpoints, or another precision.
+        notify: gets a line about damaged or missing checkpoints, another end, or another precision.
         resume: whether `run` may hold a run already.
 
     Raises:
         TrainingError: there are checkpoints, but none can be read.
-        UsageError: `run` holds a run already, or what is left of one, or one with other settings.
+        UsageError: `run` holds a run already, or what is left of one, or one with other settings, or one that is beyond
+            the end that is asked for.
     """
     saved = checkpoint.load_latest(run, notify)
     if saved is None:
@@ -67,13 +72,31 @@ def find_saved(
         raise TrainingError(
             f"{safe_text(run)}: its settings cannot be read; start again with another --out"
         ) from None
-    found = _differences(before, recipe) + _condition_differences(saved, conditions, run, device, notify)
-    if found:
+    found = _differences(before, recipe)
+    moved = [found.pop(end) for end in _ENDS if end in found and getattr(recipe, end) is not None]
+    other = [*found.values(), *_condition_differences(saved, conditions, run, device, notify)]
+    if other:
         raise UsageError(
-            f"{safe_text(run)} was started with other settings ({safe_text('; '.join(found))}); give the same "
+            f"{safe_text(run)} was started with other settings ({safe_text('; '.join(other))}); give the same "
             "options again, or choose another --out"
         )
+    if moved:
+        _check_ahead(saved, recipe, run)
+        end = "; ".join(moved)
+        notify(
+            f"{safe_text(run)} gets another end ({end}): from here on its schedule is that of the new length"
+        )
     return saved
+
+
+def _check_ahead(saved: Saved, recipe: Recipe, run: Path) -> None:
+    """Raise `UsageError` if a run is beyond the end that it gets."""
+    step, seconds = saved[0], saved[1].state["seconds"]
+    if step >= (recipe.steps or math.inf) or seconds >= (recipe.time_budget or math.inf):
+        raise UsageError(
+            f"{safe_text(run)} has trained {step} steps in {seconds:.0f} s already; give more --steps or "
+            "--time-budget"
+        )
 
 
 def continued(recipe: Recipe, saved: Saved) -> Recipe:
@@ -81,18 +104,18 @@ def continued(recipe: Recipe, saved: Saved) -> Recipe:
     return dataclasses.replace(recipe, init=saved[1].state["recipe"].get("init"))
 
 
-def _differences(before: Recipe, now: Recipe) -> list[str]:
-    """The settings in which two recipes differ, by name.
+def _differences(before: Recipe, now: Recipe) -> dict[str, str]:
+    """The settings in which two recipes differ: their names, and both values in words.
 
     How often a run is saved, and an --init that is not given again, do not count: they change nothing any more.
     """
     old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
     indifferent = {"network", "save_every", *(() if now.init else ("init",))}
-    return [
-        _difference(name, old[name], new[name])
+    return {
+        name: _difference(name, old[name], new[name])
         for name in old
         if name not in indifferent and old[name] != new[name]
-    ]
+    }
 
 
 def _difference(name: str, before: Any, now: Any) -> str:

@@ -55,7 +55,7 @@ def run_training(
     Args:
         recipe: task, network and schedule.
         folders: training pictures.
-        run: folder of the run; a new one, or with `options.resume` that of a run with the same recipe.
+        run: folder of the run; a new one, or with `options.resume` that of a run with the same recipe up to its end.
         listeners: told of progress, on the leading process only.
         options: where and how to run.
 
@@ -91,9 +91,9 @@ def run_training(
         )
         _start(trainer, saved, describe(folders, len(source)), listeners)
         with noted_signals() as noted:
-            trainer.fit(lambda: noted.number)
+            trainer.fit(noted)
         if processes.leads:
-            _end(trainer, trainer.stopped or noted.number, listeners)
+            _end(trainer, trainer.stopped or noted(), listeners)
         return trainer
 
 
@@ -128,13 +128,17 @@ def _load_patches(
 
 
 def _start(trainer: Trainer, saved: Saved | None, data: Sequence[str], listeners: Listeners) -> None:
-    """Go on from a checkpoint, or write the configuration of a new run."""
+    """Go on from a checkpoint, or begin a new run; and write the configuration where it is new."""
     if saved is not None:
         step, checkpoint = saved
         trainer.resume(checkpoint, step)
         compare_data(trainer.run, data, listeners.warn)
-    elif trainer.processes.leads:
-        folder.clear(trainer.run)
+        if trainer.recipe == Recipe.from_dict(checkpoint.state["recipe"]):
+            return
+        data = log.data_of(trainer.run) or data
+    if trainer.processes.leads:
+        if saved is None:
+            folder.clear(trainer.run)
         log.write_config(trainer.run, trainer.recipe, data)
 
 

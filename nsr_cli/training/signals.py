@@ -2,29 +2,20 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from nsr_cli.signals import first_signal
 
 
-@dataclass(slots=True)
-class Noted:
-    """The signal that has come, if any."""
-
-    number: int = 0  # 0 for none
-
-
 @contextlib.contextmanager
-def noted_signals() -> Iterator[Noted]:
-    """Note the first signal that comes, as `first_signal` does, and let a second one end the process at once."""
-    noted = Noted()
+def noted_signals() -> Iterator[Callable[[], int]]:
+    """Yield what tells the number of the first signal that has come, 0 for none; a second one ends the process at once.
 
-    def note(number: int) -> None:
-        noted.number = number
-
-    with first_signal(note, is_final=False):
-        yield noted
+    Which signals these are, see `first_signal`.
+    """
+    came: list[int] = []
+    with first_signal(came.append, is_final=False):
+        yield lambda: came[0] if came else 0
 
 
 def deliver(number: int, remark: str) -> None:

@@ -18,15 +18,10 @@ from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import Notify, ignore
 
 # Relative to a kernel's root mean square; without noise, equal groups would get nearly equal gradients and stay alike.
-SPLIT_NOISE = 0.02
+_SPLIT_NOISE = 0.02
 
 
-def initial(
-    recipe: Recipe,
-    init: Network | None,
-    noise: float = SPLIT_NOISE,
-    notify: Notify = ignore,
-) -> Network:
+def initial(recipe: Recipe, init: Network | None, notify: Notify = ignore) -> Network:
     """The network that `recipe` begins with.
 
     Args:
@@ -35,7 +30,6 @@ def initial(
             same widths; parts of other shapes (head and tail of another scale) keep their random initialization. In a
             deeper network several blocks share what one of them adds, see `deepened`. A gray network begins in color
             by restoring the luma.
-        noise: by how much the groups made from a plain kernel differ, relative to its root mean square.
         notify: gets a line about what was taken over from `init`, unless the two are alike.
 
     Raises:
@@ -44,11 +38,11 @@ def initial(
     torch.manual_seed(recipe.seed)
     network = Network(recipe.network)
     if init is not None:
-        _take_over(network, init, f"--init {safe_text(recipe.init or 'weights')}", noise, notify)
+        _take_over(network, init, f"--init {safe_text(recipe.init or 'weights')}", notify)
     return network
 
 
-def _take_over(network: Network, init: Network, label: str, noise: float, notify: Notify) -> None:
+def _take_over(network: Network, init: Network, label: str, notify: Notify) -> None:
     """Give `network` those weights of `init` that fit; messages call `init` by `label`."""
     source = unfolded(init)
     if (source.config.channels, network.config.channels) == (1, 3) and source.skip is None:
@@ -58,7 +52,7 @@ def _take_over(network: Network, init: Network, label: str, noise: float, notify
         source = deepened(source, len(network.blocks))
     fit = fitting(source.state_dict(), network)
     network.load_state_dict(fit, strict=False)
-    taken = {*fit, *_split(source, network, noise)}
+    taken = {*fit, *_split(source, network)}
     if not any(name.endswith("weight_v") for name in taken):
         raise UsageError(
             f"{label}: none of its kernels fits this network; choose a --network of its widths, or other weights"
@@ -160,7 +154,7 @@ def _normalized(layer: str, kernels: Tensor, fresh: Mapping[str, Tensor]) -> dic
 
 
 @torch.no_grad()
-def _split(plain: Network, network: Network, noise: float) -> set[str]:
+def _split(plain: Network, network: Network) -> set[str]:
     """Give every group of a sparse layer the kernels of the plain layer in its place; return the tensors' names.
 
     The weights of softmax and Gumbel groups add up to 1, so the output stays the same. Sigmoids begin near 1/2 each, so
@@ -177,15 +171,14 @@ def _split(plain: Network, network: Network, noise: float) -> set[str]:
             continue
         if one.weight_g is None or layer.weight_g is None:
             raise ValueError("both networks must have weight normalization")
-        layer.weight_v.copy_(_repeated(one.weight_v, layer.groups, noise))
+        kernels = _repeated(one.weight_v, layer.groups)
+        noise = _SPLIT_NOISE * one.weight_v.square().mean().sqrt() * torch.randn_like(kernels)
+        layer.weight_v.copy_(kernels + noise)
         layer.weight_g.copy_(_repeated(one.weight_g, layer.groups) * share)
         layer.bias.copy_(_repeated(one.bias, layer.groups) * share)
         given |= {f"{name}.{tensor}" for tensor in ("weight_v", "weight_g", "bias")}
     return given
 
 
-def _repeated(tensor: Tensor, groups: int, noise: float = 0.0) -> Tensor:
-    repeated = tensor.repeat(groups, *(1,) * (tensor.ndim - 1))
-    if not noise:
-        return repeated
-    return repeated + noise * tensor.square().mean().sqrt() * torch.randn_like(repeated)
+def _repeated(tensor: Tensor, groups: int) -> Tensor:
+    return tensor.repeat(groups, *(1,) * (tensor.ndim - 1))

@@ -1,6 +1,7 @@
 """The list of published weights: reading it, finding entries, adding one."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -132,7 +133,8 @@ def load_manifest(path: Path | None = None) -> Manifest:
     """
     place = path or manifest_path()
     if not place.is_file():
-        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; install nsr again")
+        remedy = "check the path" if path else "install nsr again"
+        raise WeightsError(f"there is no weights manifest at {safe_text(place)}; {remedy}")
     try:
         with place.open("rb") as stream:
             data = stream.read(_MAX_MANIFEST_BYTES + 1)
@@ -170,6 +172,11 @@ def parse_manifest(data: bytes, place: str) -> Manifest:
     return Manifest(entries, place)
 
 
+def entries_of(manifest_path: Path) -> tuple[WeightEntry, ...]:
+    """The entries of a manifest that need not exist yet. Raises `WeightsError` if it is damaged."""
+    return load_manifest(manifest_path).entries if manifest_path.exists() else ()
+
+
 def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
     """Add an entry to the manifest at `manifest_path`, as `with_entry` does; without a file there, make one.
 
@@ -188,7 +195,7 @@ def add_entry(manifest_path: Path, entry: WeightEntry) -> None:
         f"cannot add {entry.name} to {safe_text(manifest_path)}: another process is still writing it; "
         "wait for it or end it"
     )
-    target = manifest_path.resolve()  # one lock for the file, even if others reach it by another link
+    target = Path(os.path.realpath(manifest_path))  # one lock for the file, by whatever link it is reached
     with one_at_a_time(target.with_name(f".{target.name}.lock"), _LOCK_SECONDS, busy):
         write_atomic(manifest_path, with_entry(manifest_path, entry))
 
@@ -201,8 +208,8 @@ def with_entry(manifest_path: Path, entry: WeightEntry) -> bytes:
     Raises:
         WeightsError: the manifest is damaged, or would be with this entry in it.
     """
-    there = load_manifest(manifest_path).entries if manifest_path.exists() else ()
-    entries = sorted([*(one for one in there if one.name != entry.name), entry], key=lambda one: one.name)
+    others = [one for one in entries_of(manifest_path) if one.name != entry.name]
+    entries = sorted([*others, entry], key=lambda one: one.name)
     content = {"schema": SCHEMA, "weights": [one.as_json() for one in entries]}
     data = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
     parse_manifest(data, manifest_path.absolute().as_uri())

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,11 +30,10 @@ _WEIGHT_FILE = re.compile(r"[a-z0-9][a-z0-9._-]*\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of `verify` for one entry; `path` is None if the file is absent."""
+    """The result of `verify`; `path` is None if the file is absent."""
 
     entry: WeightEntry
     state: Literal["ok", "damaged", "absent"]
-    place: Literal["bundled", "cache"] | None
     path: Path | None
 
 
@@ -68,13 +66,11 @@ class WeightStore:
 
     def locate(self, entry: WeightEntry) -> Path | None:
         """Return where the file lies on this machine, unchecked but for its length; None if it does not."""
-        for path, _ in self._places(entry):
-            try:
-                if path.stat().st_size == entry.bytes:
-                    return path
-            except OSError:
-                continue
-        return None
+        path = self._path(entry)
+        try:
+            return path if path.stat().st_size == entry.bytes else None
+        except OSError:
+            return None
 
     def read(self, weights: WeightEntry | str, progress: Progress | None = None) -> tuple[WeightEntry, bytes]:
         """Return an entry and the bytes of its file, loaded from the network where needed.
@@ -114,9 +110,12 @@ class WeightStore:
             raise WeightsError(f"{entry.file} vanished from {safe_text(self.folder)}; try again")
         return path
 
-    def verify(self, entries: Iterable[WeightEntry] | None = None) -> list[Finding]:
-        """Check the files on this machine without changing or loading anything; default: all entries."""
-        return [self._finding(entry) for entry in (self.manifest.entries if entries is None else entries)]
+    def verify(self, entry: WeightEntry) -> Finding:
+        """Check the file on this machine without changing or loading anything."""
+        path = self._path(entry)
+        if not _is_there(path):
+            return Finding(entry, "absent", None)
+        return Finding(entry, "damaged" if _read_checked(path, entry) is None else "ok", path)
 
     def prune(self) -> list[Path]:
         """Remove from the cache what is of no use; return the paths removed.
@@ -140,8 +139,7 @@ class WeightStore:
             if not _WEIGHT_FILE.fullmatch(path.name) or not stat.S_ISREG(path.lstat().st_mode):
                 continue
             entry = wanted.get(path.name)
-            is_needed = entry is not None and not self._is_bundled(entry)
-            if entry is None or not is_needed or _read_checked(path, entry) is None:
+            if entry is None or self._path(entry) != path or _read_checked(path, entry) is None:
                 try:
                     path.unlink(missing_ok=True)
                 except OSError as error:
@@ -149,18 +147,16 @@ class WeightStore:
                 removed.append(path)
         return removed
 
-    def _places(self, entry: WeightEntry) -> list[tuple[Path, Literal["bundled", "cache"]]]:
-        cached: tuple[Path, Literal["cache"]] = (self.folder / entry.file, "cache")
-        return [(self._bundled / entry.file, "bundled"), cached] if self._is_bundled(entry) else [cached]
-
-    def _is_bundled(self, entry: WeightEntry) -> bool:
-        return entry.bundled and (self._bundled / entry.file).is_file()
+    def _path(self, entry: WeightEntry) -> Path:
+        """Where the file belongs: in the package if it has come with that, else in the cache."""
+        packed = self._bundled / entry.file
+        return packed if entry.bundled and packed.is_file() else self.folder / entry.file
 
     def _read_local(self, entry: WeightEntry) -> bytes | None:
         """Return the checked bytes from the package or the cache; None if the network has to help."""
-        path, place = self._places(entry)[0]
+        path = self._path(entry)
         data = _read_checked(path, entry)
-        if data is None and place == "bundled":
+        if data is None and path.parent == self._bundled:
             raise WeightsError(
                 f"{safe_text(path)} is damaged: its sha256 is not that of the manifest; install nsr again"
             )
@@ -188,13 +184,6 @@ class WeightStore:
             fetch(Source(urls, entry.bytes, entry.sha256), self.folder / entry.file, progress=progress)
         except WriteError as error:
             raise WriteError(f"{error}, or set NSR_CACHE to another folder for downloads") from error
-
-    def _finding(self, entry: WeightEntry) -> Finding:
-        path, place = self._places(entry)[0]
-        if not _is_there(path):
-            return Finding(entry, "absent", None, None)
-        data = _read_checked(path, entry)
-        return Finding(entry, "damaged" if data is None else "ok", place, path)
 
 
 def _is_there(path: Path) -> bool:

@@ -82,7 +82,7 @@ def test_what_decodes_does_not_grow_with_the_number_of_pictures() -> None:
             for data in files * count:
                 decoder.first(data)
             (process,) = decoder._all
-            lines = Path(f"/proc/{process.number}/status").read_text().splitlines()
+            lines = Path(f"/proc/{process._process.pid}/status").read_text().splitlines()
             held.append(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024)
     assert held[1] <= held[0] + 4 * MIB, [count // MIB for count in held]
 

@@ -18,6 +18,7 @@ from tests.waiting import until
 
 TINY = ["upscale-x2", "--network", "tiny", "--device", "cpu"]
 SMALL = ["--network", "tiny", "--blocks", "1", "--width", "8", "--cardinality", "2", "--device", "cpu"]
+RUN = ["train", "upscale-x2", *SMALL, "--data", "photos", "--out", "run"]
 
 
 @pytest.fixture
@@ -32,16 +33,15 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_from_pictures_to_weights_that_upscale(nsr: Run, photos: Path, tmp_path: Path) -> None:
-    done = nsr("train", "upscale-x2", *SMALL, "--data", photos, "--out", "run", "--steps", "12", "--batch", "2",
-               "--holdout", "0", "--validate-every", "6")  # fmt: skip
+    done = nsr(*RUN, "--steps", "12", "--batch", "2", "--holdout", "0", "--validate-every", "6")
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == b"" and b"validation" in done.stderr and b"12 steps" in done.stderr
     assert {"best", "checkpoints", "config.json", "curve.png", "metrics.csv"} == {
         path.name for path in (tmp_path / "run").iterdir()
     }
     (tmp_path / "manifest.json").write_text('{"schema": 1, "weights": []}')
-    places = ("--manifest", "manifest.json", "--folder", ".")
-    done = nsr("weights", "publish", "run", "--name", "upscale-x2-lite", *places)
+    published = ("--name", "upscale-x2-lite", "--manifest", "manifest.json", "--folder", ".")
+    done = nsr("weights", "publish", "run", *published)
     assert done.returncode == 0, done.stderr.decode()
     [entry] = json.loads((tmp_path / "manifest.json").read_text())["weights"]
     assert entry["scale"] == 2 and "12 steps of 2 patches of 48" in entry["trained_on"]
@@ -53,19 +53,7 @@ def test_from_pictures_to_weights_that_upscale(nsr: Run, photos: Path, tmp_path:
 
 
 def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
-    command = [
-        "train",
-        "upscale-x2",
-        *SMALL,
-        "--data",
-        photos,
-        "--out",
-        "run",
-        "--steps",
-        "1",
-        "--holdout",
-        "0",
-    ]
+    command = [*RUN, "--steps", "1", "--holdout", "0"]
     assert nsr(*command).returncode == 0
     again = nsr(*command)
     assert again.returncode == 2 and b"--resume" in again.stderr and again.stderr.count(b"\n") == 2
@@ -75,10 +63,9 @@ def test_a_run_is_continued_only_when_asked(nsr: Run, photos: Path) -> None:
 def test_ctrl_c_saves_the_run_and_says_how_to_go_on(
     command: list[str], environment: dict[str, str], nsr: Run, photos: Path, tmp_path: Path
 ) -> None:
-    arguments = ["train", "upscale-x2", *SMALL, "--data", str(photos), "--out", "run"]
-    steps = ["--batch", "1", "--holdout", "0", "--time-budget", "1h", "--save-every", "1h"]
+    more = ["--batch", "1", "--holdout", "0", "--time-budget", "1h", "--save-every", "1h"]
     with subprocess.Popen(
-        [*command, *arguments, *steps], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        [*command, *RUN, *more], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         until((tmp_path / "run" / "metrics.csv").exists, 120)
         process.send_signal(signal.SIGINT)
@@ -127,8 +114,8 @@ def test_a_benchmark_of_other_pictures_is_said_to_be_so(nsr: Run, photos: Path, 
     (tmp_path / "data" / "Set5").mkdir(parents=True)
     for number in range(1, 6):
         Image.new("RGB", (48, 40), (number, 0, 0)).save(tmp_path / "data" / "Set5" / f"img_00{number}.png")
-    done = nsr("train", "upscale-x2", *SMALL, "--data", photos, "--out", "run", "--steps", "1", "--batch", "1",
-               "--validate", "Set5", "--validate-data", "data", "--quiet")  # fmt: skip
+    validated = ("--validate", "Set5", "--validate-data", "data")
+    done = nsr(*RUN, "--steps", "1", "--batch", "1", *validated, "--quiet")
     assert done.returncode == 0 and done.stderr.decode() == (
         "Set5: the files in data/Set5 are not as published (img_001.png is damaged and 4 more), so that validation is "
         "on other pictures; get them again\n"

@@ -254,6 +254,15 @@ class Handler(BaseHTTPRequestHandler):
             )
             self.body(content[start:])
 
+    def absurd_length(self) -> None:
+        """More digits than Python turns into a number."""
+        self.head(200, None, ("Content-Length", "9" * 5000))
+        self.body(self.server.content)
+
+    def absurd_range(self) -> None:
+        self.head(206, None, ("Content-Range", f"bytes 0-{'9' * 5000}/{'9' * 5000}"))
+        self.body(self.server.content)
+
     def poisoned(self) -> None:
         """Some wrong bytes, then a reset."""
         self.head(200, len(self.server.content))

@@ -5,21 +5,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nsr_cli.imaging import codec
 from nsr_cli.sandbox.decoder import Decoder
-from nsr_cli.sandbox.worker import pages
 from tests.promises import Reached
 from tests.tiny import tiny_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOGRAPHS, RUNS = 40, 3
 MOST = 1.05
-LIMIT = 1 << 29
 RUN = """
 import sys
 sys.path.insert(0, {root!r})
@@ -69,37 +65,6 @@ def test_a_run_over_photographs_costs_at_most_a_twentieth_more(
     reached()
     reached.note(f"{100 * (ratio - 1):+.1f} % of {statistics.median(alone for alone, _ in pairs):.1f} s")
     assert ratio <= MOST
-
-
-def processor_seconds(number: int) -> float:
-    return int(Path(f"/proc/{number}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not Path("/proc/self/schedstat").is_file(), reason="needs Linux's count of processor time"
-)
-def test_a_hundred_photographs_cost_at_most_a_twentieth_more(shared_data: Path) -> None:
-    """Of what a run takes to read them and write them at twice the size, without any network."""
-    files = [path.read_bytes() for path in sorted((shared_data / "train" / "photos").iterdir())[:100]]
-    with Decoder() as decoder:
-        decoder.pages(files[0])
-        (process,) = decoder._all
-
-        def spent(work: Callable[[bytes], object]) -> float:
-            """Processor time of both processes: wall time says little on a machine in use."""
-            before = time.process_time() + processor_seconds(process.number)
-            for data in files:
-                work(data)
-            return time.process_time() + processor_seconds(process.number) - before
-
-        def read_and_write(data: bytes) -> None:
-            (picture,) = pages(data, LIMIT, "pages")
-            codec.encode(picture.with_pixels(picture.pixels.repeat(2, axis=0).repeat(2, axis=1), None), "PNG")
-
-        here = statistics.median(spent(lambda data: pages(data, LIMIT, "pages")) for _ in range(5))
-        there = statistics.median(spent(decoder.pages) for _ in range(5))
-        assert there - here <= 0.05 * spent(read_and_write)
 
 
 def test_starting_does_not_wait_for_the_process() -> None:

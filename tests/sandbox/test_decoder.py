@@ -24,7 +24,6 @@ from nsr_cli.imaging.metadata import geotiff
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox import decoder as room
 from nsr_cli.sandbox.decoder import Decoder
-from nsr_cli.sandbox.process import Process
 from nsr_cli.sandbox.worker import pages
 from tests.tiny import tiny_weights
 from tests.waiting import until
@@ -38,15 +37,6 @@ def alive(number: int) -> bool:
         return Path(f"/proc/{number}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def gone_within(number: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(number):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def worked(number: int) -> float:
@@ -120,7 +110,7 @@ def test_of_several_pictures_the_first_comes_with_a_note() -> None:
 
 def test_a_shared_file_with_a_name_does_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(room, "Process", lambda stop: Process(stop, named=True))
+    monkeypatch.setattr("nsr_cli.sandbox.shared._INHERITED", False)
     with Decoder() as decoder:
         assert len(list(tmp_path.iterdir())) == 1
         for level in (10, 200):
@@ -220,7 +210,7 @@ def test_threads_get_processes_of_their_own_and_leave_nothing() -> None:
         levels = [level % 250 for level in range(60)]
         found = pool.map(lambda level: decoder.pages(png(9, 5, level))[0].pixels, levels)
         assert [(int(pixels.min()), int(pixels.max())) for pixels in found] == [(x, x) for x in levels]
-        numbers = [process.number for process in decoder._all]
+        numbers = [process._process.pid for process in decoder._all]
         assert 1 <= len(numbers) <= 3
     assert threading.active_count() == threads
     assert not any(map(alive, numbers))
@@ -364,7 +354,7 @@ def test_a_run_that_is_stopped_leaves_no_process(
         until(lambda: not alive(worker) or worked(worker) > before + 6, 300)
         assert not alive(worker)
     else:
-        assert gone_within(worker, 0.5)
+        until(lambda: not alive(worker), 0.5)
 
 
 @pytest.mark.slow

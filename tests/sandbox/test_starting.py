@@ -60,7 +60,7 @@ def test_one_that_hangs_while_it_starts_is_replaced_and_nothing_is_said(arrange:
     numbers = arrange(HANGS)
     with Decoder(notice=said.append) as decoder:
         assert decoder.pages(PNG)[0].width == 12
-        assert [one.number for one in decoder._all] == numbers[1:]
+        assert [one._process.pid for one in decoder._all] == numbers[1:]
     assert len(numbers) == 2 and said == []
 
 

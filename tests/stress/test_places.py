@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import disk, fill, remount
 from tests.promises import Reached
-from tests.stress.running import Stage, complaints, disk, fill, hidden, paint, remount, tree
+from tests.stress.running import Stage, complaints, hidden, paint, tree
 from tests.stress.test_training import TINY
 
 pytestmark = [

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
-from nsr_cli.training import checkpoint
+from tests.disk import disk, fill
 from tests.promises import Reached
-from tests.stress.running import Stage, disk, fill, paint, wait_for
+from tests.stress.running import Stage, paint, wait_for
+from tests.training.helpers import assert_same_state, state_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,15 +20,6 @@ pytestmark = [
 
 TINY = ("train", "upscale-x2", "--network", "tiny", "--width", "8", "--blocks", "1", "--cardinality", "2", "--batch",
         "2", "--holdout", "0", "--device", "cpu", "--seed", "3", "--ema", "0.9", "--validate-every", "40")  # fmt: skip
-
-
-def state_of(run: Path) -> tuple[int, dict[str, torch.Tensor]]:
-    loaded = checkpoint.load_latest(run)
-    assert loaded is not None
-    groups = loaded[1].tensors.items()
-    return loaded[0], {
-        f"{group}.{name}": tensor for group, tensors in groups for name, tensor in tensors.items()
-    }
 
 
 def steps_in(run: Path) -> list[int]:
@@ -73,13 +64,7 @@ def test_killed_and_resumed(crowd: Stage, reached: Reached) -> None:
     for name in ("cut", "whole"):
         with crowd.started(crowd.command(*common, "--out", name, "--resume")) as process:
             assert process.wait() == 0, crowd.said()
-    assert_same(cut, crowd.folder / "whole")
-
-
-def assert_same(one: Path, other: Path) -> None:
-    (step, mine), (same, others) = state_of(one), state_of(other)
-    assert step == same and mine.keys() == others.keys()
-    assert [name for name in mine if not torch.equal(mine[name], others[name])] == []
+    assert_same_state(cut, crowd.folder / "whole")
 
 
 @pytest.mark.promise(
@@ -109,5 +94,5 @@ def test_a_full_disk(crowd: Stage, reached: Reached, *, lasting: bool) -> None:
             assert process.wait() == 0, crowd.said()
         with crowd.started(crowd.command(*common, "--out", "whole", "--quiet")) as process:
             assert process.wait() == 0, crowd.said()
-        assert_same(small / "run", crowd.folder / "whole")
+        assert_same_state(small / "run", crowd.folder / "whole")
     reached()

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from nsr_cli.imaging import codec
+from tests.disk import disk, fill, remount
 from tests.promises import Reached
-from tests.stress.running import Stage, complaints, disk, fill, hidden, paint, remount, stamps, tree, wait_for
+from tests.stress.running import Stage, complaints, hidden, paint, stamps, tree, wait_for
 
 pytestmark = [
     pytest.mark.slow,

@@ -65,13 +65,15 @@ def noise_pictures(folder: Path) -> Path:
     return folder
 
 
-def state_of(run: Path) -> dict[str, torch.Tensor]:
+def state_of(run: Path) -> tuple[int, dict[str, torch.Tensor]]:
+    """The step of a run's newest checkpoint, and all its tensors."""
     loaded = checkpoint.load_latest(run)
     assert loaded is not None
-    return {f"{g}.{n}": t for g, tensors in loaded[1].tensors.items() for n, t in tensors.items()}
+    groups = loaded[1].tensors.items()
+    return loaded[0], {f"{group}.{name}": each for group, tensors in groups for name, each in tensors.items()}
 
 
 def assert_same_state(one: Path, other: Path) -> None:
-    a, b = state_of(one), state_of(other)
-    assert a.keys() == b.keys()
-    assert [name for name in a if not torch.equal(a[name], b[name])] == []
+    (step, mine), (same, others) = state_of(one), state_of(other)
+    assert step == same and mine.keys() == others.keys()
+    assert [name for name in mine if not torch.equal(mine[name], others[name])] == []

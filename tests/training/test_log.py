@@ -13,7 +13,19 @@ def status(step: int) -> TrainingStatus:
 
 
 @pytest.mark.parametrize(
-    "left", ["", "step,sec", "12", "\n", "nonsense\n", "step,seconds,loss,learning_rate,psnr\n5,1.0,0.3\n"]
+    "left",
+    [
+        "",
+        "step,sec",
+        "12",
+        "\n",
+        "nonsense\n",
+        "step,seconds,loss,learning_rate,psnr\n5,1.0,0.3\n",
+        "nan,1,1,1,1\n",
+        "inf,1,1,1,1\n",
+        ",1,1,1,1\n",
+        "\0" * 200_000 + "\n",
+    ],
 )
 def test_what_a_full_disk_left_does_not_end_a_run(tmp_path: Path, left: str) -> None:
     (tmp_path / "metrics.csv").write_text(left)
@@ -30,3 +42,9 @@ def test_a_new_log_begins_with_its_columns(tmp_path: Path) -> None:
     assert log.read(tmp_path) == [
         {"step": 10, "seconds": 1.5, "loss": 0.25, "learning_rate": 1e-3, "psnr": 30.0}
     ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 3}', "{", "\0"])
+def test_pictures_of_a_damaged_configuration_are_unknown(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert log.data_of(tmp_path) == []

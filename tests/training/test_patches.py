@@ -10,7 +10,7 @@ from nsr_cli.errors import TrainingError
 from nsr_cli.imaging.degrade import jpeg
 from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
-from nsr_cli.training.patches import Batch, PatchSource, mirrored, require_size
+from nsr_cli.training.patches import PatchSource, mirrored, require_size
 from nsr_cli.training.recipe import TASKS
 
 CPU = torch.device("cpu")
@@ -143,11 +143,6 @@ def test_crops_reach_every_border() -> None:
     ys, xs = sorted({y for y, _ in found}), sorted({x for _, x in found})
     assert (ys[0], ys[-1]) == (0, low.shape[0] - P) and (xs[0], xs[-1]) == (0, low.shape[1] - P)
     assert all(b - a == 1 for a, b in pairwise(ys))
-
-
-def test_batches_are_plain_data() -> None:
-    source, _ = make("upscale-x2")
-    assert isinstance(source.batch(0, 2), Batch) and source.batch(0, 2).level is None
 
 
 @pytest.mark.parametrize("task", ["upscale-x2", "denoise-rgb", "dejpeg-gray"])

@@ -74,6 +74,7 @@ def test_special_files_and_files_far_too_large_are_skipped_at_once(tmp_path: Pat
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to("/dev/zero")
     (tmp_path / "c.png").symlink_to("gone.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
     with (tmp_path / "d.png").open("wb") as file:
         file.truncate(1 << 34)  # a hole: no disk has to hold it, but memory would
     said: list[tuple[str, str]] = []
@@ -85,6 +86,7 @@ def test_special_files_and_files_far_too_large_are_skipped_at_once(tmp_path: Pat
         ("a.png", "cannot be read: it is a pipe or a device, and no file"),
         ("b.png", "cannot be read: it is a pipe or a device, and no file"),
         ("c.png", "cannot be read: No such file or directory"),
+        ("circle.png", "cannot be read: Too many levels of symbolic links"),
         ("d.png", "cannot be read: its 17179869184 bytes are too many"),
     ]
 

@@ -22,7 +22,7 @@ from nsr_cli.training.best import save_best
 from nsr_cli.training.publish import Trained, load_trained
 from nsr_cli.training.recipe import Recipe, make_recipe
 from nsr_cli.training.storage import Checkpoint
-from nsr_cli.weights.manifest import load_manifest
+from nsr_cli.weights.manifest import add_entry, load_manifest
 from tests.training.helpers import tiny_recipe
 
 
@@ -111,6 +111,18 @@ def test_a_manifest_that_would_be_damaged_is_known_before_anything_is_written(tm
     with pytest.raises(WeightsError, match="damaged"):
         publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {})
     assert list(tmp_path.iterdir()) == [manifest]
+
+
+def test_only_what_lies_in_the_package_is_bundled_and_under_its_license(tmp_path: Path) -> None:
+    """And what its owner has stated in the manifest since stays when the weights are published again."""
+    manifest, packed = tmp_path / "manifest.json", tmp_path / "nsr_cli" / "pretrained"
+    packed.mkdir(parents=True)
+    listed = publish.publish(trained(tiny_recipe()), "packed", manifest, packed, {})
+    assert (listed.bundled, listed.license) == (True, "MIT")
+    listed = publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {})
+    assert (listed.bundled, listed.license) == (False, "unstated")
+    add_entry(manifest, dataclasses.replace(listed, license="CC-BY-4.0"))
+    assert publish.publish(trained(tiny_recipe()), "own", manifest, tmp_path, {}).license == "CC-BY-4.0"
 
 
 @pytest.mark.parametrize("task", ["denoise-gray", "dejpeg-rgb", "upscale-x3"])

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,23 @@ from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.status import SILENT
 from nsr_cli.training.storage import Checkpoint
 from nsr_cli.training.validate import Between
-from tests.training.helpers import COMMAND, ROOT, assert_same_state, noise_pictures, run_tiny, tiny_recipe
+from tests.training.helpers import (
+    COMMAND,
+    ROOT,
+    Told,
+    assert_same_state,
+    noise_pictures,
+    run_tiny,
+    tiny_recipe,
+)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt, whatever other tests have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
@@ -71,14 +88,10 @@ def run_until_signal(
         return original(trainer, batch, rate)
 
     original = Trainer._step
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_step", interrupt)
-            with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
-                run_tiny(recipe, pictures, run)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_step", interrupt)
+        with pytest.raises((KeyboardInterrupt, TrainingError)) as caught:
+            run_tiny(recipe, pictures, run)
     return caught
 
 
@@ -113,14 +126,10 @@ def test_a_validation_is_interrupted_between_pictures_and_made_up_for(
         return original(trainer, stop)
 
     original = Trainer._ask
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_ask", between)
-            with pytest.raises(KeyboardInterrupt) as ended:
-                run_tiny(recipe, pictures, parts)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_ask", between)
+        with pytest.raises(KeyboardInterrupt) as ended:
+            run_tiny(recipe, pictures, parts)
     assert ended.value.__notes__ == [f"saved at step {step}; go on with --resume"]
     assert asked.count(step) == (4 if step < 20 else 3), "it went on with the validation"
     assert not (parts / "curve.png").exists()
@@ -142,18 +151,14 @@ def test_a_run_whose_last_step_is_done_when_it_is_interrupted_is_finished(
     pictures: Path, tmp_path: Path
 ) -> None:
     """Here validation is on a set, whose last picture is done too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def validate(network: Network, between: Between) -> float:
         between()
         signal.raise_signal(signal.SIGINT)
         return 30.0
 
-    try:
-        with pytest.raises(KeyboardInterrupt) as ended:
-            run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", validate=validate)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt) as ended:
+        run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run", validate=validate)
     assert ended.value.__notes__ == ["saved at step 2, its last"]
     assert load_trained(tmp_path / "run").step == 2
 
@@ -214,7 +219,7 @@ def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp
     with pytest.raises(UsageError, match="--resume"):
         run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     with pytest.raises(UsageError, match="other settings"):
-        run_tiny(tiny_recipe(steps=3), pictures, tmp_path / "run", resume=True)
+        run_tiny(tiny_recipe(steps=2, batch=3), pictures, tmp_path / "run", resume=True)
 
 
 def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> None:
@@ -224,10 +229,44 @@ def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> N
         run_tiny(other, pictures, tmp_path / "run", resume=True)
 
 
-def test_a_setting_that_was_left_to_its_default_is_not_called_none(pictures: Path, tmp_path: Path) -> None:
+def test_an_end_that_is_not_given_again_is_missed(pictures: Path, tmp_path: Path) -> None:
+    """To go on for the 30 epochs of the default instead is what nobody would mean by that."""
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"steps 2, now the default; time_budget the default, now 0.5"):
+    with pytest.raises(UsageError, match=r"other settings \(steps 2, now the default\)"):
         run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
+
+
+def test_a_run_that_is_prolonged_is_one_of_the_new_length_to_the_bit(pictures: Path, tmp_path: Path) -> None:
+    """Rates by steps are the same up to step 10 of 20 and of 30."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    longer = tiny_recipe(steps=30, ema=0.9, schedule="step")
+    run_tiny(longer, pictures, whole)
+    run_half(tiny_recipe(steps=20, ema=0.9, schedule="step"), pictures, parts)
+    _, told = run_tiny(longer, pictures, parts, resume=True)
+    assert told.warnings == [
+        f"{parts} gets another end (steps 20, now 30): from here on its schedule is that of the new length"
+    ]
+    assert_same_state(whole, parts)
+    assert (whole / "config.json").read_bytes() == (parts / "config.json").read_bytes()
+    assert run_tiny(longer, pictures, parts, resume=True)[1].warnings == []
+
+
+def test_a_run_that_has_ended_goes_on_to_a_later_end(pictures: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def train(seconds: float, *, resume: bool = True) -> tuple[Trainer, Told]:
+        recipe = tiny_recipe(steps=None, time_budget=seconds, schedule="cosine")
+        return run_tiny(recipe, pictures, run, resume=resume)
+
+    ended, _ = train(0.2, resume=False)
+    again, told = train(1.0)
+    assert again.step > ended.step and again.finished and again.seconds >= 1.0
+    assert "(time_budget 0.2, now 1.0)" in told.warnings[0]
+    assert train(1.0)[0].step == again.step
+    with pytest.raises(
+        UsageError, match=rf"has trained {again.step} steps in \d s already; give more --steps or"
+    ):
+        train(0.5)
 
 
 def test_a_run_goes_on_without_the_weights_that_it_started_from(pictures: Path, tmp_path: Path) -> None:

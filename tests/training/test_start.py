@@ -13,6 +13,7 @@ from nsr_cli.imaging.color import FULL_LUMA_WEIGHTS
 from nsr_cli.model.config import Selection
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import SparseConvolution
+from nsr_cli.training import start
 from nsr_cli.training.recipe import Recipe
 from nsr_cli.training.start import initial, unfolded
 from tests.tiny import tiny_network
@@ -29,6 +30,13 @@ def plain_network() -> Network:
     return network.eval()
 
 
+@pytest.fixture
+def equal_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups made from a plain kernel do not differ."""
+    monkeypatch.setattr(start, "_SPLIT_NOISE", 0.0)
+
+
+@pytest.mark.usefixtures("equal_groups")
 @pytest.mark.parametrize("folded", [False, True])
 @pytest.mark.parametrize("selection", ["softmax", "gumbel"])
 def test_a_plain_network_split_into_groups_is_the_same_network(selection: Selection, folded: bool) -> None:
@@ -36,7 +44,7 @@ def test_a_plain_network_split_into_groups_is_the_same_network(selection: Select
     x = torch.rand(2, 3, 8, 16)
     expected = plain(x)
     recipe = tiny_recipe(changes={"groups": 4, "cardinality": 4, "selection": selection})
-    split = initial(recipe, plain.fold() if folded else plain, noise=0.0).eval()
+    split = initial(recipe, plain.fold() if folded else plain).eval()
     assert isinstance(split.blocks[0].first, SparseConvolution) and split.blocks[0].first.groups == 4
     torch.testing.assert_close(split(x), expected, atol=1e-5, rtol=1e-4)
 
@@ -52,10 +60,11 @@ def test_groups_of_a_split_network_differ_a_little() -> None:
     assert 0 < apart < 0.05
 
 
+@pytest.mark.usefixtures("equal_groups")
 def test_a_split_network_of_sigmoids_begins_near_the_plain_one() -> None:
     plain = plain_network()
     recipe = tiny_recipe(changes={"groups": 4, "selection": "sigmoid"})
-    split = initial(recipe, plain, noise=0.0)
+    split = initial(recipe, plain)
     for block in split.blocks:
         for layer in (block.first, block.second):
             assert isinstance(layer, SparseConvolution) and layer.selector is not None

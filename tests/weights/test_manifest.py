@@ -392,6 +392,9 @@ def test_add_entry_refuses_what_could_not_be_read_back(make_entry: "MakeEntry", 
             add_entry(path, bad)
     with pytest.raises(WriteError):
         add_entry(tmp_path / "no" / "m.json", make_entry())
+    (tmp_path / "circle.json").symlink_to("circle.json")
+    with pytest.raises(WriteError, match="symbolic links form a loop"):
+        add_entry(tmp_path / "circle.json", make_entry())
     assert path.read_bytes() == before
 
 

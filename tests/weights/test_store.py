@@ -132,7 +132,7 @@ def test_every_flipped_bit_in_the_cache_is_noticed_and_mended(
         damaged = bytearray(DATA)
         damaged[position] ^= 1 << (position % 8)
         path.write_bytes(damaged)
-        assert [finding.state for finding in store.verify()] == ["damaged"]
+        assert store.verify(entry).state == "damaged"
         assert store.read(entry)[1] == DATA
         assert path.read_bytes() == DATA
     path.write_bytes(DATA[:-1])
@@ -193,11 +193,11 @@ def test_things_that_are_no_files(
     path, outside = store.folder / entry.file, tmp_path / "outside"
     outside.write_bytes(b"precious")
     os.mkfifo(path)
-    assert store.verify()[0].state == "damaged"
+    assert store.verify(entry).state == "damaged"
     assert store.read(entry)[1] == DATA
     path.unlink()
     path.symlink_to(outside)
-    assert store.verify()[0].state == "damaged"
+    assert store.verify(entry).state == "damaged"
     assert store.read(entry)[1] == DATA
     assert not path.is_symlink()
     assert outside.read_bytes() == b"precious"
@@ -240,12 +240,12 @@ def test_verify_and_prune(make_entry: "MakeEntry", make_store: MakeStore, bundle
     for name in (part, *foreign):
         (store.folder / name).write_bytes(b"x")
     (store.folder / "folder.safetensors").mkdir()
-    found = {finding.entry.name: (finding.state, finding.place) for finding in store.verify()}
+    found = {one.name: (store.verify(one).state, store.verify(one).path) for one in store.manifest.entries}
     assert found == {
-        "good": ("ok", "cache"),
-        "bad": ("damaged", "cache"),
+        "good": ("ok", store.folder / good.file),
+        "bad": ("damaged", store.folder / bad.file),
         "absent": ("absent", None),
-        "packed": ("ok", "bundled"),
+        "packed": ("ok", bundled / packed.file),
     }
     removed = {path.name for path in store.prune()}
     assert removed == {"old-version.safetensors", "packed.safetensors", "bad.safetensors", part}
