@@ -37,8 +37,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{self.total} files: {self.read} read, {self.refused} refused, {self.crashed} crashes contained, "
-            f"the slowest in {self.slowest:.2f} s"
+            f"{self.read} read, {self.refused} refused, {self.crashed} crashes contained, {self.slowest:.2f} s "
+            "at most"
         )
 
 

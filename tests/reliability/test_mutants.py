@@ -22,9 +22,9 @@ def examiner() -> Iterator[Examiner]:
         yield made
 
 
-def check(tally: Tally, reached: Reached) -> None:
+def check(kind: str, tally: Tally, reached: Reached) -> None:
     reached(tally.total)
-    reached.note(str(tally))
+    reached.note(f"{kind}: {tally}")
     assert tally.wrong == []
     assert tally.slowest < SECONDS
     assert tally.read and tally.refused  # else the files are not what they are meant to be
@@ -36,7 +36,7 @@ def damaged(kind: str, count: int) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("kind", mutants.FORMATS)
 def test_a_damaged_picture_is_read_or_refused(kind: str, examiner: Examiner, reached: Reached) -> None:
-    check(examiner.examine(damaged(kind, 60)), reached)
+    check(kind, examiner.examine(damaged(kind, 60)), reached)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_damaged_picture_is_read_or_refused(kind: str, examiner: Examiner, rea
 def test_two_thousand_damaged_pictures_are_read_or_refused(
     kind: str, examiner: Examiner, reached: Reached
 ) -> None:
-    check(examiner.examine(damaged(kind, MUTANTS)), reached)
+    check(kind, examiner.examine(damaged(kind, MUTANTS)), reached)
 
 
 @pytest.mark.promise(
@@ -59,7 +59,7 @@ def test_two_thousand_damaged_pictures_are_read_or_refused(
 def test_a_file_with_a_broken_header_is_read_or_refused(
     kind: str, examiner: Examiner, reached: Reached
 ) -> None:
-    check(examiner.examine(headers.headers(kind).items()), reached)
+    check(kind, examiner.examine(headers.headers(kind).items()), reached)
 
 
 def test_mutants_are_the_same_in_every_run() -> None:
