@@ -2,9 +2,11 @@
 
 python tools/speed_memory.py --photos DIR --form PNG --limit 400M
 python tools/speed_memory.py --photos DIR --form TIFF --limit 300M
+python tools/speed_memory.py --photos DIR --form TIFF --size 10000x10000 --limit 1G --bounded
 """
 
 import argparse
+import math
 import re
 import subprocess
 import tempfile
@@ -27,9 +29,11 @@ _LOOK_EVERY = 0.05  # seconds between two looks at the memory
 def memory(arguments: argparse.Namespace, folder: Path) -> Measured:
     """The most memory that a large picture takes, with a limit and without."""
     form, limit = arguments.form, ["--max-memory", arguments.limit]
-    width, height = (4000, 3000) if form == "PNG" else (4000, 4000)
+    width, height = map(int, arguments.size.split("x"))
     crops = small_pictures(Path(arguments.photos), 100, side=250)
-    tiles = np.tile(mosaic(crops, 10), (2, 2, 1))[:height, :width]
+    sheet = mosaic(crops, 10)
+    repeats = (math.ceil(height / sheet.shape[0]), math.ceil(width / sheet.shape[1]), 1)
+    tiles = np.tile(sheet, repeats)[:height, :width]
     large = write(folder / f"large.{form.lower()}", tiles, form)
     small = write(folder / f"small.{form.lower()}", tiles[:64, :64], form)
     model: list[str | Path] = (
@@ -39,7 +43,8 @@ def memory(arguments: argparse.Namespace, folder: Path) -> Measured:
     out = folder / f"out.{form.lower()}"
     base = peak_memory([*upscale(small, out), *model])
     figures = [Figure("the command for 64×64 pixels (libraries, weights)", base[0] / 1e6, "MB")]
-    for name, extra in ({f"`--max-memory {arguments.limit}`": limit} | {"no limit": []}).items():
+    unlimited: dict[str, list[str]] = {} if arguments.bounded else {"no limit": []}
+    for name, extra in ({f"`--max-memory {arguments.limit}`": limit} | unlimited).items():
         words = [*upscale(large, out), *model, *extra]
         told = re.search(r"about ([\d.]+ [kMG]B) of memory", run([*words, "--dry-run"]).text)
         taken, wall = peak_memory(words)
@@ -98,7 +103,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--photos", required=True)
     parser.add_argument("--form", choices=("PNG", "TIFF"), default="PNG")
+    parser.add_argument("--size", default="4000x3000", help="width and height of the picture")
     parser.add_argument("--limit", default="400M")
+    parser.add_argument("--bounded", action="store_true", help="leave out the run without a limit")
     parser.add_argument("--network", choices=("tiny", "lite"), default="tiny")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
