@@ -9,7 +9,7 @@ from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import pack, pack_into
 from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.work import Work
-from nsr_cli.errors import WriteError
+from nsr_cli.errors import DecodeError, WriteError
 from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.modes import make_folder
 from nsr_cli.planning.job import Job
@@ -35,7 +35,7 @@ class ResultWriter:
         self._spelled: dict[str, Path] = {}  # this run's results, by names with case folded
 
     def keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that should be made again stays nevertheless, because it has been edited.
+        """Whether a result that should be made again stays nevertheless, because it has been edited or cannot be read.
 
         Raises:
             Overtaken, WriteError: it has just appeared or changed, as for `make_room`.
@@ -47,9 +47,13 @@ class ResultWriter:
         if job.outdated is None or not job.target.is_file():  # deleted since
             return False
         most = round(self._settings.max_pixels * self._settings.largest_factor**2)  # pixels of a result
-        if is_untouched(job.target, most, self._stop):
-            return False
-        outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
+        changed = "has been edited since"
+        try:
+            if is_untouched(job.target, most, self._stop):
+                return False
+        except DecodeError as error:
+            changed = f"whether it has been edited since cannot be found out: {error}"
+        outcome.status, outcome.there = "skipped", f"was made with other settings, but {changed}"
         return True
 
     def put(self, work: Work) -> None:

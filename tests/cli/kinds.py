@@ -56,7 +56,9 @@ def profile(channels: int) -> bytes:
     """Little CMS's own profile for gray or RGB."""
     import imagecodecs
 
-    made = bytes(imagecodecs.cms_profile("gray", gamma=2.2) if channels == 1 else imagecodecs.cms_profile("srgb"))
+    made = bytes(
+        imagecodecs.cms_profile("gray", gamma=2.2) if channels == 1 else imagecodecs.cms_profile("srgb")
+    )
     return made[:24] + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + made[36:]  # it has the time of making
 
 
