@@ -19,6 +19,7 @@ from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
+from nsr_cli.planning.redo import Stamp, is_untouched, stamp_of
 from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.kinds import png_chunks
 from tests.command import Inside, Paint
@@ -244,6 +245,41 @@ def test_a_result_that_is_deleted_during_the_run_is_made_again(
 
     monkeypatch.setattr(ResultWriter, "keeps", keeps)
     assert "skipped" not in upscale("a.png", "--strength", "0.5")
+    assert Path("a_x2.png").exists()
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_result_that_is_deleted_while_it_is_looked_at_is_made_again(
+    calls: int, upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its state is asked for: when the work begins, and when the new result is put in its place."""
+    paint(Path("a.png"))
+    upscale("a.png")
+    asked = 0
+
+    def state(path: Path) -> Stamp:
+        nonlocal asked
+        if path.name == "a_x2.png" and (asked := asked + 1) == calls:
+            path.unlink()
+        return stamp_of(path)
+
+    monkeypatch.setattr("nsr_cli.batch.placing.stamp_of", state)
+    assert "1 restored" in upscale("a.png", "--strength", "0.5")
+    assert Path("a_x2.png").exists()
+
+
+def test_a_result_that_is_deleted_while_it_is_read_is_made_again(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("a.png"))
+    upscale("a.png")
+
+    def late(path: Path, *more: Any) -> bool:
+        path.unlink()
+        return is_untouched(path, *more)
+
+    monkeypatch.setattr("nsr_cli.batch.placing.is_untouched", late)
+    assert "1 restored" in upscale("a.png", "--strength", "0.5")
     assert Path("a_x2.png").exists()
 
 
