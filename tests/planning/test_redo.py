@@ -502,3 +502,15 @@ def test_the_dry_run_and_the_quality_of_lossy_formats(
     assert inside(*options, "--dry-run") == 0
     assert "a_x2.jpg  12x8 -> 24x16  (made with other settings" in capsys.readouterr().out
     assert "1 of them again" in upscale("a.png", "--format", "jpeg", "--quality", "70")
+
+
+def test_a_result_with_an_unusual_packet_is_known_again(upscale: Callable[..., str], paint: Paint) -> None:
+    """Its note had no place in a packet that calls the namespace of RDF differently."""
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<r:Description r:about=""/></r:RDF></x:xmpmeta>'
+    )
+    paint(Path("a.jpg"), xmp=packet)
+    upscale("a.jpg", "--format", "jpeg")
+    assert "a.jpg: skipped, a_x2.jpg already exists" in upscale("a.jpg", "--format", "jpeg")
+    assert "1 of them again" in upscale("a.jpg", "--format", "jpeg", "--strength", "0.5")
