@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ctypes
 
+NO_THREADS = (
+    "the system allows no more threads; "
+    "close other programs, or raise its limit (ulimit -u, a container's pids limit)"
+)
+"""What is said where `lacks_threads` holds."""
+
 _GROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _DEFAULT_MEMORY = 4 << 30
@@ -48,6 +54,11 @@ def window_threads() -> int:
     """
     wish = os.environ.get("OMP_NUM_THREADS", "")
     return min(usable_threads(), max(1, int(wish))) if wish.isdecimal() else usable_threads()
+
+
+def lacks_threads(error: BaseException) -> bool:
+    """Whether an error says that the system did not let a thread start. Python has no class for that."""
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
 
 
 @cache

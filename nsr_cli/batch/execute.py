@@ -28,7 +28,8 @@ def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str |
     if plan.jobs:
         if _any_large(plan.jobs):
             one_heap()
-        threading.Thread(target=_load_torch, daemon=True).start()
+        with suppress(RuntimeError):  # no more threads: the loader will load it
+            threading.Thread(target=_load_torch, daemon=True).start()
     pace, load = Pace(settings), _loader(settings, console, mirror, offline)
     return run(plan, settings, load, console, pace)
 

@@ -24,6 +24,7 @@ from nsr_cli.forecast.files import forecast as check_fits
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.stream import is_followed
+from nsr_cli.machine import NO_THREADS, lacks_threads
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file
 from nsr_cli.planning.settings import Settings
@@ -156,7 +157,7 @@ class Journey:
         except Exception as error:  # noqa: BLE001 (one picture must not end the run)
             self._console.traceback(error)
             reason = f"internal error: {type(error).__name__}: {error}; run with --debug for the traceback"
-            outcome.fail(NsrError(reason))
+            outcome.fail(NsrError(NO_THREADS if lacks_threads(error) else reason))
         outcome.seconds[name] = time.perf_counter() - started
 
     def _most_bytes(self, work: Work) -> int:

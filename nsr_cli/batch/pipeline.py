@@ -101,6 +101,9 @@ class Pipeline(Generic[J, D, C, R]):
         self._turn = threading.Lock()  # held by a computer until its picture lets the next one begin
         self._computing = computers  # computers that have not reached the end
         self._ended = False
+        self._started: list[threading.Thread] = []
+        self._is_begun = threading.Event()  # it is known how many threads there are
+        self._is_short = False  # the system does not allow all of them
         self._to_decode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
         self._to_compute: Queue[_Slot[J, D, C, R] | None] = Queue(max(1, decoders))
         self._to_encode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
@@ -110,21 +113,51 @@ class Pipeline(Generic[J, D, C, R]):
         """Yield one result for each job, in order, as soon as it and all before it are done.
 
         `jobs` is read in a separate thread, a little ahead. Whatever ends the iteration (an exception of a stage, a
-        signal, the caller closing the generator) also stops the threads.
+        signal, the caller closing the generator) also stops the threads. If the system does not allow all threads, each
+        stage has one.
+
+        Raises:
+            RuntimeError: there are not enough threads even for that.
         """
-        started = list[threading.Thread]()
         try:
-            started += [self._start(self._feed, jobs)]
-            started += [self._start(self._compute_all) for _ in range(self._computers)]
-            started += [self._start(self._decode_all) for _ in range(self._decoders)]
-            started += [self._start(self._encode_all) for _ in range(self._encoders)]
+            self._start_all(jobs)
             while (slot := self._delivered()) is not None:
                 yield _result(slot)
         finally:
             self._stop.set()
             deadline = time.monotonic() + _PATIENCE
-            for thread in started:
+            for thread in self._started:
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start_all(self, jobs: Iterable[J]) -> None:
+        """Start the threads; if the system does not allow all of them, one for each stage.
+
+        Raises:
+            RuntimeError: it does not allow these either.
+        """
+        stages = (self._decode_all, self._compute_all, self._encode_all)
+        counts = (self._decoders, self._computers, self._encoders)
+        for stage in stages:
+            self._start(stage)
+        self._start(self._feed, jobs)
+        try:
+            for stage, count in zip(stages, counts, strict=True):
+                for _ in range(count - 1):
+                    self._start(self._help, stage)
+        except RuntimeError:  # the helpers end again: computing needs threads of its own
+            self._decoders = self._computers = self._encoders = self._computing = 1
+            self._is_short = True
+        self._is_begun.set()
+
+    def _help(self, stage: Callable[[], None]) -> None:
+        """Work in a stage beside its first thread, if all helpers could be started."""
+        self._await_begin()
+        if not self._is_short:
+            stage()
+
+    def _await_begin(self) -> None:
+        while not self._is_begun.wait(_TICK):
+            raise_if(self._stop)
 
     def _delivered(self) -> _Slot[J, D, C, R] | None:
         """The next slot, finished or not; None at the end.
@@ -136,12 +169,13 @@ class Pipeline(Generic[J, D, C, R]):
             with suppress(Empty):
                 return self._to_deliver.get(timeout=_TICK)
 
-    def _start(self, work: Callable[..., None], *args: object) -> threading.Thread:
+    def _start(self, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=_quietly, args=(work, *args), daemon=True, name=work.__name__)
         thread.start()
-        return thread
+        self._started.append(thread)
 
     def _feed(self, jobs: Iterable[J]) -> None:
+        self._await_begin()
         try:
             for job in jobs:
                 slot: _Slot[J, D, C, R] = _Slot(job)

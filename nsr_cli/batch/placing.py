@@ -9,12 +9,12 @@ from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.packing import pack, pack_into
 from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.work import Work
-from nsr_cli.errors import WriteError
+from nsr_cli.errors import DecodeError, WriteError
 from nsr_cli.files import atomic_stream, write_atomic, write_error
 from nsr_cli.modes import make_folder
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import is_special
-from nsr_cli.planning.redo import Earlier, Overtaken, is_untouched, stamp_of
+from nsr_cli.planning.redo import Earlier, Overtaken, Stamp, is_untouched, stamp_of
 from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import safe_text
 
@@ -35,7 +35,7 @@ class ResultWriter:
         self._spelled: dict[str, Path] = {}  # this run's results, by names with case folded
 
     def keeps(self, outcome: Outcome) -> bool:
-        """Whether a result that should be made again stays nevertheless, because it has been edited.
+        """Whether a result that should be made again stays nevertheless, because it has been edited or cannot be read.
 
         Raises:
             Overtaken, WriteError: it has just appeared or changed, as for `make_room`.
@@ -47,9 +47,15 @@ class ResultWriter:
         if job.outdated is None or not job.target.is_file():  # deleted since
             return False
         most = round(self._settings.max_pixels * self._settings.largest_factor**2)  # pixels of a result
-        if is_untouched(job.target, most, self._stop):
+        changed = "has been edited since"
+        try:
+            if is_untouched(job.target, most, self._stop):
+                return False
+        except DecodeError as error:
+            changed = f"whether it has been edited since cannot be found out: {error}"
+        if not job.target.is_file():  # deleted while it was read
             return False
-        outcome.status, outcome.there = "skipped", "was made with other settings, but has been edited since"
+        outcome.status, outcome.there = "skipped", f"was made with other settings, but {changed}"
         return True
 
     def put(self, work: Work) -> None:
@@ -99,7 +105,7 @@ class ResultWriter:
         """Overtaken or WriteError if the target has changed since the plan was made."""
         target = job.target or Path()
         self._check_single(target)
-        if self._rule == "overwrite" or not target.is_file() or job.outdated == stamp_of(target):
+        if self._rule == "overwrite" or _stamp(target) in (None, job.outdated):
             return
         what = "appeared in the meantime" if job.outdated is None else "changed in the meantime"
         if self._rule == "skip" and (job.outdated is None or self._is_made_again(job)):
@@ -123,3 +129,10 @@ class ResultWriter:
         """Whether the target's note says that it was made as this run would make it."""
         earlier, target = Earlier(self._settings), job.target or Path()
         return earlier.knows(target) and not earlier.differs(target, job.format)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """The stamp of a file; None if there is none, or none any more."""
+    with suppress(FileNotFoundError):
+        return stamp_of(path) if path.is_file() else None
+    return None

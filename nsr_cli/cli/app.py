@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from nsr_cli.errors import MemoryExhausted, NsrError
+from nsr_cli.machine import NO_THREADS, lacks_threads
 from nsr_cli.signals import first_signal
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.standard import prepare_streams
@@ -88,7 +89,8 @@ def _line_and_code(error: BaseException) -> tuple[str, int]:
                 return f"{_STDOUT}: {error.strerror}; finished results are complete", 1
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}{_DEBUG}", 1
-    return f"internal error: {type(error).__name__}: {error}{_DEBUG}", 1
+    internal = f"internal error: {type(error).__name__}: {error}{_DEBUG}"
+    return NO_THREADS if lacks_threads(error) else internal, 1
 
 
 def _run(args: list[str], console: Console) -> int:

@@ -16,6 +16,7 @@ from nsr_cli.options import config
 from nsr_cli.options.common import JsonLines
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
+from nsr_cli.terminal.texts import counted
 
 
 def show_version(console: Console) -> None:
@@ -87,7 +88,7 @@ def _manifest_hash() -> str | None:
 def _devices() -> dict[str, Any]:
     import torch  # not for `nsr --version`: it loads slowly
 
-    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    names = [f"cpu ({counted(torch.get_num_threads(), 'thread')})"]
     names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         names.append("mps")

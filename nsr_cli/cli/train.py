@@ -17,6 +17,7 @@ from nsr_cli.options.recipe import NetworkOptions, ScheduleOptions
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
+from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +130,8 @@ def _run(console: Console, recipe: "Recipe", data: list[Path], out: Path, option
         trainer = run_training(recipe, data, out, listeners, options)
     if trainer.processes.leads:
         console.note(
-            f"{safe_text(out)}: {trainer.step} steps in {trainer.seconds:.0f} s, best {trainer.best:.2f} dB"
+            f"{safe_text(out)}: {counted(trainer.step, 'step')} in {trainer.seconds:.0f} s, "
+            f"best {trainer.best:.2f} dB"
         )
 
 

@@ -118,7 +118,9 @@ def _pictures(opened: zipfile.ZipFile, archive: Path, images: int) -> list[zipfi
             names.add(parts[-1].lower())
             members.append(member)
     if len(members) != images:
-        raise _refused(archive, f"it holds {len(members)} pictures, the set has {images}")
+        raise _refused(
+            archive, f"it holds {len(members)} picture{'s' * (len(members) != 1)}, the set has {images}"
+        )
     return members
 
 

@@ -8,6 +8,7 @@ result does not depend on the number of threads.
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -17,14 +18,16 @@ _BEAT = 0.2  # seconds between two calls of `beat`
 
 
 class Crew:
-    """`size` threads, including the caller's, for the duration of a `with` block.
+    """`size` threads, including the caller's, for the duration of a `with` block; fewer if the system allows no more.
 
     Within it, an operation of PyTorch in any of these threads uses one core.
     """
 
     def __init__(self, size: int) -> None:
-        self._barrier = threading.Barrier(size)
-        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(size - 1)]
+        self._size = size
+        self._barrier = threading.Barrier(1)
+        self._begun = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._stop = False
         self._work: Callable[[int], None] = _nothing
         self._items = iter(range(0))
@@ -33,12 +36,13 @@ class Crew:
     def __enter__(self) -> Self:
         self._cores = torch.get_num_threads()
         torch.set_num_threads(1)
-        try:
-            for thread in self._threads:
+        with suppress(RuntimeError):  # no more threads: those that run share the work
+            while len(self._threads) < self._size - 1:
+                thread = threading.Thread(target=self._serve, daemon=True)
                 thread.start()
-        except RuntimeError:  # the system allows no more threads
-            self._end()
-            raise
+                self._threads.append(thread)
+        self._barrier = threading.Barrier(1 + len(self._threads))
+        self._begun.set()
         return self
 
     def __exit__(
@@ -50,8 +54,7 @@ class Crew:
         self._stop = True
         self._barrier.abort()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
         # At the end, since a new thread starts with the number that any thread has set last.
         torch.set_num_threads(self._cores)
 
@@ -80,6 +83,7 @@ class Crew:
 
     def _serve(self) -> None:
         torch.set_num_threads(1)
+        self._begun.wait()
         with torch.inference_mode():
             try:
                 while True:

@@ -202,7 +202,8 @@ def _chunks(response: requests.Response, expected: int) -> Iterator[bytes]:
             # `read1` returns what has arrived; `read` would wait for the whole block.
             data: bytes = response.raw.read1(min(CHUNK, expected - received), decode_content=False)
         if not data:
-            raise BrokenError(f"the connection ended {expected - received} bytes too early")
+            missing = expected - received
+            raise BrokenError(f"the connection ended {missing} byte{'s' * (missing != 1)} too early")
         received += len(data)
         since += len(data)
         yield data

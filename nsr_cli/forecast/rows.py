@@ -8,6 +8,7 @@ from nsr_cli.imaging.tiff import tags
 from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
+from nsr_cli.terminal.texts import counted
 
 _COLORS = 6  # the most bytes of a palette's color
 _SIDEWAYS = 5  # orientations from here on turn rows into columns
@@ -61,4 +62,4 @@ def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
         return "a picture on its side"
     step = 1 if parts.is_plain else parts.rows
     unpacked = parts.row_bytes * (_COLORS if parts.is_palette else 1)
-    return f"strips or tiles of {step} rows" if 3 * step * unpacked > largest else ""
+    return f"strips or tiles of {counted(step, 'row')}" if 3 * step * unpacked > largest else ""

@@ -31,11 +31,15 @@ _BRANDS = {  # of files in boxes, ISO 14496-12
     b"avis": "an AVIF file",
     b"crx ": _RAW,  # Canon
     b"qt  ": _VIDEO,
-    b"isom": _VIDEO,
-    b"iso2": _VIDEO,
-    b"mp41": _VIDEO,
-    b"mp42": _VIDEO,
+    b"avc1": _VIDEO,
+    b"dash": _VIDEO,
+    b"f4v ": _VIDEO,
+    b"F4V ": _VIDEO,
+    b"mmp4": _VIDEO,
+    b"MSNV": _VIDEO,
+    b"XAVC": _VIDEO,
 }
+_VIDEO_FAMILIES = (b"iso", b"mp4", b"mp7", b"M4V", b"3gp", b"3g2")  # the starts of brands that have a number
 _TO_DO = {
     _RAW: "develop it to TIFF first",
     _VIDEO: "take its frames out first, for example with ffmpeg",
@@ -60,7 +64,7 @@ def is_picture(data: bytes) -> bool:
 
 def _name_of(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12])
+        return _VIDEO if head[8:11] in _VIDEO_FAMILIES else _BRANDS.get(head[8:12])
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return _VIDEO
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head:

@@ -11,9 +11,12 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from nsr_cli.errors import NsrError, WriteError
-from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.errors import DecodeError, NsrError, WriteError
+from nsr_cli.imaging import codec
+from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.notes import metadatadigest, provenance, tiffdigest
 from nsr_cli.notes.texts_of_file import DAMAGE
+from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.settings import Settings
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
@@ -34,21 +37,36 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
-    """Whether the pixels and metadata of a result still match its note; False if they cannot be read.
+    """Whether the pixels and metadata of a result still match its note; False if note or metadata cannot be read.
 
     Notes of older versions say nothing about the metadata, which then count as untouched.
+
+    Raises:
+        DecodeError: its pixels cannot be read.
+        NotReady: as for `Decoder.pages`.
     """
     try:
         record = provenance.read(path)
         if record is None or "pixels" not in record:
             return False
-        data = read_regular(path)
-        if record.get("metadata") not in (None, metadatadigest.digest(data, provenance.KEYWORD)):
-            return False
-        with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
-            return provenance.digest(decoder.pages(data)) == record["pixels"]
+        with FileBytes(path) as file:
+            if record.get("metadata") not in (None, metadatadigest.digest(file, provenance.KEYWORD)):
+                return False
     except (OSError, *DAMAGE):
         return False
+    with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
+        try:
+            return _digest(path, decoder, max_pixels) == record["pixels"]
+        except OSError as error:
+            raise DecodeError(unread(error)) from error
+
+
+def _digest(path: Path, decoder: Decoder, max_pixels: int) -> str:
+    """The digest of a result's pixels. Raises DecodeError or OSError if they cannot be read."""
+    with FileBytes(path) as file:
+        is_tiff = codec.sniff(file) == "TIFF"  # which may be larger than the memory
+        found = tiffdigest.digest(file, decoder.part, max_pixels) if is_tiff else None
+    return found or provenance.digest(decoder.pages(read_regular(path)))
 
 
 class Earlier:

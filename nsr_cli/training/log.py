@@ -35,9 +35,14 @@ def write_config(run: Path, recipe: Recipe, data: Sequence[str]) -> None:
 def data_of(run: Path) -> list[str]:
     """The training pictures in the words of RUN/config.json; empty if it cannot be read."""
     try:
-        return [str(item) for item in json.loads(read_regular(run / "config.json"))["data"]]
+        return [_in_new_words(str(item)) for item in json.loads(read_regular(run / "config.json"))["data"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def _in_new_words(data: str) -> str:
+    """The words of older versions as they would be today, so that runs compare as the same."""
+    return data.replace("1 pictures", "1 picture", 1) if data.startswith("1 pictures of ") else data
 
 
 def append(run: Path, status: TrainingStatus) -> None:

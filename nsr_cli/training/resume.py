@@ -94,8 +94,8 @@ def _check_ahead(saved: Saved, recipe: Recipe, run: Path) -> None:
     step, seconds = saved[0], saved[1].state["seconds"]
     if step >= (recipe.steps or math.inf) or seconds >= (recipe.time_budget or math.inf):
         raise UsageError(
-            f"{safe_text(run)} has trained {step} steps in {seconds:.0f} s already; give more --steps or "
-            "--time-budget"
+            f"{safe_text(run)} has trained {step} step{'s' * (step != 1)} in {seconds:.0f} s already; give more "
+            "--steps or --time-budget"
         )
 
 

@@ -81,4 +81,4 @@ def report_split(training: int, held_out: int, benchmark: str | None, listeners:
 def describe(folders: Sequence[Path], pictures: int) -> list[str]:
     """The training pictures in words, for `config.json` and the manifest."""
     names = " + ".join(folder.name or str(folder) for folder in folders)
-    return [f"{pictures} pictures of {names}"]
+    return [f"{pictures} picture{'s' * (pictures != 1)} of {names}"]

@@ -12,6 +12,7 @@ import pytest
 
 from nsr_cli.batch import pipeline as room
 from nsr_cli.batch.pipeline import Budget, Cancelled, GoOn, Pipeline
+from tests.threads import allow
 from tests.waiting import WatchedStop, until
 
 LONG = 60  # seconds: a failure instead of a wait without end
@@ -47,6 +48,27 @@ def test_results_come_in_order_however_long_each_takes() -> None:
     for made in (pipeline(), several):
         assert list(made.run(range(40))) == list(range(40))
     assert threads() == set()
+
+
+@pytest.mark.parametrize("allowed", [4, 5, 10])
+def test_each_stage_has_one_thread_if_the_system_does_not_allow_more(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(allowed, monkeypatch)
+    several = pipeline(decoders=3, computers=4, encoders=3)
+    with closing(several.run(range(20))) as results:
+        assert next(results) == 0
+        until(lambda: threading.active_count() <= 5)  # the others have ended again
+        assert list(results) == list(range(1, 20))
+    assert threads() == set()
+
+
+def test_too_few_threads_for_the_stages_end_the_run_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(3, monkeypatch)
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(pipeline(computers=4).run(range(20)))
+    assert threads() == set() and time.monotonic() - started < LONG / 2
 
 
 def test_no_jobs_are_no_results() -> None:

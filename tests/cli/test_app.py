@@ -156,6 +156,7 @@ def test_wrong_usage_is_one_line_with_the_remedy(
         (OSError(28, "No space left"), 1),
         (ValueError("x"), 1),
         (RecursionError("x"), 1),
+        (RuntimeError("can't start new thread"), 1),
         (KeyboardInterrupt(), 130),
     ],
 )

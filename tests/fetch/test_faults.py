@@ -117,7 +117,7 @@ REFUSED = {
     "503": "HTTP 503 ",
     "599": "HTTP 599;",
     "reset": "the connection broke",
-    "truncated_unsized": "its bytes do not fit|the connection ended 1 bytes too early",
+    "truncated_unsized": "its bytes do not fit|the connection ended 1 byte too early",
     "longer": "it offers 300001 bytes where 300000 are expected",
     "wrong_total": "its file has 999999 bytes instead of 300000",
     "html": "it answers with a web page",

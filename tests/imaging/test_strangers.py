@@ -10,7 +10,7 @@ from PIL import Image, features
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
-from nsr_cli.imaging.strangers import advice
+from nsr_cli.imaging.strangers import advice, is_picture
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,36 @@ def test_known_files_are_named_with_what_to_do(head: bytes, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"hello", b"<html><body>404", b"\0\0\0\x18ftypxxxx", b"RIFF\0\0\0\0WAVE", b"<"]
+    "brand",
+    [
+        "qt__",
+        "isom",
+        "iso5",
+        "iso9",
+        "mp41",
+        "mp42",
+        "mp71",
+        "avc1",
+        "M4V_",
+        "M4VH",
+        "f4v_",
+        "3gp5",
+        "3g2a",
+        "dash",
+        "MSNV",
+        "XAVC",
+        "mmp4",
+    ],
+)
+def test_the_brands_of_videos_are_known(brand: str) -> None:
+    """Cameras, telephones, and programs that split films for the web each have their own."""
+    head = b"\0\0\0\x18ftyp" + brand.replace("_", " ").encode() + b"\0\0\2\0"
+    assert (advice(head) or "").startswith("it is a video, ") and not is_picture(head)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"hello", b"<html><body>404", b"\0\0\0\x18ftypxxxx", b"\0\0\0\x18ftypM4A ", b"RIFF\0\0\0\0WAVE", b"<"],
 )
 def test_all_others_are_not(data: bytes) -> None:
     assert advice(data) is None
@@ -59,7 +88,7 @@ def test_real_files_are_recognized(form: str, name: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (apt-get install ffmpeg)")
-@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi"])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "m4v"])
 def test_real_videos_are_recognized(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"film.{suffix}"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=teal:s=64x48:d=0.2", str(file)]

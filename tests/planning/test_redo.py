@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from PIL import Image, PngImagePlugin
 
 from nsr_cli.batch.outcome import Outcome
 from nsr_cli.batch.placing import ResultWriter
+from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
+from nsr_cli.planning.redo import Stamp, is_untouched, stamp_of
+from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.kinds import png_chunks
 from tests.command import Inside, Paint
 from tests.tiny import tiny_network
@@ -243,6 +248,92 @@ def test_a_result_that_is_deleted_during_the_run_is_made_again(
     assert Path("a_x2.png").exists()
 
 
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_result_that_is_deleted_while_it_is_looked_at_is_made_again(
+    calls: int, upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its state is asked for: when the work begins, and when the new result is put in its place."""
+    paint(Path("a.png"))
+    upscale("a.png")
+    asked = 0
+
+    def state(path: Path) -> Stamp:
+        nonlocal asked
+        if path.name == "a_x2.png" and (asked := asked + 1) == calls:
+            path.unlink()
+        return stamp_of(path)
+
+    monkeypatch.setattr("nsr_cli.batch.placing.stamp_of", state)
+    assert "1 restored" in upscale("a.png", "--strength", "0.5")
+    assert Path("a_x2.png").exists()
+
+
+def test_a_result_that_is_deleted_while_it_is_read_is_made_again(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("a.png"))
+    upscale("a.png")
+
+    def late(path: Path, *more: Any) -> bool:
+        path.unlink()
+        return is_untouched(path, *more)
+
+    monkeypatch.setattr("nsr_cli.batch.placing.is_untouched", late)
+    assert "1 restored" in upscale("a.png", "--strength", "0.5")
+    assert Path("a_x2.png").exists()
+
+
+@pytest.mark.parametrize("bits", ["8", "16"])
+def test_a_tiff_result_of_several_pages_is_never_decoded_as_a_whole(
+    bits: str, upscale: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be larger than the memory: its own run may have written it row by row."""
+    pages = [Image.new("I;16" if bits == "16" else "LA", (40 + i, 30), 40 * i) for i in range(3)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    upscale("a.tif")
+    before = Path("a_x2.tif").read_bytes()
+    whole = Decoder.pages
+
+    def refuse(decoder: Decoder, data: bytes) -> list[Picture]:
+        if data == before:
+            raise DecodeError("the picture takes more memory than it may")
+        return whole(decoder, data)
+
+    monkeypatch.setattr(Decoder, "pages", refuse)
+    assert "1 of them again" in upscale("a.tif", "--strength", "0.5")
+
+
+def test_the_last_row_of_the_last_page_of_a_tiff_result_counts_too(upscale: Callable[..., str]) -> None:
+    pages = [Image.new("RGB", (40, 30), (40 * i, 0, 0)) for i in range(2)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    upscale("a.tif")
+    with tifffile.TiffFile("a_x2.tif") as file:
+        page = file.pages[-1]
+        place, count = page.dataoffsets[-1], page.databytecounts[-1]
+    data = bytearray(Path("a_x2.tif").read_bytes())
+    rows = bytearray(zlib.decompress(data[place : place + count]))
+    rows[-1] ^= 1
+    again = zlib.compress(bytes(rows), 9)
+    assert len(again) <= count
+    data[place : place + len(again)] = again
+    Path("a_x2.tif").write_bytes(data)
+    assert "has been edited since" in upscale("a.tif", "--strength", "0.5")
+    assert Path("a_x2.tif").read_bytes() == data
+
+
+def test_a_result_that_cannot_be_read_stays_and_is_not_called_edited(
+    upscale: Callable[..., str], paint: Paint
+) -> None:
+    paint(Path("a.png"))
+    upscale("a.png")
+    data = bytearray(Path("a_x2.png").read_bytes())
+    data[data.index(b"IDAT") + 4] ^= 0xFF
+    Path("a_x2.png").write_bytes(data)
+    said = upscale("a.png", "--strength", "0.5")
+    assert "made with other settings, but whether it has been edited since cannot be found out: " in said
+    assert Path("a_x2.png").read_bytes() == data
+
+
 def test_what_another_run_makes_again_meanwhile_is_skipped(
     upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,3 +502,15 @@ def test_the_dry_run_and_the_quality_of_lossy_formats(
     assert inside(*options, "--dry-run") == 0
     assert "a_x2.jpg  12x8 -> 24x16  (made with other settings" in capsys.readouterr().out
     assert "1 of them again" in upscale("a.png", "--format", "jpeg", "--quality", "70")
+
+
+def test_a_result_with_an_unusual_packet_is_known_again(upscale: Callable[..., str], paint: Paint) -> None:
+    """Its note had no place in a packet that calls the namespace of RDF differently."""
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<r:Description r:about=""/></r:RDF></x:xmpmeta>'
+    )
+    paint(Path("a.jpg"), xmp=packet)
+    upscale("a.jpg", "--format", "jpeg")
+    assert "a.jpg: skipped, a_x2.jpg already exists" in upscale("a.jpg", "--format", "jpeg")
+    assert "1 of them again" in upscale("a.jpg", "--format", "jpeg", "--strength", "0.5")

@@ -131,6 +131,16 @@ def test_published_weights_say_what_they_were_trained_for(task: str, tmp_path: P
     assert trained_for((tmp_path / "own.safetensors").read_bytes()) == task
 
 
+def test_a_history_counts_one_and_several_in_words(tmp_path: Path) -> None:
+    recipe = tiny_recipe(batch=1)
+    made = dataclasses.replace(trained(recipe), step=1, seconds=60.0)
+    said = publish.publish(made, "own", tmp_path / "manifest.json", tmp_path, {}).trained_on
+    assert f"; 1 step of 1 patch of {recipe.patch}, " in said and said.endswith(", 1 minute")
+    made = dataclasses.replace(made, step=2, seconds=150.0, recipe=tiny_recipe(batch=2))
+    said = publish.publish(made, "own", tmp_path / "manifest.json", tmp_path, {}).trained_on
+    assert f"; 2 steps of 2 patches of {recipe.patch}, " in said and said.endswith(", 2 minutes")
+
+
 def test_a_long_history_names_the_first_pictures(tmp_path: Path) -> None:
     names = [f"4 pictures of {'d' * 240}{number}" for number in range(9)]
     many = dataclasses.replace(trained(tiny_recipe()), data=names)

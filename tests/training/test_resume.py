@@ -375,6 +375,19 @@ def test_going_on_with_other_pictures_is_said(pictures: Path, tmp_path: Path) ->
     ]
 
 
+def test_a_run_on_one_picture_that_an_older_version_began_goes_on(pictures: Path, tmp_path: Path) -> None:
+    """That version said "1 pictures"."""
+    one = tmp_path / "one"
+    one.mkdir()
+    shutil.copy(next(iter(sorted(pictures.iterdir()))), one)
+    run_tiny(tiny_recipe(steps=2), one, tmp_path / "run")
+    config = tmp_path / "run" / "config.json"
+    assert '"1 picture of one"' in config.read_text()
+    config.write_text(config.read_text().replace('"1 picture of one"', '"1 pictures of one"'))
+    _, told = run_tiny(tiny_recipe(steps=2), one, tmp_path / "run", resume=True)
+    assert not any("was started on" in warning for warning in told.warnings)
+
+
 def test_messages_about_a_run_of_any_name_are_one_line(pictures: Path, tmp_path: Path) -> None:
     recipe, run = tiny_recipe(steps=2), tmp_path / "a\nb"
     data = tmp_path / "c\nd"

@@ -21,11 +21,12 @@ NOT_UTF8 = "XMP that is not UTF-8"
 
 _NAMESPACE = "urn:nsr:texts:1"
 _START, _END = f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}">', "</rdf:Description>"
-_LAST = "</rdf:RDF>"
-_EMPTY = (
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    "</rdf:RDF></x:xmpmeta>"
-)
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+# For packets that call the namespace of RDF differently.
+_OTHER_START = f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="" xmlns:nsr="{_NAMESPACE}">'
+_USUAL_LAST = "</rdf:RDF>"
+_LAST = re.compile(r"</(?:[\w.-]+:)?RDF\s*>")
+_EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"></rdf:RDF></x:xmpmeta>'
 _ORIENTATION = re.compile(r"(tiff:Orientation\s*=\s*[\"']|<tiff:Orientation>\s*)[2-8]")
 _OTHER = {"tiff:XResolution": "tiff:YResolution", "tiff:YResolution": "tiff:XResolution"}
 _DOTS = re.compile("|".join(_OTHER))
@@ -46,30 +47,28 @@ def pack(text: tuple[tuple[str, str], ...]) -> str | None:
     if not pairs:
         return packet
     base = _EMPTY if packet is None else packet
-    place = base.rfind(_LAST)
-    if place < 0:
+    last = max(_LAST.finditer(base), key=re.Match.start, default=None)
+    if last is None:
         return packet
     items = "".join(
         f'<rdf:li rdf:parseType="Resource"><nsr:keyword>{_escape(key)}</nsr:keyword>'
         f"<nsr:value>{_escape(value)}</nsr:value></rdf:li>"
         for key, value in pairs
     )
-    ours = (
-        f'<rdf:Description rdf:about="" xmlns:nsr="{_NAMESPACE}"><nsr:texts><rdf:Seq>{items}</rdf:Seq>'
-        "</nsr:texts></rdf:Description>"
-    )
-    return base[:place] + ours + base[place:]
+    start = _START if last[0] == _USUAL_LAST else _OTHER_START
+    ours = f"{start}<nsr:texts><rdf:Seq>{items}</rdf:Seq></nsr:texts>{_END}"
+    return base[: last.start()] + ours + base[last.start() :]
 
 
 def holds(text: tuple[tuple[str, str], ...]) -> bool:
     """Whether `pack` keeps all of `text`: nothing can be added to a packet whose `rdf:RDF` element cannot be found."""
-    packet = next((value for key, value in text if key == XMP_KEY), _LAST)
-    return _LAST in packet or all(key == XMP_KEY for key, _ in text)
+    packet = next((value for key, value in text if key == XMP_KEY), _USUAL_LAST)
+    return _LAST.search(packet) is not None or all(key == XMP_KEY for key, _ in text)
 
 
 def unpack(packet: str) -> tuple[tuple[str, str], ...]:
     """The texts of a packet that `pack` made, and the rest of the packet under `XMP_KEY`."""
-    start = packet.find(_START)
+    start = max(packet.find(_START), packet.find(_OTHER_START))
     end = packet.find(_END, start)
     if start < 0 or end < 0:
         return ((XMP_KEY, packet),)

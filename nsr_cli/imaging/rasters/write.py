@@ -8,7 +8,7 @@ from PIL import Image
 
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.metadata import density, exif, iptc, sizes, xmp
-from nsr_cli.imaging.picture import Metadata, Picture
+from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 
 _JPEG_QUALITY = 95  # unless the caller asks otherwise
 
@@ -70,10 +70,18 @@ def _jpeg_options(meta: Metadata, quality: int | None) -> dict[str, Any]:
     comment = _comment(meta)
     if comment and len(comment) <= markers.LONGEST:
         options["comment"] = comment
-    packet = xmp.pack(tuple(pair for pair in meta.text if pair[0] != "Comment"))
-    if packet is not None and fits_jpeg_xmp(packet):
+    packet = _jpeg_packet(tuple(pair for pair in meta.text if pair[0] != "Comment"))
+    if packet is not None:
         options["xmp"] = packet.encode("utf-8", "replace")
     return options
+
+
+def _jpeg_packet(text: tuple[tuple[str, str], ...]) -> str | None:
+    """The XMP packet of these texts; if it is too long, without the last one, the note on how the file was made, or
+    else without all that came in no packet."""
+    alone = tuple(pair for pair in text if pair[0] == XMP_KEY)
+    packets = (xmp.pack(some) for some in (text, text[:-1], alone))
+    return next((packet for packet in packets if packet is not None and fits_jpeg_xmp(packet)), None)
 
 
 def fits_jpeg_exif(block: bytes) -> bool:

@@ -79,7 +79,7 @@ def check(
     if color in _COLOR_NAMES:
         raise DecodeError(f"TIFF in {_COLOR_NAMES[color]} is not supported; save it as gray or RGB")
     if color not in COLORS or samples < COLORS[color]:
-        what = f"TIFF color kind {color} with {samples} samples a pixel"
+        what = f"TIFF color kind {color} with {samples} sample{'s' * (samples != 1)} a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     if color == YCBCR and compression != JPEG:
         raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")

@@ -101,7 +101,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= tiffkinds.MOST_SAMPLES:
-        what = f"TIFF with depth {page.imagedepth} and {samples} samples a pixel"
+        what = f"TIFF with depth {page.imagedepth} and {samples} sample{'s' * (samples != 1)} a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     dtype = None if page.dtype is None else np.dtype(page.dtype)
     tiffkinds.check(int(page.compression), int(page.photometric), samples, page.bitspersample, dtype)

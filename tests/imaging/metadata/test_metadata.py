@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, rebuild
-from nsr_cli.imaging.metadata import exif
+from nsr_cli.imaging.metadata import exif, xmp
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
 from tests.imaging.files import enlarged, png_with
 
@@ -300,12 +301,36 @@ def test_what_no_jpeg_segment_holds_is_left_out_and_said(samples: Any, exif_bloc
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_texts_that_no_packet_takes_are_said_to_be_left_out(kind: str, samples: Any) -> None:
-    """Nothing is added to a packet that calls its elements differently from all others."""
-    odd = (XMP_KEY, PACKET.replace("rdf:", "r:"))
+    """Nothing is added to a packet that has no place for it."""
+    odd = (XMP_KEY, '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
     for text, kept in (((odd, ("Title", "a")), kind == "PNG"), ((odd,), True)):
         picture = Picture(samples.smooth, metadata=Metadata(text=text))
         assert ("texts are left out" not in codec.losses(picture, kind)) == kept
         assert (codec.decode(codec.encode(picture, kind)).metadata.text == text) == kept
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("prefix", ["r:", "RDF:", ""])
+def test_a_packet_may_call_its_elements_differently_from_all_others(
+    prefix: str, kind: str, samples: Any
+) -> None:
+    odd = PACKET.replace("xmlns:rdf", f"xmlns:{prefix[:-1]}" if prefix else "xmlns")
+    odd = odd.replace("rdf:", prefix).replace(f"{prefix}RDF>", f"{prefix}RDF >").replace('"6"', '"1"')
+    text = ((XMP_KEY, odd), *TEXTS)
+    packed = xmp.pack(text) or ""
+    ET.fromstring(packed.partition("?>")[2].rpartition("<?")[0])
+    picture = Picture(samples.smooth, metadata=Metadata(text=text))
+    assert "texts are left out" not in codec.losses(picture, kind)
+    assert codec.decode(codec.encode(picture, kind)).metadata.text == text
+
+
+def test_texts_that_do_not_fit_a_jpeg_file_take_no_packet_with_them(samples: Any) -> None:
+    """Such as the note on how a result was made: its own XMP was lost for it, and nothing said so."""
+    packet = (XMP_KEY, PACKET.replace('"6"', '"1"').replace("<?xpacket end", " " * 64_900 + "<?xpacket end"))
+    title, made = ("Title", "a"), ("nsr", "x" * 900)
+    for text, kept in (((packet, made), (packet,)), ((packet, title, made), (packet, title))):
+        picture = Picture(samples.smooth, metadata=Metadata(text=text))
+        assert codec.decode(codec.encode(picture, "JPEG")).metadata.text == kept
 
 
 def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:
