@@ -198,9 +198,10 @@ def history(trained: Trained) -> str:
     recipe = trained.recipe
     start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
     choice = f", the best on {trained.chosen_on}" if trained.chosen_on else ""
+    minutes = round(trained.seconds / 60)
     rest = safe_text(
         f"{trained.step} steps of {recipe.batch} patches of {recipe.patch}, {start}, "
-        f"seed {recipe.seed}, {trained.seconds / 60:.0f} minutes{choice}"
+        f"seed {recipe.seed}, {minutes} minute{'s' * (minutes != 1)}{choice}"
     )
     names = [safe_text(name) for name in trained.data] or ["unnamed pictures"]
     for kept in range(len(names), 0, -1):
