@@ -243,7 +243,8 @@ def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
     if needed <= most:
         return
     if settings.max_memory:
-        limit, decimal = f"--max-memory allows {_exact(most)}", most % 1024 != 0
+        limit = f"--max-memory allows {_exact(most)}"
+        decimal = "iB" not in limit  # in the same unit, so that the number can be given as it is
     else:
         limit, decimal = f"only {most >> 20} MiB is free", False
     least = f"{-(-needed // 10**6)} MB" if decimal else f"{-(-needed >> 20)} MiB"

@@ -44,6 +44,7 @@ def test_a_single_picture_goes_as_it_always_did() -> None:
         (1, r"allows 1 byte:"),
         (2_000, r"at least \d+ MB of memory, but --max-memory allows 2 kB:"),
         (2_345_678, r"at least \d+ MB of memory, but --max-memory allows 2345678 bytes:"),
+        (16_000_000, r"at least \d+ MB of memory, but --max-memory allows 16 MB:"),
         (20_000_000, r"^1000x1000 .* at least \d+ MB of memory, but --max-memory allows 20 MB:"),
         (3 << 20, r"at least \d+ MiB of memory, but --max-memory allows 3 MiB:"),
         (1 << 10, r"at least \d+ MiB of memory, but --max-memory allows 1 KiB:"),

@@ -149,6 +149,14 @@ def test_a_long_history_names_the_first_pictures(tmp_path: Path) -> None:
     assert load_manifest(tmp_path / "manifest.json").get("own") == entry
 
 
+def test_one_minute_is_told_in_the_singular() -> None:
+    told = [
+        publish.history(dataclasses.replace(trained(tiny_recipe()), seconds=seconds)).rpartition(", ")[2]
+        for seconds in (10.0, 55.0, 120.0)
+    ]
+    assert told == ["0 minutes", "1 minute", "2 minutes"]
+
+
 def test_the_history_names_the_benchmark_by_which_weights_were_chosen(tmp_path: Path) -> None:
     """To them it is no test any more; the last weights owe nothing to it."""
     run = saved_run(tmp_path / "run", tiny_recipe().to_dict(), conditions={"validate": "Set5"})
