@@ -1,4 +1,4 @@
-"""Untrusted words in messages: names of files, which may hold anything, and typing errors."""
+"""Words in messages: names of files, which may hold anything, typing errors, and how many there are of something."""
 
 import os
 import unicodedata
@@ -25,6 +25,11 @@ def _visible(char: str) -> str:
     if 0xDC80 <= ord(char) <= 0xDCFF:  # how Python carries a byte of a name that is not UTF-8
         return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode("ascii") if ord(char) < 0xD800 else f"\\u{ord(char):04x}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """`1 window`, `2 windows`; `plural` if it is not the noun with an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""No file name can disturb a terminal."""
+"""No file name can disturb a terminal, and counts have their plural."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsr_cli.shown import did_you_mean, safe_text
+from nsr_cli.shown import counted, did_you_mean, safe_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,8 @@ def test_safe_text_takes_paths() -> None:
 def test_a_typing_error_is_recognized_whatever_its_case() -> None:
     assert did_you_mean("URBAN10", ["Set5", "Urban100"]) == "; did you mean Urban100?"
     assert did_you_mean("photos", ["Set5", "Urban100"]) == ""
+
+
+def test_counts_have_their_plural() -> None:
+    assert [counted(count, "row") for count in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [counted(count, "patch", "patches") for count in (1, 2)] == ["1 patch", "2 patches"]

@@ -15,8 +15,8 @@ from nsr_cli.options.common import flag
 from nsr_cli.options.groups import ViewOptions, takes
 from nsr_cli.options.picture import Model, ScaleOfNetwork
 from nsr_cli.options.tasks import Image, choose_task
+from nsr_cli.shown import counted
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,8 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import NsrError, PartialFailure, PictureError
 from nsr_cli.options import config
 from nsr_cli.options.common import JsonLines
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.texts import counted
 
 
 def show_version(console: Console) -> None:

@@ -14,10 +14,9 @@ from nsr_cli.options import train as opt
 from nsr_cli.options.common import Device, Mirror, Offline
 from nsr_cli.options.groups import takes
 from nsr_cli.options.recipe import NetworkOptions, ScheduleOptions
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
-from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     import torch

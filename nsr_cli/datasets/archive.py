@@ -17,7 +17,7 @@ from nsr_cli.errors import DataError
 from nsr_cli.fetch import hash_file, part_folder, remove_abandoned
 from nsr_cli.files import sync_folder, write_atomic, write_error
 from nsr_cli.reads import read_regular
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 
 SUMS = "SHA256SUMS"  # lines as sha256sum writes them
 
@@ -118,9 +118,7 @@ def _pictures(opened: zipfile.ZipFile, archive: Path, images: int) -> list[zipfi
             names.add(parts[-1].lower())
             members.append(member)
     if len(members) != images:
-        raise _refused(
-            archive, f"it holds {len(members)} picture{'s' * (len(members) != 1)}, the set has {images}"
-        )
+        raise _refused(archive, f"it holds {counted(len(members), 'picture')}, the set has {images}")
     return members
 
 

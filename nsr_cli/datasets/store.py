@@ -22,7 +22,7 @@ from nsr_cli.fetch import (
     patience,
 )
 from nsr_cli.files import write_error
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class DataStore:
             pictures = pictures_in(own)
             if len(pictures) != one.images:
                 raise DataError(
-                    f"{safe_text(own)} holds {len(pictures)} picture{'s' * (len(pictures) != 1)}, {one.name} has "
+                    f"{safe_text(own)} holds {counted(len(pictures), 'picture')}, {one.name} has "
                     f"{one.images}; complete the folder or rename it"
                 )
             return pictures

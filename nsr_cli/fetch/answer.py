@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from nsr_cli.fetch.failure import LATE, BrokenError, RefusedError, translated
 from nsr_cli.fetch.watch import Watchdog
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 
 CHUNK = 1 << 16  # bytes read at once, the most that a killed download can lose
 CONNECT_SECONDS = 10.0
@@ -203,7 +203,7 @@ def _chunks(response: requests.Response, expected: int) -> Iterator[bytes]:
             data: bytes = response.raw.read1(min(CHUNK, expected - received), decode_content=False)
         if not data:
             missing = expected - received
-            raise BrokenError(f"the connection ended {missing} byte{'s' * (missing != 1)} too early")
+            raise BrokenError(f"the connection ended {counted(missing, 'byte')} too early")
         received += len(data)
         since += len(data)
         yield data

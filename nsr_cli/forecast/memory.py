@@ -19,7 +19,7 @@ from nsr_cli.forecast import features
 from nsr_cli.machine import free_memory, memory_budget
 from nsr_cli.model.footprint import FLOAT_BYTES
 from nsr_cli.planning.settings import Settings
-from nsr_cli.terminal.texts import counted
+from nsr_cli.shown import counted
 
 ROW_FORMATS = frozenset({"PNG", "TIFF"})
 """Formats that are written row by row."""

@@ -8,7 +8,7 @@ from nsr_cli.imaging.tiff import tags
 from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
-from nsr_cli.terminal.texts import counted
+from nsr_cli.shown import counted
 
 _COLORS = 6  # the most bytes of a palette's color
 _SIDEWAYS = 5  # orientations from here on turn rows into columns

@@ -13,8 +13,7 @@ from pathlib import Path
 from nsr_cli.errors import UsageError
 from nsr_cli.planning.kinds import is_folder, kind_of, unread, unreadable
 from nsr_cli.planning.whereabouts import Whereabouts
-from nsr_cli.shown import safe_text
-from nsr_cli.terminal.texts import counted
+from nsr_cli.shown import counted, safe_text
 
 STDIN = "-"
 

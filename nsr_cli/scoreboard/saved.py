@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.errors import UsageError
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.texts import counted
 
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Case, Scored

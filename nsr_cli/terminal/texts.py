@@ -14,11 +14,6 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Itera
         yield "  ".join(cells).rstrip()
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 window`, `2 windows`, for nouns with a plural in s."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def human_bytes(count: int) -> str:
     """`999 B`, `1.5 kB`, `12 MB`: decimal units, two digits at least."""
     size, unit = float(count), "B"

@@ -17,7 +17,7 @@ from nsr_cli.model.config import PRESETS
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.model.network import Network
 from nsr_cli.reads import read_regular
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.best import load_best
 from nsr_cli.training.recipe import Kind, Recipe, Task, find_task
@@ -200,8 +200,8 @@ def history(trained: Trained) -> str:
     choice = f", the best on {trained.chosen_on}" if trained.chosen_on else ""
     minutes = round(trained.seconds / 60)
     rest = safe_text(
-        f"{trained.step} step{'s' * (trained.step != 1)} of {recipe.batch} patch{'es' * (recipe.batch != 1)} of "
-        f"{recipe.patch}, {start}, seed {recipe.seed}, {minutes} minute{'s' * (minutes != 1)}{choice}"
+        f"{counted(trained.step, 'step')} of {counted(recipe.batch, 'patch', 'patches')} of {recipe.patch}, {start}, "
+        f"seed {recipe.seed}, {counted(minutes, 'minute')}{choice}"
     )
     names = [safe_text(name) for name in trained.data] or ["unnamed pictures"]
     for kept in range(len(names), 0, -1):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nsr_cli.errors import TrainingError, UsageError
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.training import checkpoint, log
 from nsr_cli.training.folder import leftovers
 from nsr_cli.training.forms import TrainingForm
@@ -94,7 +94,7 @@ def _check_ahead(saved: Saved, recipe: Recipe, run: Path) -> None:
     step, seconds = saved[0], saved[1].state["seconds"]
     if step >= (recipe.steps or math.inf) or seconds >= (recipe.time_budget or math.inf):
         raise UsageError(
-            f"{safe_text(run)} has trained {step} step{'s' * (step != 1)} in {seconds:.0f} s already; give more "
+            f"{safe_text(run)} has trained {counted(step, 'step')} in {seconds:.0f} s already; give more "
             "--steps or --time-budget"
         )
 

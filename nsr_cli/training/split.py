@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nsr_cli.datasets import load_registry
 from nsr_cli.datasets.benchmarks import benchmark_pictures
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.training.patches import Pixels, mirrored, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
@@ -69,7 +69,7 @@ def report_split(training: int, held_out: int, benchmark: str | None, listeners:
     """
     if held_out:
         use = "for validation" if benchmark is None else f"and unused: validation is on {benchmark}"
-        pictures = f"{training} picture{'s' * (training != 1)}"
+        pictures = counted(training, "picture")
         listeners.notify(f"{pictures} to train on, {held_out} held out {use}")
     elif benchmark is None:
         listeners.warn(
@@ -81,4 +81,4 @@ def report_split(training: int, held_out: int, benchmark: str | None, listeners:
 def describe(folders: Sequence[Path], pictures: int) -> list[str]:
     """The training pictures in words, for `config.json` and the manifest."""
     names = " + ".join(folder.name or str(folder) for folder in folders)
-    return [f"{pictures} picture{'s' * (pictures != 1)} of {names}"]
+    return [f"{counted(pictures, 'picture')} of {names}"]

@@ -15,6 +15,7 @@ from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import Entry, Layout
 from nsr_cli.imaging.limits import MOST_PICTURES
+from nsr_cli.shown import counted
 
 # Greatest ratio of unpacked to stored bytes of each compression that is read.
 RATIOS = {1: 1.0, 5: 2731.0, 8: 1032.0, 32946: 1032.0, 32773: 64.0, 50000: 1e6, 7: 3072.0}
@@ -79,7 +80,7 @@ def check(
     if color in _COLOR_NAMES:
         raise DecodeError(f"TIFF in {_COLOR_NAMES[color]} is not supported; save it as gray or RGB")
     if color not in COLORS or samples < COLORS[color]:
-        what = f"TIFF color kind {color} with {samples} sample{'s' * (samples != 1)} a pixel"
+        what = f"TIFF color kind {color} with {counted(samples, 'sample')} a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     if color == YCBCR and compression != JPEG:
         raise DecodeError("TIFF in YCbCr without JPEG compression is not supported; save it as RGB")

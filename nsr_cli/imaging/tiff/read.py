@@ -24,6 +24,7 @@ from nsr_cli.imaging.tiff import kinds as tiffkinds
 from nsr_cli.imaging.tiff import tags
 from nsr_cli.imaging.tiff.kinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPARATED, WHITE_IS_ZERO
 from nsr_cli.imaging.tiff.whites import stated_white
+from nsr_cli.shown import counted
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _LARGEST_TILE = 1 << 24
@@ -101,7 +102,7 @@ def _check(page: Any, data: bytes, max_pixels: int) -> None:
     width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
     limits.check_size(width, height, max_pixels)
     if int(page.imagedepth) != 1 or not 1 <= samples <= tiffkinds.MOST_SAMPLES:
-        what = f"TIFF with depth {page.imagedepth} and {samples} sample{'s' * (samples != 1)} a pixel"
+        what = f"TIFF with depth {page.imagedepth} and {counted(samples, 'sample')} a pixel"
         raise DecodeError(f"{what} is not supported; save it as gray or RGB")
     dtype = None if page.dtype is None else np.dtype(page.dtype)
     tiffkinds.check(int(page.compression), int(page.photometric), samples, page.bitspersample, dtype)
