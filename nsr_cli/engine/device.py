@@ -61,7 +61,9 @@ def _native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+        if hasattr(torch.cpu, "get_capabilities"):
+            return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+        return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 (PyTorch 2.10 has no other)
     return False
 
 

@@ -27,8 +27,15 @@ def test_a_device_that_is_not_there_is_refused_and_auto_does_without() -> None:
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_bf16_is_chosen_only_if_the_cpu_supports_it(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+@pytest.mark.parametrize("old", [True, False], ids=["PyTorch 2.10", "later"])
+def test_bf16_is_chosen_only_if_the_cpu_supports_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, old: bool
+) -> None:
+    if old:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native}, raising=False)
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) is (torch.bfloat16 if native else torch.float32)
     assert choose_precision("fp32", cpu) is torch.float32
