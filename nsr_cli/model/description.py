@@ -22,7 +22,9 @@ MAX_HEADER = 1 << 23
 """The most bytes of the JSON header; that of a network with a thousand blocks takes a tenth of them."""
 
 _SIZE_BYTES = 8  # at the start of a file: the length of its header
-_STRANGE = "not a weights file of nsr, or cut off; get it again (`nsr weights import` reads .pth files of the paper's authors)"
+_STRANGE = (
+    "not a weights file of nsr, or cut off; get it again (for the paper's authors' .pth: nsr weights import)"
+)
 
 
 def read_file(path: Path, most: int) -> bytes:
