@@ -150,9 +150,12 @@ class Restorer:
             (round(scale·H), round(scale·W), C) float32, finite, not clipped.
 
         Raises:
+            ValueError: the array is another one.
             UsageError: the level that the task needs is missing.
             MemoryExhausted, PictureError: as for `Runner.run`.
         """
+        if array.ndim != 3 or array.shape[2] not in (1, 3) or array.dtype.kind != "f":
+            raise ValueError(f"pixels are (H, W, 1 or 3) floats in 0..1, not {array.shape} of {array.dtype}")
         level = self._level(sigma, quality, array.shape[2])
         by_channel = self._by_channel(array.shape[2])
         out = self._cascade.run(array, level, progress, tta=tta, by_channel=by_channel)

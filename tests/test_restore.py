@@ -190,6 +190,16 @@ def test_gray_and_color_networks_take_gray_and_color_pictures(
     assert not np.array_equal(out.pixels, picture.pixels)
 
 
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((20, 20, 3), np.uint8), np.zeros((20, 20)), np.zeros((3, 20, 20)), np.zeros((20, 20, 4))],
+)
+def test_arrays_that_a_network_would_misread_are_refused(array: np.ndarray, load: Load) -> None:
+    """Bytes were taken for light up to 255 times white; the others ended in an error of PyTorch."""
+    with pytest.raises(ValueError, match=r"^pixels are \(H, W, 1 or 3\) floats in 0..1, not \(.*\) of "):
+        load().run(array)
+
+
 def test_levels_are_needed_and_matter(load: Load) -> None:
     restorer = load("denoise", scale=1, levels=1)
     array = to_unit(noise(20, 20, 3))

@@ -82,7 +82,7 @@ def _targets(section: Mapping[str, Any]) -> Iterator[str]:
     yield from ("| figure | value | target | met |", "| --- | ---: | --- | --- |")
     for figure in (Figure(**values) for values in section["figures"]):
         name = figure.name.replace("|", "\\|")
-        yield f"| {name} | {shown(figure.value, figure.unit)} | {figure.target} | {verdict(figure)} |"
+        yield f"| {name} | {shown(figure.value, figure.unit)} | {figure.target or ''} | {verdict(figure)} |"
 
 
 def _multiples(section: Mapping[str, Any]) -> Iterator[str]:

@@ -50,6 +50,7 @@ def bench(
 
     from nsr_cli.bench.figures import Place
     from nsr_cli.bench.runs import run_all
+    from nsr_cli.engine.device import PRECISIONS
 
     console = console_of(ctx, json)
     target = None if plot is None else _target(plot, if_exists or "error")
@@ -60,7 +61,7 @@ def bench(
     about = {
         "torch": torch.__version__,
         "device": str(place.device),
-        "precision": str(place.dtype).removeprefix("torch."),
+        "precision": next(name for name, dtype in PRECISIONS.items() if dtype == place.dtype),
         "threads": torch.get_num_threads(),
         "repeats": repeats,
     }
@@ -68,7 +69,11 @@ def bench(
         _draw(target, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
     if console.json:
         console.json_line(
-            {"schema": 1, **about, "figures": [dataclasses.asdict(figure) for figure in figures]}
+            {
+                "schema": 1,
+                **about,
+                "figures": [dataclasses.asdict(one) | {"target": one.target or None} for one in figures],
+            }
         )
         return
     console.data(", ".join(f"{name} {value}" for name, value in about.items()))

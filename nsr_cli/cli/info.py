@@ -1,6 +1,7 @@
 """`nsr info` and `nsr --version`: what runs here, and how a picture was made."""
 
 import hashlib
+import json as jsonlib
 import platform
 from collections.abc import Iterator
 from importlib import metadata
@@ -32,19 +33,20 @@ def info(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Results of nsr to explain.",
+            help="Results of nsr, or weights, to explain.",
             show_default=False,
             readable=False,  # an unreadable file must fail like an absent one, and not hide the others
         ),
     ] = None,
     json: JsonLines = False,
 ) -> None:
-    """Show version, devices, caches and settings files; for a FILE, how nsr made it.
+    """Show version, devices, caches and settings files; for a FILE, how nsr made or trained it.
 
     \b
     Examples:
       nsr info
       nsr info photo_x4.png
+      nsr info my-x2.safetensors     what it is for, how it was trained, and its sha256
     """
     console = console_of(ctx, json)
     if files:
@@ -130,6 +132,11 @@ def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]
 
 
 def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
+    if "config" in record:
+        console.data(f"{path}: weights")
+        for name, value in record.items():
+            console.data(f"  {name} {value if isinstance(value, str) else jsonlib.dumps(value)}")
+        return
     console.data(f"{path}: {record['command']}")
     if "steps" in record:
         console.data(f"  steps {record['steps']}")
@@ -138,14 +145,37 @@ def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
 
 def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
     """Each file with its note, or with the reason why it has none."""
-    from nsr_cli.notes import provenance
-
     for path in files:
         try:
-            record = provenance.read(path)
+            record = _record(path)
         except OSError as error:
             yield path, {}, error.strerror or str(error)
         except NsrError as error:
             yield path, {}, str(error)
         else:
             yield path, record or {}, "" if record else "has no note that nsr made it"
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """The note in a picture; of weights, once they are found to be whole, their digest and what they say they are.
+
+    Raises:
+        OSError: the file cannot be read.
+        NsrError: it is neither.
+    """
+    if path.suffix.lower() != ".safetensors":
+        from nsr_cli.notes import provenance
+
+        return provenance.read(path)
+    from nsr_cli.model.checkpoint import load_network
+    from nsr_cli.model.description import read_description, read_file
+    from nsr_cli.weights.entry import MAX_BYTES
+
+    data = read_file(path, MAX_BYTES)
+    load_network(data)
+    told = read_description(data)
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "about": told.get("about"),
+        "config": told["config"],
+    }

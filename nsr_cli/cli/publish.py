@@ -71,7 +71,9 @@ def publish(
     history(trained)
     for option, place in (("--folder", folder), ("--manifest", manifest.parent)):
         if not place.is_dir():
-            raise UsageError(f"{option}: there is no folder {safe_text(place)}; make it first")
+            raise UsageError(
+                f"{option}: there is no folder {safe_text(place)}; make it first, or give another"
+            )
     if _stays(name, manifest, folder, if_exists, console):
         return
     scores = _scores(trained, sets or [], data, device, offline, console)

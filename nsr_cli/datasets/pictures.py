@@ -5,9 +5,11 @@ from pathlib import Path
 
 from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.errors import DataError
+from nsr_cli.imaging import formats
 from nsr_cli.shown import safe_text
 
-SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
+# A GIF has few colors, and is often animated: nothing to score, or to learn from.
+SUFFIXES = frozenset(suffix for suffix, form in formats.SUFFIXES.items() if form != "GIF")
 
 
 def is_picture_name(name: str) -> bool:

@@ -99,10 +99,15 @@ class DataStore:
         try:
             folder = self.pull(one.name, progress)
         except (DataError, FetchError) as error:
-            if not self._roots:
-                raise
             looked = " or ".join(safe_text(root) for root in self._roots)
-            raise type(error)(f"there is no {one.name} in {looked}, and {error}") from error
+            start = f"there is no {one.name} in {looked}, and " if looked else ""
+            # The other errors say it themselves, or are about a folder that was given.
+            end = (
+                f", or point {self._option} at a folder with {one.name}"
+                if isinstance(error, FetchError)
+                else ""
+            )
+            raise type(error)(f"{start}{error}{end}") from error
         names = read_sums(folder) if one.archive else [file.name for file in one.files]
         return sorted(folder / name for name in names)
 

@@ -129,9 +129,12 @@ def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:
 
 def check_size(height: int, width: int, path: Path, case: Case) -> None:
     """Raise `DataError` if a picture of this size, in pixels, is too small to be scored in a case."""
-    height, width = (side - side % case.scale for side in case.set.crop_size(height, width))
-    if min(height, width) < WINDOW + 2 * case.border:
-        raise DataError(f"{safe_text(path)}: {width}×{height} pixels are too few to be scored")
+    least = -(-(WINDOW + 2 * case.border) // case.scale) * case.scale
+    if min(case.set.crop_size(height, width)) < least:
+        raise DataError(
+            f"{safe_text(path)}: {width}×{height} pixels are too few to be scored, which takes {least}×{least} here; "
+            "leave it out"
+        )
 
 
 def degraded(pixels: Pixels, case: Case, stem: str) -> Unit:

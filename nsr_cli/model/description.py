@@ -22,6 +22,9 @@ MAX_HEADER = 1 << 23
 """The most bytes of the JSON header; that of a network with a thousand blocks takes a tenth of them."""
 
 _SIZE_BYTES = 8  # at the start of a file: the length of its header
+_STRANGE = (
+    "not a weights file of nsr, or cut off; get it again (for the paper's authors' .pth: nsr weights import)"
+)
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -51,6 +54,7 @@ def read_start(path: Path, most: int) -> bytes:
 def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
     """The description in the metadata of a weights file. Raises `WeightsError` if there is none."""
     header_bytes = int.from_bytes(data[:_SIZE_BYTES], "little")
+    header: Any = None
     try:
         if not 0 < header_bytes <= len(data) - _SIZE_BYTES:
             raise ValueError
@@ -58,9 +62,7 @@ def read_description(data: bytes, name: str = "weights") -> dict[str, Any]:
         description: dict[str, Any] = dict(json.loads(header["__metadata__"][METADATA_KEY]))
         dict(description["config"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise WeightsError(
-            f"{name}: not a weights file of nsr; `nsr weights import` reads .pth files of the paper's authors"
-        ) from None
+        raise WeightsError(f"{name}: {_in_training(header) or _STRANGE}") from None
     if description.get("format") != FORMAT:
         raise WeightsError(
             f"{name}: written in format {description.get('format')!r}; this nsr reads {FORMAT}; update nsr"
@@ -84,3 +86,10 @@ def trained_for(data: bytes, name: str = "weights") -> str | None:
     about = read_description(data, name).get("about")
     task = about.get("task") if isinstance(about, dict) else None
     return task if isinstance(task, str) else None
+
+
+def _in_training(header: object) -> str | None:
+    """What to do with a file of a training run, whose kernels still have their gains beside them; None for others."""
+    if not isinstance(header, dict) or not any(key.endswith(".first.weight_g") for key in header):
+        return None
+    return "a part of a training run; give the file that `nsr weights publish RUN --name NAME` makes"

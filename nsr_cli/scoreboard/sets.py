@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nsr_cli.errors import UsageError
 from nsr_cli.scoreboard.asked import Plan
 from nsr_cli.scoreboard.rownames import told_apart
-from nsr_cli.shown import safe_text
+from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
     from nsr_cli.datasets.pictures import set_in
 
     one, images = set_in(folder)
+    below = sum(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir())
+    if below:
+        console.note(f"{name}: {counted(below, 'subfolder')} not looked into; each can be a --set of its own")
     shapes = _shapes(images[:limit], name, console)
     if all(channels == 1 for _, _, channels in shapes.values()):
         one = replace(one, color="gray")

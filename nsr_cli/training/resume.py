@@ -107,9 +107,13 @@ def continued(recipe: Recipe, saved: Saved) -> Recipe:
 def _differences(before: Recipe, now: Recipe) -> dict[str, str]:
     """The settings in which two recipes differ: their names, and both values in words.
 
-    How often a run is saved, and an --init that is not given again, do not count: they change nothing any more.
+    How often a run is saved, and an --init that is not given again, do not count: they change nothing any more. Nor
+    do the parts of networks that have different names.
     """
-    old, new = ({**recipe.to_dict(), **recipe.network.to_dict()} for recipe in (before, now))
+    same = before.preset == now.preset
+    old, new = (
+        {**recipe.to_dict(), **(recipe.network.to_dict() if same else {})} for recipe in (before, now)
+    )
     indifferent = {"network", "save_every", *(() if now.init else ("init",))}
     return {
         name: _difference(name, old[name], new[name])
@@ -120,7 +124,8 @@ def _differences(before: Recipe, now: Recipe) -> dict[str, str]:
 
 def _difference(name: str, before: Any, now: Any) -> str:
     said = ["the default" if value is None else value for value in (before, now)]
-    return f"{name} {said[0]}, now {said[1]}"
+    option = {"task": "task", "preset": "--network"}.get(name, f"--{name.replace('_', '-')}")
+    return f"{option} {said[0]}, now {said[1]}"
 
 
 def _condition_differences(

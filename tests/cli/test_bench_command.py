@@ -26,10 +26,12 @@ def test_the_table_says_what_is_met(inside: Inside, capsys: pytest.CaptureFixtur
 
 
 def test_json_has_the_same_figures(inside: Inside, capsys: pytest.CaptureFixture[str]) -> None:
-    assert inside("bench", "--device", "cpu", "--json") == 0
-    rows = json.loads(capsys.readouterr().out)["figures"]
-    assert rows[0] == {"name": "peak", "value": 90.0, "unit": "GFLOP/s", "target": "", "met": None}
-    assert rows[1]["met"] is False
+    assert inside("bench", "--device", "cpu", "--precision", "bf16", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["precision"] == "bf16"  # the word of the option and of `nsr eval`
+    rows = answer["figures"]
+    assert rows[0] == {"name": "peak", "value": 90.0, "unit": "GFLOP/s", "target": None, "met": None}
+    assert (rows[1]["target"], rows[1]["met"]) == ("≤ 1.1", False)
 
 
 def test_the_drawing_is_a_png(inside: Inside, tmp_path: Path) -> None:

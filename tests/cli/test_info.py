@@ -1,5 +1,6 @@
-"""`nsr info FILE`: results among files that are none, or that nobody may read."""
+"""`nsr info FILE`: results and weights among files that are none, or that nobody may read."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 from nsr_cli.imaging import codec
+from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
 from tests.command import Inside, Paint
+from tests.tiny import tiny_network
 
 
 @pytest.fixture
@@ -38,6 +41,23 @@ def test_json_is_one_object_for_each_file_also_for_those_that_fail(
     assert plain["error"] == "has no note that nsr made it"
     assert (absent["input"], absent["error"]) == ("absent.png", "No such file or directory")
     assert records("absent.png", code=1) == [absent]
+
+
+def test_weights_say_what_they_are_and_whether_they_are_whole(
+    inside: Inside, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Who gets them as a file has no manifest that lists them."""
+    about = {"task": "upscale-x2", "data": ["3 pictures of \x1b[2J"]}
+    data = save_network(tiny_network(), about=about)
+    (tmp_path / "own.safetensors").write_bytes(data)
+    (tmp_path / "cut.safetensors").write_bytes(data[:-1])
+    assert inside("info", "own.safetensors", "cut.safetensors") == 3
+    said = capsys.readouterr()
+    start = f"own.safetensors: weights\n  sha256 {hashlib.sha256(data).hexdigest()}\n  about "
+    assert said.out.startswith(start) and said.out.replace("\n", "").isprintable()
+    assert "nsr: cut.safetensors: weights: its tensors cannot be read" in said.err
+    assert inside("info", "--json", "own.safetensors") == 0
+    assert json.loads(capsys.readouterr().out)["made_by"]["about"] == about
 
 
 def test_a_file_that_may_not_be_read_does_not_hide_the_others(

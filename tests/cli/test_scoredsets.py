@@ -45,14 +45,25 @@ def test_a_folder_of_gray_pictures_is_a_gray_set(score: Score, modes: list[str],
 
 def test_a_picture_that_cannot_be_used_is_found_before_any_row(score: Score) -> None:
     draw(Path("own/a.png"))
+    least = "which takes 16×16 here; leave it out"  # SSIM's window of 11, and 2 pixels shaved from each side
     for spoil, why in (
         (lambda path: path.write_bytes(b""), "cannot be scored: the file is empty"),
-        (lambda path: draw(path, size=(14, 14)), "14×14 pixels are too few to be scored"),
+        (lambda path: draw(path, size=(14, 14)), f"14×14 pixels are too few to be scored, {least}"),
+        (lambda path: draw(path, size=(48, 15)), f"48×15 pixels are too few to be scored, {least}"),
     ):
         spoil(Path("own/z.png"))
         code, _, said = score("--set", "own/", "-s", "2", "--model", "bicubic", "--save", "out")
         assert code == 4 and said == f"nsr: own/z.png: {why}\n".replace("own", str(Path("own").resolve()))
         assert not Path("out").exists()
+
+
+def test_subfolders_are_said_not_to_be_scored(score: Score) -> None:
+    """`nsr train` looks into those of its --data, so that a mean over part of a folder is taken for that of all."""
+    for name in ("a", "more/b", "more/still/c", "other/d", ".cache/e"):
+        draw(Path(f"own/{name}.png"))
+    code, (row,), said = score("--set", "own/", "-s", "2", "--model", "bicubic")
+    assert (code, row["images"]) == (0, 1)
+    assert said == "own/: 2 subfolders not looked into; each can be a --set of its own\n"
 
 
 def test_a_set_that_is_not_as_published_has_no_figures_of_the_paper_beside(score: Score) -> None:

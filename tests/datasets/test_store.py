@@ -183,6 +183,19 @@ def test_wrong_bytes_on_the_server(make_store: MakeStore, server: FolderServer) 
     assert make_store().verify("Five").state == "incomplete"
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_a_failed_download_says_how_else_to_give_the_set(
+    make_store: MakeStore, server: FolderServer, tmp_path: Path, given: bool
+) -> None:
+    """On a machine without a network, advice to check it would be all there is."""
+    (server.folder / "owner" / "repo" / "img_2.png").write_bytes(b"?" * 1002)
+    start = rf"there is no Five in {tmp_path}, and " if given else ""
+    with pytest.raises(
+        FetchError, match=rf"^{start}cannot download .*, or point --data at a folder with Five$"
+    ):
+        make_store(*[tmp_path] * given).find_images("Five")
+
+
 def test_the_users_folder_comes_first(
     make_store: MakeStore, server: FolderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,11 +37,27 @@ def test_folded_networks_can_be_saved_again() -> None:
     assert save_network(load_network(save_network(network))) == save_network(network)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00" * 7, b"PK\x03\x04" + bytes(100), save({"a": torch.zeros(1)})])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00" * 7,
+        b"PK\x03\x04" + bytes(100),
+        save({"a": torch.zeros(1)}),
+        save_network(tiny_network())[:99],
+    ],
+)
 def test_other_files_are_refused_in_one_line(data: bytes) -> None:
-    with pytest.raises(WeightsError, match="not a weights file") as caught:
+    with pytest.raises(WeightsError, match="not a weights file of nsr, or cut off; get it again") as caught:
         load_network(data, "x.safetensors")
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_a_training_run_are_said_to_be_such() -> None:
+    """Wherever they are: copied out of the run's folder, say, for somebody else to use."""
+    with pytest.raises(WeightsError, match=r"part of a training run.*weights publish") as caught:
+        load_network(save(Network(tiny_config()).state_dict()))
+    assert "weights import" not in str(caught.value)
 
 
 def changed(

@@ -263,7 +263,10 @@ def test_messages_about_a_run_of_any_name_are_one_line(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--name", "../x"), "--name"),
-        (("--name", "own", "--folder", "missing"), "--folder"),
+        (
+            ("--name", "own", "--folder", "missing"),
+            "there is no folder missing; make it first, or give another",
+        ),
         (("--name", "own", "--manifest", "missing/m.json"), "--manifest"),
     ],
 )

@@ -1,5 +1,6 @@
 """Runs that go on: to the bit, with the same settings, and what is said where that cannot be."""
 
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -225,14 +226,17 @@ def test_a_run_is_not_overwritten_and_not_mixed_with_another(pictures: Path, tmp
 def test_the_settings_that_differ_are_named(pictures: Path, tmp_path: Path) -> None:
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     other = tiny_recipe(steps=2, seed=7, changes={"groups": 4})
-    with pytest.raises(UsageError, match=r"other settings \(seed 0, now 7; groups 2, now 4\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--seed 0, now 7; --groups 2, now 4\)"):
         run_tiny(other, pictures, tmp_path / "run", resume=True)
+    # Without --network its default is meant: all that makes the two networks differ would hide what was forgotten.
+    with pytest.raises(UsageError, match=r"other settings \(--network tiny, now lite; --seed 0, now 7\)"):
+        run_tiny(dataclasses.replace(other, preset="lite"), pictures, tmp_path / "run", resume=True)
 
 
 def test_an_end_that_is_not_given_again_is_missed(pictures: Path, tmp_path: Path) -> None:
     """To go on for the 30 epochs of the default instead is what nobody would mean by that."""
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"other settings \(steps 2, now the default\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--steps 2, now the default\)"):
         run_tiny(tiny_recipe(steps=None, time_budget=0.5), pictures, tmp_path / "run", resume=True)
 
 
@@ -244,7 +248,7 @@ def test_a_run_that_is_prolonged_is_one_of_the_new_length_to_the_bit(pictures: P
     run_half(tiny_recipe(steps=20, ema=0.9, schedule="step"), pictures, parts)
     _, told = run_tiny(longer, pictures, parts, resume=True)
     assert told.warnings == [
-        f"{parts} gets another end (steps 20, now 30): from here on its schedule is that of the new length"
+        f"{parts} gets another end (--steps 20, now 30): from here on its schedule is that of the new length"
     ]
     assert_same_state(whole, parts)
     assert (whole / "config.json").read_bytes() == (parts / "config.json").read_bytes()
@@ -261,7 +265,7 @@ def test_a_run_that_has_ended_goes_on_to_a_later_end(pictures: Path, tmp_path: P
     ended, _ = train(0.2, resume=False)
     again, told = train(1.0)
     assert again.step > ended.step and again.finished and again.seconds >= 1.0
-    assert "(time_budget 0.2, now 1.0)" in told.warnings[0]
+    assert "(--time-budget 0.2, now 1.0)" in told.warnings[0]
     assert train(1.0)[0].step == again.step
     with pytest.raises(
         UsageError, match=rf"has trained {again.step} steps in \d s already; give more --steps or"
@@ -281,7 +285,7 @@ def test_a_run_goes_on_without_the_weights_that_it_started_from(pictures: Path, 
     assert session.run_training(recipe, [pictures], run, SILENT, options).step == 2
     again, _ = run_tiny(tiny_recipe(steps=2), pictures, run, resume=True)
     assert again.recipe == recipe and load_trained(run).recipe.init == "other"
-    with pytest.raises(UsageError, match=r"other settings \(init other, now third\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--init other, now third\)"):
         run_tiny(tiny_recipe(steps=2, init="third"), pictures, run, resume=True)
 
 
@@ -289,7 +293,7 @@ def test_a_run_may_go_on_with_checkpoints_at_other_times(pictures: Path, tmp_pat
     run_tiny(tiny_recipe(steps=2), pictures, tmp_path / "run")
     again, _ = run_tiny(tiny_recipe(steps=2, save_every=7.0), pictures, tmp_path / "run", resume=True)
     assert again.recipe.save_every == 7.0
-    with pytest.raises(UsageError, match=r"other settings \(validate_every 10, now 11\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--validate-every 10, now 11\)"):
         run_tiny(tiny_recipe(steps=2, validate_every=11), pictures, tmp_path / "run", resume=True)
 
 
@@ -299,9 +303,9 @@ def test_one_run_is_validated_in_one_way_and_computes_in_one_precision(
     """Else the best of it would be the best by two measures."""
     recipe, run = tiny_recipe(steps=2), tmp_path / "run"
     run_tiny(recipe, pictures, run)
-    with pytest.raises(UsageError, match=r"other settings \(validate the default, now Set5\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--validate the default, now Set5\)"):
         run_tiny(recipe, pictures, run, resume=True, validate=lambda *_: 1.0)
-    with pytest.raises(UsageError, match=r"other settings \(precision fp32, now bf16\)"):
+    with pytest.raises(UsageError, match=r"other settings \(--precision fp32, now bf16\)"):
         run_tiny(recipe, pictures, run, resume=True, autocast=torch.bfloat16)
     assert run_tiny(recipe, pictures, run, resume=True)[0].step == 2
 
