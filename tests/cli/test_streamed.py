@@ -172,7 +172,8 @@ def test_the_note_knows_the_pixels_so_that_the_result_is_known_again(
     assert note is not None and note["pixels"] == provenance.digest(
         [codec.decode(Path("a_x2.tif").read_bytes())]
     )
-    assert is_untouched(Path("a_x2.tif"), 1 << 20, threading.Event())
+    with Decoder() as decoder:
+        assert is_untouched(Path("a_x2.tif"), 1 << 20, decoder)
     assert inside(*options, "--strip", "-o", "bare.tif") == 0
     assert provenance.read(tmp_path / "bare.tif") is None
 
