@@ -124,14 +124,11 @@ def _scores(
     for pictures, files in sets:
         for level in levels:
             row = evaluate(case_of(task, pictures, level), files, model)
-            figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
-            if row.psnr_y is not None:
-                figures["psnr_y"] = round(row.psnr_y, 3)
             console.note(f"{pictures.name} at {level}: {row.psnr:.2f} dB, {row.ssim:.4f}")
             if task.kind == "upscale":
-                scores[pictures.name] = figures
+                scores[pictures.name] = row.figures
             else:
-                scores.setdefault(pictures.name, {})[str(level)] = figures
+                scores.setdefault(pictures.name, {})[str(level)] = row.figures
     return scores
 
 
