@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 _BLOCK = 1 << 30  # bytes asked for at once; systems return up to twice as many
 _UNKNOWN = 1 << 30  # the most bytes of a file whose size the system does not know: it may have no end
@@ -55,7 +56,7 @@ def read_regular(path: "str | os.PathLike[str]", most: int = 1 << 62) -> bytes:
     return data
 
 
-def state_of(file: FileIO) -> State:
+def state_of(file: "FileIO | BinaryIO") -> State:
     """An open file's size and the time of its last change: they differ once somebody has written to it."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns

@@ -200,6 +200,7 @@ def test_color_jpeg_is_scored_on_rgb_and_on_y(photo: Path, subsampling: Any) -> 
     )
     assert row.ssim == pytest.approx(ssim(on_y[0], on_y[1]))
     assert (row.color, row.subsampling, row.paper) == ("rgb", subsampling, None)
+    assert row.figures.keys() == {"psnr", "ssim", "psnr_y"}
 
 
 def test_the_papers_scores_are_shown_only_for_their_own_protocol() -> None:

@@ -507,5 +507,7 @@ def test_scoring_again_changes_the_scores_of_those_weights_alone(
     with pytest.raises(ValueError, match="JSON"):
         rescore.main()
     assert manifest.read_text(encoding="utf-8") == after
-    gray = rescore.case_of({"task": "denoise", "color": "gray", "scale": None}, "Set12", "25")
-    assert (gray.task, gray.sigma) == ("denoise", 25.0)
+    gray = rescore.case({"task": "denoise", "color": "gray", "scale": None}, "Set12", "25")
+    assert (gray.task, gray.sigma, gray.color) == ("denoise", 25.0, "gray")
+    twice = rescore.case({"task": "upscale", "color": "rgb", "scale": 2}, "Set5", None)
+    assert (twice.task, twice.scale) == ("upscale", 2)

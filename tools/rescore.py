@@ -14,20 +14,19 @@ from typing import Any
 from nsr_cli.datasets import DataStore, load_registry
 from nsr_cli.evaluate import Case, evaluate
 from nsr_cli.restore import Restorer
+from nsr_cli.training.recipe import find_task
+from nsr_cli.training.validate import case_of
 from nsr_cli.weights.manifest import add_entry, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "weights_manifest.json"
 
 
-def case_of(entry: Mapping[str, Any], name: str, level: str | None) -> Case:
+def case(entry: Mapping[str, Any], name: str, level: str | None) -> Case:
     """How the weights of an entry are scored on a set."""
-    pictures = load_registry().get(name)
-    if level is None:
-        return Case(pictures, "upscale", scale=entry["scale"])
-    if entry["task"] == "denoise":
-        return Case(pictures, "denoise", sigma=float(level), color=entry["color"])
-    return Case(pictures, "dejpeg", quality=int(level), color=entry["color"])
+    kind = f"x{entry['scale']}" if entry["task"] == "upscale" else entry["color"]
+    task = find_task(f"{entry['task']}-{kind}")
+    return case_of(task, load_registry().get(name), None if level is None else float(level))
 
 
 def pictures_of(name: str, data: Path | None) -> list[Path]:
@@ -40,15 +39,11 @@ def pictures_of(name: str, data: Path | None) -> list[Path]:
 
 
 def scored(entry: Mapping[str, Any], name: str, level: str | None, data: Path | None) -> dict[str, float]:
-    """The scores on one set at one level, rounded as in `nsr weights publish`."""
+    """The scores on one set at one level."""
     restorer = Restorer.load(
         entry["task"], scale=entry["scale"], model=entry["name"], device="cpu", precision="fp32"
     )
-    row = evaluate(case_of(entry, name, level), pictures_of(name, data), restorer)
-    figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
-    if row.psnr_y is not None:
-        figures["psnr_y"] = round(row.psnr_y, 3)
-    return figures
+    return evaluate(case(entry, name, level), pictures_of(name, data), restorer).figures
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from nsr_cli.batch.headchecks import refuse_file, refuse_result
-from nsr_cli.batch.outcome import Outcome, as_json, decided_by_plan, facts, step_record
+from nsr_cli.batch.outcome import EDITED, Outcome, as_json, decided_by_plan, facts, step_record
 from nsr_cli.batch.streamed import Streams
 from nsr_cli.errors import DecodeError, NotReady, NsrError
 from nsr_cli.forecast.files import Forecast, forecast_open
@@ -15,6 +15,7 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import unread
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.reading import read_file
+from nsr_cli.planning.redo import noted_pixels
 from nsr_cli.planning.settings import Settings
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
@@ -84,7 +85,9 @@ def _planned(plan: Plan, settings: Settings) -> Iterator[tuple[Outcome, Forecast
 def _foretold(outcome: Outcome, decoder: Decoder | None, settings: Settings) -> Forecast | None:
     """Look at a file, with a decoder also at its pixels, and fill in its outcome. NsrError if it would fail."""
     job = outcome.job
-    if job.source is None:
+    if job.outdated is not None and job.target is not None and noted_pixels(job.target) is None:
+        outcome.keep(EDITED)
+    if job.source is None or outcome.status != "planned":
         return None
     try:
         with FileBytes(job.source) as data:
@@ -133,9 +136,9 @@ def _show_one(outcome: Outcome, settings: Settings, console: Console) -> None:
         console.error(f"{outcome.label}: {outcome.error}")
         return
     there = ""
-    if outcome.job.outdated:
-        there = "  (made with other settings: made again, unless it was edited)"
-    elif outcome.status == "skipped":
-        there = f"  (skipped: {outcome.reason or 'already exists'})"
+    if outcome.status == "skipped":
+        there = f"  (skipped: {outcome.reason or outcome.there})"
+    elif outcome.job.outdated:
+        there = "  (made with other settings: made again, unless its pixels were edited)"
     arrow = f" -> {outcome.job.target_label}" if outcome.placed else ""
     console.data(f"{outcome.label}{arrow}{facts(outcome)}{there}")

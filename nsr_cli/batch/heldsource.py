@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
+from nsr_cli.engine.bands import Bands, Shape
 from nsr_cli.engine.tiles import Span
 from nsr_cli.imaging import whites
 from nsr_cli.imaging.picture import Picture
@@ -26,14 +26,9 @@ class Held:
 
     def bands(self) -> Bands:
         """All rows, from the top, alpha last."""
-        page, width = self.page, self.page.width
-        shape = Shape(page.height, width, samples_of(page))
-        return Bands(
-            shape,
-            blocks(page.height, rows_at_a_time(width, 1)),
-            lambda span: joined(_rows(page, span)),
-            page.white,
-        )
+        page = self.page
+        shape = Shape(page.height, page.width, page.samples)
+        return Bands(shape, shape.blocks(1), lambda span: joined(_rows(page, span)), page.white)
 
     def sample(self, most: int) -> NDArray[Any]:
         """About `most` pixels (N, W, C), from parts spread evenly over the picture; see `whites.in_whole_range`.
@@ -55,11 +50,6 @@ def sample_spans(page: Picture, most: int) -> list[Span]:
         return [Span(0, page.height)]
     step = max(_SAMPLE_ROWS, page.height // count // 8 * 8)
     return [Span(top, top + _SAMPLE_ROWS) for top in range(0, page.height - _SAMPLE_ROWS + 1, step)]
-
-
-def samples_of(page: Picture) -> int:
-    """Samples of a pixel, alpha included."""
-    return page.channels + (page.alpha is not None)
 
 
 def _rows(page: Picture, span: Span) -> Picture:

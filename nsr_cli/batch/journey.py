@@ -63,7 +63,7 @@ class Journey:
         self._progress = progress
         self._check = partial(raise_if, self.stop)
         self._choice = Choice(settings, self._restorers, self._check)
-        self._writer = ResultWriter(settings, self.stop, plan.rule)
+        self._writer = ResultWriter(settings, self.decoder, self.stop, plan.rule)
         self._budget = Budget(settings.bytes_in_flight, self.stop)
         self._streams = Streams(settings, self.decoder, self.stop)
 

@@ -16,6 +16,7 @@ from nsr_cli.steps.restorers import RestorerLike, Weights
 
 SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
+EDITED = "has been edited since"
 
 
 @dataclass(slots=True)
@@ -71,6 +72,10 @@ class Outcome:
         if isinstance(error, LargeEnough) and self.job.one_of_many and self.size in (None, error.size):
             self.status, self.error, self.size = "skipped", None, error.size
             self.reason = f"it has {_size(error.size)} pixels already"
+
+    def keep(self, why: str) -> None:
+        """Record that an earlier result stays although it was made with other settings."""
+        self.status, self.there = "skipped", f"was made with other settings, but {why}"
 
     def leave_alone(self, why: str | None, *, large: bool) -> None:
         """Record why the picture needs nothing, and decide whether there is a result nevertheless.

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from unicodedata import normalize
 
-from nsr_cli.batch.outcome import Outcome
+from nsr_cli.batch.outcome import EDITED, Outcome
 from nsr_cli.batch.packing import pack, pack_into
 from nsr_cli.batch.pipeline import raise_if
 from nsr_cli.batch.work import Work
@@ -16,6 +16,7 @@ from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import is_special
 from nsr_cli.planning.redo import Earlier, Overtaken, Stamp, is_untouched, stamp_of
 from nsr_cli.planning.settings import Settings
+from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.shown import safe_text
 
 
@@ -24,12 +25,14 @@ class ResultWriter:
 
     Args:
         settings: of the run.
+        decoder: where results of earlier runs are decoded.
         stop: when set, the work is given up.
         rule: what to do about results that already exist, as for `Plan`.
     """
 
-    def __init__(self, settings: Settings, stop: threading.Event, rule: str) -> None:
+    def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event, rule: str) -> None:
         self._settings = settings
+        self._decoder = decoder
         self._stop = stop
         self._rule = rule
         self._spelled: dict[str, Path] = {}  # this run's results, by names with case folded
@@ -47,15 +50,15 @@ class ResultWriter:
         if job.outdated is None or not job.target.is_file():  # deleted since
             return False
         most = round(self._settings.max_pixels * self._settings.largest_factor**2)  # pixels of a result
-        changed = "has been edited since"
+        changed = EDITED
         try:
-            if is_untouched(job.target, most, self._stop):
+            if is_untouched(job.target, most, self._decoder):
                 return False
         except DecodeError as error:
             changed = f"whether it has been edited since cannot be found out: {error}"
         if not job.target.is_file():  # deleted while it was read
             return False
-        outcome.status, outcome.there = "skipped", f"was made with other settings, but {changed}"
+        outcome.keep(changed)
         return True
 
     def put(self, work: Work) -> None:

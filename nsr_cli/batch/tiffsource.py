@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsr_cli.batch.heldsource import joined, sample_spans, samples_of
+from nsr_cli.batch.heldsource import joined, sample_spans
 from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
 from nsr_cli.engine.tiles import Span
 from nsr_cli.errors import DecodeError
@@ -21,13 +21,12 @@ from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.floats import Tally, checked_span
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import upright_metadata
-from nsr_cli.imaging.tiff import tags
+from nsr_cli.imaging.tiff import kinds, tags
 from nsr_cli.imaging.tiff.bands import hollow
 from nsr_cli.imaging.tiff.parts import Parts
 from nsr_cli.imaging.tiff.whites import stated_white
 from nsr_cli.sandbox.decoder import Decoder
 
-_WHITE_IS_ZERO = 0
 _WIDE = 16  # bits of a sample from which on not all may be used
 
 
@@ -55,7 +54,7 @@ class TiffSource:
     def bands(self) -> Bands:
         """All rows, from the top, alpha last."""
         page = self.page
-        shape = Shape(page.height, page.width, samples_of(page))
+        shape = Shape(page.height, page.width, page.samples)
         step = rows_at_a_time(page.width, 1)
         if not self.parts.is_plain:
             step = -(-step // self.parts.rows) * self.parts.rows
@@ -87,10 +86,7 @@ class TiffSource:
             low - first : high - first
         ]
         self.file.check()  # a result must not have rows of two versions
-        if found.dtype != self.page.pixels.dtype or found.shape[1:] != (
-            self.page.width,
-            samples_of(self.page),
-        ):
+        if found.dtype != self.page.pixels.dtype or found.shape[1:] != (self.page.width, self.page.samples):
             raise DecodeError("parts of the TIFF file differ in kind")
         if self.page.is_float and self.page.span != (0.0, 1.0):
             black, white = self.page.span
@@ -119,7 +115,7 @@ def open_source(
         raise Unsuitable(reason)
     metadata, orientation = tags.read(file, parts.place)
     first = _decoded(parts, decoder, *parts.whole(0, 1))
-    if first.is_float and parts.color == _WHITE_IS_ZERO:
+    if first.is_float and parts.color == kinds.WHITE_IS_ZERO:
         raise Unsuitable("inverted float samples")
     if first.is_float and first.alpha is not None:  # opaque depends on the greatest sample of all
         raise Unsuitable("transparency in float samples")
@@ -186,7 +182,7 @@ def _colored(parts: Parts, decoder: Decoder, check: Callable[[], None], first: P
 def _all_rows(source: TiffSource) -> Iterator[NDArray[Any]]:
     """Every sample as it is stored, since black and white depend on all of them."""
     tap = source.bands().tap()
-    for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
+    for span in tap.shape.blocks():
         yield tap.read(span.start, span.stop)
 
 

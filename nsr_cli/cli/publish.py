@@ -17,6 +17,7 @@ from nsr_cli.terminal.console import Console
 if TYPE_CHECKING:
     from nsr_cli.datasets import PictureSet
     from nsr_cli.training.publish import Trained
+    from nsr_cli.training.validate import InTraining
 
 
 def publish(
@@ -58,7 +59,7 @@ def publish(
     listed as unstated until you state it there. Scores are those of the stored fp16 weights by the protocol of
     `nsr eval`.
     """
-    from nsr_cli.training.publish import check, history, load_trained, publish
+    from nsr_cli.training.publish import check, history, load_trained, publish, wrote
     from nsr_cli.training.recipe import find_task
 
     console = console_of(ctx)
@@ -74,57 +75,62 @@ def publish(
             raise UsageError(
                 f"{option}: there is no folder {safe_text(place)}; make it first, or give another"
             )
-    if _stays(name, manifest, folder, if_exists, console):
+    path, replaced = folder / f"{name}.safetensors", if_exists is None and wrote(name, manifest, folder)
+    if not replaced and _stays(path, name, if_exists, console):
         return
-    scores = _scores(trained, sets or [], data, device, offline, console)
+    model, pictures = _model(trained, device), _pictures(sets or [], data, offline, console)
+    if replaced:
+        listed = f"{safe_text(manifest)} listed as {safe_text(name)}"
+        console.note(f"{safe_text(path)}: replaces the weights that {listed}")
+    scores = _scores(trained, model, pictures, console)
     entry = publish(trained, name, manifest, folder, scores)
     console.note(f"{safe_text(folder / entry.file)}: {entry.bytes} bytes, {entry.trained_on}")
 
 
-def _stays(name: str, manifest: Path, folder: Path, if_exists: str | None, console: Console) -> bool:
-    """Whether a file of that name exists and is left alone; then the user is told.
+def _stays(path: Path, name: str, if_exists: str | None, console: Console) -> bool:
+    """Whether the file exists and is left alone; then the user is told.
 
     Raises:
-        UsageError: the manifest does not list it, and --if-exists does not say to replace it.
+        UsageError: it exists, and --if-exists does not say what to do.
     """
     from nsr_cli.planning.single import Target, checked, skips  # numpy and the codecs: not for --help
-    from nsr_cli.training.publish import wrote
 
-    path = folder / f"{name}.safetensors"
-    if if_exists is None and wrote(name, manifest, folder):
-        console.note(
-            f"{safe_text(path)}: replaces the weights that {safe_text(manifest)} listed as {safe_text(name)}"
-        )
-        return False
     target = checked(Target(path, "safetensors"), if_exists or "error", option="--folder")
     return skips(target, safe_text(name), console)
 
 
+def _model(trained: "Trained", device: str) -> "InTraining":
+    """The network as it will be stored, ready to be scored."""
+    from nsr_cli.model.checkpoint import load_network, save_network
+    from nsr_cli.training.recipe import find_task
+    from nsr_cli.training.validate import InTraining
+
+    stored = load_network(save_network(trained.network))
+    return InTraining.of(stored, find_task(trained.recipe.task), device)
+
+
 def _scores(
-    trained: "Trained", sets: list[str], data: Path | None, device: str, offline: bool, console: Console
+    trained: "Trained",
+    model: "InTraining",
+    sets: "list[tuple[PictureSet, list[Path]]]",
+    console: Console,
 ) -> dict[str, Any]:
     """Set -> {"psnr", "ssim"}, or for networks that take a level set -> level -> {"psnr", "ssim"}."""
     from nsr_cli.evaluate import evaluate
-    from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
-    from nsr_cli.training.validate import InTraining, case_of
+    from nsr_cli.training.validate import case_of
 
     task = find_task(trained.recipe.task)
     levels = (task.scale,) if task.kind == "upscale" else PAPER_LEVELS[task.kind]
-    stored = load_network(save_network(trained.network))
-    model = InTraining.of(stored, task, device)
     scores: dict[str, Any] = {}
-    for pictures, files in _pictures(sets, data, offline, console):
+    for pictures, files in sets:
         for level in levels:
             row = evaluate(case_of(task, pictures, level), files, model)
-            figures = {"psnr": round(row.psnr, 3), "ssim": round(row.ssim, 4)}
-            if row.psnr_y is not None:
-                figures["psnr_y"] = round(row.psnr_y, 3)
             console.note(f"{pictures.name} at {level}: {row.psnr:.2f} dB, {row.ssim:.4f}")
             if task.kind == "upscale":
-                scores[pictures.name] = figures
+                scores[pictures.name] = row.figures
             else:
-                scores.setdefault(pictures.name, {})[str(level)] = figures
+                scores.setdefault(pictures.name, {})[str(level)] = row.figures
     return scores
 
 
@@ -134,13 +140,14 @@ def _pictures(
     """The sets with their pictures, all found before the first one is scored.
 
     Raises:
+        UsageError: there is no set of that name; before any other is downloaded.
         DataError: pictures are absent, or are not the set's, for which their scores would be listed.
     """
     from nsr_cli.datasets import DataStore
     from nsr_cli.scoreboard.sets import published_pictures
 
     store, found = DataStore(data, offline=offline), []
-    for one in (store.registry.get(name) for name in sets):
+    for one in [store.registry.get(name) for name in sets]:
         files, problem = published_pictures(store, one, console)
         if problem is not None:
             raise DataError(f"{problem}: the manifest would list scores on other pictures; get them again")

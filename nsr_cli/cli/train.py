@@ -17,6 +17,7 @@ from nsr_cli.options.recipe import NetworkOptions, ScheduleOptions
 from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
+from nsr_cli.terminal.texts import human_duration
 
 if TYPE_CHECKING:
     import torch
@@ -157,7 +158,7 @@ def _report(console: Console, bar: Progress, status: "TrainingStatus", batch: in
     left = status.seconds / max(status.progress, 1e-9) - status.seconds
     console.note(
         f"step {status.step} ({status.progress:.0%}): loss {status.loss:.5f}, {rate:.1f} patches/s, "
-        f"{left / 60:.0f} min left{psnr}"
+        f"{human_duration(left)} left{psnr}"
     )
 
 

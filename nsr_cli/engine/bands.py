@@ -40,6 +40,10 @@ class Shape:
         """Height and width."""
         return self.height, self.width
 
+    def blocks(self, multiple: int = BLOCK) -> Iterator[Span]:
+        """All rows in spans of about a megapixel, of a multiple of `multiple` rows."""
+        return blocks(self.height, rows_at_a_time(self.width, multiple))
+
 
 class Bands:
     """A picture whose rows are made when they are needed.
@@ -135,21 +139,20 @@ def spread_bands(source: Bands, limit: float) -> Bands:
         spread_excess(rows, limit)
         return rows[span.start - top : span.stop - top]
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, source.white)
+    return Bands(shape, shape.blocks(), make, source.white)
 
 
 def picture_bands(pixels: Rows, white: White | None = None) -> Bands:
     """The rows of an array (H, W, C); `white` as for `to_unit`."""
-    height, width, channels = pixels.shape
-    spans = blocks(height, rows_at_a_time(width))
-    return Bands(Shape(height, width, channels), spans, lambda span: pixels[span.start : span.stop], white)
+    shape = Shape(*pixels.shape)
+    return Bands(shape, shape.blocks(), lambda span: pixels[span.start : span.stop], white)
 
 
 def collect(bands: Bands, dtype: DTypeLike) -> Rows:
     """The whole picture (H, W, C)."""
     shape, tap = bands.shape, bands.tap()
     out = np.empty((shape.height, shape.width, shape.channels), dtype)
-    for span in blocks(shape.height, rows_at_a_time(shape.width)):
+    for span in shape.blocks():
         out[span.start : span.stop] = tap.read(span.start, span.stop)
     return out
 
@@ -174,7 +177,7 @@ def mapped_bands(change: Callable[..., Rows], *sources: Bands) -> Bands:
     def make(span: Span) -> Rows:
         return change(*(tap.unit(span.start, span.stop) for tap in taps))
 
-    return Bands(shape, blocks(shape.height, rows_at_a_time(shape.width)), make, white)
+    return Bands(shape, shape.blocks(), make, white)
 
 
 def blended_bands(plain: Bands, made: Bands, strength: float, convert: Callable[[Rows], Rows]) -> Bands:
@@ -211,7 +214,7 @@ def alpha_bands(source: Bands, height: int, width: int) -> Bands:
     tap, shape = source.tap(), source.shape
     own = Bands(
         Shape(shape.height, shape.width, 1),
-        blocks(shape.height, rows_at_a_time(shape.width)),
+        shape.blocks(),
         lambda span: tap.read(span.start, span.stop)[..., -1:],
     )
     return own if shape.size == (height, width) else resized_bands(own, height, width)
@@ -227,5 +230,4 @@ def with_alpha(color: Bands, alpha: Bands) -> Bands:
             cover = from_unit(np.clip(cover, 0, 1), rows.dtype)
         return np.concatenate([rows, cover], axis=2)
 
-    spans = blocks(shape.height, rows_at_a_time(shape.width, 1))
-    return Bands(Shape(shape.height, shape.width, shape.channels + 1), spans, make)
+    return Bands(Shape(*shape.size, shape.channels + 1), shape.blocks(1), make)

@@ -36,11 +36,15 @@ class Crew:
     def __enter__(self) -> Self:
         self._cores = torch.get_num_threads()
         torch.set_num_threads(1)
-        with suppress(RuntimeError):  # no more threads: those that run share the work
-            while len(self._threads) < self._size - 1:
-                thread = threading.Thread(target=self._serve, daemon=True)
-                thread.start()
-                self._threads.append(thread)
+        try:
+            with suppress(RuntimeError):  # no more threads: those that run share the work
+                while len(self._threads) < self._size - 1:
+                    thread = threading.Thread(target=self._serve, daemon=True)
+                    thread.start()
+                    self._threads.append(thread)
+        except BaseException:  # a signal, after which `__exit__` is not called
+            self._end()
+            raise
         self._barrier = threading.Barrier(1 + len(self._threads))
         self._begun.set()
         return self
@@ -53,6 +57,7 @@ class Crew:
     def _end(self) -> None:
         self._stop = True
         self._barrier.abort()
+        self._begun.set()
         for thread in self._threads:
             thread.join()
         # At the end, since a new thread starts with the number that any thread has set last.

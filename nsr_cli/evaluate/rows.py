@@ -55,6 +55,12 @@ class Row:
         """Whether only the first pictures of the set were scored."""
         return self.set_images is not None and self.set_images > self.images
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The scores as the manifest of weights lists them."""
+        found = {"psnr": round(self.psnr, 3), "ssim": round(self.ssim, 4)}
+        return found if self.psnr_y is None else found | {"psnr_y": round(self.psnr_y, 3)}
+
     def as_json(self, *, per_image: bool = False) -> dict[str, Any]:
         """The row with JSON's types only: an infinite PSNR becomes null. Single pictures only with `per_image`."""
         record = asdict(self) | _finite(psnr=self.psnr, psnr_y=self.psnr_y)

@@ -135,12 +135,22 @@ def route(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
 
 def _in_bands(sizes: Sizes, settings: Settings, ends: Ends) -> Route:
     """The route of a picture whose result is written in bands. Raises as `route`."""
-    budget, tiles = allowed(settings), _tiles(sizes, settings)
-    held = _clearing(sizes) + (0 if ends.read else sizes.stored)
+    budget, held = allowed(settings), _held(sizes, read=ends.read)
     room = max(budget - held - _WRITING, (budget - held) // 2)
-    decoding = 0 if ends.read else _decoding(sizes)
-    _check_one(max(decoding, held + tiles + min(_WRITING, tiles)), sizes, settings, ends)
-    return Route(True, room, max(budget, decoding))
+    _check_one(_least_in_bands(sizes, settings, read=ends.read), sizes, settings, ends)
+    return Route(True, room, max(budget, 0 if ends.read else _decoding(sizes)))
+
+
+def _held(sizes: Sizes, *, read: bool) -> int:
+    """Bytes in memory all the time while a picture goes in bands, which `read` says of its file too."""
+    return _clearing(sizes) + (0 if read else sizes.stored)
+
+
+def _least_in_bands(sizes: Sizes, settings: Settings, *, read: bool) -> int:
+    """The fewest bytes that a picture takes whose result is written in bands."""
+    tiles = _tiles(sizes, settings)
+    computing = _held(sizes, read=read) + tiles + min(_WRITING, tiles)
+    return computing if read else max(_decoding(sizes), computing)
 
 
 def _tiles(sizes: Sizes, settings: Settings) -> int:
@@ -234,12 +244,17 @@ def _computing(sizes: Sizes, settings: Settings, budget: int) -> int:
 def _check_one(needed: int, sizes: Sizes, settings: Settings, ends: Ends) -> None:
     """MemoryExhausted if a picture needs more memory than there is."""
     what = f"{sizes.size[0]}x{sizes.size[1]} pixels and their result"
-    _check(needed, what, _advice(settings, ends), settings)
+    _check(needed, what, _advice(sizes, settings, ends), settings)
+
+
+def _limit(settings: Settings) -> int:
+    """Bytes above which a picture is refused."""
+    return settings.max_memory or int(_UTMOST * free_memory())
 
 
 def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
     """MemoryExhausted if `needed` bytes are more than there are."""
-    most = settings.max_memory or int(_UTMOST * free_memory())
+    most = _limit(settings)
     if needed <= most:
         return
     if settings.max_memory:
@@ -251,11 +266,15 @@ def _check(needed: int, what: str, advice: str, settings: Settings) -> None:
     raise MemoryExhausted(f"{what} take at least {least} of memory, but {limit}: {advice}")
 
 
-def _advice(settings: Settings, ends: Ends) -> str:
+def _advice(sizes: Sizes, settings: Settings, ends: Ends) -> str:
+    """What to do about a picture that does not fit; another format only if it fits then."""
     if ends.why:
         return f"it has {ends.why}, so it cannot be restored in bands; allow more, or cut it into parts"
-    if settings.task != "auto" and not settings.tta:
-        if ends.form not in ROW_FORMATS:
+    rows = ends.form in ROW_FORMATS
+    read = rows or ends.read or ends.tiff  # as it would be after the advice
+    fitting = _least_in_bands(sizes, settings, read=read) <= _limit(settings)
+    if fitting and settings.task != "auto" and not settings.tta:
+        if not rows:
             return "allow more, or use TIFF or PNG, which are written in bands (--format tiff)"
         if ends.written and not ends.read and not ends.tiff:
             return "allow more, or convert it to TIFF, which is also read in bands"

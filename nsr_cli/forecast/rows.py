@@ -3,6 +3,7 @@
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Sizes
 from nsr_cli.imaging.filebytes import FileBytes
+from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.tiff import tags
 from nsr_cli.imaging.tiff.parts import Parts
@@ -11,7 +12,6 @@ from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import counted
 
 _COLORS = 6  # the most bytes of a palette's color
-_SIDEWAYS = 5  # orientations from here on turn rows into columns
 _SAMPLE_BYTES = 64  # of memory for each pixel that is looked at, a multiple of its own
 _RESTORED_SHARE = 16  # one in so many of these pixels is also restored
 _SOURCE_SHARE = 8  # rows that are being decoded may take one part in so many of the memory
@@ -58,7 +58,7 @@ def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
         file: the file.
         largest: bytes of rows that may be decoded at once.
     """
-    if tags.read(file, parts.place)[1] >= _SIDEWAYS:
+    if tags.read(file, parts.place)[1] in exif.SIDEWAYS:
         return "a picture on its side"
     step = 1 if parts.is_plain else parts.rows
     unpacked = parts.row_bytes * (_COLORS if parts.is_palette else 1)

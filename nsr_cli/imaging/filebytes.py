@@ -1,7 +1,7 @@
 """Bytes with random access: `bytes` in memory, or a file of which only the accessed parts are read."""
 
 import os
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.reads import open_regular, state_of
@@ -17,19 +17,12 @@ class Readable(Protocol):
         """The bytes of a slice."""
 
 
-class FileBytes:
-    """A file of which only the accessed bytes are read; a context manager."""
+class OpenFile:
+    """An open file of which only the accessed bytes are read; nothing is to be added to it meanwhile."""
 
-    def __init__(self, path: "os.PathLike[str]") -> None:
-        self._file = open_regular(path)
-        self._state = state_of(self._file)
-        self._size = self._state[0]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
 
     def __len__(self) -> int:
         return self._size
@@ -42,6 +35,21 @@ class FileBytes:
             found.append(block)
             start += len(block)
         return found[0] if len(found) == 1 else b"".join(found)
+
+
+class FileBytes(OpenFile):
+    """A file of which only the accessed bytes are read; a context manager."""
+
+    def __init__(self, path: "os.PathLike[str]") -> None:
+        file = open_regular(path)
+        self._state = state_of(file)
+        super().__init__(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def check(self) -> None:
         """DecodeError if somebody has written to the file since it was opened."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nsr_cli.imaging import codec, ifd, outline
-from nsr_cli.imaging.filebytes import Readable
+from nsr_cli.imaging.filebytes import OpenFile, Readable
 from nsr_cli.imaging.ifd import Layout
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import MOST_METADATA
@@ -47,21 +47,6 @@ class Part:
 
     holds_texts: bool = False
     """Whether it is an XMP packet or a text of PNG, and may hold the note."""
-
-
-class OpenFile:
-    """An open file as `Readable`: only the accessed bytes are read."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __len__(self) -> int:
-        return self._file.seek(0, 2)
-
-    def __getitem__(self, part: slice, /) -> bytes:
-        start, stop, _ = part.indices(len(self))
-        self._file.seek(start)
-        return self._file.read(max(0, stop - start))
 
 
 def digest(data: Readable, keyword: str) -> str | None:

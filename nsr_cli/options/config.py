@@ -165,6 +165,10 @@ def _checked(path: Path, table: Mapping[str, Any], tables: Sequence[str]) -> dic
             raise UsageError(
                 f"{safe_text(path)}: no such setting {safe_text(written)!r}{_closest(name, list(known))}"
             )
+        if name in checked:
+            raise UsageError(
+                f"{safe_text(path)}: {name} and {name.replace('-', '_')} are the same setting; remove one of them"
+            )
         if isinstance(value, bool) != known[name].switch or not isinstance(value, str | int | float):
             wanted = "true or false" if known[name].switch else "a number or text"
             raise UsageError(f"{safe_text(path)}: {name} must be {wanted}, not {safe_text(repr(value))}")

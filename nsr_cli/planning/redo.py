@@ -5,9 +5,8 @@ somebody has edited, or another program has made, is never replaced.
 """
 
 import hashlib
-import threading
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 
@@ -36,37 +35,42 @@ def stamp_of(path: Path) -> Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def is_untouched(path: Path, max_pixels: int, stop: threading.Event) -> bool:
-    """Whether the pixels and metadata of a result still match its note; False if note or metadata cannot be read.
+def noted_pixels(path: Path) -> str | None:
+    """The digest of its pixels that a result's note names; None without one, or if the metadata do not match the note.
 
     Notes of older versions say nothing about the metadata, which then count as untouched.
+    """
+    with suppress(OSError, *DAMAGE):
+        record = provenance.read(path) or {}
+        with FileBytes(path) as file:
+            if record.get("metadata") in (None, metadatadigest.digest(file, provenance.KEYWORD)):
+                return record.get("pixels")
+    return None
+
+
+def is_untouched(path: Path, max_pixels: int, decoder: Decoder) -> bool:
+    """Whether the pixels and metadata of a result still match its note; False if note or metadata cannot be read.
 
     Raises:
         DecodeError: its pixels cannot be read.
         NotReady: as for `Decoder.pages`.
     """
+    noted = noted_pixels(path)
     try:
-        record = provenance.read(path)
-        if record is None or "pixels" not in record:
-            return False
-        with FileBytes(path) as file:
-            if record.get("metadata") not in (None, metadatadigest.digest(file, provenance.KEYWORD)):
-                return False
-    except (OSError, *DAMAGE):
-        return False
-    with Decoder(max_pixels, every_frame=True, stop=stop) as decoder:
-        try:
-            return _digest(path, decoder, max_pixels) == record["pixels"]
-        except OSError as error:
-            raise DecodeError(unread(error)) from error
+        return noted is not None and _digest(path, decoder, max_pixels) == noted
+    except OSError as error:
+        raise DecodeError(unread(error)) from error
 
 
 def _digest(path: Path, decoder: Decoder, max_pixels: int) -> str:
     """The digest of a result's pixels. Raises DecodeError or OSError if they cannot be read."""
     with FileBytes(path) as file:
         is_tiff = codec.sniff(file) == "TIFF"  # which may be larger than the memory
-        found = tiffdigest.digest(file, decoder.part, max_pixels) if is_tiff else None
-    return found or provenance.digest(decoder.pages(read_regular(path)))
+        part = partial(decoder.part, max_pixels=max_pixels)
+        found = tiffdigest.digest(file, part, max_pixels) if is_tiff else None
+    return found or provenance.digest(
+        decoder.pages(read_regular(path), every_frame=True, max_pixels=max_pixels)
+    )
 
 
 class Earlier:

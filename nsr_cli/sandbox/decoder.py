@@ -49,7 +49,7 @@ class Decoder:
         notice: Callable[[str], None] | None = None,
     ) -> None:
         self._max_pixels = max_pixels
-        self._extent: Extent = "frames" if every_frame else "pages"
+        self._every_frame = every_frame
         self._stop = stop or threading.Event()
         self._notice = notice
         self._lock = threading.Lock()
@@ -66,32 +66,40 @@ class Decoder:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def pages(self, data: bytes) -> list[Picture]:
+    def pages(
+        self, data: bytes, *, every_frame: bool | None = None, max_pixels: int | None = None
+    ) -> list[Picture]:
         """The pictures of a file: every page of a TIFF, and one frame of an animation or all of them.
 
         All pages with 16 bits have the same white, see `whites.united`.
+
+        Args:
+            data: the file.
+            every_frame, max_pixels: for this file, if not those of the decoder.
 
         Raises:
             DecodeError: it cannot be read, for whatever reason.
             NotReady: two processes were not ready in time, as would be those for the next file.
         """
-        return as_one(self._decoded(data, self._extent))
+        every = self._every_frame if every_frame is None else every_frame
+        return as_one(self._decoded(data, "frames" if every else "pages", max_pixels))
 
     def first(self, data: bytes) -> Picture:
         """The first picture of a file, with a note if there are more. Raises as `pages`."""
         return self._decoded(data, "first")[0]
 
-    def part(self, data: bytes) -> Picture:
+    def part(self, data: bytes, max_pixels: int | None = None) -> Picture:
         """The picture of a TIFF file that holds some rows of another, as `codec.decode_part`. Raises as `pages`."""
-        return self._decoded(data, "part")[0]
+        return self._decoded(data, "part", max_pixels)[0]
 
-    def _decoded(self, data: bytes, extent: Extent) -> list[Picture]:
+    def _decoded(self, data: bytes, extent: Extent, max_pixels: int | None = None) -> list[Picture]:
+        most = max_pixels or self._max_pixels
         failure: DecodeError | NotReady = DecodeError("its decoder cannot be started")
         for _ in range(_ATTEMPTS):
             if (process := self._take()) is None:
-                return list(pages(data, self._max_pixels, extent))
+                return list(pages(data, most, extent))
             try:
-                return process.decode(data, self._order(data, extent))
+                return process.decode(data, _order(data, extent, most))
             except Gone as gone:
                 failure = _failure(gone)
                 if gone.reading:
@@ -109,12 +117,6 @@ class Decoder:
             running, self._all, self._idle = list(self._all), set(), []
         for process in running:
             process.close()
-
-    def _order(self, data: bytes, extent: Extent) -> Order:
-        pixels = min(self._max_pixels, _most_pixels(data))
-        memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
-        limits = Limits(_PATIENCE + pixels / _SLOWEST, memory, machine_memory() // 2)
-        return Order(len(data), self._max_pixels, extent, limits)
 
     def _take(self) -> Process | None:
         """A process that is ready; None if none can be started. NotReady if two take too long to start."""
@@ -177,6 +179,13 @@ class Decoder:
 def _failure(gone: Gone) -> DecodeError | NotReady:
     """The error that the end of a process is: for one picture, or for the whole run."""
     return NotReady(str(gone)) if gone.late and not gone.reading else DecodeError(str(gone))
+
+
+def _order(data: bytes, extent: Extent, max_pixels: int) -> Order:
+    pixels = min(max_pixels, _most_pixels(data))
+    memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
+    limits = Limits(_PATIENCE + pixels / _SLOWEST, memory, machine_memory() // 2)
+    return Order(len(data), max_pixels, extent, limits)
 
 
 def _most_pixels(data: bytes) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nsr_cli.engine.bands import Bands, Shape, blocks, rows_at_a_time
+from nsr_cli.engine.bands import Bands, Shape
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.imaging.picture import Picture
@@ -38,7 +38,7 @@ def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
         check: called repeatedly; what it raises ends the reading.
     """
     tap = bands.tap()
-    for span in blocks(tap.shape.height, rows_at_a_time(tap.shape.width)):
+    for span in tap.shape.blocks():
         check()
         if not _are_equal(tap.read(span.start, span.stop)):
             return False
@@ -112,12 +112,9 @@ class ColorlessRestorer:
 def _changed(source: Bands, channels: int, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Bands:
     """The rows of a source, each changed to have `channels` channels."""
     tap, shape = source.tap(), source.shape
-    spans = blocks(shape.height, rows_at_a_time(shape.width))
+    changed = Shape(*shape.size, channels)
     return Bands(
-        Shape(shape.height, shape.width, channels),
-        spans,
-        lambda span: change(tap.read(span.start, span.stop)),
-        source.white,
+        changed, changed.blocks(), lambda span: change(tap.read(span.start, span.stop)), source.white
     )
 
 

@@ -150,6 +150,11 @@ def test_the_project_beats_the_user_and_a_commands_table_beats_the_rest_of_its_f
         ("device = ['cpu']", "device must be a number or text"),
         ("device =", "nsr.toml cannot be read"),
         ("cache = 'x'", "no such setting 'cache'"),
+        (
+            "max-memory = '1G'\nmax_memory = '2G'",
+            "max-memory and max_memory are the same setting; remove one",
+        ),
+        ("[auto]\nall_frames = true\nall-frames = true", "all-frames and all_frames are the same setting"),
     ],
 )
 def test_a_wrong_file_is_one_line_that_names_it(text: str, expected: str, files: Files) -> None:

@@ -4,7 +4,6 @@ import gc
 import re
 import shutil
 import sys
-import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +27,7 @@ from nsr_cli.planning.plan import make_plan
 from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
 from nsr_cli.restore import Restorer
+from nsr_cli.sandbox.decoder import Decoder
 from tests.cli.taken import measured, twice
 from tests.command import Inside, Run
 
@@ -191,7 +191,8 @@ def test_pages_are_packed_one_by_one_into_the_file_that_they_make_together(
     assert doubled("-o", "all.tif") == 0
     assert alive[4:] == [0, 1, 2, 3]
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "all.tif").read_bytes()
-    assert is_untouched(tmp_path / "one.tif", 1 << 20, threading.Event())
+    with Decoder() as decoder:
+        assert is_untouched(tmp_path / "one.tif", 1 << 20, decoder)
 
 
 def test_stripped_pages_are_packed_one_by_one_too(doubled: Doubled, alive: list[int], tmp_path: Path) -> None:

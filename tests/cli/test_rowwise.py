@@ -106,7 +106,8 @@ def test_every_page_becomes_what_it_becomes_in_memory(
     notes = [page.metadata.get_text(provenance.KEYWORD) for page in found]
     assert notes[0] and notes == notes[:1] * 5
     assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.tif").read_bytes(), "nsr")
-    assert is_untouched(tmp_path / "a_x2.tif", 1 << 20, threading.Event())
+    with Decoder() as decoder:
+        assert is_untouched(tmp_path / "a_x2.tif", 1 << 20, decoder)
 
 
 def test_floating_point_pages_keep_their_ranges(

@@ -172,7 +172,8 @@ def test_the_note_knows_the_pixels_so_that_the_result_is_known_again(
     assert note is not None and note["pixels"] == provenance.digest(
         [codec.decode(Path("a_x2.tif").read_bytes())]
     )
-    assert is_untouched(Path("a_x2.tif"), 1 << 20, threading.Event())
+    with Decoder() as decoder:
+        assert is_untouched(Path("a_x2.tif"), 1 << 20, decoder)
     assert inside(*options, "--strip", "-o", "bare.tif") == 0
     assert provenance.read(tmp_path / "bare.tif") is None
 
@@ -293,11 +294,12 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    paint(tmp_path / "a.png", 200, 100)
-    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model, "--max-memory", "300000")
+    paint(tmp_path / "a.png", 1000, 4000)
+    options = ("upscale", "a.png", "-s", "2", "--model", tiny_model, "--max-memory")
     for more, advice in (
-        ((), "to TIFF, which is also read in bands"),
-        (("--format", "jpeg"), "--format tiff"),
+        (("40M",), "to TIFF, which is also read in bands"),
+        (("50M", "--format", "jpeg"), "--format tiff"),
+        (("1M",), "allow more, or cut it into parts"),  # as TIFF it would not fit either
     ):
         assert inside(*options, *more) == 5
         refused = capfd.readouterr().err.splitlines()
@@ -310,9 +312,9 @@ def test_what_fits_nowhere_is_refused_by_the_run_and_by_the_dry_run_in_one_line(
 
 def test_nobody_is_told_to_convert_a_tiff_file_to_tiff(tmp_path: Path) -> None:
     """Samples of 16-bit floating point take twice their bytes once they are read."""
-    settings = Settings("upscale", scale=2.0, max_memory=300_000)
+    settings = Settings("upscale", scale=2.0, max_memory=150_000_000)
     job = Job(tmp_path / "a.tif", tmp_path / "b.tif", "TIFF")
-    page = Picture(np.zeros((100, 200, 3), np.float32), source="TIFF")
+    page = Picture(np.zeros((4000, 1000, 3), np.float32), source="TIFF")
     with Decoder() as decoder:
         streams = streamed.Streams(settings, decoder, threading.Event())
         with pytest.raises(MemoryExhausted, match="allow more, or cut it into parts"):

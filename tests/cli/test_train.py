@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
 def test_from_pictures_to_weights_that_upscale(nsr: Run, photos: Path, tmp_path: Path) -> None:
     done = nsr(*RUN, "--steps", "12", "--batch", "2", "--holdout", "0", "--validate-every", "6")
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout == b"" and b"validation" in done.stderr and b"12 steps" in done.stderr
+    assert done.stdout == b"" and b" 0.0 s left, validation" in done.stderr and b"12 steps" in done.stderr
     assert {"best", "checkpoints", "config.json", "curve.png", "metrics.csv"} == {
         path.name for path in (tmp_path / "run").iterdir()
     }

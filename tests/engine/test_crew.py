@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import torch
 
 from nsr_cli.engine.crew import Crew
 from tests.threads import allow
@@ -21,3 +22,18 @@ def test_fewer_threads_share_the_work_if_the_system_allows_no_more(
             crew.share(done.append, 20)
     assert sorted(done) == sorted([*range(20)] * 2)
     assert threading.active_count() == before
+
+
+def test_threads_end_if_a_signal_comes_before_all_have_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, cores = threading.active_count(), torch.get_num_threads()
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if threading.active_count() > before + 1:
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Crew(4):
+        pytest.fail("entered")
+    assert (threading.active_count(), torch.get_num_threads()) == (before, cores)

@@ -24,10 +24,22 @@ def test_memory_that_is_needed_is_counted() -> None:
     assert not memory.route(SIZES, replace(TWICE, max_memory=10**9), ROWS).bands
 
 
-def test_what_needs_the_whole_result_in_memory_is_told_of_the_formats_that_do_not() -> None:
-    whole = Ends("JPEG", read=False, written=False)
-    with pytest.raises(MemoryExhausted, match=r"use TIFF or PNG, which are written in bands"):
-        memory.route(SIZES, replace(TWICE, max_memory=20_000_000), whole)
+@pytest.mark.parametrize(
+    ("form", "limit", "advice"),
+    [
+        ("JPEG", 210_000_000, "use TIFF or PNG, which are written in bands"),
+        ("JPEG", 20_000_000, "cut it into parts"),
+        ("PNG", 150_000_000, "convert it to TIFF, which is also read in bands"),
+        ("PNG", 20_000_000, "cut it into parts"),
+    ],
+)
+def test_another_format_is_advised_only_where_it_would_fit(form: str, limit: int, advice: str) -> None:
+    sizes, settings = Sizes((4000, 4000), (8000, 8000), 3, 1, 2_000_000), replace(TWICE, max_memory=limit)
+    rows = form == "PNG"
+    with pytest.raises(MemoryExhausted, match=advice):
+        memory.route(sizes, settings, Ends(form, read=False, written=rows))
+    if "parts" not in advice:
+        assert memory.route(sizes, settings, Ends("TIFF", read=rows, written=True)).bands
 
 
 def test_a_single_picture_goes_as_it_always_did() -> None:

@@ -204,6 +204,20 @@ def test_weights_of_before_are_replaced_only_where_the_manifest_wrote_that_very_
     assert (tmp_path / "own.safetensors").read_bytes() == b"edited since"
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--set", "Set6"), ("--set", "Set5", "--offline"), ("--device", "cuda:99")]
+)
+def test_nothing_is_said_to_be_replaced_before_all_is_checked(
+    wrong: tuple[str, ...], tmp_path: Path, call: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NSR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NSR_DATA", raising=False)
+    assert command(*call).exit_code == 0
+    refused = command(*call, *wrong)
+    assert isinstance(refused.exception, UsageError | DataError)
+    assert "replaces" not in refused.stderr
+
+
 def test_the_file_of_other_weights_is_not_replaced(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     publish.publish(trained(tiny_recipe()), "first", manifest, tmp_path, {})

@@ -78,9 +78,10 @@ def _jpeg_options(meta: Metadata, quality: int | None) -> dict[str, Any]:
 
 def _jpeg_packet(text: tuple[tuple[str, str], ...]) -> str | None:
     """The XMP packet of these texts; if it is too long, without the last one, the note on how the file was made, or
-    else without all that came in no packet."""
+    else without all that came in no packet, or else without the packet that they came in."""
     alone = tuple(pair for pair in text if pair[0] == XMP_KEY)
-    packets = (xmp.pack(some) for some in (text, text[:-1], alone))
+    others = tuple(pair for pair in text if pair[0] != XMP_KEY)
+    packets = (xmp.pack(some) for some in (text, text[:-1], alone, others))
     return next((packet for packet in packets if packet is not None and fits_jpeg_xmp(packet)), None)
 
 

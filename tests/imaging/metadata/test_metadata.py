@@ -333,6 +333,14 @@ def test_texts_that_do_not_fit_a_jpeg_file_take_no_packet_with_them(samples: Any
         assert codec.decode(codec.encode(picture, "JPEG")).metadata.text == kept
 
 
+def test_a_packet_that_no_jpeg_file_takes_takes_no_texts_with_it(samples: Any) -> None:
+    """Such as the note on how a result was made, without which it is not known again."""
+    texts = (("Title", "a"), ("nsr", "x" * 900))
+    picture = Picture(samples.smooth, metadata=Metadata(text=((XMP_KEY, PACKET + " " * 70_000), *texts)))
+    assert "texts are left out" in codec.losses(picture, "JPEG")
+    assert codec.decode(codec.encode(picture, "JPEG")).metadata.text == texts
+
+
 def test_pages_of_a_scan_keep_their_numbers_and_names(samples: Any) -> None:
     stored = io.BytesIO()
     with tifffile.TiffWriter(stored) as writer:

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.model.checkpoint import save_network
 from nsr_cli.notes import provenance
 from nsr_cli.planning.redo import Stamp, is_untouched, stamp_of
+from nsr_cli.sandbox import launch
 from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.sandbox.shared import SharedFile
 from tests.cli.kinds import png_chunks
 from tests.command import Inside, Paint
 from tests.tiny import tiny_network
@@ -152,9 +155,31 @@ def test_a_result_that_somebody_has_described_stays(
     [result] = Path().glob("a_x2.*")
     described(result)
     edited = result.read_bytes()
-    said = upscale("a.png", "--format", form, "--strength", "0.5")
+    Path("a.png").write_bytes(b"damaged")  # which does not matter: nothing is to be made of it
+    options = ("a.png", "--format", form, "--strength", "0.5")
+    assert "0 to restore, 1 better left alone" in upscale(*options, "--dry-run")
+    said = upscale(*options)
     assert f"{result} was made with other settings, but has been edited since" in said
     assert result.read_bytes() == edited
+
+
+def test_results_are_compared_with_their_notes_in_the_process_that_decodes_the_inputs(
+    upscale: Callable[..., str], paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting another one takes longer than restoring a small picture."""
+    for name in ("a", "b", "c"):
+        paint(Path(f"d/{name}.png"))
+    upscale("d")
+    started, start = list[SharedFile](), launch.start
+
+    def counted(shared: SharedFile) -> Popen[bytes]:
+        started.append(shared)
+        return start(shared)
+
+    monkeypatch.setattr(launch, "start", counted)
+    monkeypatch.setattr("nsr_cli.batch.run.usable_threads", lambda: 1)  # else there may be two of them
+    assert "3 of them again" in upscale("d", "--strength", "0.5")
+    assert len(started) == 1
 
 
 def test_a_result_of_a_version_that_noted_no_metadata_is_made_again(
@@ -294,10 +319,10 @@ def test_a_tiff_result_of_several_pages_is_never_decoded_as_a_whole(
     before = Path("a_x2.tif").read_bytes()
     whole = Decoder.pages
 
-    def refuse(decoder: Decoder, data: bytes) -> list[Picture]:
+    def refuse(decoder: Decoder, data: bytes, **limits: Any) -> list[Picture]:
         if data == before:
             raise DecodeError("the picture takes more memory than it may")
-        return whole(decoder, data)
+        return whole(decoder, data, **limits)
 
     monkeypatch.setattr(Decoder, "pages", refuse)
     assert "1 of them again" in upscale("a.tif", "--strength", "0.5")
