@@ -2,10 +2,10 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _MEMORY_FILES = (
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _ZEN_4 = 25  # AMD's processor family of that generation
+_MOST_BYTES = 1 << 16  # of a file in which the system states figures
 _M_ARENA_MAX = -8  # a parameter of glibc's mallopt (malloc.h)
 
 
@@ -75,31 +76,34 @@ def multiplies_512_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return facts.get("vendor_id") != "AuthenticAMD" or (family.isdecimal() and int(family) > _ZEN_4)
 
 
-def _folders(groups: Path, membership: Path, controller: str) -> Iterator[Path]:
-    """Folders of the control groups that this process is in, innermost first; those of a container last."""
+def _folders(groups: Path, membership: Path, controller: str) -> list[str]:
+    """Folders of the control groups that this process is in, innermost first; those of a container last.
+
+    They are text, because this is asked for with every picture, and paths would take most of the time.
+    """
     try:
-        lines = membership.read_text().splitlines()
+        lines = _read(membership).splitlines()
     except (OSError, ValueError):
         lines = []
+    found = []
     for line in ["0::/", *lines]:
         number, _, rest = line.partition(":")
         kinds, _, path = rest.partition(":")
         if number == "0" or controller in kinds.split(","):
-            top = groups if number == "0" else groups / kinds
-            inside = PurePosixPath("/", path).relative_to("/")
-            if ".." not in inside.parts:  # else the group is outside of what this container can see
-                yield from (top / part for part in (inside, *inside.parents))
+            inside = [part for part in path.split("/") if part not in ("", ".")]
+            if ".." not in inside:  # else the group is outside of what this container can see
+                top = [str(groups), *([] if number == "0" else [kinds])]
+                found += ["/".join([*top, *inside[:depth]]) for depth in range(len(inside), -1, -1)]
+    return list(dict.fromkeys(found))
 
 
-def _quota(folder: Path) -> float | None:
+def _quota(folder: str) -> float | None:
     """The group's CPU time in CPUs; None without a limit."""
     try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota, period = (
-                (folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
-            )
+        try:
+            quota, period = _read(f"{folder}/cpu.max").split()
+        except FileNotFoundError:
+            quota, period = (_read(f"{folder}/cpu.cfs_{name}_us").strip() for name in ("quota", "period"))
         return None if quota in ("max", "-1") else int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None
@@ -111,7 +115,7 @@ def free_memory(
     """Bytes of memory that are free now, within the limits of the control groups; 4 GiB where that is unknown."""
     known = [_DEFAULT_MEMORY]
     try:
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        lines = dict(line.split(":", 1) for line in _read(meminfo).splitlines())
         known = [int(lines["MemAvailable"].split()[0]) * 1024]
     except (OSError, KeyError, ValueError, IndexError):
         pass
@@ -127,18 +131,31 @@ def memory_budget(limit: int | None, free: Callable[[], int]) -> int:
     return limit or int(_BUDGET_SHARE * free())
 
 
-def _left(folder: Path, limit: str, used: str, cached: str) -> int:
+def _left(folder: str, limit: str, used: str, cached: str) -> int:
     """Bytes that a control group's processes may still take; cached files do not count as used.
 
     Raises:
         OSError, ValueError: there is no limit.
     """
-    room = int((folder / limit).read_text()) - int((folder / used).read_text())
-    for line in (folder / "memory.stat").read_text().splitlines():
+    room = int(_read(f"{folder}/{limit}")) - int(_read(f"{folder}/{used}"))
+    for line in _read(f"{folder}/memory.stat").splitlines():
         name, _, value = line.partition(" ")
         if name == cached:
             room += int(value)
     return room
+
+
+def _read(path: str | Path) -> str:
+    """The text of one of the system's short files. Opening them as Python's files would take twice as long.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, _MOST_BYTES).decode()
+    finally:
+        os.close(descriptor)
 
 
 def one_heap() -> None:

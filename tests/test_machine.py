@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,25 @@ def test_the_memory_limit_of_version_one(groups: Path) -> None:
     ):
         (folder / f"memory.{name}").write_text(text)
     assert free(groups) == 150
+
+
+def test_each_file_of_a_group_is_read_once_for_a_figure(
+    groups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory(groups, "1000000", 300_000, 0)
+    (groups / "cpu.max").write_text("200000 100000")
+    opened, system = Counter[str](), os.open
+
+    def counted(path: str | Path, flags: int) -> int:
+        opened[Path(path).name] += 1
+        return system(path, flags)
+
+    monkeypatch.setattr(os, "open", counted)
+    # The group at the top is that of the container, and above the process's own one.
+    assert (free(groups), threads(groups)) == (700_000, 2)
+    names = ("memory.current", "memory.stat", "meminfo")
+    assert {name: opened[name] for name in names} == dict.fromkeys(names, 1), opened
+    assert opened["membership"] == 2, "one for each of the two figures"
 
 
 def test_what_is_free_without_limits(groups: Path) -> None:

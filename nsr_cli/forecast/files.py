@@ -20,6 +20,7 @@ from nsr_cli.planning.settings import LargeEnough, Settings
 
 # Bytes of a compressed file for each byte of samples: the least that photographs reach.
 _LEAST = {"PNG": 0.25, "TIFF": 0.25, "GIF": 0.1, "WEBP": 0.15, "JPEG": 0.02}
+_MOST_PACKED = 60  # bytes of samples for each byte of a file, in photographs
 # Samples of a pixel, and bytes of a sample, by the bytes of a pixel.
 _SAMPLES = {1: (1, 1), 2: (1, 2), 3: (3, 1), 4: (4, 1), 6: (3, 2), 8: (4, 2), 12: (3, 4), 16: (4, 4)}
 
@@ -43,6 +44,16 @@ class Forecast:
     def pages(self) -> tuple[tuple[int, int], ...]:
         """Width and height of every picture that is read of it."""
         return tuple((head.width, head.height) for head in self.heads)
+
+
+def surely_enough(job: Job, stored: int, settings: Settings) -> float:
+    """Bytes that `Forecast.least` hardly exceeds for a file of `stored` bytes, which need not be opened.
+
+    For a packed result it never does: `least` is at most half of what the file grows to, and rounding up the size of
+    a few pixels does not double that.
+    """
+    each = 1 if (job.format or "PNG") in _LEAST else _MOST_PACKED
+    return stored * each * settings.largest_factor**2
 
 
 def forecast(job: Job, settings: Settings) -> Forecast | None:

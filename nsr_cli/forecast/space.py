@@ -6,15 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from nsr_cli.errors import MemoryExhausted, PictureError, WriteError
-from nsr_cli.forecast.files import forecast
+from nsr_cli.forecast.files import forecast, surely_enough
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.planning.whereabouts import nearest_existing
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.texts import human_bytes
-
-_SURELY_ENOUGH = 60  # times the bytes of the inputs times the factor squared
 
 
 def check_space(plan: Plan, settings: Settings) -> None:
@@ -25,7 +23,7 @@ def check_space(plan: Plan, settings: Settings) -> None:
     for folder, jobs in _by_disk(plan.jobs).items():
         with suppress(OSError):
             free = shutil.disk_usage(folder).free
-            if free > sum(_input_bytes(jobs)) * _SURELY_ENOUGH * settings.largest_factor**2:
+            if free > sum(_at_most(jobs, settings)):  # usually, and no file has to be opened for it
                 continue
             needed = sum(_least_bytes(jobs, settings))
             if needed > free:
@@ -48,11 +46,11 @@ def _by_disk(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
     return found
 
 
-def _input_bytes(jobs: Iterable[Job]) -> Iterator[int]:
-    """The sizes of the files that can be looked at."""
+def _at_most(jobs: Iterable[Job], settings: Settings) -> Iterator[float]:
+    """What `_least_bytes` cannot exceed for each file that can be looked at, from its length alone."""
     for job in jobs:
         with suppress(OSError):
-            yield job.source.stat().st_size if job.source is not None else 0
+            yield 0 if job.source is None else surely_enough(job, job.source.stat().st_size, settings)
 
 
 def _least_bytes(jobs: Iterable[Job], settings: Settings) -> Iterator[int]:

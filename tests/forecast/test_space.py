@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from nsr_cli.errors import WriteError
+from nsr_cli.forecast import space
+from nsr_cli.forecast.files import forecast, surely_enough
 from nsr_cli.forecast.space import check_space
 from nsr_cli.planning.naming import Namer
 from nsr_cli.planning.places import Request
@@ -39,6 +41,38 @@ def test_too_little_disk_is_found_before_any_work(
     check_space(plan, settings)
     with pytest.raises(WriteError):
         check_space(*planned(tmp_path / "d", "BMP"))
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "mode", "form"),
+    [
+        ((400, 300), 4.0, "RGB", "PNG"),
+        ((1, 1), 1.5, "L", "PNG"),
+        ((3, 1), 2.5, "RGB", "TIFF"),
+        ((64, 64), 16.0, "RGB", "GIF"),
+        ((64, 64), 2.0, "RGB", "WEBP"),
+        ((64, 64), 3.0, "L", "JPEG"),
+    ],
+)
+def test_no_file_is_opened_where_the_lengths_alone_leave_room(
+    size: tuple[int, int],
+    scale: float,
+    mode: str,
+    form: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "d").mkdir()
+    source = tmp_path / "d" / "a.png"
+    Image.effect_noise(size, 90).convert(mode).save(source)
+    settings = Settings("upscale", scale=scale)
+    plan = make_plan(Request((str(tmp_path / "d"),), Namer("_x", None, form, {})))
+    needed = forecast(plan.jobs[0], settings)
+    room = surely_enough(plan.jobs[0], source.stat().st_size, settings)
+    assert needed is not None and needed.least <= room
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 10**12, room + 1))
+    monkeypatch.setattr(space, "forecast", lambda *_: pytest.fail("a file was opened"))
+    check_space(plan, settings)
 
 
 @pytest.mark.parametrize("free", [10**12, 10**5], ids=["much is free", "little is free"])
