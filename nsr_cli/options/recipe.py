@@ -133,6 +133,16 @@ class ScheduleOptions:
             max=1,
         ),
     ] = 0
+    optimizer: Annotated[
+        Literal["adam", "muon"],
+        flag(
+            _SCHEDULE,
+            "--optimizer",
+            "adam|muon",
+            "How weights are updated: Adam as in the paper, or Muon for the kernels of the blocks, which needs "
+            "fewer steps.",
+        ),
+    ] = "adam"
     learning_rate: Annotated[
         float,
         flag(

@@ -42,7 +42,9 @@ class Learner:
         form.prepare(self.network)
         self._model: nn.Module = processes.wrap(self.network)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else None
-        self.optimizer = make_optimizer(self.network, recipe.learning_rate, recipe.selector_rate)
+        self.optimizer = make_optimizer(
+            self.network, recipe.learning_rate, recipe.selector_rate, recipe.optimizer
+        )
 
     @property
     def result(self) -> Network:

@@ -8,25 +8,36 @@ from torch import Tensor
 
 from nsr_cli.model.network import Network
 from nsr_cli.model.sparse_conv import Selector
+from nsr_cli.training.muon import Muon
+from nsr_cli.training.recipe import OptimizerName
 
 
 def make_optimizer(
-    network: Network, learning_rate: float, selector_rate: float = 1.0
+    network: Network, learning_rate: float, selector_rate: float = 1.0, kind: OptimizerName = "adam"
 ) -> torch.optim.Optimizer:
-    """Adam, fused into one pass over the parameters where the device supports that (Metal does not).
+    """Adam, fused into one pass over the parameters where the device supports that (Metal does not), or Muon.
 
     The matrices of selectors learn `selector_rate` times as fast. They see the mean features of a window, which are
     small beside those of single pixels: at the kernels' rate all windows would keep choosing nearly the same.
     """
-    selector_ids = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
-    parameters = list(network.parameters())
-    groups: list[dict[str, Any]] = [{"params": parameters, "times": 1.0}]
-    if selector_rate != 1.0 and selector_ids:
-        groups = [
-            {"params": [one for one in parameters if id(one) not in selector_ids], "times": 1.0},
-            {"params": [one for one in parameters if id(one) in selector_ids], "times": selector_rate},
-        ]
-    return torch.optim.Adam(groups, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+    selectors = {id(layer.linear.weight) for layer in network.modules() if isinstance(layer, Selector)}
+    kernels = _kernels(network) if kind == "muon" else {}
+    parameters: dict[tuple[float, int], list[Tensor]] = {}
+    for one in network.parameters():
+        times = selector_rate if id(one) in selectors else 1.0
+        parameters.setdefault((times, kernels.get(id(one), 0)), []).append(one)
+    if kind == "muon":
+        groups = [{"params": some, "times": t, "matrices": k} for (t, k), some in parameters.items()]
+        return Muon(groups, learning_rate)
+    groups = [{"params": some, "times": times} for (times, _), some in parameters.items()]
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.Adam(groups, lr=learning_rate, fused=fused)
+
+
+def _kernels(network: Network) -> dict[int, int]:
+    """The kernels in the blocks, by identity, and the number of groups of each."""
+    layers = [layer for block in network.blocks for layer in (block.first, block.second)]
+    return {id(layer.weight_v): getattr(layer, "groups", 1) for layer in layers}
 
 
 def flatten(state: Mapping[int, Mapping[str, Any]]) -> dict[str, Tensor]:

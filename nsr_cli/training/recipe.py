@@ -13,6 +13,7 @@ Kind = Literal["upscale", "denoise", "dejpeg"]
 Color = Literal["rgb", "gray"]
 Schedule = Literal["step", "cosine"]
 Loss = Literal["l1", "l2", "psnr"]
+OptimizerName = Literal["adam", "muon"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Recipe:
     crops: int = 100
     batch: int = 16  # patches a step, over all processes
     windows: int = 1  # a patch is windows × windows selection windows, with halos
+    optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
     selector_rate: float = 1.0  # the selectors' learning rate, as a multiple of the others'
     loss: Loss = "l1"

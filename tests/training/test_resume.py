@@ -63,13 +63,15 @@ def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selection", "selector_rate"), [("softmax", 1.0), ("gumbel", 1.0), ("softmax", 20.0)]
+    ("selection", "selector_rate", "optimizer"),
+    [("softmax", 1.0, "adam"), ("gumbel", 1.0, "adam"), ("softmax", 20.0, "adam"), ("softmax", 20.0, "muon")],
 )
 def test_a_stopped_run_goes_on_to_the_bit(
-    selection: str, selector_rate: float, pictures: Path, tmp_path: Path
+    selection: str, selector_rate: float, optimizer: str, pictures: Path, tmp_path: Path
 ) -> None:
     """20 steps in one go = a run cut off at step 10 and resumed, weights, average and optimizer alike."""
-    whole = tiny_recipe(changes={"selection": selection}, ema=0.9, selector_rate=selector_rate)
+    changes = {"selection": selection}
+    whole = tiny_recipe(changes=changes, ema=0.9, selector_rate=selector_rate, optimizer=optimizer)
     run_tiny(whole, pictures, tmp_path / "whole")
 
     run_half(whole, pictures, tmp_path / "parts")
