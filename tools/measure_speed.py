@@ -5,8 +5,8 @@
     python tools/measure_speed.py start [--repeats 7]
     python tools/measure_speed.py folder --photos DIR [--repeats 3]
 
-`start` and `folder` time the whole command as a user runs it, each time in a new process. tools/speed_rivals.py
-compares it with other programs, tools/speed_memory.py measures its memory.
+`start` and `folder` time the whole command as a user runs it, each time in a new process; `folder` also times restoring
+alone. tools/speed_rivals.py compares it with other programs, tools/speed_memory.py measures its memory.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,10 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 from speed_report import Measured, report  # type: ignore[import-not-found, unused-ignore]
 
+from nsr_cli import Restorer
 from nsr_cli.bench.figures import Figure
 from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.imaging.codec import decode, encode
 from nsr_cli.imaging.picture import Picture
+from nsr_cli.machine import window_threads
 
 NSR = (sys.executable, "-m", "nsr_cli")
 # What `precision` scores.
@@ -139,6 +142,7 @@ def start(arguments: argparse.Namespace, folder: Path) -> Measured:
 def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
     """Many small pictures against one picture of the same pixels."""
     crops = small_pictures(Path(arguments.photos), ROWS**2)
+    alone = restoring_alone(crops, arguments.repeats)
     for number, crop in enumerate(crops):
         write(folder / "many" / f"{number:03}.png", crop)
     one = write(folder / "one.png", mosaic(crops, ROWS))
@@ -154,26 +158,49 @@ def folder_of_many(arguments: argparse.Namespace, folder: Path) -> Measured:
     wait = median([seconds(one.text, "wait") for one in runs["many"]])
     count, size, whole = ROWS**2, f"{CROP}×{CROP}", f"{CROP * ROWS}×{CROP * ROWS}"
     beyond = (wall["one"] - wall["start"]) / (wall["many"] - wall["start"])
+    throughput = "throughput, small pictures over one"
     figures = [
-        Figure(f"one picture of {whole}, the device", infer["one"], "s"),
-        Figure(f"{count} pictures of {size}, the device, all together", infer["many"], "s"),
-        Figure.at_least(
-            0.9, "throughput, small pictures over one, the device", infer["one"] / infer["many"], "×"
-        ),
-        Figure("the device waited for pictures, first one's start included", wait, "s"),
+        Figure(f"one picture of {whole}, restoring alone", alone["one"], "s"),
+        Figure(f"{count} pictures of {size}, restoring alone", alone["many"], "s"),
+        Figure.at_least(0.9, f"{throughput}, restoring alone", alone["one"] / alone["many"], "×"),
         Figure(f"one picture of {whole}, whole command", wall["one"], "s"),
         Figure(f"{count} pictures of {size}, whole command", wall["many"], "s"),
-        Figure.at_least(0.9, "throughput, small pictures over one, beyond start-up", beyond, "×"),
+        Figure.at_least(0.9, f"{throughput}, whole command beyond start-up", beyond, "×"),
+        Figure(f"one picture of {whole}, restoring within the command", infer["one"], "s"),
+        Figure(f"{count} pictures of {size}, restoring within the command", infer["many"], "s"),
+        Figure("the device waited for pictures, first one's start included", wait, "s"),
     ]
     padded = (CROP + 2) ** 2 / CROP**2 - 1
     (record,) = records(runs["one"][0].text)
     network = f"`{record['model']}` in {record['precision']}"
     notes = [
         f"`nsr upscale -s 2 --model lite --json` with {network}, medians of {arguments.repeats} runs in turn.",
-        "The device's seconds are those of `infer`. Start-up is the whole command for 64×64 pixels.",
+        "Restoring alone: pictures in memory, in one process, side by side on the cores if small, as in the command.",
+        "Within the command it is `infer`: there small pictures are read and written on the same cores meanwhile.",
+        "Start-up is the whole command for 64×64 pixels.",
         f"A pixel is added around every picture: {padded:.0%} more arithmetic for {size}.",
     ]
     return Measured("Many small pictures", figures, notes)
+
+
+def restoring_alone(crops: Sequence[NDArray[np.uint8]], repeats: int) -> dict[str, float]:
+    """Seconds for `many` crops side by side, as `nsr upscale` does it, and for `one` mosaic of them."""
+    pictures, whole = [Picture(crop) for crop in crops], Picture(mosaic(crops, ROWS))
+    restorer, cores = Restorer.load("upscale", scale=2, model="lite", device="cpu"), window_threads()
+    beside = restorer.on_one_core(pictures[0], cores) if cores > 1 else restorer
+    if beside is None:
+        raise SystemExit(f"pictures of {CROP}×{CROP} pixels are not restored side by side")
+    times: dict[str, list[float]] = {"one": [], "many": []}
+    with ThreadPoolExecutor(cores) as threads:
+        for number in range(repeats + 1):
+            started = time.perf_counter()
+            restorer(whole)
+            between = time.perf_counter()
+            list(threads.map(beside, pictures))
+            if number:  # the first round does not count
+                times["one"].append(between - started)
+                times["many"].append(time.perf_counter() - between)
+    return {name: median(each) for name, each in times.items()}
 
 
 def upscale(source: Path, target: Path) -> list[str | Path]:
