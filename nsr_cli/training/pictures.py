@@ -13,7 +13,7 @@ from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.engine.finish import visible_color
 from nsr_cli.errors import NotReady, NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
-from nsr_cli.imaging.limits import advised, most_bytes
+from nsr_cli.imaging.limits import most_bytes, without_option
 from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.machine import usable_threads
 from nsr_cli.reads import read_regular
@@ -69,7 +69,7 @@ def load_pictures(
         except NotReady:  # there would be no decoder for the next one either
             raise
         except NsrError as error:
-            return advised(str(error), "cut it into smaller ones")
+            return without_option(str(error))
 
     readers = min(usable_threads(), _MOST_READERS, 1 + len(files) // _FILES_FOR_A_READER)
     with Decoder() as decoder, ThreadPoolExecutor(readers) as pool:
