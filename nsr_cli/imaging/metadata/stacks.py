@@ -79,6 +79,6 @@ def fitting(block: bytes, width: int, height: int, *, is_alone: bool) -> tuple[b
                 sides = dict(_SIDES.findall(pixels[0]))
                 if is_alone or (int(sides.get(b"X", 0)), int(sides.get(b"Y", 0))) != (width, height):
                     found = bytearray(block)
-                    exif.take_out(found, layout, start, entry)
+                    exif.take_out(found, start, entry)
                     return bytes(found), True
     return block, False
