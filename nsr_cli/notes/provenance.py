@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import nsr_cli
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.losses import BITS
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.notes import texts_of_file
 from nsr_cli.notes.pixeldigest import PixelDigest
@@ -24,7 +25,6 @@ Frames = Literal["all", "first"]
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
-_GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,6 @@ def digest_as_written(
         return None
     exact = form == "TIFF" or (len(pages) == 1 and (form == "PNG" or (form == "WEBP" and quality is None)))
     if exact and not (form == "TIFF" and any(page.is_float for page in pages)):
-        return digest([codec.at_most(page, _GREATEST_BITS[form]) for page in pages])
+        return digest([codec.at_most(page, BITS[form]) for page in pages])
     bare = [page.with_metadata(Metadata(duration=page.metadata.duration)) for page in pages]
     return digest(list(codec.decode_all(encode(bare), max_pixels=1 << 62)))
