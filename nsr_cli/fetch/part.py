@@ -45,11 +45,8 @@ class Part:
 
     def __init__(self, target: Path, sha256: str, expected: int) -> None:
         self.target = target
-        self.size = 0
-        self.is_mixed = False  # whether its bytes come from several answers, or from an earlier run
         self._sha256 = sha256
         self._expected = expected
-        self._digest = hashlib.sha256()
         self._path, self._stream = self._claim() or self._create()
 
     def append(self, data: bytes) -> None:
@@ -68,8 +65,6 @@ class Part:
     def restart(self) -> None:
         """Discard the bytes and start again in a new file."""
         self._remove()
-        self.size, self.is_mixed = 0, False
-        self._digest = hashlib.sha256()
         self._path, self._stream = self._create()
 
     def publish(self) -> None:
@@ -103,6 +98,7 @@ class Part:
             self._path.unlink()
 
     def _create(self) -> tuple[Path, FileIO]:
+        self._begin(is_mixed=False)
         path = self.target.with_name(_name(self.target, self._sha256, owned=True))
         with _named(self.target):
             return path, FileIO(path, "xb")
@@ -126,13 +122,15 @@ class Part:
                 return mine, stream
             stream.close()
             mine.unlink(missing_ok=True)
-        self._digest, self.size, self.is_mixed = hashlib.sha256(), 0, False
         return None
+
+    def _begin(self, *, is_mixed: bool) -> None:
+        self._digest, self.size = hashlib.sha256(), 0
+        self.is_mixed = is_mixed  # whether its bytes come from several answers, or from an earlier run
 
     def _take(self, stream: FileIO) -> bool:
         """Hash a claimed part and stay at its end; False if it cannot be the beginning of the file."""
-        self._digest = hashlib.sha256()
-        self.size, self.is_mixed = 0, True
+        self._begin(is_mixed=True)
         if not 0 < os.fstat(stream.fileno()).st_size <= self._expected:
             return False
         while block := stream.read(_BLOCK):
