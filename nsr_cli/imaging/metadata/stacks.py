@@ -13,6 +13,7 @@ from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Layout
 from nsr_cli.imaging.metadata import exif
+from nsr_cli.shown import counted
 
 IMAGEJ_NAME = "its ImageJ description"
 OME_NAME = "its OME-XML description"
@@ -58,7 +59,7 @@ def note(count: int) -> tuple[str, ...]:
     """A note that `count` further slices are left out; none for 0."""
     if not count:
         return ()
-    what = f"{count} further slice{'s' if count > 1 else ''} of its stack"
+    what = f"{counted(count, 'further slice')} of its stack"
     return (f"{what} {'are' if count > 1 else 'is'} left out; save them as pages to restore all",)
 
 
