@@ -187,7 +187,7 @@ def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
         for child, (tag, index) in zip(children, pointers, strict=True):
             position = file.seek(0, io.SEEK_END)
             position += file.write(b"\0" * (position % 2))
-            file.write(ifd.build_directory(child, position, big=layout.big))
+            file.write(ifd.build_directory(child, position, layout))
             rows[index] = struct.pack(
                 "<HHQQ" if layout.big else "<HHII", tag, _LONG8 if layout.big else _LONG, 1, position
             )
