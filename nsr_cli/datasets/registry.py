@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -129,15 +129,11 @@ _KNOWN: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """The sets by name.
+    """The sets by name; names and aliases are unique."""
 
-    Args:
-        sets: with unique names and aliases.
-    """
-
-    def __init__(self, sets: Iterable[PictureSet]) -> None:
-        self.sets = tuple(sets)
+    sets: tuple[PictureSet, ...]
 
     def get(self, name: str) -> PictureSet:
         """Return the set that `name` means; case, dashes and usual aliases do not matter.
@@ -160,10 +156,11 @@ def load_registry() -> Registry:
     """Read the registry of the package."""
     catalogue = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
     basic = {"kind": "benchmark", "color": "rgb"}
-    return Registry(
+    sets = (
         PictureSet(name=name, **{**basic, **known, **_published(catalogue, name)})
         for name, known in _KNOWN.items()
     )
+    return Registry(tuple(sets))
 
 
 def _published(catalogue: Mapping[str, Any], name: str) -> Mapping[str, Any]:
