@@ -18,8 +18,8 @@ from nsr_cli.imaging.losses import BITS
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.notes import texts_of_file
 from nsr_cli.notes.pixeldigest import PixelDigest
+from nsr_cli.notes.texts_of_file import KEYWORD
 
-KEYWORD = "nsr"
 Frames = Literal["all", "first"]
 """Which frames of an animation were taken."""
 
@@ -69,7 +69,7 @@ def read(path: Path) -> dict[str, str] | None:
         OSError: the file cannot be read.
         DecodeError: it is not a picture.
     """
-    text = texts_of_file.find(path, KEYWORD)
+    text = texts_of_file.find(path)
     if text is None or len(text) > _LIMIT:
         return None
     try:
