@@ -29,6 +29,7 @@ _TOKEN = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{6})-([0-9]{10})-[0-9a-f]{8}\.p
 _LOCK = re.compile(r"\.[0-9a-f]{16}\.lock")
 _OLD_SECONDS = 86_400.0
 _NOBODY = "0" * 6
+_NO_HASH = "0" * 12
 
 
 class Part:
@@ -139,13 +140,13 @@ class Part:
         return True
 
 
-def part_folder(target: Path, sha256: str) -> Path:
+def part_folder(target: Path) -> Path:
     """Make an empty private folder beside `target`; if a killed process leaves it, it is removed like a part.
 
     Raises:
         OSError: it cannot be made.
     """
-    path = target.with_name(_name(target, sha256, owned=True))
+    path = target.with_name(_name(target, _NO_HASH, owned=True))
     path.mkdir(parents=True)
     return path
 
@@ -178,7 +179,7 @@ def _name(target: Path, sha256: str, *, owned: bool) -> str:
 
 def _abandoned(target: Path) -> list[tuple[Path, str]]:
     """Return the parts of `target` without a living owner, each with the digits of the hash in its name."""
-    sample = _name(target, "0" * 64, owned=False)
+    sample = _name(target, _NO_HASH, owned=False)
     beginning = sample[: -len(".000000000000.000000-0000000000-00000000.part")]
     found = []
     for path in target.parent.iterdir():
