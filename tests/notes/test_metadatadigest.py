@@ -15,7 +15,7 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.ifd import Value
 from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
+from nsr_cli.imaging.png.chunks import HEAD_END
 from nsr_cli.notes import provenance
 from nsr_cli.notes.metadatadigest import digest, seal, seal_file
 from nsr_cli.notes.texts_of_file import DAMAGE
@@ -119,7 +119,6 @@ def test_how_texts_are_packed_and_what_the_pixels_are_does_not_count() -> None:
     page = noted(meta=Metadata(text=(("Author", "Anna"), ("Title", "Sea"))))
     data = codec.encode(page, "PNG")
     dark = codec.encode(page.with_pixels(page.pixels // 2, None), "PNG")
-    end = len(SIGNATURE) + HEADER
     place = data.find(b"IDAT") - 4
     with Image.open(io.BytesIO(data)) as image:
         packed = io.BytesIO()
@@ -127,7 +126,7 @@ def test_how_texts_are_packed_and_what_the_pixels_are_does_not_count() -> None:
         for key, value in sorted(image.info.items(), reverse=True):
             info.add_text(str(key), value, zip=True)
         image.save(packed, "PNG", pnginfo=info)
-    behind = data[:end] + data[place:-12] + data[end:place] + data[-12:]
+    behind = data[:HEAD_END] + data[place:-12] + data[HEAD_END:place] + data[-12:]
     for one in (dark, packed.getvalue(), behind):
         assert digest(one) == digest(data)
 
