@@ -23,7 +23,7 @@ from nsr_cli.engine.stages import Stage, checked_scale, load_stages
 from nsr_cli.engine.stream import Finish, plan, restored_bands
 from nsr_cli.errors import UsageError
 from nsr_cli.imaging.alpha import resized_alpha
-from nsr_cli.imaging.color import from_unit, planar, to_unit
+from nsr_cli.imaging.color import planar, to_unit
 from nsr_cli.imaging.picture import Picture, Pixels
 from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.model.network import Network
@@ -257,7 +257,7 @@ class Restorer:
         level = self._level(options.sigma, options.quality, shape.channels)
         clipped = is_clipped(dtype) if clipped is None else clipped
         limit = (1.0 if source.white is None else source.white.limit) if clipped else None
-        finish = Finish(lambda rows: from_unit(rows, dtype, source.white), limit)
+        finish = Finish(np.dtype(dtype), source.white, limit)
         return restored_bands(source, tile_plans, level, sizes, options.strength, finish, progress)
 
     def float_bytes(self, shape: tuple[int, ...]) -> int:

@@ -80,7 +80,7 @@ def pack(
     """
     token = secrets.token_hex(32)
     finished = _finished(pages, form, settings, outcome, packer, token)
-    return metadatadigest.seal(_encoded(finished, form, settings.write_quality), provenance.KEYWORD, token)
+    return metadatadigest.seal(_encoded(finished, form, settings.write_quality), token)
 
 
 def pack_into(
@@ -89,7 +89,7 @@ def pack_into(
     """Write the TIFF file that `pack` would return for pages from `packer`; frees them on the way."""
     token = secrets.token_hex(32)
     codec.write_pages(file, _finished(pages, "TIFF", settings, outcome, packer, token))
-    metadatadigest.seal_file(file, provenance.KEYWORD, token)
+    metadatadigest.seal_file(file, token)
 
 
 def _finished(

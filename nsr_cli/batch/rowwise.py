@@ -77,7 +77,7 @@ class RowWriter:
                 page, rows = next(written)
                 pngrows.write(file, page, rows)
                 pngrows.replace_metadata(file, self._signed(page, digest.hexdigest(), seal))
-            metadatadigest.seal_file(file, provenance.KEYWORD, seal)
+            metadatadigest.seal_file(file, seal)
             self.check()
             make_room(job)
 

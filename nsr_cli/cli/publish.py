@@ -16,8 +16,8 @@ from nsr_cli.terminal.console import Console
 
 if TYPE_CHECKING:
     from nsr_cli.datasets import PictureSet
+    from nsr_cli.restore import Restorer
     from nsr_cli.training.publish import Trained
-    from nsr_cli.training.validate import InTraining
 
 
 def publish(
@@ -99,19 +99,19 @@ def _stays(path: Path, name: str, if_exists: str | None, console: Console) -> bo
     return skips(target, safe_text(name), console)
 
 
-def _model(trained: "Trained", device: str) -> "InTraining":
+def _model(trained: "Trained", device: str) -> "Restorer":
     """The network as it will be stored, ready to be scored."""
     from nsr_cli.model.checkpoint import load_network, save_network
     from nsr_cli.training.recipe import find_task
-    from nsr_cli.training.validate import InTraining
+    from nsr_cli.training.validate import restorer_of
 
     stored = load_network(save_network(trained.network))
-    return InTraining.of(stored, find_task(trained.recipe.task), device)
+    return restorer_of(stored, find_task(trained.recipe.task), device)
 
 
 def _scores(
     trained: "Trained",
-    model: "InTraining",
+    model: "Restorer",
     sets: "list[tuple[PictureSet, list[Path]]]",
     console: Console,
 ) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def extract(archive: Path, folder: Path, images: int) -> None:
         WriteError: the pictures cannot be stored.
     """
     try:
-        aside = part_folder(folder, "0" * 64)
+        aside = part_folder(folder)
         try:
             _unpack(archive, aside, images)
             sync_folder(aside)
@@ -159,7 +159,7 @@ def _publish(aside: Path, folder: Path) -> None:
                     raise
                 if _is_same(folder, aside):  # where there are no locks, another process may have been faster
                     return
-                olds.append(part_folder(folder, "0" * 64))
+                olds.append(part_folder(folder))
                 with contextlib.suppress(OSError):  # another process may have moved it
                     folder.rename(olds[-1] / "old")
             else:

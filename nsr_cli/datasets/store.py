@@ -136,7 +136,7 @@ class DataStore:
             if not self._is_unpacked(one):
                 self._pull_archive(one, one.archive, progress)
             return folder
-        missing = [file for file in one.files if not is_intact(folder / file.name, _source(file, ()))]
+        missing = [file for file in one.files if not _is_right(folder, file)]
         if missing:
             self._refuse_if_offline(one)
             self._pull_files(one, missing, progress)
@@ -212,7 +212,8 @@ class DataStore:
         with Client() as client:
             for file in missing:
                 step = _shifted(progress, done, one.bytes)
-                source = _source(file, self._addresses(f"{one.name}/{file.name}", file.path, file.url))
+                urls = self._addresses(f"{one.name}/{file.name}", file.path, file.url)
+                source = Source(urls, file.bytes, file.sha256)
                 fetch(source, self.folder / one.name / file.name, progress=step, client=client)
                 done += file.bytes
 
@@ -221,7 +222,7 @@ class DataStore:
         from nsr_cli.fetch.lock import one_at_a_time  # only now, as in `_pull_files`
 
         zipped = self.folder / archive.name
-        if not is_intact(zipped, Source((), archive.bytes, archive.sha256)):
+        if not is_intact(zipped, archive.bytes, archive.sha256):
             self._refuse_if_offline(one)
         # Another name than the lock of `fetch`, which is called below and uses the first digits.
         lock = self.folder / f".{archive.sha256[16:32]}.lock"
@@ -256,8 +257,8 @@ class DataStore:
             )
 
 
-def _source(file: RemoteFile, urls: tuple[str, ...]) -> Source:
-    return Source(urls, file.bytes, file.sha256)
+def _is_right(folder: Path, file: RemoteFile) -> bool:
+    return is_intact(folder / file.name, file.bytes, file.sha256)
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
@@ -272,7 +273,7 @@ def _problems(one: PictureSet, folder: Path) -> list[str]:
     for file in one.files:
         if not (folder / file.name).exists():
             problems.append(f"{file.name} is missing")
-        elif not is_intact(folder / file.name, _source(file, ())):
+        elif not _is_right(folder, file):
             problems.append(f"{file.name} is damaged")
     return problems
 

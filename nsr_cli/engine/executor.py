@@ -34,7 +34,6 @@ class Executor:
         batched: convolve many whole windows at once, which suits a GPU, or a few on each core of a CPU, without the
             pixels of theirs that are outside the picture. None: as suits the device. Both give the same picture up to
             rounding.
-        threads: cores to use, each for windows of its own; None: all that this process may use.
         repeat: around the picture every layer sees its outermost features repeated. Otherwise it sees zeros, as around
             a patch in training, so that this computes exactly what the network itself does.
         stacked: a CPU core computes up to so many whole windows of a row at once, side by side in the channels. None:
@@ -48,7 +47,6 @@ class Executor:
         dtype: torch.dtype,
         *,
         batched: bool | None = None,
-        threads: int | None = None,
         repeat: bool = False,
         stacked: int | None = None,
     ) -> None:
@@ -56,7 +54,7 @@ class Executor:
         self._unshuffle = network.config.unshuffle
         self.device, self.dtype, self.repeat = device, dtype, repeat
         self.batched = device.type != "cpu" if batched is None else batched
-        self.threads = 1 if self.batched else threads or window_threads()
+        self.threads = 1 if self.batched else window_threads()
         with one_core():
             self._head = PlainLayer.of(network.head, device, dtype)
             self._blocks = [FoldedBlock.of(block, device, dtype) for block in network.blocks]
@@ -69,7 +67,7 @@ class Executor:
             self._skip = None if skip is None else PlainLayer.of(skip, device, torch.float32)
 
     def on(self, threads: int) -> "Executor":
-        """The same executor with another number of threads."""
+        """The same executor on so many cores, each for windows of its own, not on all that this process may use."""
         other = copy(self)
         other.threads = threads
         return other

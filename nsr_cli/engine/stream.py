@@ -4,7 +4,7 @@ The tiles are those of `tiles`, cut along the selection grid of the whole pictur
 tiles of a picture in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tilecost import TileCost
 from nsr_cli.engine.tiles import Span, Tile, bytes_per_window, margin_of, tile_rows
 from nsr_cli.errors import MemoryExhausted
+from nsr_cli.imaging.color import White, from_unit
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.footprint import FLOAT_BYTES, SHARE
 
@@ -38,10 +39,16 @@ from nsr_cli.model.footprint import FLOAT_BYTES, SHARE
 class Finish:
     """What is done with a network's result."""
 
-    convert: Callable[[NDArray[np.float32]], NDArray[Any]]
-    """Converts float samples to the final ones."""
+    dtype: np.dtype[Any]
+    """Type of the final samples."""
+    white: White | None
+    """Their white, as for `from_unit`."""
     limit: float | None
     """The greatest value, 1 or more, to which the result will be clipped; None: it will not be."""
+
+    def convert(self, rows: NDArray[np.float32]) -> NDArray[Any]:
+        """The final samples."""
+        return from_unit(rows, self.dtype, self.white)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,49 +152,33 @@ def network_bands(
         watch: called with parts of tiles done and in total; what it raises ends the work.
         finish: what is done with the result; None: it stays float, and will not be clipped.
     """
-    tap, scale = source.tap(), tile_plan.runner.network.config.scale
-    shape = Shape(tile_plan.grid.height * scale, tile_plan.grid.width * scale, source.shape.channels)
-    rows = tile_rows(tile_plan.grid, *tile_plan.tile, margin_of(tile_plan.runner.network.config))
-    window = tile_plan.grid.window
-    spans = blocks(shape.height, tile_plan.tile[0] * window * scale)
+    runner, grid = tile_plan.runner, tile_plan.grid
+    tap, scale = source.tap(), runner.network.config.scale
+    shape = Shape(grid.height * scale, grid.width * scale, source.shape.channels)
+    dtype = np.dtype(np.float32) if finish is None else finish.dtype
+    rows = tile_rows(grid, *tile_plan.tile, margin_of(runner.network.config))
+
+    def own(part: NDArray[np.float32], tile: Tile) -> NDArray[Any]:
+        """The result for the own part of a tile; `part` has the rows of the tile, in full width."""
+        seen = part[:, tile.outer[1].start : tile.outer[1].stop]
+        restored = run_array(runner, seen, level, watch, by_channel=tile_plan.by_channel)
+        if finish is not None and finish.limit is not None:
+            spread_excess(restored, finish.limit)
+        down, across = tile.kept
+        kept = restored[down.scaled(scale), across.scaled(scale)]
+        return kept if finish is None else finish.convert(kept)
 
     def make(span: Span) -> NDArray[Any]:
         tiles = next(rows)
         give_back()  # else every row of tiles leaves gaps in memory, and the process grows with the picture
         outer = tiles[0].outer[0]
         part = tap.unit(outer.start, outer.stop)
-        out: NDArray[Any] | None = None
+        out = np.empty((span.stop - span.start, shape.width, shape.channels), dtype)
         for tile in tiles:
-            kept = _kept(tile_plan, part, tile, level, watch, finish)
-            if out is None:
-                out = np.empty((span.stop - span.start, shape.width, shape.channels), kept.dtype)
-            out[:, tile.own[1].scaled(scale)] = kept
-        if out is None:
-            raise RuntimeError("a row without tiles")
+            out[:, tile.own[1].scaled(scale)] = own(part, tile)
         return out
 
-    return Bands(shape, spans, make, source.white)
-
-
-def _kept(
-    tile_plan: TilePlan,
-    part: NDArray[np.float32],
-    tile: Tile,
-    level: Tensor | None,
-    watch: OverallProgress,
-    finish: Finish | None,
-) -> NDArray[Any]:
-    """The network's result for the own part of a tile; `part` has the rows of the tile, in full width."""
-    scale = tile_plan.runner.network.config.scale
-    columns = tile.outer[1]
-    restored = run_array(
-        tile_plan.runner, part[:, columns.start : columns.stop], level, watch, by_channel=tile_plan.by_channel
-    )
-    if finish is not None and finish.limit is not None:
-        spread_excess(restored, finish.limit)
-    rows, cols = tile.kept
-    kept = restored[rows.scaled(scale), cols.scaled(scale)]
-    return kept if finish is None else finish.convert(kept)
+    return Bands(shape, blocks(shape.height, tile_plan.tile[0] * grid.window * scale), make, source.white)
 
 
 def restored_bands(

@@ -13,7 +13,7 @@ from nsr_cli.errors import DataError, PictureError
 from nsr_cli.imaging.codec import decode
 from nsr_cli.imaging.color import from_unit, luma, rgb_to_ycc, to_unit
 from nsr_cli.imaging.degrade import Subsampling, add_noise, crop_to_multiple, jpeg
-from nsr_cli.imaging.limits import advised, most_bytes
+from nsr_cli.imaging.limits import most_bytes, without_option
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.resizing.resize import downscale8
 from nsr_cli.metrics import WINDOW, psnr, shave, ssim
@@ -112,7 +112,7 @@ def decoded(path: Path) -> Picture:
         reason = error.strerror or error
         raise DataError(f"{safe_text(path)}: cannot be read: {reason}; check the file") from error
     except PictureError as error:
-        reason = advised(str(error), "cut it into smaller ones")
+        reason = without_option(str(error))
         raise DataError(f"{safe_text(path)}: cannot be scored: {reason}") from error
 
 

@@ -57,7 +57,7 @@ def fetch(
         FetchError: no address delivered the file in time; the line names each one and what was wrong with it.
         WriteError: it could not be stored.
     """
-    if is_intact(target, source):
+    if is_intact(target, source.bytes, source.sha256):
         return target
     from nsr_cli.fetch.download import download  # only now: the network libraries load slowly
 

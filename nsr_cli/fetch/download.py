@@ -37,7 +37,7 @@ def download(
     # The lock only saves work: without it each process would fill a part of its own and check its sha256.
     lock = target.with_name(f".{source.sha256[:16]}.lock")
     with one_at_a_time(lock, ends - time.monotonic(), _busy(target, source)):
-        if is_intact(target, source):  # another process was faster
+        if is_intact(target, source.bytes, source.sha256):  # another process was faster
             return
         with contextlib.ExitStack() as stack:
             used = client or stack.enter_context(Client())
@@ -121,7 +121,7 @@ class _Download:
         try:
             part.publish()
         except FileNotFoundError:
-            if not is_intact(self._target, self._source):
+            if not is_intact(self._target, self._source.bytes, self._source.sha256):
                 raise BrokenError("another process took the partial file away", restart=True) from None
 
     def _note(self, url: str, error: BrokenError, ends: float, seconds: float) -> None:

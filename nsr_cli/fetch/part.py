@@ -29,6 +29,7 @@ _TOKEN = re.compile(r"\.([0-9a-f]{12})\.([0-9a-f]{6})-([0-9]{10})-[0-9a-f]{8}\.p
 _LOCK = re.compile(r"\.[0-9a-f]{16}\.lock")
 _OLD_SECONDS = 86_400.0
 _NOBODY = "0" * 6
+_NO_HASH = "0" * 12
 
 
 class Part:
@@ -45,11 +46,8 @@ class Part:
 
     def __init__(self, target: Path, sha256: str, expected: int) -> None:
         self.target = target
-        self.size = 0
-        self.is_mixed = False  # whether its bytes come from several answers, or from an earlier run
         self._sha256 = sha256
         self._expected = expected
-        self._digest = hashlib.sha256()
         self._path, self._stream = self._claim() or self._create()
 
     def append(self, data: bytes) -> None:
@@ -68,8 +66,6 @@ class Part:
     def restart(self) -> None:
         """Discard the bytes and start again in a new file."""
         self._remove()
-        self.size, self.is_mixed = 0, False
-        self._digest = hashlib.sha256()
         self._path, self._stream = self._create()
 
     def publish(self) -> None:
@@ -103,6 +99,7 @@ class Part:
             self._path.unlink()
 
     def _create(self) -> tuple[Path, FileIO]:
+        self._begin(is_mixed=False)
         path = self.target.with_name(_name(self.target, self._sha256, owned=True))
         with _named(self.target):
             return path, FileIO(path, "xb")
@@ -126,13 +123,15 @@ class Part:
                 return mine, stream
             stream.close()
             mine.unlink(missing_ok=True)
-        self._digest, self.size, self.is_mixed = hashlib.sha256(), 0, False
         return None
+
+    def _begin(self, *, is_mixed: bool) -> None:
+        self._digest, self.size = hashlib.sha256(), 0
+        self.is_mixed = is_mixed  # whether its bytes come from several answers, or from an earlier run
 
     def _take(self, stream: FileIO) -> bool:
         """Hash a claimed part and stay at its end; False if it cannot be the beginning of the file."""
-        self._digest = hashlib.sha256()
-        self.size, self.is_mixed = 0, True
+        self._begin(is_mixed=True)
         if not 0 < os.fstat(stream.fileno()).st_size <= self._expected:
             return False
         while block := stream.read(_BLOCK):
@@ -141,13 +140,13 @@ class Part:
         return True
 
 
-def part_folder(target: Path, sha256: str) -> Path:
+def part_folder(target: Path) -> Path:
     """Make an empty private folder beside `target`; if a killed process leaves it, it is removed like a part.
 
     Raises:
         OSError: it cannot be made.
     """
-    path = target.with_name(_name(target, sha256, owned=True))
+    path = target.with_name(_name(target, _NO_HASH, owned=True))
     path.mkdir(parents=True)
     return path
 
@@ -180,7 +179,7 @@ def _name(target: Path, sha256: str, *, owned: bool) -> str:
 
 def _abandoned(target: Path) -> list[tuple[Path, str]]:
     """Return the parts of `target` without a living owner, each with the digits of the hash in its name."""
-    sample = _name(target, "0" * 64, owned=False)
+    sample = _name(target, _NO_HASH, owned=False)
     beginning = sample[: -len(".000000000000.000000-0000000000-00000000.part")]
     found = []
     for path in target.parent.iterdir():

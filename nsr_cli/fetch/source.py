@@ -11,7 +11,6 @@ from nsr_cli.errors import UsageError
 
 Progress = Callable[[int, int], None]  # called with the bytes done and the bytes in total
 
-_BLOCK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,13 +38,13 @@ class Source:
             raise UsageError("a download needs its size in bytes and its sha256 of 64 lower-case digits")
 
 
-def is_intact(path: Path, source: Source) -> bool:
-    """Tell whether `path` is a regular file with the size and the hash of `source`; links do not count."""
+def is_intact(path: Path, size: int, sha256: str) -> bool:
+    """Tell whether `path` is a regular file of this size, in bytes, and hash; links do not count."""
     try:
         information = path.lstat()
-        if not stat.S_ISREG(information.st_mode) or information.st_size != source.bytes:
+        if not stat.S_ISREG(information.st_mode) or information.st_size != size:
             return False
-        return hash_file(path) == source.sha256
+        return hash_file(path) == sha256
     except OSError:
         return False
 
@@ -56,8 +55,5 @@ def hash_file(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

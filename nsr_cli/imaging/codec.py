@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import color, outline, pnm, strangers
+from nsr_cli.imaging import color, pnm, strangers
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
@@ -27,7 +27,6 @@ from nsr_cli.imaging.png import write as pngwrite
 from nsr_cli.imaging.rasters import animation
 from nsr_cli.imaging.rasters import read as rasterread
 from nsr_cli.imaging.rasters import write as rasterwrite
-from nsr_cli.imaging.tiff import cameraraw
 from nsr_cli.imaging.tiff import read as tiffread
 from nsr_cli.imaging.tiff import write as tiffwrite
 
@@ -54,9 +53,7 @@ _LONGEST_SIDE = {
     "JPEG": 65_500,
     "WEBP": 16_383,
     "GIF": 65_535,
-    "PNG": 2**31 - 1,
     "PPM": 10**9 - 1,
-    "BMP": 2**31 - 1,
 }
 _MAGIC = (
     (pngchunks.SIGNATURE, "PNG"),
@@ -103,8 +100,6 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
             total, is_apart = pngchunks.pictures(data)  # before anything is unpacked: too many are refused
             return replace(pngread.decode(data, max_pixels), first_of=total, is_apart=is_apart)
         if kind == "TIFF":
-            outline.check_tiff(data)
-            cameraraw.refuse(data)
             return tiffread.decode(data, max_pixels)
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
@@ -114,7 +109,6 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
 def decode_part(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     """`decode` for a TIFF file made of some rows of a larger one: float samples stay as they are stored."""
     with _one_line("TIFF"):
-        outline.check_tiff(data)
         return tiffread.decode(data, max_pixels, is_part=True)
 
 
@@ -126,8 +120,6 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
     kind = sniff(data)
     with _one_line(kind):
         if kind == "TIFF":
-            outline.check_tiff(data)
-            cameraraw.refuse(data)
             found = tiffread.decode_pages(data, max_pixels)
         elif kind in ("GIF", "WEBP") or (kind == "PNG" and pngchunks.pictures(data)[0] > 1):
             found = rasterread.decode_frames(data, kind, max_pixels)

@@ -13,8 +13,6 @@ from PIL import Image, JpegImagePlugin
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 
-_SUBSAMPLING_CODES: dict[str, int] = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # Pillow's numbers
-
 
 def crop_to_multiple(pixels: NDArray[Any], multiple: int) -> NDArray[Any]:
     """The top left part of (H, W, ...) whose sides are multiples of `multiple` (a view)."""
@@ -48,7 +46,7 @@ def jpeg(pixels: NDArray[np.uint8], quality: int, subsampling: Subsampling = "4:
     """
     stored = io.BytesIO()
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    image.save(stored, "JPEG", quality=quality, subsampling=_SUBSAMPLING_CODES[subsampling])
+    image.save(stored, "JPEG", quality=quality, subsampling=subsampling)
     stored.seek(0)
     with JpegImagePlugin.JpegImageFile(stored) as again:
         return np.asarray(again).reshape(pixels.shape).copy()

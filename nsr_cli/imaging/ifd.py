@@ -87,6 +87,9 @@ class Layout:
         return int.from_bytes(data[position : position + size], self.endian)
 
 
+_USUAL = Layout("<")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One tagged value of a directory."""
@@ -207,18 +210,16 @@ def read_values(data: Readable, start: int, layout: Layout) -> list[Value]:
     return found
 
 
-def build_directory(values: Iterable[Value], position: int, *, big: bool = False, order: str = "<") -> bytes:
-    """A directory for `position`, followed by its long values; `big` has the layout of BigTIFF.
-
-    The values must be in the byte order `order`.
-    """
-    head, row, place, wide = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
+def build_directory(values: Iterable[Value], position: int, layout: Layout = _USUAL) -> bytes:
+    """A directory for `position`, followed by its long values, which must be in the layout's byte order."""
+    head, row, wide = layout.sizes
     rows, tail, found = [], b"", sorted(values, key=lambda value: value.tag)
-    after = position + struct.calcsize(f"={head}") + len(found) * (struct.calcsize(f"={row}") + wide) + wide
+    after = position + head + row * len(found) + wide
     for value in found:
         slot = value.data.ljust(wide, b"\0")
         if len(value.data) > wide:
-            slot = struct.pack(order + place, after + len(tail))
+            slot = (after + len(tail)).to_bytes(wide, layout.endian)
             tail += value.data + b"\0" * (len(value.data) % 2)
-        rows.append(struct.pack(order + row, value.tag, value.kind, value.count) + slot)
-    return struct.pack(order + head, len(rows)) + b"".join(rows) + bytes(wide) + tail
+        count = value.count.to_bytes(wide, layout.endian)
+        rows.append(struct.pack(layout.order + "HH", value.tag, value.kind) + count + slot)
+    return len(rows).to_bytes(head, layout.endian) + b"".join(rows) + bytes(wide) + tail

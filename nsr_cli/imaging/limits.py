@@ -43,10 +43,10 @@ def _told_apart(pixels: int, limit: int) -> tuple[str, str]:
     return f"{most} megapixels", least
 
 
-def advised(reason: str, advice: str) -> str:
-    """An error of `check_size` with `advice` in place of --max-pixels, for commands without it; others unchanged."""
+def without_option(reason: str) -> str:
+    """An error of `check_size` with other advice than --max-pixels, for commands without it; others unchanged."""
     what, found, _ = reason.partition(_ADVICE)
-    return f"{what}; {advice}" if found else reason
+    return f"{what}; cut it into smaller ones" if found else reason
 
 
 def check_content(needed: int, stored: int, ratio: float, what: str) -> None:

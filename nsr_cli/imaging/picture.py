@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.imaging.color import White
+from nsr_cli.shown import counted
 
 Pixels = NDArray[Any]
 """Stored samples: uint8, uint16 or float32."""
@@ -176,8 +177,7 @@ class Picture:
             return notes
         others = "pages" if self.source == "TIFF" else "frames"
         if self.is_apart:
-            frames = self.first_of - 1
-            others = f"pictures, the still one beside {frames} {'frame' if frames == 1 else 'frames'}"
+            others = f"pictures, the still one beside {counted(self.first_of - 1, 'frame')}"
         return *notes, f"first of {self.first_of} {others}"
 
     def result_bytes(self, width: int, height: int) -> int:

@@ -21,8 +21,6 @@ from nsr_cli.imaging.tiff import extent
 
 _BLOCK = 1 << 16
 _LONGEST_MAGIC = 12
-_BYTES_PER_PIXEL = 16  # of the largest picture, to bound what is held of an endless stream
-_SPARE = 1 << 26
 _STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and the bytes not counted in it
 _PADDING = b"\0 \t\r\n"
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture
@@ -100,11 +98,11 @@ def read_stream(
     raised after the pictures before that place were given out. Something else behind the last picture is not an
     error: `notice` gets a line about it.
     """
-    source, count = _Source(stream, max_pixels * _BYTES_PER_PIXEL + _SPARE), 0
+    source, count = _Source(stream, limits.most_bytes(max_pixels)), 0
     while True:
         if count:
             source.skip_space()
-        while len(source.held) < _LONGEST_MAGIC and source.more():
+        while len(source) < _LONGEST_MAGIC and source.more():
             pass
         if count and not source.held:
             return
@@ -113,7 +111,7 @@ def read_stream(
                 notice(f"what follows picture {count} of the stream is not a picture: left out")
             return
         try:
-            kind = codec.sniff(bytes(source.held[:_LONGEST_MAGIC]))
+            kind = codec.sniff(source[:_LONGEST_MAGIC])
             size = _length(source, kind, max_pixels)
         except DecodeError as error:
             if not count:
@@ -138,13 +136,13 @@ def _ends(source: _Source) -> bool:
 
     If pictures follow behind something else, the answer is False: they must not be lost silently.
     """
-    head = bytes(source.held[:_LONGEST_MAGIC])
+    head = source[:_LONGEST_MAGIC]
     if _is_picture(head):
         return False
     place = 0
     while (found := _HEAD.search(source.held, place)) is None:
-        place = max(0, len(source.held) - _LONGEST_HEAD)
-        if len(source.held) > _MOST_BEHIND or not source.more():
+        place = max(0, len(source) - _LONGEST_HEAD)
+        if len(source) > _MOST_BEHIND or not source.more():
             return True
     if not source.held[: found.start()].strip(b"\0"):
         del source.held[: found.start()]
@@ -168,10 +166,8 @@ def _length(source: _Source, kind: str, max_pixels: int) -> int:
     if kind == "JPEG":
         return _jpeg_length(source)
     if kind == "PPM":
-        head = pnm.header(bytes(source.held[: pnm.LONGEST_HEADER]))
-        while head is None:
-            source.need(len(source.held) + 1, "PNM")
-            head = pnm.header(bytes(source.held[: pnm.LONGEST_HEADER]))
+        while (head := pnm.header(source[: pnm.LONGEST_HEADER])) is None:
+            source.need(len(source) + 1, "PNM")
         limits.check_size(head.width, head.height, max_pixels)
         if not head.is_text:
             source.need(head.size + head.payload, "PNM")
@@ -185,7 +181,7 @@ def _stated_length(source: _Source, place: int, more: int) -> int:
     """The length that a file states, if a picture follows there (some state a wrong one); else all that is left."""
     source.need(place + 4, "BMP or WebP")
     length = int.from_bytes(source.held[place : place + 4], "little") + more
-    while len(source.held) < length + _LONGEST_MAGIC and source.more():
+    while len(source) < length + _LONGEST_MAGIC and source.more():
         pass
     return length if length > place and _follows(source, length) else _rest(source)
 
@@ -203,7 +199,7 @@ def _length_if_followed(source: _Source, kind: str) -> int:
 
 def _follows(source: _Source, place: int) -> bool:
     """Whether a picture begins at `place`."""
-    head = bytes(source.held[place : place + _LONGEST_MAGIC])
+    head = source[place : place + _LONGEST_MAGIC]
     return bool(head) and _is_picture(head)
 
 
@@ -211,7 +207,7 @@ def _rest(source: _Source) -> int:
     """Read to the end of the stream; returns how many bytes are held."""
     while source.more():
         pass
-    return len(source.held)
+    return len(source)
 
 
 def _png_length(source: _Source) -> int:
@@ -219,7 +215,7 @@ def _png_length(source: _Source) -> int:
     while True:
         source.need(place + 12, "PNG")
         length = int.from_bytes(source.held[place : place + 4], "big")
-        kind = bytes(source.held[place + 4 : place + 8])
+        kind = source[place + 4 : place + 8]
         if not kind.isalpha():
             raise DecodeError("a chunk of the PNG picture is damaged")
         place += 12 + length
@@ -259,5 +255,5 @@ def _scan_end(source: _Source, place: int) -> int:
         if found:
             return found.end() - 2
         # A marker may straddle two blocks.
-        place = max(place, len(source.held) - 1)
-        source.need(len(source.held) + 1, "JPEG")
+        place = max(place, len(source) - 1)
+        source.need(len(source) + 1, "JPEG")

@@ -128,6 +128,10 @@ def _sparse(blocks: int, width: int, expansion: int, groups: int, cardinality: i
     return NetworkConfig(blocks, width, expansion, groups, cardinality, "softmax")
 
 
+# The lite tier of denoising and JPEG: at a quarter of the pixels, wide layers are cheap and see far.
+_RESTORE_LITE = dataclasses.replace(
+    _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2
+)
 PRESETS: Mapping[str, NetworkConfig] = {
     "wdsr": NetworkConfig(blocks=16, width=32, expansion=4),
     "edsr-s": NetworkConfig(blocks=16, width=64),
@@ -140,15 +144,8 @@ PRESETS: Mapping[str, NetworkConfig] = {
     "lite": _sparse(blocks=4, width=32, expansion=4, groups=4),
     # Ours: the base tier, lite twice as deep, so that it can start from lite's weights.
     "base": _sparse(blocks=8, width=32, expansion=4, groups=4),
-    # The lite tier of denoising and JPEG: at a quarter of the pixels, wide layers are cheap and see far.
-    "restore-lite": dataclasses.replace(
-        _sparse(blocks=8, width=64, expansion=1, groups=2), window=64, unshuffle=2
-    ),
-    "restore-deep": dataclasses.replace(  # ours too: twice as deep, as `base` is to `lite`
-        _sparse(blocks=16, width=64, expansion=1, groups=2), window=64, unshuffle=2
-    ),
-    "restore-deeper": dataclasses.replace(  # twice as deep again: what restore-plus costs
-        _sparse(blocks=32, width=64, expansion=1, groups=2), window=64, unshuffle=2
-    ),
+    "restore-lite": _RESTORE_LITE,
+    "restore-deep": dataclasses.replace(_RESTORE_LITE, blocks=16),  # ours too: as `base` is to `lite`
+    "restore-deeper": dataclasses.replace(_RESTORE_LITE, blocks=32),  # what restore-plus costs
     "tiny": _sparse(blocks=2, width=16, expansion=2, groups=2, cardinality=4),
 }

@@ -22,7 +22,7 @@ from nsr_cli.imaging.metadata import exif, xmp
 from nsr_cli.imaging.png import chunks as pngchunks
 from nsr_cli.imaging.png import read as pngread
 from nsr_cli.imaging.tiff import tags
-from nsr_cli.notes.texts_of_file import packed_texts, png_text
+from nsr_cli.notes.texts_of_file import KEYWORD, packed_texts, png_text
 
 _MOST_PARTS = 1 << 22  # chunks, segments or pages that are looked at
 _JPEG_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})  # segments for applications, and comments
@@ -49,8 +49,8 @@ class Part:
     """Whether it is an XMP packet or a text of PNG, and may hold the note."""
 
 
-def digest(data: Readable, keyword: str) -> str | None:
-    """sha256 of all metadata of a file except the text under `keyword`; None for formats without such texts.
+def digest(data: Readable) -> str | None:
+    """sha256 of all metadata of a file except the note; None for formats without such texts.
 
     Raises:
         DecodeError, ValueError, IndexError, struct.error: the file is damaged; `texts_of_file.DAMAGE` names them.
@@ -58,31 +58,31 @@ def digest(data: Readable, keyword: str) -> str | None:
     kind = codec.sniff(data)
     if kind not in _PARTS:
         return None
-    pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind, keyword))
+    pieces = sorted(piece for part in _PARTS[kind](data) for piece in _pieces(part, kind))
     return hashlib.sha256(repr(pieces).encode()).hexdigest()
 
 
-def seal(data: bytes, keyword: str, token: str) -> bytes:
+def seal(data: bytes, token: str) -> bytes:
     """The file of a result with its digest in place of `token` in its note; unchanged without a note."""
     pieces: list[bytes | memoryview] = []
     view, done = memoryview(data), 0
-    for place, content in _changes(data, keyword, token):
+    for place, content in _changes(data, token):
         pieces += [view[done:place], content]
         done = place + len(content)
     return b"".join([*pieces, view[done:]]) if done else data
 
 
-def seal_file(file: BinaryIO, keyword: str, token: str) -> None:
+def seal_file(file: BinaryIO, token: str) -> None:
     """`seal` for a file that is open for reading and writing."""
-    for place, content in _changes(OpenFile(file), keyword, token):
+    for place, content in _changes(OpenFile(file), token):
         file.seek(place)
         file.write(content)
 
 
-def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]]:
+def _changes(data: Readable, token: str) -> list[tuple[int, bytes]]:
     """Positions and bytes to write there, in the order of the file, so that the digest takes the token's place."""
     kind = codec.sniff(data)
-    found = digest(data, keyword)
+    found = digest(data)
     if found is None:
         return []
     changes = []
@@ -95,12 +95,12 @@ def _changes(data: Readable, keyword: str, token: str) -> list[tuple[int, bytes]
     return sorted(changes)
 
 
-def _pieces(part: Part, kind: str, keyword: str) -> Iterator[tuple[str, str]]:
+def _pieces(part: Part, kind: str) -> Iterator[tuple[str, str]]:
     """Name and content of the pieces of a part that count. A text is one piece, however it is stored."""
     if part.holds_texts:
         texts = png_text(part.name.encode(), part.content) if kind == "PNG" else packed_texts(part.content)
         if texts is not None:
-            yield from ((f"text {key}", value) for key, value in texts if key != keyword)
+            yield from ((f"text {key}", value) for key, value in texts if key != KEYWORD)
             return
     yield part.name, hashlib.sha256(part.content).hexdigest()
 

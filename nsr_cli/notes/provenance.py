@@ -14,17 +14,17 @@ from typing import Any, Literal
 
 import nsr_cli
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.losses import BITS
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.notes import texts_of_file
 from nsr_cli.notes.pixeldigest import PixelDigest
+from nsr_cli.notes.texts_of_file import KEYWORD
 
-KEYWORD = "nsr"
 Frames = Literal["all", "first"]
 """Which frames of an animation were taken."""
 
 _LIMIT = 65_536  # characters; a longer text under our keyword is not ours
 _HOLD_NOTES = frozenset({"PNG", "JPEG", "WEBP", "TIFF"})
-_GREATEST_BITS = {"PNG": 16, "WEBP": 8, "TIFF": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def read(path: Path) -> dict[str, str] | None:
         OSError: the file cannot be read.
         DecodeError: it is not a picture.
     """
-    text = texts_of_file.find(path, KEYWORD)
+    text = texts_of_file.find(path)
     if text is None or len(text) > _LIMIT:
         return None
     try:
@@ -104,6 +104,6 @@ def digest_as_written(
         return None
     exact = form == "TIFF" or (len(pages) == 1 and (form == "PNG" or (form == "WEBP" and quality is None)))
     if exact and not (form == "TIFF" and any(page.is_float for page in pages)):
-        return digest([codec.at_most(page, _GREATEST_BITS[form]) for page in pages])
+        return digest([codec.at_most(page, BITS[form]) for page in pages])
     bare = [page.with_metadata(Metadata(duration=page.metadata.duration)) for page in pages]
     return digest(list(codec.decode_all(encode(bare), max_pixels=1 << 62)))

@@ -1,4 +1,4 @@
-"""One text of a picture file, found without decoding pixels, nor reading them if they can be skipped.
+"""The text of the note in a picture file, found without decoding pixels, nor reading them if they can be skipped.
 
 This runs in the program's own process, so no library sees the file: its parts are found here, in a bounded number of
 reads, whatever the file says.
@@ -22,14 +22,17 @@ from nsr_cli.imaging.tiff import tags
 Texts = tuple[tuple[str, str], ...]
 """Keywords and texts."""
 
+KEYWORD = "nsr"
+"""Under which the note stands."""
+
 DAMAGE = (DecodeError, ValueError, IndexError, struct.error)
 """The errors that a damaged file raises."""
 
 _MOST_PARTS = 1 << 16  # chunks or segments that are looked at; a result of nsr has its text before the pixels
 
 
-def find(path: Path, keyword: str) -> str | None:
-    """The first text under `keyword` in a file; None if there is none, or it cannot be read.
+def find(path: Path) -> str | None:
+    """The first text under `KEYWORD` in a file; None if there is none, or it cannot be read.
 
     Raises:
         OSError: the file cannot be read.
@@ -38,21 +41,22 @@ def find(path: Path, keyword: str) -> str | None:
     with FileBytes(path) as data:
         kind = codec.sniff(data)
         try:
-            texts = _texts(data, kind, keyword)
+            texts = _texts(data, kind)
         except DAMAGE as error:
             raise DecodeError(f"the {kind} file is damaged") from error
-    return next((value for key, value in texts or () if key == keyword), None)
+    return next((value for key, value in texts or () if key == KEYWORD), None)
 
 
-def _texts(data: Readable, kind: str, keyword: str) -> Texts | None:
+def _texts(data: Readable, kind: str) -> Texts | None:
     if kind == "PNG":
-        return _of_png(data, keyword.encode() + b"\0")
+        return _of_png(data)
     packet = _PACKETS[kind](data) if kind in _PACKETS else None
     return None if packet is None else packed_texts(packet)
 
 
-def _of_png(data: Readable, start: bytes) -> Texts | None:
-    """The first text that begins with `start`, a keyword and its end; nothing else is unpacked."""
+def _of_png(data: Readable) -> Texts | None:
+    """The note; nothing else is unpacked."""
+    start = KEYWORD.encode() + b"\0"
     for name, place, length in pngchunks.walk(data, _MOST_PARTS):
         if name in pngread.TEXTS and length <= MOST_METADATA and data[place : place + len(start)] == start:
             return png_text(name, data[place : place + length])

@@ -43,7 +43,7 @@ def noted_pixels(path: Path) -> str | None:
     with suppress(OSError, *DAMAGE):
         record = provenance.read(path) or {}
         with FileBytes(path) as file:
-            if record.get("metadata") in (None, metadatadigest.digest(file, provenance.KEYWORD)):
+            if record.get("metadata") in (None, metadatadigest.digest(file)):
                 return record.get("pixels")
     return None
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any, cast
 
 from nsr_cli.errors import DecodeError
@@ -83,7 +84,7 @@ class Process:
         self.busy = True
         self._reading = self._process.poll() is None  # else it ended between two pictures
         self._shared.write(data)
-        self._send(order.as_json())
+        self._send(asdict(order))
         found: list[Picture] = []
         room = order.limits.result
         answer = self._answer(order.limits.seconds, "picture", "done", "loading")

@@ -64,12 +64,8 @@ class Order:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """The inverse of `as_json`."""
+        """The order in a record that `asdict` has made."""
         return cls(**{**record, "limits": Limits(**record["limits"])})
-
-    def as_json(self) -> dict[str, Any]:
-        """The order as a record."""
-        return asdict(self)
 
 
 def send(stream: BinaryIO, record: dict[str, Any]) -> None:

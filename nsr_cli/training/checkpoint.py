@@ -97,4 +97,4 @@ def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     # Other folders, such as somebody's copy under a longer name, are not this program's to read or remove.
-    return sorted(p for p in root.iterdir() if re.fullmatch(_NAME, p.name) and p.is_dir())
+    return sorted(p for p in root.iterdir() if _NAME.fullmatch(p.name) and p.is_dir())

@@ -33,12 +33,12 @@ class TrainingForm:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainingForm":
         """Inverse of `to_dict`. Raises `ValueError` for other values."""
-        layout = torch.channels_last if values.get("channels_last") else torch.contiguous_format
-        given = values.get("convolution")
-        for convolution in get_args(Form):
-            if convolution == given:
-                return cls(convolution, layout)
-        raise ValueError(f"no such form: {given!r}")
+        convolution: Any = values.get("convolution")
+        if convolution not in get_args(Form):
+            raise ValueError(f"no such form: {convolution!r}")
+        return cls(
+            convolution, torch.channels_last if values.get("channels_last") else torch.contiguous_format
+        )
 
     def prepare(self, network: Network) -> None:
         """Let a network convolve in this form, and bring its kernels into this memory format."""

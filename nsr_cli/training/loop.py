@@ -16,7 +16,7 @@ from nsr_cli.training import checkpoint
 from nsr_cli.training.best import save_best
 from nsr_cli.training.distributed import is_lost_peer
 from nsr_cli.training.learner import Learner
-from nsr_cli.training.loss import Losses, check_sound
+from nsr_cli.training.loss import check_sound
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
@@ -109,7 +109,8 @@ class Trainer:
             raise
 
     def _fit(self, stop: Stop) -> None:
-        started, losses = time.monotonic() - self.seconds, Losses()
+        started = time.monotonic() - self.seconds
+        losses: list[Tensor] = []  # since the last report, on the device: every transfer would stall it
         self._saved_at = time.monotonic()
         if not self._catch_up(stop) or self.progress >= 1.0:
             return
@@ -119,12 +120,13 @@ class Trainer:
                 if self._must_stop(stop):
                     self._save_unfinished(batch)
                     return
-                losses.add(self._step(batch, rate))
+                losses.append(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
                 validates = self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0
                 if validates or self.step % 50 == 0:
-                    loss = self.processes.mean(losses.taken())
+                    loss = self.processes.mean(float(torch.stack(losses).mean()))
+                    losses.clear()
                     check_sound(loss, self.step)
                     if validates:
                         self.unvalidated = Unvalidated(loss, rate)

@@ -67,20 +67,3 @@ def check_sound(value: float, step: int, what: str = "loss") -> None:
             f"the {what} became NaN or infinite before step {step}; checkpoints from before are kept; start again "
             "with a lower --learning-rate and another --out"
         )
-
-
-class Losses:
-    """Losses of single steps, kept on the device until they are asked for: every transfer would stall it."""
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-
-    def add(self, loss: Tensor) -> None:
-        """Add the loss of a step, a scalar."""
-        self._losses.append(loss)
-
-    def taken(self) -> float:
-        """Their mean; begins anew."""
-        mean = float(torch.stack(self._losses).mean())
-        self._losses.clear()
-        return mean

@@ -1,7 +1,7 @@
 """Training folders -> decoded uint8 pictures in memory."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from nsr_cli.datasets.pictures import list_pictures
 from nsr_cli.engine.finish import visible_color
 from nsr_cli.errors import NotReady, NsrError, TrainingError
 from nsr_cli.imaging.color import from_unit, rgb_to_ycc, to_unit
-from nsr_cli.imaging.limits import advised, most_bytes
+from nsr_cli.imaging.limits import most_bytes, without_option
 from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.machine import usable_threads
 from nsr_cli.reads import read_regular
 from nsr_cli.sandbox.decoder import Decoder
+from nsr_cli.shown import safe_text
 from nsr_cli.training.recipe import Color
+from nsr_cli.training.status import Notify
 
 _MOST_READERS = 8
 _FILES_FOR_A_READER = 32  # for fewer, starting a process takes longer than reading them
@@ -48,10 +50,8 @@ def _place(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def load_pictures(
-    files: Sequence[Path], color: Color, *, notify_skipped: Callable[[Path, str], None]
-) -> list[npt.NDArray[np.uint8]]:
-    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `notify_skipped` gets each unreadable file, and why.
+def load_pictures(files: Sequence[Path], color: Color, notify: Notify) -> list[npt.NDArray[np.uint8]]:
+    """Decode to (H, W, C) uint8 with C = 3 (rgb) or 1 (gray); `notify` gets a line about each unreadable file.
 
     The files are untrusted, so they are decoded in separate processes.
 
@@ -69,7 +69,7 @@ def load_pictures(
         except NotReady:  # there would be no decoder for the next one either
             raise
         except NsrError as error:
-            return advised(str(error), "cut it into smaller ones")
+            return without_option(str(error))
 
     readers = min(usable_threads(), _MOST_READERS, 1 + len(files) // _FILES_FOR_A_READER)
     with Decoder() as decoder, ThreadPoolExecutor(readers) as pool:
@@ -77,7 +77,7 @@ def load_pictures(
     pictures = []
     for path, result in zip(files, loaded, strict=True):
         if isinstance(result, str):
-            notify_skipped(path, result)
+            notify(f"skipped {safe_text(path)}: {result}")
         else:
             pictures.append(result)
     if not pictures:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nsr_cli.datasets import load_registry
 from nsr_cli.datasets.benchmarks import benchmark_pictures
-from nsr_cli.shown import counted, safe_text
+from nsr_cli.shown import counted
 from nsr_cli.training.patches import Pixels, mirrored, require_size
 from nsr_cli.training.pictures import find_pictures, load_pictures
 from nsr_cli.training.recipe import Recipe, find_task
@@ -38,11 +38,7 @@ def load_and_split(
         notify(
             f"{count} of {len(files)} pictures are those of {name}: its scores will tell nothing of this network"
         )
-    loaded = load_pictures(
-        files,
-        task.color,
-        notify_skipped=lambda path, why: notify(f"skipped {safe_text(path)}: {why}"),
-    )
+    loaded = load_pictures(files, task.color, notify)
     kept = require_size(loaded, side)
     if small := len(loaded) - len(kept):
         notify(f"{small} of {len(loaded)} pictures are left out: less than half of a {side}×{side} crop")

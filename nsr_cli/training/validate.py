@@ -1,12 +1,9 @@
 """How good a network is while it trains: fixed held-out patches, or a whole benchmark set."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nsr_cli.datasets.registry import PictureSet
 from nsr_cli.engine.runner import Runner
@@ -53,26 +50,10 @@ def mean_psnr(network: Network, batches: Sequence[Batch], between: Between) -> f
     return float(torch.cat(scores).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class InTraining:
-    """A network in training as a model for `evaluate`: it restores as it will for users."""
-
-    restorer: Restorer
-    name: str = "training"
-    sha256: None = None
-
-    @classmethod
-    def of(cls, network: Network, task: Task, device: str) -> "InTraining":
-        """The network at its task, in float32."""
-        runner = Runner(network, device, "fp32")
-        stage = Stage(Weights("training", ""), network.config, runner)
-        return cls(Restorer(task.kind, task.scale, [stage]))
-
-    def run(
-        self, array: NDArray[np.float32], *, sigma: float | None = None, quality: int | None = None
-    ) -> NDArray[np.float32]:
-        """(H, W, C) in [0, 1] -> (sH, sW, C), ready to be clipped."""
-        return self.restorer.run(array, sigma=sigma, quality=quality)
+def restorer_of(network: Network, task: Task, device: str) -> Restorer:
+    """A network in training as a model for `evaluate`, in float32: it restores as it will for users."""
+    stage = Stage(Weights("training", ""), network.config, Runner(network, device, "fp32"))
+    return Restorer(task.kind, task.scale, [stage])
 
 
 def case_of(task: Task, pictures: PictureSet, level: float | None = None) -> Case:
@@ -96,6 +77,6 @@ def set_psnr(task: Task, pictures: PictureSet, files: Sequence[Path], device: st
             if done < total:  # after the last picture, stopping would save nothing
                 between()
 
-        return evaluate(case, files, InTraining.of(network, task, device), progress=progress).psnr
+        return evaluate(case, files, restorer_of(network, task, device), progress=progress).psnr
 
     return measure

@@ -96,7 +96,8 @@ class Manifest:
         path = Path(model)
         if "/" in model or "\\" in model or path.suffix.lower() in FILE_SUFFIXES:
             return _existing_file(path)
-        if model not in {entry.name for entry in self.entries} and _is_file(path):
+        # Not `Path.is_file`, which raises where a name is too long.
+        if model not in {entry.name for entry in self.entries} and os.path.isfile(model):  # noqa: PTH113
             return path
         try:
             entry = self.get(model)
@@ -228,13 +229,6 @@ def _existing_file(path: Path) -> Path:
     if why is not None:
         raise UsageError(f"{safe_text(path)}: {why}; check --model")
     return path
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a NUL, or a name that is too long
-        return False
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

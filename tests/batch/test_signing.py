@@ -14,7 +14,8 @@ from nsr_cli.batch.packing import pack
 from nsr_cli.batch.signing import how_made
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.notes.provenance import KEYWORD, mark
+from nsr_cli.notes.provenance import mark
+from nsr_cli.notes.texts_of_file import KEYWORD
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.settings import Settings
 

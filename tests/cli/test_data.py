@@ -31,7 +31,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, content in FILES.items()
     )
     manual = PictureSet("Licensed", "benchmark", "rgb", 3, note="licensed: ask its owners")
-    registry = Registry([PictureSet("Tiny", "benchmark", "gray", 2, files, aliases=("T2",)), manual])
+    registry = Registry((PictureSet("Tiny", "benchmark", "gray", 2, files, aliases=("T2",)), manual))
     monkeypatch.setattr(store_module, "load_registry", lambda: registry)
     monkeypatch.setenv("NSR_CACHE", str(tmp_path / "cache"))
     for name in ("NSR_DATA", "NSR_DATA_MIRROR", "NSR_OFFLINE"):

@@ -17,6 +17,7 @@ from nsr_cli.forecast.files import forecast
 from nsr_cli.imaging import codec
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.notes import metadatadigest, provenance
+from nsr_cli.notes.texts_of_file import KEYWORD
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.redo import is_untouched
 from nsr_cli.planning.settings import Settings
@@ -103,9 +104,9 @@ def test_every_page_becomes_what_it_becomes_in_memory(
         assert one.metadata.dpi == other.metadata.dpi
     note = provenance.read(tmp_path / "a_x2.tif")
     assert note is not None and note["pixels"] == provenance.digest(found)
-    notes = [page.metadata.get_text(provenance.KEYWORD) for page in found]
+    notes = [page.metadata.get_text(KEYWORD) for page in found]
     assert notes[0] and notes == notes[:1] * 5
-    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.tif").read_bytes(), "nsr")
+    assert note["metadata"] == metadatadigest.digest((tmp_path / "a_x2.tif").read_bytes())
     with Decoder() as decoder:
         assert is_untouched(tmp_path / "a_x2.tif", 1 << 20, decoder)
 

@@ -17,7 +17,7 @@ def set_of(name: str, kind: Literal["benchmark", "training"], *contents: bytes) 
 
 def test_files_are_known_by_their_content_whatever_they_are_called(tmp_path: Path) -> None:
     tests = set_of("Test", "benchmark", b"one", b"two"), set_of("Other", "benchmark", b"two")
-    registry = Registry([*tests, set_of("Own", "training", b"six")])
+    registry = Registry((*tests, set_of("Own", "training", b"six")))
     contents = {"x.png": b"one", "y.png": b"two", "a.png": b"ten", "z.png": b"six", "long.png": b"one more"}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)

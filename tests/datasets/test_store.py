@@ -57,11 +57,11 @@ def registry(server: FolderServer, tmp_path: Path) -> Registry:
     zipped = (server.folder / "packed.zip").read_bytes()
     archive = Archive(f"{server.url}/packed.zip", len(zipped), sha256(zipped))
     return Registry(
-        [
+        (
             PictureSet("Five", "benchmark", "rgb", 5, tuple(files), aliases=("V",)),
             PictureSet("Packed", "benchmark", "rgb", 5, archive=archive),
             PictureSet("Locked", "benchmark", "rgb", 3, note="ask its owners"),
-        ]
+        )
     )
 
 

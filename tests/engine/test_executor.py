@@ -100,7 +100,7 @@ def test_convolutions_of_many_windows_are_few(monkeypatch: pytest.MonkeyPatch) -
         return out
 
     monkeypatch.setattr(F, "conv2d", conv2d)
-    Executor(network, CPU, torch.bfloat16, stacked=3, threads=1)(x, None, 1)
+    Executor(network, CPU, torch.bfloat16, stacked=3).on(1)(x, None, 1)
     layers = 1 + 2 * len(network.blocks)  # with groups for each window: blocks and tail
     assert sorted(groups) == sorted(2 * (layers * [2, 3, 3, 1] + [1, 1, 1, 1]))
 
@@ -173,8 +173,8 @@ def test_equals_the_network_for_every_selection(changes: dict[str, Any]) -> None
 def test_threads_do_not_change_a_bit(threads: int) -> None:
     x = torch.rand(3, 130, 250)
     network = tiny_network()
-    reference = Executor(network, CPU, torch.float32, threads=3)(x, None, 1)
-    assert torch.equal(Executor(network, CPU, torch.float32, threads=threads)(x, None, 1), reference)
+    reference = Executor(network, CPU, torch.float32).on(3)(x, None, 1)
+    assert torch.equal(Executor(network, CPU, torch.float32).on(threads)(x, None, 1), reference)
 
 
 @pytest.mark.parametrize(("wish", "threads"), [("1", 1), ("900", None), ("0", 1), ("", None), ("2,1", None)])
@@ -195,7 +195,7 @@ def test_what_a_callback_raises_comes_out_and_no_thread_stays(threads: int, call
     def stop(*_: object) -> None:
         raise Stop
 
-    executor = Executor(tiny_network(), CPU, torch.float32, threads=threads)
+    executor = Executor(tiny_network(), CPU, torch.float32).on(threads)
     before, cores = threading.active_count(), torch.get_num_threads()
     with pytest.raises(Stop):
         executor(torch.rand(3, 60, 100), None, 1, **{caller: stop})
@@ -219,7 +219,7 @@ def test_an_error_in_any_thread_comes_out_as_itself(
             raise error
         return healthy(layer, *args)
 
-    executor = Executor(tiny_network(), CPU, torch.float32, threads=threads)
+    executor = Executor(tiny_network(), CPU, torch.float32).on(threads)
     x, before = torch.rand(3, 60, 200), threading.active_count()
     expected = executor(x, None, 1)
     monkeypatch.setattr(SparseLayer, "apply", fail)
@@ -260,7 +260,7 @@ def test_a_long_layer_reports_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> 
     """A run is stopped from its progress, so that must not wait for the end of a block."""
     monkeypatch.setattr("nsr_cli.engine.crew._BEAT", 0.0)
     seen: list[tuple[int, int]] = []
-    executor = Executor(tiny_network(), CPU, torch.float32, threads=1)
+    executor = Executor(tiny_network(), CPU, torch.float32).on(1)
     executor(torch.rand(3, 100, 100), None, 1, lambda *now: seen.append(now))
     assert seen.count((0, 2)) > 9 and seen.count((2, 2)) == 1
     assert seen == sorted(seen)

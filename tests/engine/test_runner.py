@@ -174,8 +174,8 @@ def test_memory_may_run_out_at_any_convolution(
         said: list[str] = []
         runner = Runner(network, "cpu", "fp32", notice=said.append)
         runner._executor = Executor(
-            network, runner.device, torch.float32, batched=batched, threads=1, repeat=True, stacked=stacked
-        )
+            network, runner.device, torch.float32, batched=batched, repeat=True, stacked=stacked
+        ).on(1)
         runner.batch = 4 if batched else 1
         faulty = Faulty(monkeypatch, first, times)
         try:

@@ -6,9 +6,7 @@ from typing import Any
 import tifffile
 
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE, chunk
-
-START = len(SIGNATURE) + HEADER
+from nsr_cli.imaging.png.chunks import HEAD_END, chunk
 
 
 def tiff(array: Any, **options: Any) -> bytes:
@@ -20,7 +18,7 @@ def tiff(array: Any, **options: Any) -> bytes:
 
 def png_with(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG file with more chunks, given by type and content, between its header and the pixels."""
-    return data[:START] + b"".join(chunk(kind, content) for kind, content in chunks) + data[START:]
+    return data[:HEAD_END] + b"".join(chunk(kind, content) for kind, content in chunks) + data[HEAD_END:]
 
 
 def enlarged(picture: Picture, down: int = 2, across: int = 2) -> Picture:

@@ -15,7 +15,7 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.ifd import Value
 from nsr_cli.imaging.metadata import exif
 from nsr_cli.imaging.picture import XMP_KEY, Metadata, Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
+from nsr_cli.imaging.png.chunks import HEAD_END
 from nsr_cli.notes import provenance
 from nsr_cli.notes.metadatadigest import digest, seal, seal_file
 from nsr_cli.notes.texts_of_file import DAMAGE
@@ -64,8 +64,8 @@ def test_reading_a_sealed_file_gives_the_digest_in_its_note(
 ) -> None:
     page = noted(dtype, channels, None if with_more else Metadata())
     plain = codec.encode(page, form)
-    data = seal(plain, provenance.KEYWORD, TOKEN)
-    assert note_of(data, tmp_path)["metadata"] == digest(data, provenance.KEYWORD) != TOKEN
+    data = seal(plain, TOKEN)
+    assert note_of(data, tmp_path)["metadata"] == digest(data) != TOKEN
     assert len(data) == len(plain)
     before, after = codec.decode(plain), codec.decode(data)  # and it is a sound file, otherwise as it was
     assert np.array_equal(before.pixels, after.pixels)
@@ -77,8 +77,8 @@ def test_reading_a_sealed_file_gives_the_digest_in_its_note(
 def test_several_pages_or_frames_are_sealed_too(form: str, tmp_path: Path) -> None:
     pages = [noted(), noted()]
     pages[1] = pages[1].with_pixels(255 - pages[1].pixels, None)
-    data = seal(codec.encode_pages(pages, form), provenance.KEYWORD, TOKEN)
-    assert note_of(data, tmp_path)["metadata"] == digest(data, provenance.KEYWORD) != TOKEN
+    data = seal(codec.encode_pages(pages, form), TOKEN)
+    assert note_of(data, tmp_path)["metadata"] == digest(data) != TOKEN
     assert TOKEN.encode() not in data
     assert len(list(codec.decode_all(data))) == 2
 
@@ -87,8 +87,8 @@ def test_several_pages_or_frames_are_sealed_too(form: str, tmp_path: Path) -> No
 def test_an_open_file_is_sealed_as_its_bytes_are(form: str) -> None:
     plain = codec.encode(noted(), form)
     file = io.BytesIO(plain)
-    seal_file(file, provenance.KEYWORD, TOKEN)
-    assert file.getvalue() == seal(plain, provenance.KEYWORD, TOKEN)
+    seal_file(file, TOKEN)
+    assert file.getvalue() == seal(plain, TOKEN)
 
 
 CHANGES: dict[str, Callable[[Metadata], Metadata]] = {
@@ -111,7 +111,7 @@ def test_every_kind_of_metadata_counts(form: str, change: str) -> None:
     other = page.with_metadata(CHANGES[change](page.metadata))
     if form == "WEBP" and change == "other IPTC":  # it holds none
         return
-    before, after = (digest(codec.encode(one, form), provenance.KEYWORD) for one in (page, other))
+    before, after = (digest(codec.encode(one, form)) for one in (page, other))
     assert before is not None and before != after
 
 
@@ -119,7 +119,6 @@ def test_how_texts_are_packed_and_what_the_pixels_are_does_not_count() -> None:
     page = noted(meta=Metadata(text=(("Author", "Anna"), ("Title", "Sea"))))
     data = codec.encode(page, "PNG")
     dark = codec.encode(page.with_pixels(page.pixels // 2, None), "PNG")
-    end = len(SIGNATURE) + HEADER
     place = data.find(b"IDAT") - 4
     with Image.open(io.BytesIO(data)) as image:
         packed = io.BytesIO()
@@ -127,18 +126,18 @@ def test_how_texts_are_packed_and_what_the_pixels_are_does_not_count() -> None:
         for key, value in sorted(image.info.items(), reverse=True):
             info.add_text(str(key), value, zip=True)
         image.save(packed, "PNG", pnginfo=info)
-    behind = data[:end] + data[place:-12] + data[end:place] + data[-12:]
+    behind = data[:HEAD_END] + data[place:-12] + data[HEAD_END:place] + data[-12:]
     for one in (dark, packed.getvalue(), behind):
-        assert digest(one, provenance.KEYWORD) == digest(data, provenance.KEYWORD)
+        assert digest(one) == digest(data)
 
 
 def test_formats_without_notes_have_none_and_damage_is_told() -> None:
     plain = replace(noted(), metadata=Metadata())
     bmp = codec.encode(plain, "BMP")
-    assert digest(bmp, provenance.KEYWORD) is None and seal(bmp, provenance.KEYWORD, TOKEN) is bmp
+    assert digest(bmp) is None and seal(bmp, TOKEN) is bmp
     circle = bytearray(codec.encode(plain, "TIFF"))
     first = int.from_bytes(circle[4:8], "little")
     after = first + 2 + 12 * int.from_bytes(circle[first : first + 2], "little")
     circle[after : after + 4] = first.to_bytes(4, "little")
     with pytest.raises(DAMAGE):
-        digest(bytes(circle), provenance.KEYWORD)
+        digest(bytes(circle))

@@ -61,7 +61,7 @@ def damaged(kind: str, count: int) -> Iterator[bytes]:
 def look(path: Path) -> bool:
     """Look at a file as runs do before and after it is decoded; whether its note was found."""
     try:
-        note = texts_of_file.find(path, "nsr")
+        note = texts_of_file.find(path)
         provenance.read(path)
     except DecodeError:
         note = None
@@ -199,7 +199,7 @@ def test_a_file_that_would_cost_much_costs_little(name: str, tmp_path: Path) -> 
 
 def find(path: Path) -> None:
     with suppress(DecodeError):
-        texts_of_file.find(path, "nsr")
+        texts_of_file.find(path)
 
 
 def heads(path: Path) -> None:
@@ -243,4 +243,4 @@ def test_a_note_is_found_behind_padding_and_other_segments(tmp_path: Path) -> No
     Image.new("RGB", (9, 8)).save(stored, "JPEG", xmp=packet, exif=b"Exif\0\0" + block())
     data = stored.getvalue()
     (tmp_path / "a.jpg").write_bytes(data[:2] + b"\xff\xff\xff" + data[2:])
-    assert texts_of_file.find(tmp_path / "a.jpg", "nsr") == NOTE
+    assert texts_of_file.find(tmp_path / "a.jpg") == NOTE

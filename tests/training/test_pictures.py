@@ -25,7 +25,7 @@ def test_pictures_come_in_order_in_the_colors_asked_for(
     files = fill(tmp_path, 40)
     monkeypatch.setattr(codec, "decode", lambda *args, **options: pytest.fail("decoded here"))
     for color, channels in (("rgb", 3), ("gray", 1)):
-        found = load_pictures(files, color, notify_skipped=lambda *args: pytest.fail("skipped"))  # type: ignore[arg-type]
+        found = load_pictures(files, color, pytest.fail)  # type: ignore[arg-type]
         assert [pixels.shape for pixels in found] == [(4, 5, channels)] * 40
         assert all(pixels.dtype == np.uint8 for pixels in found)
         # Those of 16 bits have no sample above 255: they are 8 bits in 16.
@@ -36,7 +36,7 @@ def test_what_lies_under_transparent_pixels_is_not_trained_on(tmp_path: Path) ->
     pixels, alpha = np.full((9, 9, 3), 70, np.uint8), np.full((9, 9), 255, np.uint8)
     pixels[:4], alpha[:4] = 255, 0
     (tmp_path / "a.png").write_bytes(codec.encode(Picture(pixels, alpha), "PNG"))
-    (found,) = load_pictures([tmp_path / "a.png"], "rgb", notify_skipped=lambda *_: pytest.fail("skipped"))
+    (found,) = load_pictures([tmp_path / "a.png"], "rgb", pytest.fail)
     assert np.array_equal(found, np.full((9, 9, 3), 70))
 
 
@@ -44,18 +44,18 @@ def test_unreadable_files_are_reported_and_left_out(tmp_path: Path) -> None:
     files = fill(tmp_path, 4)
     files[1].write_bytes(b"no picture")
     files[2].unlink()
-    said: list[tuple[Path, str]] = []
-    found = load_pictures(files, "rgb", notify_skipped=lambda path, why: said.append((path, why)))
+    said: list[str] = []
+    found = load_pictures(files, "rgb", said.append)
     assert [int(pixels.max()) for pixels in found] == [0, 3]
-    assert [path for path, _ in said] == files[1:3]
-    assert "not a picture in a format that is read here" in said[0][1] and "No such file" in said[1][1]
+    assert [line.partition(": ")[0] for line in said] == [f"skipped {path}" for path in files[1:3]]
+    assert "not a picture in a format that is read here" in said[0] and "No such file" in said[1]
 
 
 def test_the_size_error_does_not_name_an_option_that_training_lacks(tmp_path: Path) -> None:
     files = fill(tmp_path, 2)
     files[1].write_bytes(b"P6 100000 100000 255\n" + bytes(10))
     said: list[str] = []
-    load_pictures(files, "rgb", notify_skipped=lambda _, why: said.append(why))
+    load_pictures(files, "rgb", said.append)
     assert len(said) == 1 and said[0].endswith("above the limit of 537; cut it into smaller ones")
 
 
@@ -77,12 +77,10 @@ def test_special_files_and_files_far_too_large_are_skipped_at_once(tmp_path: Pat
     (tmp_path / "circle.png").symlink_to("circle.png")
     with (tmp_path / "d.png").open("wb") as file:
         file.truncate(1 << 34)  # a hole: no disk has to hold it, but memory would
-    said: list[tuple[str, str]] = []
-    found = load_pictures(
-        find_pictures([tmp_path]), "rgb", notify_skipped=lambda path, why: said.append((path.name, why))
-    )
+    said: list[str] = []
+    found = load_pictures(find_pictures([tmp_path]), "rgb", said.append)
     assert len(found) == 1
-    assert said == [
+    assert [tuple(line.removeprefix(f"skipped {tmp_path}/").split(": ", 1)) for line in said] == [
         ("a.png", "cannot be read: it is a pipe or a device, and no file"),
         ("b.png", "cannot be read: it is a pipe or a device, and no file"),
         ("c.png", "cannot be read: No such file or directory"),
@@ -96,4 +94,4 @@ def test_a_folder_without_readable_pictures_is_an_error(tmp_path: Path) -> None:
     for path in files:
         path.write_bytes(b"no picture")
     with pytest.raises(TrainingError, match="none of the 2 training pictures could be read"):
-        load_pictures(files, "gray", notify_skipped=lambda *args: None)
+        load_pictures(files, "gray", lambda _: None)

@@ -59,7 +59,7 @@ def test_training_on_a_benchmark_is_said(
 ) -> None:
     data = min(pictures.iterdir()).read_bytes()
     file = RemoteFile("a.png", "", "", len(data), hashlib.sha256(data).hexdigest())
-    registry = Registry([PictureSet("Set5", "benchmark", "rgb", 1, (file,))])
+    registry = Registry((PictureSet("Set5", "benchmark", "rgb", 1, (file,)),))
     monkeypatch.setattr(split, "load_registry", lambda: registry)
     _, told = run_tiny(tiny_recipe(steps=1), pictures, tmp_path / "run")
     assert told.warnings == [

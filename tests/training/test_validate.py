@@ -20,7 +20,7 @@ from nsr_cli.model.network import Network
 from nsr_cli.restore import Restorer
 from nsr_cli.training.patches import Batch
 from nsr_cli.training.recipe import TASKS
-from nsr_cli.training.validate import QUALITY, SIGMA, InTraining, case_of, mean_psnr, set_psnr
+from nsr_cli.training.validate import QUALITY, SIGMA, case_of, mean_psnr, restorer_of, set_psnr
 from tests.tiny import tiny_network
 from tests.training.helpers import tiny_recipe
 
@@ -102,4 +102,4 @@ def test_a_network_in_training_is_scored_as_users_will_see_it() -> None:
     raw = run_array(Runner(network, "cpu", "fp32"), to_unit(pixels), None, OverallProgress(None, 1))
     assert raw.min() < 0 or raw.max() > 1, "nothing to clip"
     spread_excess(raw)
-    assert np.array_equal(InTraining.of(network, TASKS["upscale-x2"], "cpu").run(to_unit(pixels)), raw)
+    assert np.array_equal(restorer_of(network, TASKS["upscale-x2"], "cpu").run(to_unit(pixels)), raw)

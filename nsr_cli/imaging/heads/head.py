@@ -72,7 +72,7 @@ def _png_exif(data: Readable) -> bytes | None:
 
     The ordinary reader finds it in a small file made of the chunks that may hold it.
     """
-    kept = [data[: len(pngchunks.SIGNATURE) + pngchunks.HEADER]]
+    kept = [data[: pngchunks.HEAD_END]]
     for name, place, length in pngchunks.walk(data, _MOST_PNG_PARTS):
         if length <= _LONGEST_EXIF and (
             name == b"eXIf" or (name in pngread.TEXTS and data[place : place + len(_PROFILE)] == _PROFILE)

@@ -19,7 +19,9 @@ from nsr_cli.imaging.tiff import kinds
 _MOST_CHUNKS = 3 * MOST_PICTURES
 # A frame of a GIF with transparent pixels.
 _SEE_THROUGH = re.compile(rb"!\xf9\x04[\x01\x03\x05\x07\x09\x0b\x0d\x0f]")
-_ANIMATED = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # bytes of a decoded frame's pixel, by PNG's color type
+_ANIMATED = pngchunks.SAMPLES | {
+    3: 3
+}  # bytes of a decoded frame's pixel, by PNG's color type: indices become RGB
 
 
 def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:

@@ -91,7 +91,7 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
     with suppress(DirectoryError):
         layout = Layout.of(exif)
         main = list(entries(exif, layout.first_directory(exif), layout))
-        for directory in (main, subdirectory(exif, layout, EXIF_DIRECTORY)[1]):
+        for directory in (main, subdirectory(exif, EXIF_DIRECTORY)[1]):
             for entry in directory:
                 if entry.tag in sides and entry.kind in (3, 4):
                     _put_size(block, entry, sides[entry.tag])
@@ -108,8 +108,9 @@ def _put_size(block: bytearray, entry: Entry, side: int) -> None:
         struct.pack_into(order + ("H" if entry.kind == 3 else "I"), block, entry.position, side)
 
 
-def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[Entry]]:
+def subdirectory(data: bytes, pointer: int) -> tuple[int, list[Entry]]:
     """Position and entries of the directory to which tag `pointer` of the first one points; 0 and none without it."""
+    layout = Layout.of(data)
     for entry in entries(data, layout.first_directory(data), layout):
         if entry.tag == pointer:
             start = entry.integer()
@@ -120,8 +121,7 @@ def subdirectory(data: bytes, layout: Layout, pointer: int) -> tuple[int, list[E
 def is_adobe_rgb(exif: bytes) -> bool:
     """Whether the block says that the colors are Adobe RGB, which cameras write instead of a profile."""
     with suppress(DirectoryError):
-        layout = Layout.of(exif)
-        return has_adobe_index(subdirectory(exif, layout, EXIF_DIRECTORY)[1])
+        return has_adobe_index(subdirectory(exif, EXIF_DIRECTORY)[1])
     return False
 
 
@@ -132,9 +132,9 @@ def has_adobe_index(own: Iterable[Entry]) -> bool:
     return any(entry.tag == _INDEX and entry.raw().startswith(_ADOBE_INDEX) for entry in found)
 
 
-def take_out(block: bytearray, layout: Layout, start: int, entry: Entry) -> None:
+def take_out(block: bytearray, start: int, entry: Entry) -> None:
     """Remove an entry from the directory at `start`; later ones and the pointer to the next directory move up."""
-    _, row, wide = layout.sizes
+    layout, (_, row, wide) = entry.layout, entry.layout.sizes
     first, end = entry.slot - 8, min(layout.next_pointer(bytes(block), start) + wide, len(block))
     count = layout.number(bytes(block), start, 2)
     block[first : end - row] = block[first + row : end]

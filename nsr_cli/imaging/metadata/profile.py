@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 _SPACES = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}
 _HEADER = 128
-_RELATIVE = 1  # rendering intent: relative colorimetric, with black point compensation below
-_BLACK_POINT = 0x2000
 
 
 def channels_of(icc: bytes) -> int | None:
@@ -52,14 +50,15 @@ def _through_profile(ink: NDArray[Any], icc: bytes) -> NDArray[Any]:
     from PIL import Image, ImageCms
 
     target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
     if ink.dtype == np.uint8:
         converted = ImageCms.profileToProfile(
             Image.fromarray(ink, "CMYK"),
             ImageCms.ImageCmsProfile(io.BytesIO(icc)),
             target,
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            renderingIntent=intent,
             outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            flags=flags,
         )
         return np.array(converted)
     import imagecodecs
@@ -70,8 +69,8 @@ def _through_profile(ink: NDArray[Any], icc: bytes) -> NDArray[Any]:
         target.tobytes(),
         colorspace="cmyk",
         outcolorspace="rgb",
-        intent=_RELATIVE,
-        flags=_BLACK_POINT,
+        intent=intent,
+        flags=flags,
     )
     return rgb
 

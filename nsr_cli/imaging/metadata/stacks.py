@@ -13,6 +13,7 @@ from nsr_cli.imaging import ifd
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import DirectoryError, Layout
 from nsr_cli.imaging.metadata import exif
+from nsr_cli.shown import counted
 
 IMAGEJ_NAME = "its ImageJ description"
 OME_NAME = "its OME-XML description"
@@ -58,7 +59,7 @@ def note(count: int) -> tuple[str, ...]:
     """A note that `count` further slices are left out; none for 0."""
     if not count:
         return ()
-    what = f"{count} further slice{'s' if count > 1 else ''} of its stack"
+    what = f"{counted(count, 'further slice')} of its stack"
     return (f"{what} {'are' if count > 1 else 'is'} left out; save them as pages to restore all",)
 
 
@@ -79,6 +80,6 @@ def fitting(block: bytes, width: int, height: int, *, is_alone: bool) -> tuple[b
                 sides = dict(_SIDES.findall(pixels[0]))
                 if is_alone or (int(sides.get(b"X", 0)), int(sides.get(b"Y", 0))) != (width, height):
                     found = bytearray(block)
-                    exif.take_out(found, layout, start, entry)
+                    exif.take_out(found, start, entry)
                     return bytes(found), True
     return block, False

@@ -57,26 +57,26 @@ def _moved(block: bytes, move: Move) -> tuple[bytes, tuple[int, int] | None, boo
     """The block with moved values, the size that the old ones refer to, and whether any had to be removed."""
     found, is_lost, size = bytearray(block), False, None
     with suppress(DirectoryError):
-        layout = Layout.of(block)
-        start, own = exif.subdirectory(block, layout, exif.EXIF_DIRECTORY)
+        start, own = exif.subdirectory(block, exif.EXIF_DIRECTORY)
         subjects = [entry for entry in own if entry.tag in (_AREA, _LOCATION)]
         if not subjects:
             return block, None, False
-        size = _size(block, layout, own)
+        size = _size(block, own)
         for entry in reversed(subjects):  # taking one out moves those behind it
             if not _put(found, entry, size, move):
-                exif.take_out(found, layout, start, entry)
+                exif.take_out(found, start, entry)
                 is_lost = True
     return bytes(found), size, is_lost
 
 
-def _size(block: bytes, layout: Layout, own: list[Entry]) -> tuple[int, int] | None:
-    """Width and height that the block states."""
-    main = list(entries(block, layout.first_directory(block), layout))
+def _size(block: bytes, own: list[Entry]) -> tuple[int, int] | None:
+    """Width and height that the block states, whose EXIF directory has the entries `own`."""
+    layout = Layout.of(block)
+    main = entries(block, layout.first_directory(block), layout)
     stated = {entry.tag: entry.integer() for entry in (*main, *own)}
     for width, height in zip(exif.WIDTHS[::-1], exif.HEIGHTS[::-1], strict=True):
-        if stated.get(width) and stated.get(height):
-            return int(stated[width] or 0), int(stated[height] or 0)
+        if (across := stated.get(width)) and (down := stated.get(height)):
+            return across, down
     return None
 
 

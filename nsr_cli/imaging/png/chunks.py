@@ -11,7 +11,7 @@ from nsr_cli.imaging import outline
 from nsr_cli.imaging.filebytes import Readable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-HEADER = 25  # bytes of the chunk IHDR
+HEAD_END = len(SIGNATURE) + 25  # where IHDR, the first chunk, ends
 METER = 0.0254  # inches to meters
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 
@@ -69,8 +69,8 @@ def walk(data: Readable, most: int) -> Iterator[tuple[bytes, int, int]]:
 
 def header(data: Readable) -> Header:
     """IHDR of a PNG file. DecodeError if it has none."""
-    start = data[: len(SIGNATURE) + HEADER]
-    if len(start) < len(SIGNATURE) + HEADER or start[12:16] != b"IHDR":
+    start = data[:HEAD_END]
+    if len(start) < HEAD_END or start[12:16] != b"IHDR":
         raise DecodeError("the PNG file has no header")
     width, height, depth, color = struct.unpack_from(">IIBB", start, 16)
     if color not in SAMPLES or depth not in (1, 2, 4, 8, 16):

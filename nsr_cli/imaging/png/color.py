@@ -6,7 +6,8 @@ that is present: cICP, the ICC profile, sRGB, gAMA with cHRM (PNG specification,
 
 import struct
 import zlib
-from collections.abc import Iterable
+
+from nsr_cli.imaging.png.chunks import chunks
 
 LENGTHS = {"cICP": 4, "sRGB": 1, "gAMA": 4, "cHRM": 32, "mDCV": 24, "cLLI": 8}
 """The chunks, and the bytes of their content; mDCV and cLLI say more about the brightness that cICP means."""
@@ -19,18 +20,11 @@ _GAMMA_TOLERANCE = 0.05  # libpng takes gammas as close as this for the same
 _PRIMARY_TOLERANCE = 1_000
 
 
-def read(
-    data: bytes, chunks: Iterable[tuple[bytes, memoryview, int]]
-) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
-    """Name and content of each such chunk of the file `data`, and a note for each that is damaged.
-
-    Args:
-        data: the file.
-        chunks: type, content and end position of its chunks, in order.
-    """
+def read(data: bytes) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
+    """Name and content of each such chunk of a file, and a note for each that is damaged."""
     found: dict[str, bytes] = {}
     damaged: dict[str, None] = {}
-    for kind, content, end in chunks:
+    for kind, content, end in chunks(data):
         if kind in _AFTER:
             break
         name = kind.decode("latin-1")
@@ -44,14 +38,14 @@ def read(
     return tuple(found.items()), tuple(f"its {name} chunk is damaged: left out" for name in damaged)
 
 
-def decisive(chunks: tuple[tuple[str, bytes], ...], *, profile: bool) -> tuple[str, ...]:
+def decisive(color: tuple[tuple[str, bytes], ...], *, profile: bool) -> tuple[str, ...]:
     """The names of those chunks without which the picture looks different.
 
     Args:
-        chunks: names and contents.
+        color: names and contents of all.
         profile: whether the picture has an ICC profile; the loss of that is reported elsewhere.
     """
-    found = dict(chunks)
+    found = dict(color)
     if "cICP" in found:
         plain = found["cICP"] == _SRGB_CODE and not profile
         return () if plain else tuple(name for name in ("cICP", "mDCV", "cLLI") if name in found)

@@ -89,7 +89,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, tuple[str, ...]]:
             notes.append(f"its {kind.decode('ascii')} chunk is too long: left out")
         except (ValueError, IndexError, struct.error, zlib.error):
             notes.append(f"its {kind.decode('ascii')} chunk is damaged: left out")
-    color, extra = pngcolor.read(data, chunks(data))
+    color, extra = pngcolor.read(data)
     unknown = (kind.decode("ascii") for kind, *_ in chunks(data) if kind.isalpha() and kind not in _READ)
     left_out = unkept.content_of("PNG chunk", unknown)
     found = Metadata(block, icc, dpi, tuple(texts), color=color, aspect=ratio, left_out=left_out)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import write as pngwrite
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE, chunk
+from nsr_cli.imaging.png.chunks import HEAD_END, SIGNATURE, chunk
 
 Rows = Callable[[int, int], NDArray[Any]]
 Bytes = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def write(file: BinaryIO, page: Picture, rows: Rows) -> None:
 
 def replace_metadata(file: BinaryIO, page: Picture) -> None:
     """Overwrite the metadata that `write` has written with those of `page`, which must be as long."""
-    file.seek(len(SIGNATURE) + HEADER)
+    file.seek(HEAD_END)
     file.write(pngwrite.write_metadata(page))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from nsr_cli.imaging.metadata import sizes
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.png import write as pngwrite
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE
 from nsr_cli.imaging.rasters import write
 
 FORMATS = frozenset({"GIF", "WEBP", "PNG"})
@@ -44,10 +43,7 @@ def encode(frames: Sequence[Picture], kind: str, quality: int | None) -> bytes:
     if kind == "PNG":
         options["default_image"] = first.is_apart
     stored = write.save(images[0], kind, **options)
-    if kind == "PNG":
-        end_of_header = len(SIGNATURE) + HEADER
-        return stored[:end_of_header] + pngwrite.write_metadata(first) + stored[end_of_header:]
-    return stored
+    return pngwrite.with_metadata(stored, first) if kind == "PNG" else stored
 
 
 def _loop(plays: int, kind: str) -> dict[str, int]:

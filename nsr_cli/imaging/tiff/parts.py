@@ -208,10 +208,10 @@ def _file(
     values = {value.tag: value for value in kept}
     for tag, found in (numbers | {places: [0] * len(parts), sizes: [len(part) for part in parts]}).items():
         values[tag] = _longs(tag, found, order)
-    start = 8 + len(ifd.build_directory(values.values(), 8, order=order))
+    start = 8 + len(ifd.build_directory(values.values(), 8, Layout(order)))
     values[places] = _longs(places, list(accumulate(map(len, parts[:-1]), initial=start)), order)
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
-    return b"".join([head, ifd.build_directory(values.values(), 8, order=order), *parts])
+    return b"".join([head, ifd.build_directory(values.values(), 8, Layout(order)), *parts])
 
 
 def _longs(tag: int, numbers: list[int], order: str) -> Value:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import limits
+from nsr_cli.imaging import limits, outline
 from nsr_cli.imaging.jpeg import markers, tables
 from nsr_cli.imaging.metadata import profile, stacks
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rebuild import finish
+from nsr_cli.imaging.tiff import cameraraw, tags
 from nsr_cli.imaging.tiff import kinds as tiffkinds
-from nsr_cli.imaging.tiff import tags
 from nsr_cli.imaging.tiff.kinds import COLORS, FAX, JPEG, PALETTE, RATIOS, SEPARATED, WHITE_IS_ZERO
 from nsr_cli.imaging.tiff.whites import stated_white
 from nsr_cli.shown import counted
@@ -50,6 +50,9 @@ def _pages(data: bytes, max_pixels: int, *, is_part: bool = False) -> Iterator[t
     """Each page, and how many there are."""
     import tifffile
 
+    outline.check_tiff(data)
+    if not is_part:  # else the file that it is a part of was looked at
+        cameraraw.refuse(data)
     with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
         stored: Any = file.pages
         found = tiffkinds.pictures((page, int(page.subfiletype)) for page in stored)
@@ -167,7 +170,7 @@ def _alpha(
     if place is None and extra == 1 and 338 not in page.tags:  # ExtraSamples forgotten by the writer
         return samples[..., colors], False, ()
     unused = extra - (place is not None)
-    notes = (f"{unused} extra channel{'s' if unused > 1 else ''} left out",) if unused else ()
+    notes = (f"{counted(unused, 'extra channel')} left out",) if unused else ()
     if place is None:
         return None, False, notes
     return samples[..., colors + place], kinds[place] == _ASSOCIATED, notes

@@ -52,7 +52,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     """Metadata of the page of the file `data` whose directory is at `place`, and its orientation 1..8."""
     layout = Layout.of(data)
     found = ifd.by_tag(data, place, layout)
-    kept = (tag for tag in (ICC, XMP) if tag in found and found[tag].size <= MOST_METADATA)
+    kept = (tag for tag in (ICC, XMP, IPTC, PHOTOSHOP) if tag in found and found[tag].size <= MOST_METADATA)
     raw = {tag: found[tag].raw() for tag in kept}
     values = ifd.read_values(data, place, layout)
     main = [value for value in values if _is_kept(value)]
@@ -65,7 +65,7 @@ def read(data: Readable, place: int) -> tuple[Metadata, int]:
     metadata = Metadata(block, raw.get(ICC) or None, dpi, xmp.unpack(packet) if packet else ())
     orientation = ifd.number(found, ORIENTATION, 1)
     turn = orientation if 1 <= orientation <= 8 else 1
-    text, left_out = _iptc(found)
+    text, left_out = _iptc(found, raw)
     geo, more = _geo(found, values, turn)
     if XMP in raw and packet is None:
         more += (xmp.NOT_UTF8,)
@@ -84,12 +84,9 @@ def _unknown(found: dict[int, ifd.Entry]) -> tuple[str, ...]:
     return unkept.content_of("TIFF tag", map(str, sorted(found.keys() - _OF_STORAGE - _READ)))
 
 
-def _iptc(found: dict[int, ifd.Entry]) -> tuple[bytes | None, tuple[str, ...]]:
-    """The IPTC data of a page, and what is left out of its Photoshop tags."""
-    own, block = (
-        found[tag].raw() if tag in found and found[tag].size <= MOST_METADATA else b""
-        for tag in (IPTC, PHOTOSHOP)
-    )
+def _iptc(found: dict[int, ifd.Entry], raw: dict[int, bytes]) -> tuple[bytes | None, tuple[str, ...]]:
+    """The IPTC data of a page, and what is left out of its Photoshop tags; `raw` has those that are not too long."""
+    own, block = raw.get(IPTC, b""), raw.get(PHOTOSHOP, b"")
     inner, left_out = iptc.from_photoshop(block)
     text = own if iptc.is_data(own) else inner
     if text is None and IPTC in found:
@@ -190,7 +187,7 @@ def attach(file: BinaryIO, pages: list[list[list[Value]]]) -> None:
         for child, (tag, index) in zip(children, pointers, strict=True):
             position = file.seek(0, io.SEEK_END)
             position += file.write(b"\0" * (position % 2))
-            file.write(ifd.build_directory(child, position, big=layout.big))
+            file.write(ifd.build_directory(child, position, layout))
             rows[index] = struct.pack(
                 "<HHQQ" if layout.big else "<HHII", tag, _LONG8 if layout.big else _LONG, 1, position
             )

@@ -59,7 +59,7 @@ def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
     """Write what `encode` returns into an empty file, open for reading and writing."""
     pages = list(pictures)
     stored = ((page, _taken(page.parts) if isinstance(page, Packed) else as_stored(page)) for page in pages)
-    write_pages(file, stored, sum(samples_bytes(page) for page in pages))
+    write_pages(file, stored, sum(page.result_bytes(page.width, page.height) for page in pages))
 
 
 def write_pages(file: BinaryIO, pages: Iterable[tuple[Picture, Any]], total: int, **layout: Any) -> None:
@@ -84,11 +84,6 @@ def write_pages(file: BinaryIO, pages: Iterable[tuple[Picture, Any]], total: int
                 shape = {"shape": _stored_shape(page), "dtype": page.pixels.dtype}
             writer.write(samples, extratags=tags, **shape, **layout, **options(page))
     tifftags.attach(file, children)
-
-
-def samples_bytes(picture: Picture) -> int:
-    """Bytes of a picture's samples, alpha included."""
-    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
 
 
 def as_stored(picture: Picture) -> NDArray[Any]:

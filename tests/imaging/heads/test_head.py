@@ -13,7 +13,7 @@ from nsr_cli.imaging import codec
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.heads.head import Head, read_head
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.png.chunks import HEADER, SIGNATURE, chunk
+from nsr_cli.imaging.png.chunks import HEAD_END, chunk
 from tests.cli.kinds import Case, cases
 from tests.reliability import headers
 
@@ -52,7 +52,7 @@ def test_an_orientation_counts_wherever_a_png_file_has_it(way: str, first: bool,
     own = chunk(b"eXIf", exif_block(6))
     more = {"eXIf": own, "both": own + profile_text(exif_block(1), "exif")}.get(way)
     more = profile_text(exif_block(6), way) if more is None else more
-    place = len(SIGNATURE) + HEADER if first else len(plain) - 12
+    place = HEAD_END if first else len(plain) - 12
     data = plain[:place] + more + plain[place:]
     picture, head = codec.decode(data), read_head(data)
     assert head is not None and (head.width, head.height) == (picture.width, picture.height) == (8, 12)
