@@ -17,7 +17,7 @@ vice versa (`Case.color`); the paper's scores are then not shown.
 """
 
 from nsr_cli.evaluate.layout import level_folder, place
-from nsr_cli.evaluate.models import Baseline, Ensemble, Model, Renamed
+from nsr_cli.evaluate.models import Baseline, Model, Named
 from nsr_cli.evaluate.protocol import (
     Case,
     Color,
@@ -36,7 +36,7 @@ from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
 from nsr_cli.evaluate.scoring import Job, Keep, Progress, Scored, evaluate, evaluate_set
 
 __all__ = [
-    "Baseline", "Case", "Color", "Ensemble", "Job", "Keep", "Model", "PictureScore", "Progress", "Renamed", "Results",
-    "Row", "Score", "Scored", "Shape", "Task", "check_size", "decoded", "degraded", "evaluate", "evaluate_set",
-    "find_results", "level_folder", "original", "paper_scores", "place", "read", "score",
+    "Baseline", "Case", "Color", "Job", "Keep", "Model", "Named", "PictureScore", "Progress", "Results", "Row", "Score",
+    "Scored", "Shape", "Task", "check_size", "decoded", "degraded", "evaluate", "evaluate_set", "find_results",
+    "level_folder", "original", "paper_scores", "place", "read", "score",
 ]  # fmt: skip

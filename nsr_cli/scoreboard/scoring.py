@@ -19,7 +19,7 @@ from nsr_cli.terminal.progress import Progress
 from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
-    from nsr_cli.evaluate import Case, Row, Scored
+    from nsr_cli.evaluate import Baseline, Case, Named, Results, Row, Scored
     from nsr_cli.restore import Restorer
 
 
@@ -88,7 +88,7 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
 
     cases = plan.cases(found.set)
 
-    def load(name: str | None, case: "Case") -> "Scored":
+    def load(name: str | None, case: "Case") -> "Baseline | Named | Results":
         if name is not None and is_folder(name):
             return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
@@ -97,24 +97,14 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
     return _Work(jobs, found)
 
 
-def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
+def _renamed(names: Sequence[str | None], found: "Sequence[Baseline | Named | Results]") -> "list[Scored]":
     """The models, with names that tell apart those from folders and files; see `rownames`."""
-    from nsr_cli.evaluate import Renamed, Results
-
     paths = [
         Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None
         for name in names
     ]
     shown = told_apart([model.name for model in found], paths)
-    renamed: list[Scored] = []
-    for model, name in zip(found, shown, strict=True):
-        if name == model.name:
-            renamed.append(model)
-        elif isinstance(model, Results):
-            renamed.append(replace(model, name=name))
-        else:
-            renamed.append(Renamed(model, name))
-    return renamed
+    return [replace(model, name=name) for model, name in zip(found, shown, strict=True)]
 
 
 def _check(work: Sequence[_Work], saver: Saver | None) -> None:
@@ -192,9 +182,9 @@ class _Loaded:
         precisions = {name for restorer in restorers for name in restorer.precision.split("+")}
         return "+".join(sorted(devices)) or "cpu", "+".join(sorted(precisions)) or "fp32"
 
-    def get(self, name: str | None, case: "Case") -> "Scored":
+    def get(self, name: str | None, case: "Case") -> "Baseline | Named":
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline, Ensemble
+        from nsr_cli.evaluate import Baseline, Named
 
         if name in BASELINES:
             return Baseline(str(name), case.scale)
@@ -204,4 +194,5 @@ class _Loaded:
             self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
             if case.task == "upscale":
                 _tell_of_factors(self._known[key], case.scale, self._console)
-        return Ensemble(self._known[key]) if self._tta else self._known[key]
+        restorer = self._known[key]
+        return Named(restorer, f"{restorer.name}+" if self._tta else restorer.name, self._tta)
