@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Baseline, Case, Named, Results, Row, Scored, evaluate_set, find_results
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.scoreboard import models, scores
 from nsr_cli.scoreboard.asked import Plan
 from nsr_cli.scoreboard.rownames import told_apart
@@ -19,7 +21,6 @@ from nsr_cli.terminal.progress import Progress
 from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
-    from nsr_cli.evaluate import Baseline, Case, Named, Results, Row, Scored
     from nsr_cli.restore import Restorer
 
 
@@ -27,20 +28,18 @@ if TYPE_CHECKING:
 class _Work:
     """One set with its cases and models."""
 
-    jobs: "list[tuple[Case, list[Scored]]]"
+    jobs: list[tuple[Case, list[Scored]]]
     found: FoundSet
 
 
 def run(
     plan: Plan, data: Path | None, options: models.LoadOptions, saver: Saver | None, console: Console
-) -> "tuple[list[Row], tuple[str, str]]":
+) -> tuple[list[Row], tuple[str, str]]:
     """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
 
     Sets, models, doubtful pictures and the places to save at are all checked before the first picture is scored, so
     that a wrong name costs no time.
     """
-    from nsr_cli.evaluate import evaluate_set
-
     for name in plan.models:
         _check_model(name, plan.task)
     loaded = _Loaded(options, console, tta=plan.tta)
@@ -84,11 +83,9 @@ def _check_model(name: str | None, task: str) -> None:
 
 
 def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
-    from nsr_cli.evaluate import find_results
-
     cases = plan.cases(found.set)
 
-    def load(name: str | None, case: "Case") -> "Baseline | Named | Results":
+    def load(name: str | None, case: Case) -> Baseline | Named | Results:
         if name is not None and is_folder(name):
             return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
@@ -97,7 +94,7 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
     return _Work(jobs, found)
 
 
-def _renamed(names: Sequence[str | None], found: "Sequence[Baseline | Named | Results]") -> "list[Scored]":
+def _renamed(names: Sequence[str | None], found: Sequence[Baseline | Named | Results]) -> list[Scored]:
     """The models, with names that tell apart those from folders and files; see `rownames`."""
     paths = [
         Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None
@@ -109,8 +106,6 @@ def _renamed(names: Sequence[str | None], found: "Sequence[Baseline | Named | Re
 
 def _check(work: Sequence[_Work], saver: Saver | None) -> None:
     """Raise before any scoring what would end it later: pictures that do not fit, places that are taken."""
-    from nsr_cli.evaluate import Results
-
     for part in work:
         for case, found in part.jobs:
             part.found.check(case)
@@ -123,8 +118,6 @@ def _check(work: Sequence[_Work], saver: Saver | None) -> None:
 
 def _warn_of_levels(plan: Plan, console: Console) -> None:
     """Warn of levels beyond those that networks are trained for, where a row says nothing about them."""
-    from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
-
     ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
     networks = [name for name in plan.models if name not in BASELINES and not is_folder(name)]
     if plan.task not in ranges or not networks:
@@ -182,10 +175,8 @@ class _Loaded:
         precisions = {name for restorer in restorers for name in restorer.precision.split("+")}
         return "+".join(sorted(devices)) or "cpu", "+".join(sorted(precisions)) or "fp32"
 
-    def get(self, name: str | None, case: "Case") -> "Baseline | Named":
+    def get(self, name: str | None, case: Case) -> Baseline | Named:
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline, Named
-
         if name in BASELINES:
             return Baseline(str(name), case.scale)
         key = (name, case.task, case.scale, case.on_gray)
