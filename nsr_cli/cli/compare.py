@@ -200,7 +200,6 @@ def _detail(shown: _Shown) -> str:
 def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
     picture, region, whole = shown.source.picture, shown.region, shown.results[0].pixels
     return {
-        "schema": 1,
         "input": shown.source.typed,
         "output": str(target.path),
         "status": "ok",

@@ -136,7 +136,7 @@ def verify(
         if console.json:
             problems = list(finding.problems)
             facts = {"name": finding.set.name, "state": finding.state, "path": place, "problems": problems}
-            console.json_line({"schema": 1, **facts})
+            console.json_line(facts)
             continue
         console.data(f"{finding.state:10}  {finding.set.name}  {place or ''}".rstrip())
         for problem in finding.problems:
@@ -190,7 +190,6 @@ def _wrong(findings: "Sequence[Finding]", cache: Path) -> str:
 
 def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:
     return {
-        "schema": 1,
         "name": one.name,
         "for": one.kind,
         "color": one.color,

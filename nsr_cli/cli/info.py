@@ -24,7 +24,7 @@ def show_version(console: Console) -> None:
     if not console.json:
         console.data(f"nsr {nsr_cli.__version__}")
         return
-    console.json_line({"schema": 1, **_versions()})
+    console.json_line(_versions())
 
 
 def info(
@@ -54,7 +54,7 @@ def info(
         return
     facts = {**_versions(), **_devices(), **_places()}
     if console.json:
-        console.json_line({"schema": 1, **facts})
+        console.json_line(facts)
         return
     for name, value in facts.items():
         console.data(f"{name:16} {', '.join(value) if isinstance(value, list) else value}")
@@ -122,7 +122,6 @@ def _explain(files: list[Path], console: Console) -> None:
 def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]:
     """The object for `--json`: `file` and `made_by`, and the fields that restoring commands print too."""
     return {
-        "schema": 1,
         "input": str(path),
         "status": "failed" if problem else "ok",
         "error": problem or None,

@@ -121,7 +121,6 @@ def as_json(
 ) -> dict[str, Any]:
     """The object for `--json`, with fields named as by restoring commands; what is unknown is null."""
     return {
-        "schema": 1,
         "input": text,
         "status": "failed" if error else "ok",
         "error": str(error) if error else None,

@@ -58,7 +58,7 @@ def list_(ctx: typer.Context, json: JsonLines = False) -> None:
     if console.json:
         for entry in store.manifest.entries:
             path = store.locate(entry)
-            console.json_line({"schema": 1, **entry.as_json(), "path": str(path) if path else None})
+            console.json_line({**entry.as_json(), "path": str(path) if path else None})
         return
     rows = [("name", "for", "preset", "size", "where")]
     rows += [
@@ -123,7 +123,7 @@ def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> 
     for finding in findings:
         if console.json:
             path = str(finding.path) if finding.path else None
-            console.json_line({"schema": 1, "name": finding.entry.name, "state": finding.state, "path": path})
+            console.json_line({"name": finding.entry.name, "state": finding.state, "path": path})
         else:
             console.data(f"{finding.state:8} {finding.entry.name}  {finding.path or ''}".rstrip())
     damaged = [finding.entry.name for finding in findings if finding.state == "damaged"]

@@ -72,7 +72,6 @@ def as_json(
 ) -> dict[str, Any]:
     """Return the object that `--json` prints; `command` is what the user typed, for tables to cite."""
     return {
-        "schema": 1,
         **made_by(device, precision),
         "command": command,
         "rows": [row.as_json(per_image=per_image) for row in rows],
