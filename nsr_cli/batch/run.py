@@ -95,7 +95,7 @@ def _restore_all(
     with console.progress(plan.pictures, settings.task) as progress:
         journey = Journey(plan, settings, load, console, progress)
         decoders, encoders = _threads()
-        pipeline = Pipeline[Item, Work, Work, Outcome](
+        pipeline = Pipeline[Item, Work, Outcome](
             journey.decode,
             journey.restore,
             journey.write,
