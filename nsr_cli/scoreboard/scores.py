@@ -9,6 +9,7 @@ from typing import Any
 
 import nsr_cli
 from nsr_cli.evaluate import PictureScore, Row
+from nsr_cli.terminal.texts import padded
 
 HEADER = ("set", "level", "model", "pictures", "PSNR dB", "SSIM", "s/picture", "paper (dB / SSIM)")
 # A column for color JPEG, whose PSNR is on RGB: this one is on Y, as is its SSIM.
@@ -25,20 +26,10 @@ def as_markdown(rows: Sequence[Row], *, per_image: bool = False) -> str:
 
 
 def _markdown(table: list[list[str]]) -> str:
-    titles, *lines = ([cell.replace("|", "\\|") for cell in line] for line in table)
-    right = [title in _NUMBERS for title in titles]
-    widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
-    rule = [
-        "-" * (width - 1) + (":" if numbers else "-") for width, numbers in zip(widths, right, strict=True)
-    ]
-    padded = [
-        [
-            cell.rjust(width) if numbers else cell.ljust(width)
-            for cell, width, numbers in zip(line, widths, right, strict=True)
-        ]
-        for line in (titles, rule, *lines)
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+    right = [i for i, title in enumerate(table[0]) if title in _NUMBERS]
+    titles, *lines = padded([[cell.replace("|", "\\|") for cell in line] for line in table], right)
+    rule = ["-" * (len(title) - 1) + (":" if i in right else "-") for i, title in enumerate(titles)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (titles, rule, *lines))
 
 
 def as_csv(rows: Sequence[Row], made: dict[str, str], *, per_image: bool = False) -> str:
