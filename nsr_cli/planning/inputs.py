@@ -91,17 +91,12 @@ def gather(
     Raises:
         UsageError: stdin is given twice.
     """
-    gathered = Gathered()
-    seen = _Seen()
     if list(inputs).count(STDIN) > 1:
         raise UsageError("'-' is given twice: stdin can be read once")
-    for text in _expanded(inputs, gathered):
-        if text == STDIN:
-            gathered.found.append(Found(None))
-        else:
-            _take(text, recursive, suffixes, seen, gathered)
-    for text in listed:
-        _take(text, recursive, suffixes, seen, gathered)
+    gathered, where, taken = Gathered(), Whereabouts(), dict[str, Found]()
+    for found in _pictures(inputs, recursive, suffixes, listed, gathered):
+        taken.setdefault(STDIN if found.path is None else where.spelled(found.path), found)
+    gathered.found += taken.values()
     return gathered
 
 
@@ -110,6 +105,23 @@ def nothing_found(gathered: Gathered) -> str:
     where = ", ".join(safe_text(folder) for folder in gathered.folders)
     hint = "; -r looks into its subfolders" if gathered.unvisited else ""
     return f"no pictures in {where}{hint}"
+
+
+def _pictures(
+    inputs: Sequence[str],
+    recursive: bool,
+    suffixes: Collection[str],
+    listed: Sequence[str],
+    gathered: Gathered,
+) -> Iterator[Found]:
+    """As `gather`, with what is found through several inputs several times; the rest goes to `gathered`."""
+    for text in _expanded(inputs, gathered):
+        if text == STDIN:
+            yield Found(None)
+        else:
+            yield from _named(text, recursive, suffixes, gathered)
+    for text in listed:
+        yield from _named(text, recursive, suffixes, gathered)
 
 
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
@@ -124,35 +136,15 @@ def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
         yield from matches
 
 
-class _Seen:
-    """The paths that have been taken."""
-
-    def __init__(self) -> None:
-        self._keys: set[str] = set()
-        self._where = Whereabouts()
-
-    def is_new(self, path: Path) -> bool:
-        """Whether `path` is taken for the first time."""
-        before = len(self._keys)
-        self._keys.add(self._where.spelled(path))
-        return len(self._keys) > before
-
-
-def _take(text: str, recursive: bool, suffixes: Collection[str], seen: _Seen, gathered: Gathered) -> None:
-    """Add the picture of that name, or those in the folder of that name."""
+def _named(text: str, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
+    """The picture of that name, or those in the folder of that name."""
     if text and is_folder(Path(text)):
         gathered.folders.append(Path(text))
-        for found in _walk(Path(text), recursive, suffixes, gathered):
-            _add(found, seen, gathered)
+        yield from _walk(Path(text), recursive, suffixes, gathered)
     elif reason := unreadable(text):
         gathered.failed.append(Remark(text or "''", reason))
     else:
-        _add(Found(Path(text), typed=text), seen, gathered)
-
-
-def _add(found: Found, seen: _Seen, gathered: Gathered) -> None:
-    if found.path is None or seen.is_new(found.path):
-        gathered.found.append(found)
+        yield Found(Path(text), typed=text)
 
 
 def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
