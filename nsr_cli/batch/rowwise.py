@@ -38,12 +38,8 @@ Rows = Callable[[int, int], NDArray[Any]]
 class RowWriter:
     """Restores one file in this way; if anything goes wrong, there is no result.
 
-    Args:
-        settings: of the run.
-        streamed: the file's pages.
-        outcome: gets the size, and notes on what the format cannot hold.
-        progress: called with parts done and in total.
-        check: called repeatedly; what it raises ends the work.
+    `outcome` gets the size, and notes on what the format cannot hold. What `check` raises, which is called repeatedly,
+    ends the work.
     """
 
     settings: Settings

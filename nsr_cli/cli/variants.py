@@ -65,12 +65,7 @@ def restored(
 ) -> list[Result]:
     """Every result of the request, all of one size. Raises as `Restorer.load` and `Restorer.run`.
 
-    Args:
-        request: what to compare.
-        picture: the picture.
-        level: how strong its noise or compression is.
-        console: shows progress and downloads.
-        notice: called with a line about each change that was needed to get a result.
+    `level` says how strong the picture's noise or compression is; `notice` is as for `Restorer.load`.
     """
     unit = to_unit(visible_color(picture), picture.white)
     color = color_of(picture, request.task)

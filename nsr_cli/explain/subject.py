@@ -79,11 +79,7 @@ def observe(
 ) -> Trace:
     """Run the network over a picture, as restoring does first, and record what it chooses.
 
-    Args:
-        subject: the network.
-        picture: the picture.
-        sigma, quality: as for `Restorer.run`.
-        device, progress: as for `trace`.
+    Levels are as for `Restorer.run`, `device` and `progress` as for `trace`.
 
     Raises:
         UsageError: the level that the network needs is missing, or there is no such device.

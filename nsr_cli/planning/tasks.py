@@ -10,11 +10,7 @@ LEVEL_OPTIONS: Mapping[str, str] = {"upscale": "--scale", "denoise": "--sigma", 
 
 
 def task_of(task: str | None, given: Sequence[str]) -> str:
-    """The named task, or the one whose level was given; `upscale` without both.
-
-    Args:
-        task: its name as typed.
-        given: the tasks whose levels were given.
+    """The task named so, or the one of those `given` by their levels; `upscale` without both.
 
     Raises:
         UsageError: there is no such task, or the levels are not for it.

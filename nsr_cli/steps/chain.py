@@ -107,13 +107,7 @@ class Chain:
     ) -> Bands:
         """Restore a picture that is never in memory as a whole, after deciding which steps to take.
 
-        Args:
-            source: the picture's rows, in gray or RGB.
-            dtype: type of the result's rows.
-            options: as for `restore`, but without `tta`.
-            memory: bytes that all steps may take together.
-            clipped: as for `Restorer.run`.
-            progress: called with parts done and parts in total.
+        The arguments are those of `Restorer.bands`; all steps together may take `memory` bytes.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `Restorer.bands` and `Restorer.run`.
