@@ -9,7 +9,7 @@ import typer
 from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError
 from nsr_cli.options import completion
-from nsr_cli.options.common import JsonLines, Offline
+from nsr_cli.options.common import DataMirror, JsonLines, Offline
 from nsr_cli.options.files import DataFolder
 from nsr_cli.terminal.texts import aligned, human_bytes
 
@@ -65,17 +65,7 @@ def pull(
         list[str],
         typer.Argument(metavar="NAME", autocompletion=completion.sets, help="Sets to download."),
     ],
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            "--mirror",
-            metavar="URL",
-            envvar="NSR_DATA_MIRROR",
-            show_envvar=False,
-            rich_help_panel="Machine",
-            help="Address or folder to try first.",
-        ),
-    ] = None,
+    mirror: DataMirror = None,
     offline: Offline = False,
 ) -> None:
     """Download sets to the cache.
