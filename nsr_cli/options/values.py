@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import typer
 
+from nsr_cli.imaging.formats import SUFFIXES
 from nsr_cli.model.levels import MAX_SCALE, MAX_SIGMA
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -105,9 +106,7 @@ def parse_device(text: str) -> str:
 
 
 def parse_format(text: str) -> str:
-    """A file format by name or suffix, in capitals as in `imaging.codec`."""
-    from nsr_cli.imaging.codec import SUFFIXES
-
+    """A file format by name or suffix, in capitals as in `imaging.formats`."""
     found = SUFFIXES.get("." + text.lower().removeprefix("."))
     if found is None:
         known = ", ".join(sorted({name.lower() for name in SUFFIXES.values()}))

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+from nsr_cli.imaging.codec import LOSSLESS
 from nsr_cli.planning.inputs import Gathered, Remark, gather, nothing_found
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import is_folder, is_special, mode_of
@@ -82,7 +82,7 @@ def make_plan(request: Request) -> Plan:
         UsageError: the results would collide, replace inputs, or lie among the inputs; nothing to do.
         WriteError: a folder for results cannot be made or written.
     """
-    gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
+    gathered = gather(request.inputs, request.recursive, request.listed)
     if not gathered.found and not gathered.failed:
         raise UsageError(nothing_found(gathered))
     asked = _asked(gathered, TargetChooser(request, gathered))
