@@ -45,12 +45,7 @@ def load(
 ) -> Subject:
     """Load the network that `nsr TASK` would run first.
 
-    Args:
-        task: `upscale`, `denoise` or `dejpeg`.
-        store: where weights come from.
-        scale: factor of `upscale`; None for the model's own, or the smallest one available.
-        color: `rgb` or `gray`: the network for which pictures.
-        model: name in the manifest, tier or file; None for the best there is.
+    The arguments are those of `Restorer.load`, but without a scale it is the model's own, or the smallest available.
 
     Raises:
         UsageError: the model is for something else, or has no groups of kernels: its kernels are the same for every

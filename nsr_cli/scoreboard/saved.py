@@ -16,9 +16,7 @@ from nsr_cli.terminal.console import Console
 class Saver:
     """Writes restored pictures below a folder, as SET/MODEL/LEVEL/NAME.png.
 
-    Args:
-        folder: made where it is missing.
-        rule: what to do with files that already exist: `skip`, `overwrite` or `error`.
+    `rule` says what to do with files that already exist: `skip`, `overwrite` or `error`.
     """
 
     def __init__(self, folder: Path, rule: str) -> None:
