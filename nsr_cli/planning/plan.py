@@ -93,11 +93,15 @@ def make_plan(request: Request) -> Plan:
     too_long = [Remark(job.label, _TOO_LONG) for job in asked if _is_too_long(job)]
     jobs = distinct((job for job in asked if not _is_too_long(job)), where)
     check_inputs_kept(jobs, request.if_exists)
-    there = _existing(jobs, rule)
-    outdated = _outdated(there, request)
-    existing = [job for job in there if id(job) not in outdated]
-    kept = {id(job) for job in existing}
-    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
+    there = {id(job) for job in _existing(jobs, rule)}
+    left, existing = list[Job](), list[Job]()
+    for job in jobs:
+        if id(job) not in there:
+            left.append(job)
+        elif again := _again(job, request):
+            left.append(again)
+        else:
+            existing.append(job)
     check_folders(left)
     return Plan(
         jobs=tuple(left),
@@ -205,14 +209,11 @@ def _existing(jobs: Sequence[Job], rule: str) -> list[Job]:
     return there if rule == "skip" else []
 
 
-def _outdated(jobs: Sequence[Job], request: Request) -> dict[int, Job]:
-    """The jobs, by their identity, whose results say that they were made with other settings."""
-    found = {}
-    for job in jobs:
-        if request.earlier is None or job.target is None:
-            continue
+def _again(job: Job, request: Request) -> Job | None:
+    """The job to do again if its result says that it was made with other settings; None if that stays."""
+    if request.earlier is not None and job.target is not None:
         with suppress(OSError):
             stamp = stamp_of(job.target)
             if request.earlier.differs(job.target, job.format):
-                found[id(job)] = replace(job, outdated=stamp)
-    return found
+                return replace(job, outdated=stamp)
+    return None
