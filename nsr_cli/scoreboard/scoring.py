@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from nsr_cli.scoreboard.saved import Saver
 from nsr_cli.scoreboard.sets import FoundSet, find_sets, is_folder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.progress import Progress
 from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
@@ -52,13 +51,12 @@ def run(
     with console.progress(total, "scoring") as bar:
         for part in work:
             bar.picture(part.found.set.name)
-            keep = saver.keep if saver else None
             scored = evaluate_set(
                 part.jobs,
                 part.found.images,
                 set_images=part.found.complete,
-                progress=_steps(bar),
-                keep=keep,
+                progress=lambda done, _: bar.finished() if done else None,  # the first call comes before any
+                keep=saver.keep if saver else None,
             )
             # The table comes at the end: a run of hours that is ended before has shown the scores of finished sets.
             say = console.detail if part is work[-1] else console.note
@@ -137,14 +135,6 @@ def _warn_of_gray_sets(plan: Plan, work: Sequence[_Work], console: Console) -> N
     for part in work:
         if plan.color == "rgb" and part.found.set.color == "gray":
             console.warning(f"{part.found.set.name} has gray pictures only, which are scored in gray")
-
-
-def _steps(bar: Progress) -> Callable[[int, int], None]:
-    def step(done: int, _: int) -> None:
-        if done:
-            bar.finished()
-
-    return step
 
 
 def _tell_of_factors(restorer: "Restorer", scale: int, console: Console) -> None:
