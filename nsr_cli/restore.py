@@ -106,12 +106,8 @@ class Restorer:
     def on_one_core(self, picture: Picture, side_by_side: int) -> "Restorer | None":
         """The same restorer on one CPU core, for a picture too small to use all cores well.
 
-        Args:
-            picture: the picture.
-            side_by_side: how many such pictures would be restored at the same time.
-
-        Returns:
-            None if it does not compute on the CPU, or if all cores together finish a picture of this size sooner.
+        None if it does not compute on the CPU, or if all cores together finish such pictures sooner, one by one, than
+        `side_by_side` of them with a core each.
         """
         cascade = self._cascade.on_one_core(picture, side_by_side)
         return None if cascade is None else Restorer(self.task, self.scale, cascade.stages)
@@ -182,10 +178,7 @@ class Restorer:
     ) -> Picture:
         """Restore a picture; the result has its metadata, depth, channels and transparency.
 
-        Args:
-            picture: the picture.
-            options: how; `denoise` and `dejpeg` need a level.
-            progress: called with parts done and parts in total.
+        `denoise` and `dejpeg` need a level in the options; `progress` is called with parts done and parts in total.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `run`.

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
@@ -30,6 +30,11 @@ def _visible(char: str) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """`1 window`, `2 windows`; `plural` if it is not the noun with an s."""
     return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
+
+
+def there_are(word: str, choices: Collection[str]) -> str:
+    """`did_you_mean`, or "; there are ..." with all choices if none resembles `word`."""
+    return did_you_mean(word, choices) or f"; there are {', '.join(choices)}"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -19,10 +19,7 @@ from nsr_cli.steps.restorers import Link, RestorerLike, Restorers
 class Choice:
     """Chooses among the restorers of a run; every method raises as `Restorers.get`.
 
-    Args:
-        settings: of the run.
-        restorers: loads them.
-        check: called repeatedly; what it raises ends the reading of rows.
+    `check` is called repeatedly; what it raises ends the reading of rows.
     """
 
     settings: Settings

@@ -19,12 +19,7 @@ _LARGE = 1 << 20  # bytes of a file that may hold a large picture
 
 
 def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str | None, offline: bool) -> int:
-    """Restore the pictures of a plan and return the exit code. Raises as `run`.
-
-    Args:
-        plan, settings, console: as for `run`.
-        mirror, offline: as for `WeightStore`.
-    """
+    """Carry out a plan and return the exit code, as `run`; `mirror` and `offline` are as for `WeightStore`."""
     if plan.jobs:
         if _any_large(plan.jobs):
             one_heap()

@@ -14,7 +14,6 @@ from nsr_cli.planning.settings import LargeEnough
 from nsr_cli.steps.remedy import Step
 from nsr_cli.steps.restorers import RestorerLike, Weights
 
-SCHEMA = 1
 STEPS = ("decode", "infer", "encode")
 EDITED = "has been edited since"
 
@@ -148,7 +147,6 @@ def as_json(outcome: Outcome, task: str) -> Mapping[str, Any]:
     job = outcome.job
     seconds = {step: round(outcome.seconds[step], 4) for step in STEPS}
     record = {
-        "schema": SCHEMA,
         "input": "-" if job.source is None else str(job.source),
         "output": _output(outcome),
         "status": outcome.status,

@@ -69,11 +69,7 @@ def pack(
 ) -> bytes:
     """The file of a result; `outcome` says how it was made, and gets notes on what the format cannot hold.
 
-    Args:
-        pages: the restored pages, or those from `packer`, which are consumed.
-        form: the format.
-        settings, outcome: those of the picture.
-        packer: the packer of the pages, if there is one.
+    The pages are the restored ones, or those that `packer` made of them, which are consumed.
 
     Raises:
         EncodeError: the format cannot hold the picture.

@@ -17,15 +17,16 @@ from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
 J = TypeVar("J")
-D = TypeVar("D")
-C = TypeVar("C")
+W = TypeVar("W")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A")
 
 GoOn = Callable[[], None]
 
-_TICK = 0.1  # seconds between checks for the stop event and for signals
+# Seconds between checks for the stop event. Waits of the main thread are short too: the system may deliver a signal to
+# another one, and Python acts on it only when the main one continues.
+_TICK = 0.1
 _PATIENCE = 1.2  # seconds that a stop waits for threads, so that they can finish a write
 
 
@@ -40,12 +41,12 @@ def raise_if(stop: threading.Event) -> None:
 
 
 @dataclass(slots=True)
-class _Slot(Generic[J, D, C, R]):
+class _Slot(Generic[J, W, R]):
     """One job on its way."""
 
     job: J
-    decoded: "Future[D]" = field(default_factory=Future)
-    computed: "Future[C]" = field(default_factory=Future)
+    decoded: "Future[W]" = field(default_factory=Future)
+    computed: "Future[W]" = field(default_factory=Future)
     result: "Future[R]" = field(default_factory=Future)
 
 
@@ -77,7 +78,7 @@ class Budget:
             self._changed.notify_all()
 
 
-class Pipeline(Generic[J, D, C, R]):
+class Pipeline(Generic[J, W, R]):
     """Runs jobs through `decode`, `compute` and `encode`; an exception of a stage ends the run.
 
     Stages return failures of single pictures as values. `compute` also gets a function; once it calls that, the next
@@ -86,9 +87,9 @@ class Pipeline(Generic[J, D, C, R]):
 
     def __init__(
         self,
-        decode: Callable[[J], D],
-        compute: Callable[[D, GoOn], C],
-        encode: Callable[[C], R],
+        decode: Callable[[J], W],
+        compute: Callable[[W, GoOn], W],
+        encode: Callable[[W], R],
         *,
         stop: threading.Event,
         decoders: int = 1,
@@ -104,10 +105,10 @@ class Pipeline(Generic[J, D, C, R]):
         self._started: list[threading.Thread] = []
         self._is_begun = threading.Event()  # it is known how many threads there are
         self._is_short = False  # the system does not allow all of them
-        self._to_decode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
-        self._to_compute: Queue[_Slot[J, D, C, R] | None] = Queue(max(1, decoders))
-        self._to_encode: Queue[_Slot[J, D, C, R] | None] = Queue(1)
-        self._to_deliver: Queue[_Slot[J, D, C, R] | None] = Queue(computers + encoders)
+        self._to_decode: Queue[_Slot[J, W, R] | None] = Queue(1)
+        self._to_compute: Queue[_Slot[J, W, R] | None] = Queue(max(1, decoders))
+        self._to_encode: Queue[_Slot[J, W, R] | None] = Queue(1)
+        self._to_deliver: Queue[_Slot[J, W, R] | None] = Queue(computers + encoders)
 
     def run(self, jobs: Iterable[J]) -> Generator[R, None, None]:
         """Yield one result for each job, in order, as soon as it and all before it are done.
@@ -121,8 +122,8 @@ class Pipeline(Generic[J, D, C, R]):
         """
         try:
             self._start_all(jobs)
-            while (slot := self._delivered()) is not None:
-                yield _result(slot)
+            while (slot := self._get(self._to_deliver)) is not None:
+                yield self._wait(slot.result)
         finally:
             self._stop.set()
             deadline = time.monotonic() + _PATIENCE
@@ -159,16 +160,6 @@ class Pipeline(Generic[J, D, C, R]):
         while not self._is_begun.wait(_TICK):
             raise_if(self._stop)
 
-    def _delivered(self) -> _Slot[J, D, C, R] | None:
-        """The next slot, finished or not; None at the end.
-
-        All waits, here and for results, are short: the system may deliver a signal to another thread, and Python acts
-        on it only when the main one continues.
-        """
-        while True:
-            with suppress(Empty):
-                return self._to_deliver.get(timeout=_TICK)
-
     def _start(self, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=_quietly, args=(work, *args), daemon=True, name=work.__name__)
         thread.start()
@@ -178,7 +169,7 @@ class Pipeline(Generic[J, D, C, R]):
         self._await_begin()
         try:
             for job in jobs:
-                slot: _Slot[J, D, C, R] = _Slot(job)
+                slot: _Slot[J, W, R] = _Slot(job)
                 self._put(self._to_decode, slot)
                 self._put(self._to_compute, slot)
         except Exception as error:  # noqa: BLE001 (it is raised again for the consumer)
@@ -229,40 +220,27 @@ class Pipeline(Generic[J, D, C, R]):
             _fulfill(slot.result, self._encoded, slot)
             slot.computed = Future()
 
-    def _encoded(self, slot: _Slot[J, D, C, R]) -> R:
+    def _encoded(self, slot: _Slot[J, W, R]) -> R:
         return self._encode(slot.computed.result())
 
     def _wait(self, future: "Future[T]") -> T:
         while not self._stop.is_set():
-            try:
-                return future.result(_TICK)
-            except TimeoutError:
-                if future.done():
-                    raise  # the stage has raised it
+            if wait([future], _TICK).done:
+                return future.result()
         raise Cancelled
 
     def _put(self, queue: "Queue[T]", item: T) -> None:
         while not self._stop.is_set():
-            try:
+            with suppress(Full):
                 queue.put(item, timeout=_TICK)
                 return
-            except Full:
-                continue
         raise Cancelled
 
     def _get(self, queue: "Queue[T]") -> T:
         while not self._stop.is_set():
-            try:
+            with suppress(Empty):
                 return queue.get(timeout=_TICK)
-            except Empty:
-                continue
         raise Cancelled
-
-
-def _result(slot: _Slot[J, D, C, R]) -> R:
-    while not slot.result.done():
-        wait([slot.result], _TICK)
-    return slot.result.result()
 
 
 def _fulfill(future: "Future[T]", work: Callable[[A], T], argument: A) -> None:

@@ -21,14 +21,7 @@ from nsr_cli.shown import safe_text
 
 
 class ResultWriter:
-    """Writes the results of a run.
-
-    Args:
-        settings: of the run.
-        decoder: where results of earlier runs are decoded.
-        stop: when set, the work is given up.
-        rule: what to do about results that already exist, as for `Plan`.
-    """
+    """Writes the results of a run by the `rule` of its plan; `decoder` reads earlier results, `stop` ends the work."""
 
     def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event, rule: str) -> None:
         self._settings = settings

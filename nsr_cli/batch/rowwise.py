@@ -38,12 +38,8 @@ Rows = Callable[[int, int], NDArray[Any]]
 class RowWriter:
     """Restores one file in this way; if anything goes wrong, there is no result.
 
-    Args:
-        settings: of the run.
-        streamed: the file's pages.
-        outcome: gets the size, and notes on what the format cannot hold.
-        progress: called with parts done and in total.
-        check: called repeatedly; what it raises ends the work.
+    `outcome` gets the size, and notes on what the format cannot hold. What `check` raises, which is called repeatedly,
+    ends the work.
     """
 
     settings: Settings
@@ -53,11 +49,9 @@ class RowWriter:
     check: Callable[[], None]
 
     def write(self, restorers: Sequence[RestorerLike | None], make_room: Callable[[Job], None]) -> None:
-        """Restore and write the file.
+        """Restore each page by its restorer, or copy it unchanged if that is None, and write the file.
 
-        Args:
-            restorers: the restorer of each page; None for one that is copied unchanged.
-            make_room: makes the folder of a job's target, and raises if something there should stay.
+        `make_room` makes the folder of a job's target, and raises if something there should stay.
         """
         # All pages of a file have the same digest in their notes: until all are written a token stands for it, and
         # another token for that of the metadata.

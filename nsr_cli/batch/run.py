@@ -49,7 +49,7 @@ class Tally:
         return self.done + self.skipped + self.failed
 
 
-def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pace | None = None) -> int:
+def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pace) -> int:
     """Restore every picture of `plan` and return the exit code.
 
     Results for stdout are written in order; `load` is called in another thread when the first picture is decoded;
@@ -68,8 +68,7 @@ def run(plan: Plan, settings: Settings, load: Loader, console: Console, pace: Pa
         if plan.jobs:
             _restore_all(plan, settings, load, reporter, console)
         code = _summary(plan, reporter.tally, console, time.monotonic() - started)
-        if pace is not None:
-            pace.remember()
+        pace.remember()
         return code
     except Unstartable as failure:
         raise failure.args[0] from None
@@ -95,7 +94,7 @@ def _restore_all(
     with console.progress(plan.pictures, settings.task) as progress:
         journey = Journey(plan, settings, load, console, progress)
         decoders, encoders = _threads()
-        pipeline = Pipeline[Item, Work, Work, Outcome](
+        pipeline = Pipeline[Item, Work, Outcome](
             journey.decode,
             journey.restore,
             journey.write,
@@ -114,7 +113,7 @@ def _restore_all(
 class _Reporter:
     """Reports what became of each picture, and counts."""
 
-    def __init__(self, console: Console, task: str, pace: Pace | None) -> None:
+    def __init__(self, console: Console, task: str, pace: Pace) -> None:
         self._console = console
         self._task = task
         self._pace = pace
@@ -153,8 +152,7 @@ class _Reporter:
             self.tally.done += 1
             self.tally.seconds += outcome.seconds["infer"]
             self.tally.wait += outcome.wait
-            if self._pace is not None:
-                self._pace.add(outcome.restored, outcome.seconds["infer"])
+            self._pace.add(outcome.restored, outcome.seconds["infer"])
             self.tally.again += outcome.job.outdated is not None
 
 

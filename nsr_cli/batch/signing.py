@@ -7,15 +7,7 @@ from nsr_cli.planning.settings import Settings
 
 
 def how_made(page: Picture, settings: Settings, outcome: Outcome, form: str, count: int) -> Making:
-    """How a page of a result was made.
-
-    Args:
-        page: as it is written.
-        settings: of the run.
-        outcome: has the weights, the steps of `auto`, and whether other frames were left out.
-        form: the file's format.
-        count: number of pages or frames.
-    """
+    """How a page, as written, was made; `form` is the file's format, `count` the number of its pages or frames."""
     frames = _frames(page, outcome, count)
     return Making(
         settings.arguments(form, animated=frames is not None),

@@ -62,13 +62,7 @@ class Streamed:
 
 
 class Streams:
-    """Decides which files are streamed.
-
-    Args:
-        settings: of the run.
-        decoder: where parts of files are decoded.
-        stop: when set, the work is given up.
-    """
+    """Decides which files are streamed; `decoder` decodes parts of them, `stop` ends the work."""
 
     def __init__(self, settings: Settings, decoder: Decoder, stop: threading.Event) -> None:
         self._settings = settings

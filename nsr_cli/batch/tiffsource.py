@@ -100,12 +100,7 @@ def open_source(
 ) -> TiffSource:
     """A source for the rows of a file. Float samples are all read first, those of a palette until one has a color.
 
-    Args:
-        parts: where the rows are.
-        file: the file, which is closed with the source.
-        decoder: decodes parts of files.
-        check: as for `TiffSource`.
-        largest: as for `why_not`.
+    The file is closed with the source; `largest` is as for `why_not`.
 
     Raises:
         Unsuitable: it must be decoded in one piece.

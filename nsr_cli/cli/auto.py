@@ -12,7 +12,7 @@ from nsr_cli.options.files import Inputs
 from nsr_cli.options.groups import RestoreFlags, takes
 from nsr_cli.options.picture import FitChoice, Height, ScaleAtEnd, StepModels, Width
 from nsr_cli.planning.settings import Settings
-from nsr_cli.shown import did_you_mean, safe_text
+from nsr_cli.shown import safe_text, there_are
 
 
 @takes(RestoreFlags)
@@ -67,7 +67,6 @@ def _models(texts: list[str], source: str) -> tuple[str | None, tuple[tuple[str,
                 f"--model{source}: {safe_text(text)}: say for which step, such as --model denoise={safe_text(text)}"
             )
         if task not in TASKS or not name:
-            hint = did_you_mean(task, TASKS) or f"; there are {', '.join(TASKS)}"
-            raise UsageError(f"--model{source}: {safe_text(text)}: no such step{hint}")
+            raise UsageError(f"--model{source}: {safe_text(text)}: no such step{there_are(task, TASKS)}")
         models[task] = name
     return tier, tuple(sorted(models.items()))

@@ -68,13 +68,8 @@ def bench(
     if target is not None:
         _draw(target, list(zip(grown.megapixels, grown.seconds, strict=True)), str(place.device))
     if console.json:
-        console.json_line(
-            {
-                "schema": 1,
-                **about,
-                "figures": [dataclasses.asdict(one) | {"target": one.target or None} for one in figures],
-            }
-        )
+        listed = [dataclasses.asdict(one) | {"target": one.target or None} for one in figures]
+        console.json_line({**about, "figures": listed})
         return
     console.data(", ".join(f"{name} {value}" for name, value in about.items()))
     rows = [("figure", "value", "", "target", "met")]

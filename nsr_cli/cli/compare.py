@@ -9,7 +9,6 @@ import typer
 
 from nsr_cli.cli.commands import both_to_stdout, console_of
 from nsr_cli.cli.restore import DEFAULT_SCALE
-from nsr_cli.cli.variants import Request, list_variants, restored
 from nsr_cli.errors import UsageError
 from nsr_cli.options import completion, files
 from nsr_cli.options.common import Batch, PrecisionChoice, flag
@@ -19,6 +18,7 @@ from nsr_cli.options.values import Point, parse_point, parse_size, parse_strengt
 from nsr_cli.scoreboard.models import LoadOptions
 
 if TYPE_CHECKING:
+    from nsr_cli.cli.variants import Request
     from nsr_cli.compare.results import Region, Result
     from nsr_cli.planning.reading import Source
     from nsr_cli.planning.single import Target
@@ -34,7 +34,7 @@ class _Shown:
     """What was compared, and which part of it is shown."""
 
     source: "Source"
-    request: Request
+    request: "Request"
     level: "Level"
     results: "list[Result]"
     region: "Region"
@@ -104,7 +104,8 @@ def compare(
 
     The page is a single file that works offline: a slider between any two results, and below it all of them.
     """
-    from nsr_cli.compare.results import difference, furthest  # numpy and the codecs: not for --help
+    from nsr_cli.cli.variants import Request, list_variants, restored  # numpy and the codecs: not for --help
+    from nsr_cli.compare.results import difference, furthest
     from nsr_cli.planning.reading import read_picture
     from nsr_cli.planning.single import place, skips_sheet
     from nsr_cli.steps.colorless import as_restored
@@ -117,8 +118,10 @@ def compare(
     if skips_sheet(target, image, console):
         return
     chosen = choose_task(ctx, shared.task)
+    variants = list_variants(chosen, models or [], [parse_strength(part) for part in strengths.split(",")])
+    scale = (shared.scale or DEFAULT_SCALE) if chosen == "upscale" else 1.0
     options = LoadOptions(shared.device, precision, batch, shared.offline, shared.mirror)
-    request = _request(chosen, shared.scale, models or [], strengths, options)
+    request = Request(chosen, scale, variants, options)
     source = read_picture(image, shared.max_pixels, console)
     level = find_level(chosen, source, shared.sigma, shared.jpeg_quality, console)
     source, notes = as_restored(source), [*source.picture.remarks, *level.notes]
@@ -137,13 +140,6 @@ def compare(
     if console.json:
         console.json_line(_as_json(shown, target))
     console.note(f"{source.label} -> {target.label}  {_detail(shown)}  {time.perf_counter() - start:.2f} s")
-
-
-def _request(
-    task: str, scale: float | None, models: list[str], strengths: str, options: LoadOptions
-) -> Request:
-    variants = list_variants(task, models, [parse_strength(part) for part in strengths.split(",")])
-    return Request(task, (scale or DEFAULT_SCALE) if task == "upscale" else 1.0, variants, options)
 
 
 def _region(results: "list[Result]", side: int | None, at: Point | None) -> "Region":
@@ -200,7 +196,6 @@ def _detail(shown: _Shown) -> str:
 def _as_json(shown: _Shown, target: "Target") -> dict[str, Any]:
     picture, region, whole = shown.source.picture, shown.region, shown.results[0].pixels
     return {
-        "schema": 1,
         "input": shown.source.typed,
         "output": str(target.path),
         "status": "ok",

@@ -47,7 +47,7 @@ def show(ctx: typer.Context, json: JsonLines = False) -> None:
             console.data(line)
         return
     for name, value, source in _rows(files):
-        console.json_line({"schema": 1, "setting": name, "value": value, "source": source})
+        console.json_line({"setting": name, "value": value, "source": source})
 
 
 def _rows(files: tuple[config.ConfigFile, ...]) -> list[tuple[str, str, str]]:

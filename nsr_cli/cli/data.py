@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nsr_cli.cli.commands import console_of
+from nsr_cli.datasets import DataStore, PictureSet
+from nsr_cli.datasets.store import Finding
 from nsr_cli.errors import DataError
 from nsr_cli.options import completion
-from nsr_cli.options.common import JsonLines, Offline
+from nsr_cli.options.common import DataMirror, JsonLines, Offline
 from nsr_cli.options.files import DataFolder
 from nsr_cli.terminal.texts import aligned, human_bytes
-
-if TYPE_CHECKING:
-    from nsr_cli.datasets import DataStore, PictureSet
-    from nsr_cli.datasets.store import Finding
 
 app = typer.Typer(add_completion=False)
 
@@ -41,8 +39,6 @@ def list_(ctx: typer.Context, folder: DataFolder = None, json: JsonLines = False
       nsr data list
       nsr data list --data benchmarks/ --json
     """
-    from nsr_cli.datasets import DataStore
-
     console = console_of(ctx, json)
     store = DataStore(folder)
     rows = [("name", "for", "color", "pictures", "size", "where")]
@@ -65,17 +61,7 @@ def pull(
         list[str],
         typer.Argument(metavar="NAME", autocompletion=completion.sets, help="Sets to download."),
     ],
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            "--mirror",
-            metavar="URL",
-            envvar="NSR_DATA_MIRROR",
-            show_envvar=False,
-            rich_help_panel="Machine",
-            help="Address or folder to try first.",
-        ),
-    ] = None,
+    mirror: DataMirror = None,
     offline: Offline = False,
 ) -> None:
     """Download sets to the cache.
@@ -87,8 +73,6 @@ def pull(
 
     Files that are already right are kept, so a download can be interrupted and continued.
     """
-    from nsr_cli.datasets import DataStore
-
     console = console_of(ctx)
     store = DataStore(mirror=mirror, offline=offline)
     for name in dict.fromkeys(store.registry.get(name).name for name in names):
@@ -123,8 +107,6 @@ def verify(
     The exit code is 4 if a set is not as published, or if one that was named is absent. `unverified` is a
     complete folder whose files are not the published ones, for instance in another format.
     """
-    from nsr_cli.datasets import DataStore
-
     console = console_of(ctx, json)
     store = DataStore(folder)
     wanted = [store.registry.get(name) for name in names or ()] or store.registry.sets
@@ -136,7 +118,7 @@ def verify(
         if console.json:
             problems = list(finding.problems)
             facts = {"name": finding.set.name, "state": finding.state, "path": place, "problems": problems}
-            console.json_line({"schema": 1, **facts})
+            console.json_line(facts)
             continue
         console.data(f"{finding.state:10}  {finding.set.name}  {place or ''}".rstrip())
         for problem in finding.problems:
@@ -161,15 +143,13 @@ def path(
     Examples:
       nsr data path Set5
     """
-    from nsr_cli.datasets import DataStore
-
     found = DataStore(folder).path(name)
     if found is None:
         raise DataError(f"{name} is not on this machine; `nsr data pull {name}` gets it")
     console_of(ctx).data(str(found))
 
 
-def _wrong(findings: "Sequence[Finding]", cache: Path) -> str:
+def _wrong(findings: Sequence[Finding], cache: Path) -> str:
     """Which sets are damaged, incomplete or absent, and what to do; empty if all are here and intact."""
     states = {"damaged": "damaged", "incomplete": "incomplete", "absent": "not on this machine"}
     wrong = [finding for finding in findings if finding.state in states]
@@ -188,9 +168,8 @@ def _wrong(findings: "Sequence[Finding]", cache: Path) -> str:
     return "; ".join(parts) if wrong else ""
 
 
-def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:
+def _facts(one: PictureSet, path: Path | None) -> dict[str, object]:
     return {
-        "schema": 1,
         "name": one.name,
         "for": one.kind,
         "color": one.color,
@@ -202,7 +181,7 @@ def _facts(one: "PictureSet", path: Path | None) -> dict[str, object]:
     }
 
 
-def _where(store: "DataStore", one: "PictureSet", path: Path | None) -> str:
+def _where(store: DataStore, one: PictureSet, path: Path | None) -> str:
     if path is None:
         return "get it yourself" if one.is_manual else "to download"
     return "cache" if path.parent == store.folder else str(path)

@@ -13,10 +13,6 @@ from nsr_cli.errors import UsageError
 from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, Device, JsonObject, Mirror, Offline, ScorePrecision
 from nsr_cli.options.files import DataFolder, SavedExists
-from nsr_cli.scoreboard import models, scores
-from nsr_cli.scoreboard.asked import Plan, choose_color, choose_levels
-from nsr_cli.scoreboard.saved import Saver
-from nsr_cli.scoreboard.scoring import run
 from nsr_cli.terminal.console import Console, colored, is_terminal
 
 if TYPE_CHECKING:
@@ -153,6 +149,12 @@ def evaluate(
     scored. For several levels it holds a folder for each, named x2, sigma25, q10 or, in color, sigma25-rgb,
     q10-420. --save writes such folders, one for each model.
     """
+    # Numpy and the codecs: not for --help.
+    from nsr_cli.scoreboard.asked import Plan, choose_color, choose_levels
+    from nsr_cli.scoreboard.models import LoadOptions
+    from nsr_cli.scoreboard.saved import Saver
+    from nsr_cli.scoreboard.scoring import run
+
     console = console_of(ctx, json)
     if console.json + markdown + csv > 1:
         raise UsageError("--json, --markdown and --csv exclude each other: choose one")
@@ -161,7 +163,7 @@ def evaluate(
     names = tuple(dict.fromkeys(model or ())) or (None,)
     plan = Plan(tuple(dict.fromkeys(sets)), chosen, levels, names, painted, chroma, limit, tta)
     saver = Saver(save, if_exists or "error") if save else None
-    options = models.LoadOptions(device, precision, batch, offline, mirror)
+    options = LoadOptions(device, precision, batch, offline, mirror)
     rows, ran_on = run(plan, data, options, saver, console)
     if saver:
         saver.report(console)
@@ -171,6 +173,8 @@ def evaluate(
 def _show(
     rows: "Sequence[Row]", ran_on: tuple[str, str], form: str, console: Console, *, per_image: bool
 ) -> None:
+    from nsr_cli.scoreboard import scores
+
     if console.json:
         command = shlex.join(["nsr", *sys.argv[1:]])
         console.json_line(scores.as_json(rows, *ran_on, command, per_image=per_image))

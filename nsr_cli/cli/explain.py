@@ -196,7 +196,6 @@ def _draw(run: _Run, target: "Target", layer: int | None, cardinal: int | None) 
 def _as_json(run: _Run, target: "Target | None", layer: int | None) -> dict[str, Any]:
     config, grid, picture = run.subject.network.config, run.trace.grid, run.source.picture
     return {
-        "schema": 1,
         "input": run.source.typed,
         "output": None if target is None else str(target.path),
         "status": "ok",

@@ -11,7 +11,9 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import UsageError
 from nsr_cli.files import write_atomic
 from nsr_cli.options.files import WeightsExists
+from nsr_cli.reads import open_regular, read_regular
 from nsr_cli.shown import safe_text
+from nsr_cli.weights.entry import MAX_BYTES
 
 
 def import_pth(
@@ -57,8 +59,6 @@ def import_pth(
 
     from nsr_cli.model.checkpoint import save_network
     from nsr_cli.model.convert import import_pth as convert
-    from nsr_cli.reads import read_regular
-    from nsr_cli.weights.entry import MAX_BYTES
 
     try:
         data = read_regular(source, MAX_BYTES)
@@ -73,8 +73,6 @@ def import_pth(
 
 def _is_safetensors(path: Path) -> bool:
     """Whether a file begins like safetensors: with the length of a JSON header, and that header."""
-    from nsr_cli.reads import open_regular
-
     try:
         with open_regular(path) as file:
             start = file.read(9)
@@ -86,7 +84,6 @@ def _is_safetensors(path: Path) -> bool:
 def _require_own(path: Path) -> None:
     """Raise `WeightsError` if a safetensors file is not one of nsr's: `--model` would refuse it."""
     from nsr_cli.model.description import read_start
-    from nsr_cli.weights.entry import MAX_BYTES
 
     with suppress(OSError):  # too large or just gone: the next message is right nevertheless
         read_start(path, MAX_BYTES)

@@ -3,7 +3,7 @@
 import hashlib
 import json as jsonlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ def show_version(console: Console) -> None:
     if not console.json:
         console.data(f"nsr {nsr_cli.__version__}")
         return
-    console.json_line({"schema": 1, **_versions()})
+    console.json_line(_versions())
 
 
 def info(
@@ -54,7 +54,7 @@ def info(
         return
     facts = {**_versions(), **_devices(), **_places()}
     if console.json:
-        console.json_line({"schema": 1, **facts})
+        console.json_line(facts)
         return
     for name, value in facts.items():
         console.data(f"{name:16} {', '.join(value) if isinstance(value, list) else value}")
@@ -104,7 +104,15 @@ def _places() -> dict[str, Any]:
 
 def _explain(files: list[Path], console: Console) -> None:
     failed = 0
-    for path, record, problem in _records(files):
+    for path in files:
+        record: Mapping[str, Any] = {}
+        problem = ""
+        try:
+            record = _record(path)
+        except OSError as error:
+            problem = error.strerror or str(error)
+        except NsrError as error:
+            problem = str(error)
         if console.json:
             console.json_line(_as_json(path, record, problem))
         elif not problem:
@@ -119,10 +127,9 @@ def _explain(files: list[Path], console: Console) -> None:
         raise PartialFailure(f"{failed} of {len(files)} files could not be explained")
 
 
-def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]:
+def _as_json(path: Path, record: Mapping[str, Any], problem: str) -> dict[str, Any]:
     """The object for `--json`: `file` and `made_by`, and the fields that restoring commands print too."""
     return {
-        "schema": 1,
         "input": str(path),
         "status": "failed" if problem else "ok",
         "error": problem or None,
@@ -131,7 +138,7 @@ def _as_json(path: Path, record: dict[str, Any], problem: str) -> dict[str, Any]
     }
 
 
-def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
+def _tell(path: Path, record: Mapping[str, Any], console: Console) -> None:
     if "config" in record:
         console.data(f"{path}: weights")
         for name, value in record.items():
@@ -143,30 +150,19 @@ def _tell(path: Path, record: dict[str, Any], console: Console) -> None:
     console.data(f"  model {record['model']} (sha256 {record['model_sha256']}), nsr {record['version']}")
 
 
-def _records(files: list[Path]) -> Iterator[tuple[Path, dict[str, Any], str]]:
-    """Each file with its note, or with the reason why it has none."""
-    for path in files:
-        try:
-            record = _record(path)
-        except OSError as error:
-            yield path, {}, error.strerror or str(error)
-        except NsrError as error:
-            yield path, {}, str(error)
-        else:
-            yield path, record or {}, "" if record else "has no note that nsr made it"
-
-
-def _record(path: Path) -> dict[str, Any] | None:
+def _record(path: Path) -> Mapping[str, Any]:
     """The note in a picture; of weights, once they are found to be whole, their digest and what they say they are.
 
     Raises:
         OSError: the file cannot be read.
-        NsrError: it is neither.
+        NsrError: it is neither, or the picture has no note.
     """
     if path.suffix.lower() != ".safetensors":
         from nsr_cli.notes import provenance
 
-        return provenance.read(path)
+        if note := provenance.read(path):
+            return note
+        raise PictureError("has no note that nsr made it")
     from nsr_cli.model.checkpoint import load_network
     from nsr_cli.model.description import read_description, read_file
     from nsr_cli.weights.entry import MAX_BYTES

@@ -12,6 +12,7 @@ from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.options.common import MaxPixels
 from nsr_cli.options.files import FilesFrom, Inputs, Json, Null, Recursive
 from nsr_cli.planning.inputs import STDIN, Found, Gathered, gather, nothing_found
+from nsr_cli.planning.listed import listed_paths
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 
@@ -47,11 +48,8 @@ def inspect(
     The quality of a JPEG is read from its tables, that of a re-saved picture estimated from its pixels. Noise is the
     standard deviation of white noise in levels of 0…255, the greatest of the channels.
     """
-    from nsr_cli.imaging.formats import SUFFIXES  # numpy and the codecs: not for --help
-    from nsr_cli.planning.listed import listed_paths
-
     console = console_of(ctx, json)
-    gathered = gather(inputs, recursive, SUFFIXES, listed_paths(inputs, files_from, null))
+    gathered = gather(inputs, recursive, listed_paths(inputs, files_from, null))
     total = len(gathered.found) + len(gathered.failed)
     if not total:
         raise UsageError(nothing_found(gathered))
@@ -121,7 +119,6 @@ def as_json(
 ) -> dict[str, Any]:
     """The object for `--json`, with fields named as by restoring commands; what is unknown is null."""
     return {
-        "schema": 1,
         "input": text,
         "status": "failed" if error else "ok",
         "error": str(error) if error else None,

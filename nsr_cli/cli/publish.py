@@ -10,7 +10,6 @@ from nsr_cli.cli.commands import console_of
 from nsr_cli.errors import DataError, UsageError
 from nsr_cli.options.common import Device, Offline
 from nsr_cli.options.files import DataFolder, PublishedExists
-from nsr_cli.scoreboard.asked import PAPER_LEVELS
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 
@@ -117,6 +116,7 @@ def _scores(
 ) -> dict[str, Any]:
     """Set -> {"psnr", "ssim"}, or for networks that take a level set -> level -> {"psnr", "ssim"}."""
     from nsr_cli.evaluate import evaluate
+    from nsr_cli.scoreboard.asked import PAPER_LEVELS
     from nsr_cli.training.recipe import find_task
     from nsr_cli.training.validate import case_of
 

@@ -1,7 +1,7 @@
 """`nsr upscale`, `nsr denoise` and `nsr dejpeg`: from options to a plan and its run."""
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,22 +123,9 @@ def start(ctx: typer.Context, inputs: list[str], shared: RestoreFlags, own: Sett
 
 
 def _with_flags(own: Settings, shared: RestoreFlags) -> Settings:
-    """The settings of a command, together with those that every restoring command has."""
-    return replace(
-        own,
-        model=shared.model,
-        strength=shared.strength,
-        tta=shared.tta,
-        write_quality=shared.quality,
-        strip=shared.strip,
-        all_frames=shared.all_frames,
-        max_pixels=shared.max_pixels,
-        device=shared.device,
-        precision=shared.precision,
-        batch=shared.batch,
-        tile=shared.tile,
-        max_memory=shared.max_memory,
-    )
+    """The settings of a command, with the options of the same names that every restoring command has."""
+    names = {field.name for field in fields(own)} & {field.name for field in fields(shared)}
+    return replace(own, write_quality=shared.quality, **{name: getattr(shared, name) for name in names})
 
 
 def _request(ctx: typer.Context, settings: Settings, shared: RestoreFlags, inputs: list[str]) -> "Request":

@@ -63,9 +63,15 @@ def _root(
 
 def usage_line(error: TyperException) -> str:
     """Typer's error as one line that says what would be right, and where that is explained."""
+    from nsr_cli.options import config
+
     param, context = getattr(error, "param", None), getattr(error, "ctx", None)
     message = " ".join(str(getattr(error, "message", "")).split()).removeprefix("Value error, ").rstrip(".")
-    name = f"{_hint(param)}{_origin(context, param)}: " if param is not None and context is not None else ""
+    name = (
+        f"{_hint(param)}{config.origin(context, param.name)}: "
+        if param is not None and context is not None
+        else ""
+    )
     if type(error).__name__ == "MissingParameter":  # from Typer's private copy of Click
         name, message = "", f"missing {_hint(param)}" if param is not None else "something is missing"
     message = _with_value(error.__cause__, message)
@@ -103,9 +109,3 @@ def _hint(param: Any) -> str:
     if param.param_type_name == "option":
         return str(max(param.opts, key=len))
     return str(param.metavar or param.name)
-
-
-def _origin(context: Any, param: Any) -> str:
-    from nsr_cli.options import config
-
-    return config.origin(context, param.name)

@@ -5,16 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nsr_cli.compare.results import Result, Unit, nearest, shown
+from nsr_cli.engine.finish import visible_color
+from nsr_cli.imaging.color import to_unit
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.resizing.resize import resize
 from nsr_cli.scoreboard.models import LoadOptions, check_name, load
 from nsr_cli.shown import safe_text
+from nsr_cli.steps.levels import Level
+from nsr_cli.steps.restorers import color_of
 from nsr_cli.terminal.console import Console
 from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
-    from nsr_cli.compare.results import Result, Unit
-    from nsr_cli.imaging.picture import Picture
     from nsr_cli.restore import Restorer
-    from nsr_cli.steps.levels import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +61,12 @@ def list_variants(task: str, models: Sequence[str], strengths: Sequence[float]) 
 
 
 def restored(
-    request: Request, picture: "Picture", level: "Level", console: Console, notice: Callable[[str], None]
-) -> "list[Result]":
+    request: Request, picture: Picture, level: Level, console: Console, notice: Callable[[str], None]
+) -> list[Result]:
     """Every result of the request, all of one size. Raises as `Restorer.load` and `Restorer.run`.
 
-    Args:
-        request: what to compare.
-        picture: the picture.
-        level: how strong its noise or compression is.
-        console: shows progress and downloads.
-        notice: called with a line about each change that was needed to get a result.
+    `level` says how strong the picture's noise or compression is; `notice` is as for `Restorer.load`.
     """
-    from nsr_cli.engine.finish import visible_color
-    from nsr_cli.imaging.color import to_unit
-    from nsr_cli.steps.restorers import color_of
-
     unit = to_unit(visible_color(picture), picture.white)
     color = color_of(picture, request.task)
     networks = sum(variant.model not in BASELINES for variant in request.variants)
@@ -91,20 +86,14 @@ def restored(
     return _told_apart(results, request)
 
 
-def _baseline(name: str, unit: "Unit", request: Request) -> "Result":
-    from nsr_cli.compare.results import Result, nearest, shown
-    from nsr_cli.imaging.resizing.resize import resize
-
+def _baseline(name: str, unit: Unit, request: Request) -> Result:
     height, width = (round(side * request.scale) for side in unit.shape[:2])
     if (height, width) != unit.shape[:2]:
         unit = nearest(unit, height, width) if name == "input" else resize(unit, height, width)
     return Result(name, shown(unit), plain=name == "input" and request.task == "upscale")
 
 
-def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restorer") -> "Iterator[Result]":
-    from nsr_cli.compare.results import Result, shown
-    from nsr_cli.imaging.resizing.resize import resize
-
+def _at_strengths(unit: Unit, out: Unit, variant: Variant, restorer: "Restorer") -> Iterator[Result]:
     # Strengths blend with the plain resize or the input, as in `Restorer`.
     plain = out
     if any(strength != 1 for strength in variant.strengths):
@@ -115,7 +104,7 @@ def _at_strengths(unit: "Unit", out: "Unit", variant: Variant, restorer: "Restor
         yield Result(label, pixels, restorer.name, restorer.sha256, strength)
 
 
-def _told_apart(results: "list[Result]", request: Request) -> "list[Result]":
+def _told_apart(results: list[Result], request: Request) -> list[Result]:
     """The results with distinct labels, even if files in several folders have the same name."""
     labels = [result.label for result in results]
     if len(set(labels)) == len(labels):

@@ -1,7 +1,7 @@
 """`nsr weights`: which networks there are, where their files are, and whether these are intact."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,8 @@ from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.options import completion
 from nsr_cli.options.common import JsonLines, Mirror, Offline
 from nsr_cli.terminal.texts import aligned, human_bytes
-
-if TYPE_CHECKING:
-    from nsr_cli.weights.entry import WeightEntry
-    from nsr_cli.weights.store import WeightStore
+from nsr_cli.weights.entry import WeightEntry
+from nsr_cli.weights.store import WeightStore
 
 app = typer.Typer(add_completion=False)
 
@@ -51,14 +49,12 @@ def list_(ctx: typer.Context, json: JsonLines = False) -> None:
       nsr weights list
       nsr weights list --json
     """
-    from nsr_cli.weights.store import WeightStore
-
     console = console_of(ctx, json)
     store = WeightStore()
     if console.json:
         for entry in store.manifest.entries:
             path = store.locate(entry)
-            console.json_line({"schema": 1, **entry.as_json(), "path": str(path) if path else None})
+            console.json_line({**entry.as_json(), "path": str(path) if path else None})
         return
     rows = [("name", "for", "preset", "size", "where")]
     rows += [
@@ -89,8 +85,6 @@ def pull(
       nsr weights pull upscale-x4-lite
       nsr weights pull --all --mirror https://mirror.example/nsr/
     """
-    from nsr_cli.weights.store import WeightStore
-
     console = console_of(ctx)
     if not names and not every:
         raise UsageError("name the weights to pull, or give --all; `nsr weights list` shows them")
@@ -115,15 +109,13 @@ def verify(ctx: typer.Context, names: Names = None, json: JsonLines = False) -> 
 
     The exit code is 4 if a file is damaged, or if one that was named is absent.
     """
-    from nsr_cli.weights.store import WeightStore
-
     console = console_of(ctx, json)
     store = WeightStore()
     findings = [store.verify(entry) for entry in _entries(store, names)]
     for finding in findings:
         if console.json:
             path = str(finding.path) if finding.path else None
-            console.json_line({"schema": 1, "name": finding.entry.name, "state": finding.state, "path": path})
+            console.json_line({"name": finding.entry.name, "state": finding.state, "path": path})
         else:
             console.data(f"{finding.state:8} {finding.entry.name}  {finding.path or ''}".rstrip())
     damaged = [finding.entry.name for finding in findings if finding.state == "damaged"]
@@ -149,8 +141,6 @@ def path(
     Examples:
       nsr weights path upscale-x4-lite
     """
-    from nsr_cli.weights.store import WeightStore
-
     store = WeightStore()
     entry = store.manifest.get(name)
     found = store.locate(entry)
@@ -167,8 +157,6 @@ def prune(ctx: typer.Context) -> None:
     Examples:
       nsr weights prune
     """
-    from nsr_cli.weights.store import WeightStore
-
     console = console_of(ctx)
     removed = WeightStore().prune()
     for file in removed:
@@ -181,20 +169,20 @@ app.command("import")(import_pth)
 app.command("publish")(publish)
 
 
-def _entries(store: "WeightStore", names: Sequence[str] | None) -> "list[WeightEntry]":
+def _entries(store: WeightStore, names: Sequence[str] | None) -> list[WeightEntry]:
     if not names:
         return list(store.manifest.entries)
     return [store.manifest.get(name) for name in dict.fromkeys(names)]
 
 
-def _purpose(entry: "WeightEntry") -> str:
+def _purpose(entry: WeightEntry) -> str:
     if entry.levels is None:
         return entry.purpose()
     low, high = entry.levels
     return f"{entry.purpose()} {'sigma' if entry.task == 'denoise' else 'q'} {low:g} to {high:g}"
 
 
-def _where(store: "WeightStore", entry: "WeightEntry") -> str:
+def _where(store: WeightStore, entry: WeightEntry) -> str:
     found = store.locate(entry)
     if found is None:
         return "to download" if entry.urls else "not published"

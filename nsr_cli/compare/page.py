@@ -5,6 +5,7 @@ is the page's fragment, `#left=0&right=1&at=50&zoom=2`, so that a view can be sa
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -60,12 +61,7 @@ def render(
 def _filled(values: Mapping[str, str]) -> str:
     """The template with each `{{NAME}}` replaced; names inside of values are not replaced."""
     text = (resources.files("nsr_cli.compare") / "page.html").read_text(encoding="utf-8")
-    first, *pieces = text.split("{{")
-    filled = [first]
-    for piece in pieces:
-        name, _, rest = piece.partition("}}")
-        filled += [values[name], rest]
-    return "".join(filled)
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: values[name[1]], text)
 
 
 def _figure(index: int, result: Result, region: Region, icc: bytes | None) -> str:

@@ -16,27 +16,24 @@ set's score is the mean of its pictures' scores. What the papers score on gray p
 vice versa (`Case.color`); the paper's scores are then not shown.
 """
 
-from nsr_cli.evaluate.layout import level_folder, place
-from nsr_cli.evaluate.models import Baseline, Ensemble, Model, Renamed
+from nsr_cli.evaluate.layout import place
+from nsr_cli.evaluate.models import Baseline, Named
 from nsr_cli.evaluate.protocol import (
     Case,
     Color,
-    Score,
     Shape,
     Task,
     check_size,
     decoded,
     degraded,
     original,
-    read,
     score,
 )
 from nsr_cli.evaluate.results import Results, find_results
 from nsr_cli.evaluate.rows import PictureScore, Row, paper_scores
-from nsr_cli.evaluate.scoring import Job, Keep, Progress, Scored, evaluate, evaluate_set
+from nsr_cli.evaluate.scoring import Scored, evaluate, evaluate_set
 
 __all__ = [
-    "Baseline", "Case", "Color", "Ensemble", "Job", "Keep", "Model", "PictureScore", "Progress", "Renamed", "Results",
-    "Row", "Score", "Scored", "Shape", "Task", "check_size", "decoded", "degraded", "evaluate", "evaluate_set",
-    "find_results", "level_folder", "original", "paper_scores", "place", "read", "score",
+    "Baseline", "Case", "Color", "Named", "PictureScore", "Results", "Row", "Scored", "Shape", "Task", "check_size",
+    "decoded", "degraded", "evaluate", "evaluate_set", "find_results", "original", "paper_scores", "place", "score",
 ]  # fmt: skip

@@ -30,41 +30,21 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ensemble:
-    """A network's geometric self-ensemble, named with a + behind its name as in papers (EDSR, 2017, Sec. 3.4)."""
+class Named:
+    """A network under its name in a table; with `tta` its geometric self-ensemble (EDSR, 2017, Sec. 3.4)."""
 
-    of: "Restorer"
-
-    @property
-    def name(self) -> str:
-        """Name for the table."""
-        return f"{self.of.name}+"
-
-    @property
-    def sha256(self) -> str | None:
-        """Digest of the network's weights."""
-        return self.of.sha256
-
-    def run(self, array: Unit, *, sigma: float | None = None, quality: int | None = None) -> Unit:
-        """(H, W, C) in [0, 1] to (sH, sW, C), about [0, 1]; eight times the work."""
-        return self.of.run(array, sigma=sigma, quality=quality, tta=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Renamed:
-    """A model under another name, for a table in which two would have the same name."""
-
-    of: Model
+    restorer: "Restorer"
     name: str
+    tta: bool = False
 
     @property
-    def sha256(self) -> str | None:
+    def sha256(self) -> str:
         """Digest of its weights."""
-        return self.of.sha256
+        return self.restorer.sha256
 
     def run(self, array: Unit, *, sigma: float | None = None, quality: int | None = None) -> Unit:
-        """As the model itself."""
-        return self.of.run(array, sigma=sigma, quality=quality)
+        """(H, W, C) in [0, 1] to (sH, sW, C), about [0, 1]; eight times the work with `tta`."""
+        return self.restorer.run(array, sigma=sigma, quality=quality, tta=self.tta)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from nsr_cli.datasets.pictures import pictures_in
 from nsr_cli.errors import DataError, UsageError
 from nsr_cli.evaluate.layout import level_folder
-from nsr_cli.evaluate.protocol import Case, Pixels, decoded, prepared, read
+from nsr_cli.evaluate.protocol import Case, Pixels, decoded, original
 from nsr_cli.shown import safe_text
 
 
@@ -45,7 +45,7 @@ class Results:
     def check(self, case: Case, images: Sequence[Path]) -> None:
         """Read all results once, so that a mistake is found before other models take hours. Raises as `picture`."""
         for image in images:
-            self.picture(image, prepared(read(image), image, case))
+            self.picture(image, original(image, case))
 
 
 def find_results(folder: Path, case: Case, images: Sequence[Path], *, alone: bool) -> Results:

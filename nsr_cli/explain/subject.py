@@ -45,12 +45,7 @@ def load(
 ) -> Subject:
     """Load the network that `nsr TASK` would run first.
 
-    Args:
-        task: `upscale`, `denoise` or `dejpeg`.
-        store: where weights come from.
-        scale: factor of `upscale`; None for the model's own, or the smallest one available.
-        color: `rgb` or `gray`: the network for which pictures.
-        model: name in the manifest, tier or file; None for the best there is.
+    The arguments are those of `Restorer.load`, but without a scale it is the model's own, or the smallest available.
 
     Raises:
         UsageError: the model is for something else, or has no groups of kernels: its kernels are the same for every
@@ -79,11 +74,7 @@ def observe(
 ) -> Trace:
     """Run the network over a picture, as restoring does first, and record what it chooses.
 
-    Args:
-        subject: the network.
-        picture: the picture.
-        sigma, quality: as for `Restorer.run`.
-        device, progress: as for `trace`.
+    Levels are as for `Restorer.run`, `device` and `progress` as for `trace`.
 
     Raises:
         UsageError: the level that the network needs is missing, or there is no such device.

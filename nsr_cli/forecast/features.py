@@ -18,10 +18,7 @@ _NATIVE = (2, 3, 4)  # factors, if the available ones are unknown
 def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
     """The most bytes that a picture takes while it goes through the networks in one piece, as float.
 
-    Args:
-        settings: of the run.
-        size: width and height.
-        colors: channels of the picture, without alpha.
+    `size` is its width and height, `colors` the number of its channels without alpha.
     """
     inside = not settings.device.startswith(("cuda", "mps"))
     most, begin = 0.0, float(prod(size))
@@ -43,11 +40,7 @@ def computing(settings: Settings, size: tuple[int, int], colors: int) -> int:
 def least(settings: Settings, size: tuple[int, int], colors: int, depth: int) -> int:
     """The fewest bytes that rows and tiles of a picture take if it is restored in bands.
 
-    Args:
-        settings: of the run.
-        size: width and height.
-        colors: channels of the picture, without alpha.
-        depth: bytes of a sample of the result.
+    Size and colors are as for `computing`, `depth` is the number of bytes of a sample of the result.
     """
     from nsr_cli.engine.device import choose_device  # imports torch: needed only if memory is short
     from nsr_cli.engine.stream import least_memory

@@ -167,10 +167,7 @@ def fits(pages: Sequence[Sizes], form: str, settings: Settings) -> bool:
 def route_pages(pages: Sequence[Sizes], settings: Settings, ends: Ends) -> Route:
     """How the pages or frames of one file go; a single one as in `route`.
 
-    Args:
-        pages: their sizes, in order; `file` of the first one counts.
-        settings: of the run.
-        ends: of all pages together.
+    Of the first page `file` counts; `ends` are those of all pages together.
 
     Raises:
         MemoryExhausted: they take too much memory.

@@ -14,13 +14,7 @@ from nsr_cli.weights.store import WeightStore
 
 
 def networks_of(settings: Settings, task: str, factor: float, color: str) -> list[NetworkConfig]:
-    """The networks in the order in which they run, as `engine.stages.load_stages` loads them.
-
-    Args:
-        settings: of the run.
-        task: `upscale`, `denoise` or `dejpeg`.
-        factor: of `upscale`; 1 for the others.
-        color: `rgb` or `gray`, as for `Restorer.load`.
+    """The networks in the order in which they run, as `Restorer.load` loads them; `factor` is 1 unless for `upscale`.
 
     Raises:
         UsageError, WeightsError: there are no such weights, or the file that describes them is not on this machine.

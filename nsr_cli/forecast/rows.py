@@ -53,10 +53,7 @@ def most_restored(settings: Settings) -> int:
 def why_not(parts: Parts, file: FileBytes, largest: int) -> str:
     """What prevents a file from being read in bands, as far as its directory tells; empty if nothing does.
 
-    Args:
-        parts: where its rows are.
-        file: the file.
-        largest: bytes of rows that may be decoded at once.
+    Up to `largest` bytes of rows may be decoded at once.
     """
     if tags.read(file, parts.place)[1] in exif.SIDEWAYS:
         return "a picture on its side"

@@ -36,8 +36,13 @@ def switch(*names: str, panel: str, **more: Any) -> Any:
 
 
 def flag(panel: str, name: str, metavar: str | None, about: str, **more: Any) -> Any:
-    """An option that is set on the command line alone, in a panel of the help page."""
+    """An option in a panel of the help page that no settings file sets, nor, without `envvar`, the environment."""
     return typer.Option(name, metavar=metavar, help=about, rich_help_panel=panel, **more)
+
+
+def _mirror(variable: str, about: str) -> Any:
+    """`--mirror`, whose variable is not named after it."""
+    return flag(_MACHINE, "--mirror", "URL", about, envvar=variable, show_envvar=False)
 
 
 Device = Annotated[
@@ -103,16 +108,7 @@ MaxPixels = Annotated[
     ),
 ]
 Offline = Annotated[bool, switch("--offline", panel=_MACHINE, help="Download nothing.")]
-Mirror = Annotated[
-    str | None,
-    typer.Option(
-        "--mirror",
-        metavar="URL",
-        envvar="NSR_WEIGHTS_MIRROR",
-        show_envvar=False,
-        rich_help_panel=_MACHINE,
-        help="Address to download weights from first.",
-    ),
-]
+Mirror = Annotated[str | None, _mirror("NSR_WEIGHTS_MIRROR", "Address to download weights from first.")]
+DataMirror = Annotated[str | None, _mirror("NSR_DATA_MIRROR", "Address or folder to try first.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Answer as JSON, one object a line.")]
 JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

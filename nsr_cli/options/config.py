@@ -21,7 +21,7 @@ from typing import Any
 from nsr_cli.errors import UsageError
 from nsr_cli.options.settings import SETTINGS, TABLES, Setting, table_of
 from nsr_cli.reads import read_regular
-from nsr_cli.shown import did_you_mean, safe_text
+from nsr_cli.shown import safe_text, there_are
 
 PROJECT_FILE = "nsr.toml"
 _MOST = 1 << 20  # bytes of a file
@@ -147,7 +147,7 @@ def _read(path: Path) -> ConfigFile | None:
     tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     for name in tables:
         if name not in TABLES:
-            raise UsageError(f"{safe_text(path)}: no such table [{safe_text(name)}]{_closest(name, TABLES)}")
+            raise UsageError(f"{safe_text(path)}: no such table [{safe_text(name)}]{there_are(name, TABLES)}")
     shared = {name: value for name, value in content.items() if name not in tables}
     return ConfigFile(
         path,
@@ -163,7 +163,7 @@ def _checked(path: Path, table: Mapping[str, Any], tables: Sequence[str]) -> dic
         name = written.replace("_", "-")
         if name not in known:
             raise UsageError(
-                f"{safe_text(path)}: no such setting {safe_text(written)!r}{_closest(name, list(known))}"
+                f"{safe_text(path)}: no such setting {safe_text(written)!r}{there_are(name, known)}"
             )
         if name in checked:
             raise UsageError(
@@ -174,7 +174,3 @@ def _checked(path: Path, table: Mapping[str, Any], tables: Sequence[str]) -> dic
             raise UsageError(f"{safe_text(path)}: {name} must be {wanted}, not {safe_text(repr(value))}")
         checked[name] = value
     return checked
-
-
-def _closest(name: str, possible: Sequence[str]) -> str:
-    return did_you_mean(name, possible) or f"; there are {', '.join(possible)}"

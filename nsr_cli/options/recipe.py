@@ -1,13 +1,15 @@
 """Options of `nsr train` that make its recipe: the network, and how it is trained."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from nsr_cli.options import completion
 from nsr_cli.options.common import flag
 from nsr_cli.options.values import parse_duration, parse_positive
 
-_NETWORK, _SCHEDULE = "Network", "Schedule"
+_NETWORK = "Network"
+_of_schedule = partial(flag, "Schedule")
 
 
 def _of_network(name: str, metavar: str | None, about: str, **more: Any) -> Any:
@@ -89,14 +91,11 @@ class ScheduleOptions:
 
     steps: Annotated[
         int | None,
-        flag(
-            _SCHEDULE, "--steps", "N", "Steps to train.  [default: 30 epochs of 100 crops a picture]", min=1
-        ),
+        _of_schedule("--steps", "N", "Steps to train.  [default: 30 epochs of 100 crops a picture]", min=1),
     ] = None
     time_budget: Annotated[
         float | None,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--time-budget",
             "TIME",
             "Time to train, such as 25m; the run ends then or after --steps, whichever comes first.  "
@@ -104,17 +103,13 @@ class ScheduleOptions:
             parser=parse_duration,
         ),
     ] = None
-    batch: Annotated[
-        int, flag(_SCHEDULE, "--batch", "N", "Patches in a step, over all processes.", min=1)
-    ] = 16
+    batch: Annotated[int, _of_schedule("--batch", "N", "Patches in a step, over all processes.", min=1)] = 16
     windows: Annotated[
-        int,
-        flag(_SCHEDULE, "--windows", "N", "Side of a patch, in selection windows of the network.", min=1),
+        int, _of_schedule("--windows", "N", "Side of a patch, in selection windows of the network.", min=1)
     ] = 1
     flat: Annotated[
         float,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--flat",
             "SHARE",
             "Share of patches made nearly one color; 0.1 keeps flat areas from being tinted.",
@@ -124,8 +119,7 @@ class ScheduleOptions:
     ] = 0
     intact: Annotated[
         float,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--intact",
             "SHARE",
             "Share of dejpeg patches left uncompressed; only their mean color enters the loss (needs --mean-color).",
@@ -145,18 +139,13 @@ class ScheduleOptions:
     ] = "adam"
     learning_rate: Annotated[
         float,
-        flag(
-            _SCHEDULE,
-            "--learning-rate",
-            "RATE",
-            "Learning rate at the start, above 0.",
-            parser=parse_positive,
+        _of_schedule(
+            "--learning-rate", "RATE", "Learning rate at the start, above 0.", parser=parse_positive
         ),
     ] = 1e-3
     selector_rate: Annotated[
         float,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--selector-rate",
             "TIMES",
             "Learning rate of the layers that choose the kernels, as a multiple of the rate of the kernels.",
@@ -165,8 +154,7 @@ class ScheduleOptions:
     ] = 1.0
     loss: Annotated[
         Literal["l1", "l2", "psnr"],
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--loss",
             "l1|l2|psnr",
             "What to minimize: absolute errors as in the paper, squared ones, or the negative PSNR of each patch, in "
@@ -175,8 +163,7 @@ class ScheduleOptions:
     ] = "l1"
     mean_color: Annotated[
         float,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--mean-color",
             "WEIGHT",
             "Weight of the error of each patch's mean color, added to the loss; 0 adds none.",
@@ -186,21 +173,18 @@ class ScheduleOptions:
     ] = 0
     schedule: Annotated[
         Literal["step", "cosine"],
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--schedule",
             "step|cosine",
             "Learning rate: ×0.2 at 2/3 and 5/6 of the run, as in the paper, or a half cosine down to 0.",
         ),
     ] = "step"
     warmup: Annotated[
-        int,
-        flag(_SCHEDULE, "--warmup", "STEPS", "Steps in which the learning rate rises to its start.", min=0),
+        int, _of_schedule("--warmup", "STEPS", "Steps in which the learning rate rises to its start.", min=0)
     ] = 0
     ema: Annotated[
         float,
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--ema",
             "DECAY",
             "Decay of a running average of the weights, such as 0.999; the average is then the result. 0 keeps none.",

@@ -1,5 +1,6 @@
 """Options of `nsr train`: where a run reads and writes, and where it computes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,8 +10,7 @@ from nsr_cli.options import completion
 from nsr_cli.options.common import flag
 from nsr_cli.options.values import parse_duration
 
-_RUN, _MACHINE = "Run", "Machine"
-
+_of_run = partial(flag, "Run")
 
 TaskName = Annotated[
     str,
@@ -22,14 +22,12 @@ TaskName = Annotated[
 ]
 
 Data = Annotated[
-    list[Path],
-    flag(_RUN, "--data", "DIR", "Folder of training pictures, with its subfolders; repeatable."),
+    list[Path], _of_run("--data", "DIR", "Folder of training pictures, with its subfolders; repeatable.")
 ]
-Out = Annotated[Path, flag(_RUN, "--out", "RUN", "Folder for everything the run writes.")]
+Out = Annotated[Path, _of_run("--out", "RUN", "Folder for everything the run writes.")]
 Resume = Annotated[
     bool,
-    flag(
-        _RUN,
+    _of_run(
         "--resume",
         None,
         "Continue from the last checkpoint in --out, with other --steps or --time-budget to another end; --init is not "
@@ -38,8 +36,7 @@ Resume = Annotated[
 ]
 Init = Annotated[
     str | None,
-    flag(
-        _RUN,
+    _of_run(
         "--init",
         "NAME|FILE",
         "Weights to start from, as far as they fit; kernels of a plain network become groups.  "
@@ -49,8 +46,7 @@ Init = Annotated[
 ]
 Validate = Annotated[
     str | None,
-    flag(
-        _RUN,
+    _of_run(
         "--validate",
         "SET",
         "Benchmark set to validate on.  [default: the pictures of --holdout]",
@@ -59,25 +55,18 @@ Validate = Annotated[
 ]
 ValidateData = Annotated[
     Path | None,
-    flag(
-        _RUN, "--validate-data", "DIR", "Folder that holds the set of --validate as DIR/SET; searched first."
-    ),
+    _of_run("--validate-data", "DIR", "Folder that holds the set of --validate as DIR/SET; searched first."),
 ]
-ValidateEvery = Annotated[int, flag(_RUN, "--validate-every", "STEPS", "Steps between validations.", min=1)]
+ValidateEvery = Annotated[int, _of_run("--validate-every", "STEPS", "Steps between validations.", min=1)]
 SaveEvery = Annotated[
     float,
-    flag(
-        _RUN,
-        "--save-every",
-        "TIME",
-        "Time between checkpoints, such as 90s, 10m or 1h.",
-        parser=parse_duration,
+    _of_run(
+        "--save-every", "TIME", "Time between checkpoints, such as 90s, 10m or 1h.", parser=parse_duration
     ),
 ]
 Holdout = Annotated[
     int,
-    flag(
-        _RUN,
+    _of_run(
         "--holdout",
         "N",
         "Pictures of --data set aside for validation, at most half of them; with 0, or with a single "
@@ -87,14 +76,13 @@ Holdout = Annotated[
 ]
 # The generator of each step is seeded with a million times the seed, which must fit into 64 bits.
 Seed = Annotated[
-    int,
-    flag(_RUN, "--seed", "N", "Seed of the first weights, the crops and the noise.", min=0, max=2**32 - 1),
+    int, _of_run("--seed", "N", "Seed of the first weights, the crops and the noise.", min=0, max=2**32 - 1)
 ]
 
 TrainPrecision = Annotated[
     Literal["auto", "fp32", "bf16"],
     flag(
-        _MACHINE,
+        "Machine",
         "--precision",
         "auto|fp32|bf16",
         "Number format to compute in; auto is bf16 on CUDA cards that compute in it natively, else fp32.",

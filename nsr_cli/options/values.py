@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import typer
 
+from nsr_cli.imaging.formats import SUFFIXES
 from nsr_cli.model.levels import MAX_SCALE, MAX_SIGMA
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -35,24 +36,12 @@ def parse_scale(text: str) -> float:
 
 def parse_sigma(text: str) -> float | None:
     """A noise level in 8-bit steps, 0 to 75; None for 'auto'."""
-    if text.lower() == "auto":
-        return None
-    sigma = _number(text)
-    if not 0 <= sigma <= MAX_SIGMA:
-        raise typer.BadParameter(
-            f"{text!r} is not possible; give a noise level from 0 to {MAX_SIGMA:g}, or auto"
-        )
-    return sigma
+    return _level(text, "noise level", 0, MAX_SIGMA)
 
 
 def parse_jpeg_quality(text: str) -> float | None:
     """The quality with which a JPEG was made, 1 to 100; None for 'auto'."""
-    if text.lower() == "auto":
-        return None
-    quality = _number(text)
-    if not 1 <= quality <= 100:
-        raise typer.BadParameter(f"{text!r} is not possible; give a quality from 1 to 100, or auto")
-    return quality
+    return _level(text, "quality", 1, 100)
 
 
 def parse_strength(text: str | float) -> float:
@@ -117,14 +106,21 @@ def parse_device(text: str) -> str:
 
 
 def parse_format(text: str) -> str:
-    """A file format by name or suffix, in capitals as in `imaging.codec`."""
-    from nsr_cli.imaging.codec import SUFFIXES
-
+    """A file format by name or suffix, in capitals as in `imaging.formats`."""
     found = SUFFIXES.get("." + text.lower().removeprefix("."))
     if found is None:
         known = ", ".join(sorted({name.lower() for name in SUFFIXES.values()}))
         raise typer.BadParameter(f"{text!r} is not a format; give one of {known}")
     return found
+
+
+def _level(text: str, what: str, low: float, high: float) -> float | None:
+    if text.lower() == "auto":
+        return None
+    level = _number(text)
+    if not low <= level <= high:
+        raise typer.BadParameter(f"{text!r} is not possible; give a {what} from {low:g} to {high:g}, or auto")
+    return level
 
 
 def _number(text: str) -> float:

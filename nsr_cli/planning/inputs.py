@@ -6,11 +6,12 @@ into a folder being read are left out with a reason.
 
 import glob
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
+from nsr_cli.imaging.formats import SUFFIXES
 from nsr_cli.planning.kinds import is_folder, kind_of, unread, unreadable
 from nsr_cli.planning.whereabouts import Whereabouts
 from nsr_cli.shown import counted, safe_text
@@ -77,31 +78,23 @@ class Gathered:
         return ", ".join(parts)
 
 
-def gather(
-    inputs: Sequence[str], recursive: bool, suffixes: Collection[str], listed: Sequence[str] = ()
-) -> Gathered:
-    """Resolve `inputs` in order, then `listed`. In folders only files with one of `suffixes` count.
+def gather(inputs: Sequence[str], recursive: bool, listed: Sequence[str] = ()) -> Gathered:
+    """Resolve `inputs` in order, then `listed`. In folders only files with the suffix of a picture count.
 
     Args:
         inputs: paths, patterns, and `-` for stdin.
         recursive: whether to look into subfolders.
-        suffixes: lower case, with dot.
         listed: paths from a list, which are never patterns and never stdin.
 
     Raises:
         UsageError: stdin is given twice.
     """
-    gathered = Gathered()
-    seen = _Seen()
     if list(inputs).count(STDIN) > 1:
         raise UsageError("'-' is given twice: stdin can be read once")
-    for text in _expanded(inputs, gathered):
-        if text == STDIN:
-            gathered.found.append(Found(None))
-        else:
-            _take(text, recursive, suffixes, seen, gathered)
-    for text in listed:
-        _take(text, recursive, suffixes, seen, gathered)
+    gathered, where, taken = Gathered(), Whereabouts(), dict[str, Found]()
+    for found in _pictures(inputs, recursive, listed, gathered):
+        taken.setdefault(STDIN if found.path is None else where.spelled(found.path), found)
+    gathered.found += taken.values()
     return gathered
 
 
@@ -110,6 +103,19 @@ def nothing_found(gathered: Gathered) -> str:
     where = ", ".join(safe_text(folder) for folder in gathered.folders)
     hint = "; -r looks into its subfolders" if gathered.unvisited else ""
     return f"no pictures in {where}{hint}"
+
+
+def _pictures(
+    inputs: Sequence[str], recursive: bool, listed: Sequence[str], gathered: Gathered
+) -> Iterator[Found]:
+    """As `gather`, with what is found through several inputs several times; the rest goes to `gathered`."""
+    for text in _expanded(inputs, gathered):
+        if text == STDIN:
+            yield Found(None)
+        else:
+            yield from _named(text, recursive, gathered)
+    for text in listed:
+        yield from _named(text, recursive, gathered)
 
 
 def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
@@ -124,38 +130,18 @@ def _expanded(inputs: Sequence[str], gathered: Gathered) -> Iterator[str]:
         yield from matches
 
 
-class _Seen:
-    """The paths that have been taken."""
-
-    def __init__(self) -> None:
-        self._keys: set[str] = set()
-        self._where = Whereabouts()
-
-    def is_new(self, path: Path) -> bool:
-        """Whether `path` is taken for the first time."""
-        before = len(self._keys)
-        self._keys.add(self._where.spelled(path))
-        return len(self._keys) > before
-
-
-def _take(text: str, recursive: bool, suffixes: Collection[str], seen: _Seen, gathered: Gathered) -> None:
-    """Add the picture of that name, or those in the folder of that name."""
+def _named(text: str, recursive: bool, gathered: Gathered) -> Iterator[Found]:
+    """The picture of that name, or those in the folder of that name."""
     if text and is_folder(Path(text)):
         gathered.folders.append(Path(text))
-        for found in _walk(Path(text), recursive, suffixes, gathered):
-            _add(found, seen, gathered)
+        yield from _walk(Path(text), recursive, gathered)
     elif reason := unreadable(text):
         gathered.failed.append(Remark(text or "''", reason))
     else:
-        _add(Found(Path(text), typed=text), seen, gathered)
+        yield Found(Path(text), typed=text)
 
 
-def _add(found: Found, seen: _Seen, gathered: Gathered) -> None:
-    if found.path is None or seen.is_new(found.path):
-        gathered.found.append(found)
-
-
-def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gathered) -> Iterator[Found]:
+def _walk(root: Path, recursive: bool, gathered: Gathered) -> Iterator[Found]:
     visited: set[tuple[int, int]] = set()
     waiting = _not_visited([root], visited, gathered)
     while waiting:
@@ -174,7 +160,7 @@ def _walk(root: Path, recursive: bool, suffixes: Collection[str], gathered: Gath
                 below.append(path)
             elif kind != "file":
                 gathered.skipped.append(Remark(str(path), kind))
-            elif path.suffix.lower() in suffixes:
+            elif path.suffix.lower() in SUFFIXES:
                 yield Found(path, root)
             else:
                 gathered.others += 1

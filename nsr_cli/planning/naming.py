@@ -11,7 +11,7 @@ from nsr_cli.errors import UsageError
 from nsr_cli.imaging.codec import LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.heads.head import read_head
-from nsr_cli.shown import did_you_mean, safe_text
+from nsr_cli.shown import safe_text, there_are
 
 FIELDS = ("stem", "ext", "scale", "task", "model", "sigma", "quality", "index")
 
@@ -91,8 +91,7 @@ def check_template(template: str) -> None:
             if name is None:
                 continue
             if name not in FIELDS:
-                hint = did_you_mean(name, FIELDS) or f"; there are {', '.join(FIELDS)}"
-                raise UsageError(f"--name has no field {{{safe_text(name)}}}{hint}")
+                raise UsageError(f"--name has no field {{{safe_text(name)}}}{there_are(name, FIELDS)}")
             _check_spec(spec or "")
         string.Formatter().vformat(template, (), {**dict.fromkeys(FIELDS, "1"), "index": 1})
     except ValueError as error:

@@ -47,8 +47,9 @@ class TargetChooser:
             gathered.folders and any(f.root is None for f in gathered.found)
         )
         many = len(gathered.found) > 1 or bool(gathered.folders)
-        self._is_file = bool(request.output) and request.output != STDOUT and not self._is_folder(many)
-        if request.name_is_typed and (self._is_file or request.output == STDOUT):
+        self.names_result = bool(request.output) and request.output != STDOUT and not self._is_folder(many)
+        """Whether `-o` names the one result itself."""
+        if request.name_is_typed and (self.names_result or request.output == STDOUT):
             raise UsageError(
                 f"-o {safe_text(request.output or '')} and --name exclude each other: leave out --name, or give a "
                 "folder with -o"
@@ -58,7 +59,7 @@ class TargetChooser:
                 "the picture from standard input goes to standard output, which has no name: leave out --name, or "
                 "give a folder with -o"
             )
-        if self._is_file:
+        if self.names_result:
             self.namer = _named_by_file(request.namer, Path(request.output or ""))
         for folder in gathered.folders:
             self._check_outside(folder, request.recursive)
@@ -74,7 +75,7 @@ class TargetChooser:
         """
         if self._output == STDOUT or (found.path is None and self._output is None):
             return None
-        if self._is_file:
+        if self.names_result:
             return Path(self._output or "")
         folder = self._folder(found.root)
         name = self.namer.name(found.path, index, keep=found.root is not None or self._output is not None)

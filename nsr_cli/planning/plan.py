@@ -10,10 +10,9 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.codec import LOSSLESS, SUFFIXES
+from nsr_cli.imaging.codec import LOSSLESS
 from nsr_cli.planning.inputs import Gathered, Remark, gather, nothing_found
 from nsr_cli.planning.job import Job
 from nsr_cli.planning.kinds import is_folder, is_special, mode_of
@@ -83,24 +82,26 @@ def make_plan(request: Request) -> Plan:
         UsageError: the results would collide, replace inputs, or lie among the inputs; nothing to do.
         WriteError: a folder for results cannot be made or written.
     """
-    gathered = gather(request.inputs, request.recursive, SUFFIXES, request.listed)
+    gathered = gather(request.inputs, request.recursive, request.listed)
     if not gathered.found and not gathered.failed:
         raise UsageError(nothing_found(gathered))
     asked = _asked(gathered, TargetChooser(request, gathered))
-    if named := _names_file(request, asked):
-        asked = [replace(asked[0], is_named=True)]
-    rule = request.if_exists or ("error" if named else "skip")
+    rule = request.if_exists or ("error" if any(job.is_named for job in asked) else "skip")
     where = Whereabouts()
     results = _results(asked, request, where) if rule == "skip" else {}
     asked = [job for job in asked if id(job) not in results]
     too_long = [Remark(job.label, _TOO_LONG) for job in asked if _is_too_long(job)]
     jobs = distinct((job for job in asked if not _is_too_long(job)), where)
     check_inputs_kept(jobs, request.if_exists)
-    there = _existing(jobs, request, rule)
-    outdated = _outdated(there, request)
-    existing = [job for job in there if id(job) not in outdated]
-    kept = {id(job) for job in existing}
-    left = [outdated.get(id(job), job) for job in jobs if id(job) not in kept]
+    there = {id(job) for job in _existing(jobs, rule)}
+    left, existing = list[Job](), list[Job]()
+    for job in jobs:
+        if id(job) not in there:
+            left.append(job)
+        elif again := _again(job, request):
+            left.append(again)
+        else:
+            existing.append(job)
     check_folders(left)
     return Plan(
         jobs=tuple(left),
@@ -131,7 +132,8 @@ def _asked(gathered: Gathered, place: TargetChooser) -> list[Job]:
         some = found.path is not None and (many or found.root is not None)
         depth = 0 if found.root is None else 1 + len(found.relative_folder.parts)
         form = namer.format_for(found.path)
-        job = Job(found.path, place(found, index), form, one_of_many=some, depth=depth)
+        named = place.names_result
+        job = Job(found.path, place(found, index), form, one_of_many=some, depth=depth, is_named=named)
         own = format_of(found.path.suffix) if found.path is not None else None
         if found.path is None and namer.format is None:
             job = replace(job, format=None)
@@ -181,7 +183,7 @@ def _results_again(jobs: Sequence[Job], gathered: Gathered, request: Request) ->
     return tuple(str(source) for source in likely if request.earlier.knows(source))
 
 
-def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
+def _existing(jobs: Sequence[Job], rule: str) -> list[Job]:
     """The jobs whose results already exist and stay.
 
     Raises:
@@ -190,7 +192,7 @@ def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
     for job in jobs:
         if job.target is not None and is_folder(job.target):
             raise UsageError(f"{safe_text(job.target)} is a folder: choose another name")
-        if job.target is not None and not _names_file(request, jobs) and is_special(job.target):
+        if job.target is not None and not job.is_named and is_special(job.target):
             raise UsageError(f"{safe_text(job.target)} is a pipe or a device: choose another name")
     # A device or a pipe that is named is meant to be written to.
     there = [job for job in jobs if job.target is not None and stat.S_ISREG(mode_of(job.target))]
@@ -207,19 +209,11 @@ def _existing(jobs: Sequence[Job], request: Request, rule: str) -> list[Job]:
     return there if rule == "skip" else []
 
 
-def _outdated(jobs: Sequence[Job], request: Request) -> dict[int, Job]:
-    """The jobs, by their identity, whose results say that they were made with other settings."""
-    found = {}
-    for job in jobs:
-        if request.earlier is None or job.target is None:
-            continue
+def _again(job: Job, request: Request) -> Job | None:
+    """The job to do again if its result says that it was made with other settings; None if that stays."""
+    if request.earlier is not None and job.target is not None:
         with suppress(OSError):
             stamp = stamp_of(job.target)
             if request.earlier.differs(job.target, job.format):
-                found[id(job)] = replace(job, outdated=stamp)
-    return found
-
-
-def _names_file(request: Request, jobs: Sequence[Job]) -> bool:
-    """Whether `-o` names the one result itself."""
-    return request.output is not None and len(jobs) == 1 and jobs[0].target == Path(request.output)
+                return replace(job, outdated=stamp)
+    return None

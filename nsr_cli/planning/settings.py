@@ -142,9 +142,7 @@ class Settings:
     def arguments(self, form: str | None = None, *, animated: bool = False) -> list[str]:
         """The command's arguments that decide the pixels of a result, without `nsr` and the inputs.
 
-        Args:
-            form: the result's format.
-            animated: whether the input was an animation.
+        `form` is its format; `animated` says whether the input was an animation.
         """
         parts: list[str] = [self.task]
         numbers = (

@@ -118,15 +118,8 @@ def skips_sheet(target: Target, image: str, console: Console) -> bool:
     """`skips` for a command whose JSON describes the result, which then says so too."""
     if target.there and console.json:
         path = str(target.path)
-        console.json_line(
-            {
-                "schema": 1,
-                "input": image,
-                "output": path,
-                "status": "skipped",
-                "reason": f"{path} already exists",
-            }
-        )
+        reason = f"{path} already exists"
+        console.json_line({"input": image, "output": path, "status": "skipped", "reason": reason})
     return skips(target, image, console)
 
 

@@ -3,25 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from nsr_cli.errors import UsageError
-from nsr_cli.shown import did_you_mean, safe_text
+from nsr_cli.shown import safe_text, there_are
 
 LEVEL_OPTIONS: Mapping[str, str] = {"upscale": "--scale", "denoise": "--sigma", "dejpeg": "--jpeg-quality"}
 """Every task, and the option for the level of its degradation."""
 
 
 def task_of(task: str | None, given: Sequence[str]) -> str:
-    """The named task, or the one whose level was given; `upscale` without both.
-
-    Args:
-        task: its name as typed.
-        given: the tasks whose levels were given.
+    """The task named so, or the one of those `given` by their levels; `upscale` without both.
 
     Raises:
         UsageError: there is no such task, or the levels are not for it.
     """
     if task is not None and task not in LEVEL_OPTIONS:
-        hint = did_you_mean(task, LEVEL_OPTIONS) or f"; there are {', '.join(LEVEL_OPTIONS)}"
-        raise UsageError(f"--task: there is no {safe_text(task)}{hint}")
+        raise UsageError(f"--task: there is no {safe_text(task)}{there_are(task, LEVEL_OPTIONS)}")
     if task is None and len(given) > 1:
         options = " and ".join(LEVEL_OPTIONS[one] for one in given)
         raise UsageError(f"{options} belong to different tasks: give one of them")

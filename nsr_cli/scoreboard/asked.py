@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
+from nsr_cli.datasets import PictureSet
 from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Case, Color, Task
+from nsr_cli.imaging.degrade import Subsampling
 from nsr_cli.planning.tasks import task_of
-
-if TYPE_CHECKING:
-    from nsr_cli.datasets import PictureSet
-    from nsr_cli.evaluate import Case, Color, Task
-    from nsr_cli.imaging.degrade import Subsampling
 
 # The levels of the paper's tables, used if none is asked for.
 PAPER_LEVELS: dict[str, tuple[int, ...]] = {
@@ -25,18 +23,16 @@ class Plan:
     """What was asked for: every set at every level with every model; the model None is the manifest's choice."""
 
     sets: tuple[str, ...]
-    task: "Task"
+    task: Task
     levels: tuple[float, ...]
     models: tuple[str | None, ...]
-    color: "Color | None" = None
-    subsamplings: "tuple[Subsampling, ...]" = ("4:2:0",)
+    color: Color | None = None
+    subsamplings: tuple[Subsampling, ...] = ("4:2:0",)
     limit: int | None = None  # pictures of each set
     tta: bool = False  # networks are scored as self-ensembles
 
-    def cases(self, one: "PictureSet") -> "list[Case]":
+    def cases(self, one: PictureSet) -> list[Case]:
         """One set at every level, and for JPEG in color with every subsampling."""
-        from nsr_cli.evaluate import Case
-
         if self.task == "upscale":
             return [Case(one, self.task, scale=int(level)) for level in self.levels]
         if self.task == "denoise":
@@ -51,7 +47,7 @@ class Plan:
 
 def choose_levels(
     task: str | None, scale: Sequence[float], sigma: Sequence[float], quality: Sequence[float]
-) -> "tuple[Task, tuple[float, ...]]":
+) -> tuple[Task, tuple[float, ...]]:
     """Find the task and its levels from the options; UsageError if they do not go together."""
     given: dict[Task, Sequence[float]] = {"upscale": scale, "denoise": sigma, "dejpeg": quality}
     wanted = task_of(task, [name for name, levels in given.items() if levels])
@@ -60,15 +56,13 @@ def choose_levels(
 
 
 def choose_color(
-    task: "Task", color: "Color | None", subsampling: Sequence[str]
-) -> "tuple[Color | None, tuple[Subsampling, ...]]":
+    task: Task, color: Color | None, subsampling: Sequence[str]
+) -> tuple[Color | None, tuple[Subsampling, ...]]:
     """Find how color pictures are treated; UsageError if the options do not go together."""
     if color and task == "upscale":
         raise UsageError("--color is for --task denoise and dejpeg: upscale is scored as the papers do")
     if subsampling and (task != "dejpeg" or color == "gray"):
         raise UsageError("--subsampling is for --task dejpeg --color rgb: gray pictures have no chroma")
-    from nsr_cli.imaging.degrade import Subsampling
-
     known = {name: name for name in get_args(Subsampling)}
     for name in subsampling:
         if name not in known:

@@ -47,14 +47,9 @@ def load(
     console: Console,
     notice: Callable[[str], None] | None = None,
 ) -> "Restorer":
-    """Load a network. Raises as `Restorer.load`.
+    """As `Restorer.load`, which has the same arguments; `scale` counts only for `upscale`.
 
-    Args:
-        model: as the user wrote it; None: the best there is.
-        task, scale, color: as for `Restorer.load`; `scale` is that of `upscale`.
-        options: where it runs, and where its weights come from.
-        console: shows a download.
-        notice: as for `Restorer.load`; default: a warning on the console.
+    The console shows downloads; without a `notice` it also shows what would be said there, as warnings.
     """
     from nsr_cli.engine.runner import Limits
     from nsr_cli.restore import Restorer

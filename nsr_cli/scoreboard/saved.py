@@ -2,24 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Case, Results, Scored, place
+from nsr_cli.evaluate.protocol import Pixels
+from nsr_cli.imaging.codec import encode
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.planning.single import Target, checked, write
 from nsr_cli.shown import counted, safe_text
 from nsr_cli.terminal.console import Console
-
-if TYPE_CHECKING:
-    from nsr_cli.evaluate import Case, Scored
-    from nsr_cli.evaluate.protocol import Pixels
-    from nsr_cli.planning.single import Target
 
 
 class Saver:
     """Writes restored pictures below a folder, as SET/MODEL/LEVEL/NAME.png.
 
-    Args:
-        folder: made where it is missing.
-        rule: what to do with files that already exist: `skip`, `overwrite` or `error`.
+    `rule` says what to do with files that already exist: `skip`, `overwrite` or `error`.
     """
 
     def __init__(self, folder: Path, rule: str) -> None:
@@ -27,16 +24,13 @@ class Saver:
         self._targets: dict[Path, Target] = {}
         self._written = 0
 
-    def expect(self, case: "Case", model: "Scored", images: Sequence[Path]) -> None:
+    def expect(self, case: Case, model: Scored, images: Sequence[Path]) -> None:
         """Check that the pictures of a model can be written, before any work.
 
         Raises:
             UsageError: a file already exists, or two pictures would have the same one.
             WriteError: the folder cannot be written.
         """
-        from nsr_cli.evaluate import Results, place
-        from nsr_cli.planning.single import Target, checked
-
         if isinstance(model, Results):  # they are files already
             return
         for image in images:
@@ -47,13 +41,8 @@ class Saver:
                 )
             self._targets[path] = checked(Target(path, "PNG"), self._rule, option="--save")
 
-    def keep(self, case: "Case", model: "Scored", image: Path, pixels: "Pixels") -> None:
+    def keep(self, case: Case, model: Scored, image: Path, pixels: Pixels) -> None:
         """Write a model's result for `image`, (H, W, C) uint8. Raises `WriteError`."""
-        from nsr_cli.evaluate import Results, place
-        from nsr_cli.imaging.codec import encode
-        from nsr_cli.imaging.picture import Picture
-        from nsr_cli.planning.single import write
-
         if isinstance(model, Results):
             return
         target = self._targets[self._folder / place(case, model.name, image)]

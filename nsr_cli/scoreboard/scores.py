@@ -5,12 +5,11 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nsr_cli
-
-if TYPE_CHECKING:
-    from nsr_cli.evaluate import PictureScore, Row
+from nsr_cli.evaluate import PictureScore, Row
+from nsr_cli.terminal.texts import padded
 
 HEADER = ("set", "level", "model", "pictures", "PSNR dB", "SSIM", "s/picture", "paper (dB / SSIM)")
 # A column for color JPEG, whose PSNR is on RGB: this one is on Y, as is its SSIM.
@@ -21,29 +20,19 @@ _NUMBERS = frozenset({"pictures", "PSNR dB", ON_Y, "SSIM", "s/picture", "s"})
 SHOWN = ("Bicubic", "JPEG", "Baseline", "Sparse +", "Sparse -")
 
 
-def as_markdown(rows: "Sequence[Row]", *, per_image: bool = False) -> str:
+def as_markdown(rows: Sequence[Row], *, per_image: bool = False) -> str:
     """Return a Markdown table with aligned columns; with `per_image` also one of the single pictures."""
     return "\n\n".join(_markdown(table) for table in _tables(rows, per_image=per_image))
 
 
 def _markdown(table: list[list[str]]) -> str:
-    titles, *lines = ([cell.replace("|", "\\|") for cell in line] for line in table)
-    right = [title in _NUMBERS for title in titles]
-    widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
-    rule = [
-        "-" * (width - 1) + (":" if numbers else "-") for width, numbers in zip(widths, right, strict=True)
-    ]
-    padded = [
-        [
-            cell.rjust(width) if numbers else cell.ljust(width)
-            for cell, width, numbers in zip(line, widths, right, strict=True)
-        ]
-        for line in (titles, rule, *lines)
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+    right = [i for i, title in enumerate(table[0]) if title in _NUMBERS]
+    titles, *lines = padded([[cell.replace("|", "\\|") for cell in line] for line in table], right)
+    rule = ["-" * (len(title) - 1) + (":" if i in right else "-") for i, title in enumerate(titles)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (titles, rule, *lines))
 
 
-def as_csv(rows: "Sequence[Row]", made: dict[str, str], *, per_image: bool = False) -> str:
+def as_csv(rows: Sequence[Row], made: dict[str, str], *, per_image: bool = False) -> str:
     """Return CSV with full precision and plain newlines, with two columns for each of the paper's, and those of `made`.
 
     With `per_image` each row is followed by its single pictures, named in the column `picture`, which is empty in the
@@ -70,11 +59,10 @@ def as_csv(rows: "Sequence[Row]", made: dict[str, str], *, per_image: bool = Fal
 
 
 def as_json(
-    rows: "Sequence[Row]", device: str, precision: str, command: str, *, per_image: bool = False
+    rows: Sequence[Row], device: str, precision: str, command: str, *, per_image: bool = False
 ) -> dict[str, Any]:
     """Return the object that `--json` prints; `command` is what the user typed, for tables to cite."""
     return {
-        "schema": 1,
         **made_by(device, precision),
         "command": command,
         "rows": [row.as_json(per_image=per_image) for row in rows],
@@ -96,7 +84,7 @@ def note(made: Mapping[str, str]) -> str:
     return f"nsr {made['version']}, torch {made['torch']}, {made['device']}, {made['precision']}."
 
 
-def print_table(rows: "Sequence[Row]", color: bool, *, per_image: bool = False) -> None:
+def print_table(rows: Sequence[Row], color: bool, *, per_image: bool = False) -> None:
     """Draw the table on stdout, which is a terminal; with `per_image` also the one of the single pictures."""
     from nsr_cli.terminal.grid import draw  # Rich loads slowly
 
@@ -104,7 +92,7 @@ def print_table(rows: "Sequence[Row]", color: bool, *, per_image: bool = False) 
         draw(table, _NUMBERS, color)
 
 
-def level(row: "Row") -> str:
+def level(row: Row) -> str:
     """How strongly the pictures were degraded: `x2`, `sigma 25` or `q 10`, with the mode of a color case behind."""
     if row.task == "upscale":
         return f"x{row.scale}"
@@ -113,18 +101,18 @@ def level(row: "Row") -> str:
     return f"q {row.quality}" + (f" {row.subsampling}" if row.subsampling else "")
 
 
-def one_line(row: "Row") -> str:
+def one_line(row: Row) -> str:
     """A row in words, for a log."""
     on_y = f" (Y {row.psnr_y:.2f} dB)" if row.psnr_y is not None else ""
     return f"{row.set} {level(row)} {row.model}: {row.psnr:.2f} dB{on_y} / {row.ssim:.4f}"
 
 
-def cells(rows: "Sequence[Row]") -> list[list[str]]:
+def cells(rows: Sequence[Row]) -> list[list[str]]:
     """The table as text, its header first, with a column for PSNR on Y if a row has one."""
     return _with_y([list(HEADER), *(_cells(row) for row in rows)], [row.psnr_y for row in rows])
 
 
-def picture_cells(rows: "Sequence[Row]") -> list[list[str]]:
+def picture_cells(rows: Sequence[Row]) -> list[list[str]]:
     """`cells` for the single pictures."""
     every = [(row, one) for row in rows for one in row.pictures]
     lines = [
@@ -142,11 +130,11 @@ def picture_cells(rows: "Sequence[Row]") -> list[list[str]]:
     return _with_y([list(PICTURE_HEADER), *lines], [one.psnr_y for _, one in every])
 
 
-def _tables(rows: "Sequence[Row]", *, per_image: bool) -> list[list[list[str]]]:
+def _tables(rows: Sequence[Row], *, per_image: bool) -> list[list[list[str]]]:
     return [cells(rows), *([picture_cells(rows)] if per_image else [])]
 
 
-def _with_y(table: list[list[str]], on_y: "Sequence[float | None]") -> list[list[str]]:
+def _with_y(table: list[list[str]], on_y: Sequence[float | None]) -> list[list[str]]:
     """A table, its header first, with a column for PSNR on Y added if a line has one."""
     if all(psnr is None for psnr in on_y):
         return table
@@ -155,7 +143,7 @@ def _with_y(table: list[list[str]], on_y: "Sequence[float | None]") -> list[list
     return [[*line[:place], cell, *line[place:]] for line, cell in zip(table, column, strict=True)]
 
 
-def _cells(row: "Row") -> list[str]:
+def _cells(row: Row) -> list[str]:
     paper = [
         f"{name} {figures['psnr']:.2f}" + (f" / {figures['ssim']:.4f}" if figures["ssim"] is not None else "")
         for name, figures in (row.paper or {}).items()
@@ -181,13 +169,13 @@ def _decibels(psnr: float) -> str:
     return f"{psnr:.2f}" if math.isfinite(psnr) else "inf"
 
 
-def _flat(row: "Row") -> dict[str, Any]:
+def _flat(row: Row) -> dict[str, Any]:
     record = row.as_json()
     del record["paper"]
     return _blank_none(record)
 
 
-def _of_picture(means: Mapping[str, Any], one: "PictureScore") -> dict[str, Any]:
+def _of_picture(means: Mapping[str, Any], one: PictureScore) -> dict[str, Any]:
     """The record of a single picture, in the form of that of the means."""
     figures = one.as_json()
     own = {"picture": figures.pop("name"), "images": 1, "seconds_per_image": figures.pop("seconds")}

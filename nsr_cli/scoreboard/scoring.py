@@ -2,12 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Baseline, Case, Named, Results, Row, Scored, evaluate_set, find_results
+from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
 from nsr_cli.scoreboard import models, scores
 from nsr_cli.scoreboard.asked import Plan
 from nsr_cli.scoreboard.rownames import told_apart
@@ -15,11 +17,9 @@ from nsr_cli.scoreboard.saved import Saver
 from nsr_cli.scoreboard.sets import FoundSet, find_sets, is_folder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
-from nsr_cli.terminal.progress import Progress
 from nsr_cli.weights.entry import BASELINES
 
 if TYPE_CHECKING:
-    from nsr_cli.evaluate import Case, Row, Scored
     from nsr_cli.restore import Restorer
 
 
@@ -27,20 +27,18 @@ if TYPE_CHECKING:
 class _Work:
     """One set with its cases and models."""
 
-    jobs: "list[tuple[Case, list[Scored]]]"
+    jobs: list[tuple[Case, list[Scored]]]
     found: FoundSet
 
 
 def run(
     plan: Plan, data: Path | None, options: models.LoadOptions, saver: Saver | None, console: Console
-) -> "tuple[list[Row], tuple[str, str]]":
+) -> tuple[list[Row], tuple[str, str]]:
     """Score everything that was asked for; return the rows and what they ran on, as (device, precision).
 
     Sets, models, doubtful pictures and the places to save at are all checked before the first picture is scored, so
     that a wrong name costs no time.
     """
-    from nsr_cli.evaluate import evaluate_set
-
     for name in plan.models:
         _check_model(name, plan.task)
     loaded = _Loaded(options, console, tta=plan.tta)
@@ -53,13 +51,12 @@ def run(
     with console.progress(total, "scoring") as bar:
         for part in work:
             bar.picture(part.found.set.name)
-            keep = saver.keep if saver else None
             scored = evaluate_set(
                 part.jobs,
                 part.found.images,
                 set_images=part.found.complete,
-                progress=_steps(bar),
-                keep=keep,
+                progress=lambda done, _: bar.finished() if done else None,  # the first call comes before any
+                keep=saver.keep if saver else None,
             )
             # The table comes at the end: a run of hours that is ended before has shown the scores of finished sets.
             say = console.detail if part is work[-1] else console.note
@@ -84,11 +81,9 @@ def _check_model(name: str | None, task: str) -> None:
 
 
 def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
-    from nsr_cli.evaluate import find_results
-
     cases = plan.cases(found.set)
 
-    def load(name: str | None, case: "Case") -> "Scored":
+    def load(name: str | None, case: Case) -> Baseline | Named | Results:
         if name is not None and is_folder(name):
             return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
@@ -97,30 +92,18 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
     return _Work(jobs, found)
 
 
-def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
+def _renamed(names: Sequence[str | None], found: Sequence[Baseline | Named | Results]) -> list[Scored]:
     """The models, with names that tell apart those from folders and files; see `rownames`."""
-    from nsr_cli.evaluate import Renamed, Results
-
     paths = [
         Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None
         for name in names
     ]
     shown = told_apart([model.name for model in found], paths)
-    renamed: list[Scored] = []
-    for model, name in zip(found, shown, strict=True):
-        if name == model.name:
-            renamed.append(model)
-        elif isinstance(model, Results):
-            renamed.append(replace(model, name=name))
-        else:
-            renamed.append(Renamed(model, name))
-    return renamed
+    return [replace(model, name=name) for model, name in zip(found, shown, strict=True)]
 
 
 def _check(work: Sequence[_Work], saver: Saver | None) -> None:
     """Raise before any scoring what would end it later: pictures that do not fit, places that are taken."""
-    from nsr_cli.evaluate import Results
-
     for part in work:
         for case, found in part.jobs:
             part.found.check(case)
@@ -133,8 +116,6 @@ def _check(work: Sequence[_Work], saver: Saver | None) -> None:
 
 def _warn_of_levels(plan: Plan, console: Console) -> None:
     """Warn of levels beyond those that networks are trained for, where a row says nothing about them."""
-    from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
-
     ranges: dict[str, tuple[float, float]] = {"denoise": (0, MAX_SIGMA), "dejpeg": QUALITIES}
     networks = [name for name in plan.models if name not in BASELINES and not is_folder(name)]
     if plan.task not in ranges or not networks:
@@ -154,14 +135,6 @@ def _warn_of_gray_sets(plan: Plan, work: Sequence[_Work], console: Console) -> N
     for part in work:
         if plan.color == "rgb" and part.found.set.color == "gray":
             console.warning(f"{part.found.set.name} has gray pictures only, which are scored in gray")
-
-
-def _steps(bar: Progress) -> Callable[[int, int], None]:
-    def step(done: int, _: int) -> None:
-        if done:
-            bar.finished()
-
-    return step
 
 
 def _tell_of_factors(restorer: "Restorer", scale: int, console: Console) -> None:
@@ -192,10 +165,8 @@ class _Loaded:
         precisions = {name for restorer in restorers for name in restorer.precision.split("+")}
         return "+".join(sorted(devices)) or "cpu", "+".join(sorted(precisions)) or "fp32"
 
-    def get(self, name: str | None, case: "Case") -> "Scored":
+    def get(self, name: str | None, case: Case) -> Baseline | Named:
         """Return a baseline or the network that the name means for this case; errors as `Restorer.load`."""
-        from nsr_cli.evaluate import Baseline, Ensemble
-
         if name in BASELINES:
             return Baseline(str(name), case.scale)
         key = (name, case.task, case.scale, case.on_gray)
@@ -204,4 +175,5 @@ class _Loaded:
             self._known[key] = models.load(name, case.task, case.scale, color, self._options, self._console)
             if case.task == "upscale":
                 _tell_of_factors(self._known[key], case.scale, self._console)
-        return Ensemble(self._known[key]) if self._tta else self._known[key]
+        restorer = self._known[key]
+        return Named(restorer, f"{restorer.name}+" if self._tta else restorer.name, self._tta)

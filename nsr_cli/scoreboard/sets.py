@@ -4,33 +4,30 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nsr_cli.datasets import DataStore, PictureSet
+from nsr_cli.datasets.pictures import set_in
 from nsr_cli.errors import UsageError
+from nsr_cli.evaluate import Case, Shape, check_size, decoded
 from nsr_cli.scoreboard.asked import Plan
 from nsr_cli.scoreboard.rownames import told_apart
 from nsr_cli.shown import counted, safe_text
+from nsr_cli.steps.colorless import is_colorless
 from nsr_cli.terminal.console import Console
-
-if TYPE_CHECKING:
-    from nsr_cli.datasets import DataStore, PictureSet
-    from nsr_cli.evaluate import Case, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class FoundSet:
     """A set and those of its pictures that are to be scored."""
 
-    set: "PictureSet"
+    set: PictureSet
     images: list[Path]
     complete: int  # pictures of the whole set
-    shapes: "Mapping[Path, Shape]" = field(default_factory=dict)
+    shapes: Mapping[Path, Shape] = field(default_factory=dict)
     """(H, W, C) of each picture, if the set's files are not checked to be the published ones."""
 
-    def check(self, case: "Case") -> None:
+    def check(self, case: Case) -> None:
         """Raise `DataError` if a picture is too small for a case; published sets have no such picture."""
-        from nsr_cli.evaluate import check_size
-
         for path, (height, width, _) in self.shapes.items():
             check_size(height, width, path, case)
 
@@ -48,8 +45,6 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
         DataError: a set is not here, or a picture cannot be used; as for `DataStore` and `decoded`.
         FetchError, WriteError: a download failed.
     """
-    from nsr_cli.datasets import DataStore
-
     store = DataStore(data, offline=offline)
     folders = list({Path(name).resolve(): None for name in plan.sets if is_folder(name)})
     named = {one.name: one for one in (_set(store, name) for name in plan.sets if not is_folder(name))}
@@ -60,7 +55,7 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
     ]
 
 
-def _set(store: "DataStore", name: str) -> "PictureSet":
+def _set(store: DataStore, name: str) -> PictureSet:
     """The set of that name; UsageError if there is none, which says how to write a folder of that name."""
     try:
         return store.registry.get(name)
@@ -74,7 +69,7 @@ def _set(store: "DataStore", name: str) -> "PictureSet":
         raise
 
 
-def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Console) -> FoundSet:
+def _named(store: DataStore, one: PictureSet, limit: int | None, console: Console) -> FoundSet:
     """A set by name. If its files are known to differ, the user is warned, and no published scores are shown."""
     images, problem = published_pictures(store, one, console)
     complete = max(one.images, len(images))
@@ -86,9 +81,7 @@ def _named(store: "DataStore", one: "PictureSet", limit: int | None, console: Co
     )
 
 
-def published_pictures(
-    store: "DataStore", one: "PictureSet", console: Console
-) -> tuple[list[Path], str | None]:
+def published_pictures(store: DataStore, one: PictureSet, console: Console) -> tuple[list[Path], str | None]:
     """The pictures of a set by name, and in words how its files differ from the published ones, if they do.
 
     Files under other names only get a note, since they may hold the same pictures. Raises as `find_images`.
@@ -108,8 +101,6 @@ def published_pictures(
 
 def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundSet:
     """A folder of the user's own, which is a gray set if all pictures to score are gray."""
-    from nsr_cli.datasets.pictures import set_in
-
     one, images = set_in(folder)
     below = sum(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir())
     if below:
@@ -120,11 +111,8 @@ def _own(folder: Path, name: str, limit: int | None, console: Console) -> FoundS
     return FoundSet(replace(one, name=name), images[:limit], len(images), shapes)
 
 
-def _shapes(images: Sequence[Path], name: str, console: Console) -> "Mapping[Path, Shape]":
+def _shapes(images: Sequence[Path], name: str, console: Console) -> Mapping[Path, Shape]:
     """Read each picture once, so that an unusable one is found before others are scored for hours."""
-    from nsr_cli.evaluate import decoded
-    from nsr_cli.steps.colorless import is_colorless
-
     shapes, colorless = {}, 0
     with console.progress(len(images), f"checking {name}") as bar:
         for image in images:

@@ -8,6 +8,7 @@ rows ─> step ─> rows in float ─> step ─> ... ─> blend by strength with
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -106,21 +107,14 @@ class Chain:
     ) -> Bands:
         """Restore a picture that is never in memory as a whole, after deciding which steps to take.
 
-        Args:
-            source: the picture's rows, in gray or RGB.
-            dtype: type of the result's rows.
-            options: as for `restore`, but without `tta`.
-            memory: bytes that all steps may take together.
-            clipped: as for `Restorer.run`.
-            progress: called with parts done and parts in total.
+        The arguments are those of `Restorer.bands`; all steps together may take `memory` bytes.
 
         Raises:
             UsageError, MemoryExhausted, PictureError: as for `Restorer.bands` and `Restorer.run`.
         """
         self._decide_steps()
         links, made = self.taken, source
-        total = _StepsProgress(progress, len(links))
-        for number, link in enumerate(links):
+        for number, (link, told) in enumerate(zip(links, _together(progress, len(links)), strict=True)):
             final = number == len(links) - 1
             made = link.restorer.bands(
                 made,
@@ -128,7 +122,7 @@ class Chain:
                 _told(link.step, options),
                 memory=memory // len(links),
                 clipped=final and clipped,
-                progress=total.of(number),
+                progress=told,
             )
         if options.strength == 1:
             return made
@@ -148,22 +142,16 @@ class Chain:
         self.taken = tuple(taken)
 
 
-class _StepsProgress:
-    """Adds up the progress of steps that run at the same time."""
+def _together(progress: Progress | None, steps: int) -> list[Progress]:
+    """A callback for each of some steps that run at the same time: their progress is added up."""
+    parts = [0] * steps
 
-    def __init__(self, progress: Progress | None, steps: int) -> None:
-        self._progress = progress
-        self._done = [0] * steps
+    def tell(number: int, done: int, total: int) -> None:
+        parts[number] = done * _PARTS // total
+        if progress is not None:
+            progress(sum(parts), steps * _PARTS)
 
-    def of(self, number: int) -> Progress:
-        """The progress callback for one step."""
-
-        def watch(done: int, total: int) -> None:
-            self._done[number] = done * _PARTS // total
-            if self._progress is not None:
-                self._progress(sum(self._done), len(self._done) * _PARTS)
-
-        return watch
+    return [partial(tell, number) for number in range(steps)]
 
 
 def _told(step: Step, options: RestoreOptions) -> RestoreOptions:

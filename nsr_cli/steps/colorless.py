@@ -33,9 +33,7 @@ def is_colorless(picture: Picture) -> bool:
 def are_colorless(bands: Bands, check: Callable[[], None]) -> bool:
     """`is_colorless` for rows of three channels, with or without alpha behind them.
 
-    Args:
-        bands: the rows, which are read up to the first ones with a color.
-        check: called repeatedly; what it raises ends the reading.
+    They are read up to the first ones with a color, or until `check`, called repeatedly, raises.
     """
     tap = bands.tap()
     for span in tap.shape.blocks():

@@ -77,10 +77,10 @@ class Console:
         sys.stdout.write(safe_text(text) + "\n")
 
     def json_line(self, record: Mapping[str, Any]) -> None:
-        """Write one JSON object as a line of ASCII to stdout, at once."""
+        """Write one JSON object as a line of ASCII to stdout, at once, with the version of its fields in front."""
         import json
 
-        sys.stdout.write(json.dumps(record, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps({"schema": 1, **record}, allow_nan=False) + "\n")
         sys.stdout.flush()
 
     @contextmanager

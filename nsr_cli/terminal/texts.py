@@ -5,13 +5,18 @@ from collections.abc import Collection, Iterator, Sequence
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
     """Yield each row as a line with columns of equal width, those in `right` flush right."""
+    for cells in padded(rows, right):
+        yield "  ".join(cells).rstrip()
+
+
+def padded(rows: Sequence[Sequence[str]], right: Collection[int]) -> Iterator[list[str]]:
+    """Yield each row with its cells filled up to the width of their column, those in `right` flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (
+        yield [
             cell.rjust(width) if i in right else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join(cells).rstrip()
+        ]
 
 
 def human_bytes(count: int) -> str:

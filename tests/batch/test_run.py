@@ -44,7 +44,7 @@ class Bench:
         self.fail: BaseException | None = None
         self.refuse: dict[str, Exception] = {}
         self.small = False
-        self.pace: Any = None
+        self.pace: Any = SimpleNamespace(add=lambda sizes, seconds: None, remember=lambda: None)
         self.console = Console()
 
     def load(self, color: str, scale: float | None, task: str) -> Any:
@@ -677,7 +677,7 @@ def test_a_result_that_appears_meanwhile_stays_and_costs_no_work(
         paint(Path("d_x2/b.png"), 6, 6)
         return bench.load(*key)
 
-    assert run(plan, settings, load, bench.console) == (3 if rule == "error" else 0)
+    assert run(plan, settings, load, bench.console, bench.pace) == (3 if rule == "error" else 0)
     said = capsys.readouterr().err
     for name in ("a", "b"):
         appeared = f"d_x2/{name}.png appeared in the meantime"

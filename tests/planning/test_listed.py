@@ -125,7 +125,7 @@ def test_listed_paths_are_taken_as_they_are_and_once() -> None:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).touch()
     inputs = ("-", "./a.png", "[a].png", "?.png", "d", "no.png")
-    gathered = gather(["a.png"], False, {".png"}, inputs)
+    gathered = gather(["a.png"], False, inputs)
     assert [str(found.path) for found in gathered.found] == ["a.png", "-", "[a].png", "d/b.png"]
     assert [(remark.path, remark.reason) for remark in gathered.failed] == [
         ("?.png", "no such file"),

@@ -60,7 +60,11 @@ def test_data_and_json_go_to_stdout_in_one_line_each(capsys: pytest.CaptureFixtu
     console.json_line({"name": "caf\udce9 \u202e ü", "size": (1, 2)})
     plain, record = capsys.readouterr().out.splitlines()
     assert plain == "a\\nb\\x1b[31m"
-    assert record.isascii() and json.loads(record) == {"name": "caf\udce9 \u202e ü", "size": [1, 2]}
+    assert record.isascii() and json.loads(record) == {
+        "schema": 1,
+        "name": "caf\udce9 \u202e ü",
+        "size": [1, 2],
+    }
 
 
 @pytest.mark.parametrize(
