@@ -129,8 +129,7 @@ class ScheduleOptions:
     ] = 0
     optimizer: Annotated[
         Literal["adam", "muon"],
-        flag(
-            _SCHEDULE,
+        _of_schedule(
             "--optimizer",
             "adam|muon",
             "How weights are updated: Adam as in the paper, or Muon for the kernels of the blocks, which needs "
