@@ -29,6 +29,8 @@ class _Work:
 
     jobs: "list[tuple[Case, list[Scored]]]"
     found: FoundSet
+    doubles: list[str]
+    """What to say about models that were named twice."""
 
 
 def run(
@@ -46,10 +48,12 @@ def run(
     loaded = _Loaded(options, console, tta=plan.tta)
     work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
     _check(work, saver)
+    for line in dict.fromkeys(line for part in work for line in part.doubles):
+        console.note(line)
     _warn_of_levels(plan, console)
     _warn_of_gray_sets(plan, work, console)
     rows: list[Row] = []
-    total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
+    total = sum(len(part.found.images) * len(scored) for part in work for _, scored in part.jobs)
     with console.progress(total, "scoring") as bar:
         for part in work:
             bar.picture(part.found.set.name)
@@ -93,8 +97,31 @@ def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
             return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
 
-    jobs = [(case, _renamed(plan.models, [load(name, case) for name in plan.models])) for case in cases]
-    return _Work(jobs, found)
+    jobs, doubles = [], []
+    for case in cases:
+        names, distinct, told = _distinct(plan.models, [load(name, case) for name in plan.models])
+        jobs.append((case, _renamed(names, distinct)))
+        doubles += told
+    return _Work(jobs, found, doubles)
+
+
+def _distinct(
+    names: Sequence[str | None], found: "list[Scored]"
+) -> "tuple[list[str | None], list[Scored], list[str]]":
+    """Names and models without networks that an earlier name means too, as a tier's does, and a line about each.
+
+    Files and folders stay: their rows can be told apart.
+    """
+    from nsr_cli.evaluate import Results
+
+    kept: dict[tuple[object, ...], tuple[str | None, Scored]] = {}
+    told = []
+    for name, model in zip(names, found, strict=True):
+        has_path = isinstance(model, Results) or bool(name and Path(name).is_file())
+        first, _ = kept.setdefault((name,) if has_path else (model.name, model.sha256), (name, model))
+        if first != name:
+            told.append(f"{first} and {name} are both {model.name}: it has one row")
+    return [name for name, _ in kept.values()], [model for _, model in kept.values()], told
 
 
 def _renamed(names: Sequence[str | None], found: "list[Scored]") -> "list[Scored]":
