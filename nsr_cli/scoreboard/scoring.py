@@ -17,6 +17,7 @@ from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.terminal.progress import Progress
 from nsr_cli.weights.entry import BASELINES
+from nsr_cli.weights.runs import refuse_run
 
 if TYPE_CHECKING:
     from nsr_cli.evaluate import Case, Row, Scored
@@ -74,8 +75,9 @@ def run(
 
 
 def _check_model(name: str | None, task: str) -> None:
-    """UsageError if a model's name means nothing for the task."""
-    if is_folder(name):
+    """UsageError if a model's name means nothing for the task, or is that of a training run."""
+    if name and is_folder(name):
+        refuse_run(Path(name))
         return
     if name and name.endswith(("/", os.sep)):
         raise UsageError(f"--model {safe_text(name)}: there is no such folder; check the path")
@@ -83,6 +85,7 @@ def _check_model(name: str | None, task: str) -> None:
         models.check_name(name, task)
     except UsageError as error:
         if name and os.sep not in name and Path(name).is_dir():
+            refuse_run(Path(name))
             raise UsageError(f"{error}; for the pictures in the folder write {safe_text(name)}/") from error
         raise
 

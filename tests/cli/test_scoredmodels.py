@@ -1,4 +1,4 @@
-"""How `nsr eval` takes the models that it is given: two names of one network."""
+"""How `nsr eval` takes the models that it is given: two names of one network, and folders that hold none."""
 
 import json
 import shutil
@@ -54,3 +54,15 @@ def test_a_file_of_weights_has_a_row_of_its_own(score: Score) -> None:
     assert code == 0 and "one row" not in said
     assert len({row["model"] for row in rows}) == len(rows) == 2
     assert len({row["model_sha256"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize("model", ["runs/x2", "runs/x2/", "run"])
+def test_a_training_run_is_refused_with_how_to_make_weights_of_it(score: Score, model: str) -> None:
+    for run in ("runs/x2", "run"):
+        Path(run, "checkpoints", "step-00000100").mkdir(parents=True)
+    code, _, said = score("-s", "2", "-m", model)
+    name = Path(model)
+    assert (code, said) == (
+        2,
+        f"nsr: {name}: it is a training run; give the file that `nsr weights publish RUN --name NAME` makes\n",
+    )
