@@ -13,7 +13,7 @@ from nsr_cli.errors import UsageError
 from nsr_cli.options import completion
 from nsr_cli.options.common import Batch, Device, JsonObject, Mirror, Offline, ScorePrecision
 from nsr_cli.options.files import DataFolder, SavedExists
-from nsr_cli.scoreboard import models, scores
+from nsr_cli.scoreboard import latex, models, scores
 from nsr_cli.scoreboard.asked import Plan, choose_color, choose_levels
 from nsr_cli.scoreboard.saved import Saver
 from nsr_cli.scoreboard.scoring import run
@@ -116,6 +116,7 @@ def evaluate(
     json: JsonObject = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with full precision.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX tabular.")] = False,
     tta: Annotated[
         bool,
         typer.Option(
@@ -154,8 +155,8 @@ def evaluate(
     q10-420. --save writes such folders, one for each model.
     """
     console = console_of(ctx, json)
-    if console.json + markdown + csv > 1:
-        raise UsageError("--json, --markdown and --csv exclude each other: choose one")
+    if console.json + markdown + csv + as_latex > 1:
+        raise UsageError("--json, --markdown, --csv and --latex exclude each other: choose one")
     chosen, levels = choose_levels(task, scale or (), sigma or (), quality or ())
     painted, chroma = choose_color(chosen, color, subsampling or ())
     names = tuple(dict.fromkeys(model or ())) or (None,)
@@ -165,7 +166,8 @@ def evaluate(
     rows, ran_on = run(plan, data, options, saver, console)
     if saver:
         saver.report(console)
-    _show(rows, ran_on, "markdown" if markdown else "csv" if csv else "table", console, per_image=per_image)
+    form = "markdown" if markdown else "csv" if csv else "latex" if as_latex else "table"
+    _show(rows, ran_on, form, console, per_image=per_image)
 
 
 def _show(
@@ -178,6 +180,9 @@ def _show(
     made = scores.made_by(*ran_on)
     if form == "csv":
         _print_lines(console, scores.as_csv(rows, made, per_image=per_image))
+        return
+    if form == "latex":
+        _print_lines(console, latex.as_latex(rows, made, per_image=per_image))
         return
     if form == "table" and is_terminal(sys.stdout):
         scores.print_table(rows, colored(sys.stdout), per_image=per_image)
