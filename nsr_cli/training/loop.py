@@ -65,6 +65,7 @@ class Trainer:
         self.progress = 0.0
         self.stopped = 0  # by which signal
         self.unvalidated: Unvalidated | None = None  # where a validation was interrupted
+        self.losses = Losses()  # since the last report
         self.identity: str | None = uuid.uuid4().hex
         self._saved_at = time.monotonic()
 
@@ -87,6 +88,8 @@ class Trainer:
         self.learner.load(saved.tensors)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
         self.identity = saved.state.get("run")  # runs of older versions have none
+        # Those of the leading process, which alone saves; checkpoints of older versions have none.
+        self.losses.restore(saved.state.get("losses", []), self.learner.device)
         left = saved.state.get("unvalidated")
         self.unvalidated = None if left is None else Unvalidated(**left)
 
@@ -109,7 +112,7 @@ class Trainer:
             raise
 
     def _fit(self, stop: Stop) -> None:
-        started, losses = time.monotonic() - self.seconds, Losses()
+        started = time.monotonic() - self.seconds
         self._saved_at = time.monotonic()
         if not self._catch_up(stop) or self.progress >= 1.0:
             return
@@ -119,12 +122,12 @@ class Trainer:
                 if self._must_stop(stop):
                     self._save_unfinished(batch)
                     return
-                losses.add(self._step(batch, rate))
+                self.losses.add(self._step(batch, rate))
                 self.step += 1
                 self.seconds = time.monotonic() - started
                 validates = self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0
                 if validates or self.step % 50 == 0:
-                    loss = self.processes.mean(losses.taken())
+                    loss = self.processes.mean(self.losses.taken())
                     check_sound(loss, self.step)
                     if validates:
                         self.unvalidated = Unvalidated(loss, rate)
@@ -252,6 +255,7 @@ class Trainer:
             "run": self.identity,
             "seconds": self.seconds,
             "best": self.best,
+            "losses": self.losses.each(),
             "unvalidated": None if self.unvalidated is None else asdict(self.unvalidated),
             "recipe": self.recipe.to_dict(),
             "form": {**self.learner.form.to_dict(), "device": self.learner.device.type},

@@ -1,6 +1,7 @@
 """What training minimizes: errors of restored patches, except those that clipping results will remove."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -84,3 +85,11 @@ class Losses:
         mean = float(torch.stack(self._losses).mean())
         self._losses.clear()
         return mean
+
+    def each(self) -> list[float]:
+        """All since the last time that their mean was taken, for a checkpoint."""
+        return torch.stack(self._losses).tolist() if self._losses else []
+
+    def restore(self, losses: Sequence[float], device: torch.device) -> None:
+        """Begin with those of a checkpoint."""
+        self._losses = list(torch.tensor(losses, device=device))
