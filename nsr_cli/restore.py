@@ -15,7 +15,7 @@ from nsr_cli.engine.bands import Bands, collect, picture_bands
 from nsr_cli.engine.cascade import Cascade
 from nsr_cli.engine.clipping import is_clipped, spread_excess
 from nsr_cli.engine.finish import finished, visible_color
-from nsr_cli.engine.levels import network_level, runs_by_channel, strongest_noise
+from nsr_cli.engine.levels import Asked, found_levels, network_level, runs_by_channel, strongest_noise
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.engine.progress import Progress
 from nsr_cli.engine.runner import Limits, Runner
@@ -163,15 +163,21 @@ class Restorer:
         self,
         picture: Picture,
         *,
-        sigma: float | None = None,
-        quality: float | None = None,
+        sigma: Asked = None,
+        quality: Asked = None,
         strength: float = 1.0,
         tta: bool = False,
         size: tuple[int, int] | None = None,
         progress: Progress | None = None,
     ) -> Picture:
-        """`restore` with the fields of `RestoreOptions`, where each is explained, as keywords."""
-        return self.restore(picture, RestoreOptions(sigma, quality, strength, tta, size), progress=progress)
+        """`restore` with the fields of `RestoreOptions`, where each is explained, as keywords.
+
+        A level can be "auto": it is measured. A picture without traces of JPEG is then returned as it is.
+        """
+        levels = found_levels(self.task, picture, sigma, quality)
+        if levels is None:
+            return picture
+        return self.restore(picture, RestoreOptions(*levels, strength, tta, size), progress=progress)
 
     def restore(
         self, picture: Picture, options: RestoreOptions, *, progress: Progress | None = None

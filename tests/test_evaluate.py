@@ -7,6 +7,7 @@ this package; bicubic interpolation is MATLAB's, JPEG is libjpeg's.
 import json
 import math
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from nsr_cli.evaluate import (
     score,
 )
 from nsr_cli.imaging.degrade import jpeg
+from nsr_cli.imaging.png.chunks import SIGNATURE, chunk
 from nsr_cli.metrics import psnr, ssim
 
 Unit = NDArray[np.float32]
@@ -47,6 +49,14 @@ def named(name: str) -> PictureSet:
     return PictureSet(name, "benchmark", "rgb", 1)
 
 
+EMPTY_PNG = SIGNATURE + b"".join(
+    chunk(kind, content)
+    for kind, content in (
+        (b"IHDR", struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0)),
+        (b"IDAT", b"too little"),
+        (b"IEND", b""),
+    )
+)
 DIV2K = replace(named("DIV2K-valid"), scored_on="rgb")
 CROPPED = replace(named("BSD100"), crop=(48, 32))
 
@@ -290,8 +300,11 @@ def test_the_mean_is_over_pictures(photo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is empty"),
-        (b"no picture at all", "not a picture"),
+        (b"", "is empty; get the file again, or leave it out$"),
+        (b"no picture at all", "not a picture .*; get the file again, or leave it out$"),
+        (b"P5 4 4 255\n" + bytes(3), "cut off .*; get the file again, or leave it out$"),
+        (EMPTY_PNG, "it is cut off; get the file again, or leave it out$"),
+        (b"%PDF-1.7 text", "convert it to PNG or TIFF first$"),
         (b"P6 100000 100000 255\n" + bytes(10), "limit of 537; cut it into smaller ones$"),
     ],
 )

@@ -1,5 +1,6 @@
 """Pictures through real (tiny) networks: scales, colors, transparency, strength, ensembles."""
 
+import io
 from collections.abc import Callable
 from dataclasses import fields
 from inspect import signature
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nsr_cli.engine.bands import collect, picture_bands
 from nsr_cli.engine.clipping import spread_excess
+from nsr_cli.engine.levels import measured_sigma
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import UsageError, WeightsError
 from nsr_cli.imaging.color import White, from_unit, rgb_to_ycc, to_unit
@@ -155,6 +158,28 @@ def test_keywords_and_options_ask_for_the_same(load: Load) -> None:
     assert np.array_equal(named.pixels, given.pixels)
     keywords = signature(Restorer.__call__).parameters.keys() - {"self", "picture", "progress"}
     assert keywords == {field.name for field in fields(RestoreOptions)}
+
+
+def test_levels_are_measured_if_asked_for(load: Load) -> None:
+    """As `nsr denoise` and `nsr dejpeg` do."""
+    y, x = np.mgrid[:192, :256]
+    ramp = np.repeat((64 + x * 0.4 + y * 0.3)[..., None], 3, axis=2)
+    noisy = Picture((ramp + np.random.default_rng(1).normal(0, 20, ramp.shape)).astype(np.uint8))
+    stored = io.BytesIO()
+    Image.fromarray(noisy.pixels).save(stored, "JPEG", quality=37)
+    saved = Picture(np.asarray(Image.open(stored)))
+    for task, level, picture, measured in (
+        ("denoise", "sigma", noisy, measured_sigma(noisy)),
+        ("dejpeg", "quality", saved, 37),
+    ):
+        restorer = load(task, scale=1, levels=1)
+        found = restorer(picture, **{level: "auto"})  # type: ignore[arg-type]
+        named = restorer(picture, **{level: measured})  # type: ignore[arg-type]
+        assert np.array_equal(found.pixels, named.pixels)
+        assert not np.array_equal(found.pixels, restorer(picture, **{level: 60}).pixels)  # type: ignore[arg-type]
+    assert measured_sigma(noisy) == pytest.approx(20, rel=0.1)
+    assert load("dejpeg", scale=1, levels=1)(noisy, quality="auto") is noisy, "it bears no traces"
+    assert load()(noisy, sigma="auto", quality="auto").width == 512, "not for this task"
 
 
 def test_bands_refuse_the_ensemble_rather_than_leave_it_out(load: Load) -> None:

@@ -1,4 +1,4 @@
-"""From a plan to its run: torch is loaded in a separate thread while the first picture is decoded."""
+"""From a plan to its run: torch, if it is needed, is loaded in a separate thread while the first picture is decoded."""
 
 import gc
 import threading
@@ -10,6 +10,7 @@ from nsr_cli.errors import WeightsError
 from nsr_cli.forecast.pace import Pace
 from nsr_cli.machine import one_heap
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.naming import format_of
 from nsr_cli.planning.plan import Plan
 from nsr_cli.planning.settings import Settings
 from nsr_cli.steps.restorers import Loader, RestorerLike
@@ -23,10 +24,22 @@ def carry_out(plan: Plan, settings: Settings, console: Console, *, mirror: str |
     if plan.jobs:
         if _any_large(plan.jobs):
             one_heap()
-        with suppress(RuntimeError):  # no more threads: the loader will load it
-            threading.Thread(target=_load_torch, daemon=True).start()
+        if _needs_networks(plan.jobs, settings):
+            with suppress(RuntimeError):  # no more threads: the loader will load it
+                threading.Thread(target=_load_torch, daemon=True).start()
     pace, load = Pace(settings), _loader(settings, console, mirror, offline)
     return run(plan, settings, load, console, pace)
+
+
+def _needs_networks(jobs: Sequence[Job], settings: Settings) -> bool:
+    """Whether some picture will surely, or most likely, be restored; else torch is loaded once one is found to be.
+
+    Other pictures than JPEG files, of which it is to be found out what they need, often need nothing.
+    """
+    finds_out = settings.task == "auto" or (settings.task == "dejpeg" and settings.jpeg_quality is None)
+    if settings.enlarges or not finds_out:
+        return True
+    return any(job.source is None or format_of(job.source.suffix) == "JPEG" for job in jobs)
 
 
 def _any_large(jobs: Sequence[Job]) -> bool:

@@ -112,6 +112,7 @@ def evaluate(
     json: JsonObject = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with full precision.")] = False,
+    as_latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX tabular.")] = False,
     tta: Annotated[
         bool,
         typer.Option(
@@ -156,8 +157,8 @@ def evaluate(
     from nsr_cli.scoreboard.scoring import run
 
     console = console_of(ctx, json)
-    if console.json + markdown + csv > 1:
-        raise UsageError("--json, --markdown and --csv exclude each other: choose one")
+    if console.json + markdown + csv + as_latex > 1:
+        raise UsageError("--json, --markdown, --csv and --latex exclude each other: choose one")
     chosen, levels = choose_levels(task, scale or (), sigma or (), quality or ())
     painted, chroma = choose_color(chosen, color, subsampling or ())
     names = tuple(dict.fromkeys(model or ())) or (None,)
@@ -167,13 +168,14 @@ def evaluate(
     rows, ran_on = run(plan, data, options, saver, console)
     if saver:
         saver.report(console)
-    _show(rows, ran_on, "markdown" if markdown else "csv" if csv else "table", console, per_image=per_image)
+    form = "markdown" if markdown else "csv" if csv else "latex" if as_latex else "table"
+    _show(rows, ran_on, form, console, per_image=per_image)
 
 
 def _show(
     rows: "Sequence[Row]", ran_on: tuple[str, str], form: str, console: Console, *, per_image: bool
 ) -> None:
-    from nsr_cli.scoreboard import scores
+    from nsr_cli.scoreboard import latex, scores
 
     if console.json:
         command = shlex.join(["nsr", *sys.argv[1:]])
@@ -182,6 +184,9 @@ def _show(
     made = scores.made_by(*ran_on)
     if form == "csv":
         _print_lines(console, scores.as_csv(rows, made, per_image=per_image))
+        return
+    if form == "latex":
+        _print_lines(console, latex.as_latex(rows, made, per_image=per_image))
         return
     if form == "table" and is_terminal(sys.stdout):
         scores.print_table(rows, colored(sys.stdout), per_image=per_image)

@@ -1,8 +1,47 @@
-"""A picture's level for a network, and whether it runs once for each channel; shared by restoring and explaining."""
+"""A picture's level, measured and for a network, and whether that runs once for each channel."""
+
+from typing import Literal
 
 from nsr_cli.errors import UsageError
+from nsr_cli.imaging.findings.jpegtraces import estimate_quality
+from nsr_cli.imaging.findings.noise import estimate_noise
+from nsr_cli.imaging.picture import Picture
+from nsr_cli.imaging.whites import in_whole_range
 from nsr_cli.model.config import NetworkConfig
 from nsr_cli.model.levels import MAX_SIGMA, QUALITIES
+
+Asked = float | Literal["auto"] | None
+"""A level that is asked for; "auto" is the one that is measured."""
+
+
+def measured_sigma(picture: Picture) -> float:
+    """The noise of a picture's noisiest channel, 0 to `MAX_SIGMA` on the 0…255 scale, to a tenth."""
+    noise = max(estimate_noise(in_whole_range(picture.pixels, picture.white)))
+    return round(min(noise, MAX_SIGMA), 1)
+
+
+def measured_quality(picture: Picture) -> int | None:
+    """The JPEG quality 1…92 of which the pixels bear traces; None without any.
+
+    The tables of a JPEG file tell it for any quality, see `imaging.findings.inspect.jpeg_tables`.
+    """
+    return estimate_quality(in_whole_range(picture.pixels, picture.white))
+
+
+def found_levels(
+    task: str, picture: Picture, sigma: Asked, quality: Asked
+) -> tuple[float | None, float | None] | None:
+    """Sigma and quality, those measured that are asked for as "auto" and that the task needs.
+
+    None if the picture bears no traces of JPEG that could be removed.
+    """
+    if sigma == "auto":
+        sigma = measured_sigma(picture) if task == "denoise" else None
+    if quality == "auto":
+        quality = measured_quality(picture) if task == "dejpeg" else None
+        if quality is None and task == "dejpeg":
+            return None
+    return sigma, quality
 
 
 def network_level(

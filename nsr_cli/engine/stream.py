@@ -28,7 +28,7 @@ from nsr_cli.engine.grid import Grid
 from nsr_cli.engine.progress import OverallProgress, Progress
 from nsr_cli.engine.runner import Runner
 from nsr_cli.engine.tilecost import TileCost
-from nsr_cli.engine.tiles import Span, Tile, bytes_per_window, margin_of, tile_rows
+from nsr_cli.engine.tiles import Span, Tile, bytes_per_window, margin_of, tile_rows, times_computed
 from nsr_cli.errors import MemoryExhausted
 from nsr_cli.imaging.color import White, from_unit
 from nsr_cli.model.config import NetworkConfig
@@ -69,6 +69,13 @@ class TilePlan:
         tiles = -(-self.grid.rows // self.tile[0]) * -(-self.grid.cols // self.tile[1])
         return tiles * (self.channels if self.by_channel else 1)
 
+    @property
+    def multiplications(self) -> tuple[float, float]:
+        """Those of the picture's windows, each once, and those of all tiles with their margins."""
+        config = self.runner.network.config
+        once = len(self.grid) * config.window**2 * config.macs_per_pixel
+        return once, once * times_computed(self.grid, self.tile, margin_of(config))
+
 
 def plan(
     runners: Sequence[Runner],
@@ -108,7 +115,21 @@ def plan(
             )
         tile_plans.append(TilePlan(runner, grid, tile or (1, 1), shape.channels, by_channel))
         height, width = height * config.scale, width * config.scale
+    _tell_of_margins(tile_plans)
     return tile_plans
+
+
+def _tell_of_margins(tile_plans: Sequence[TilePlan]) -> None:
+    """Say, once, if the user allows so little memory that margins take more arithmetic than the picture."""
+    runner = tile_plans[0].runner
+    if runner.limits.max_memory is None or runner.limits.tile is not None:
+        return
+    once, all_of_it = map(sum, zip(*(one.multiplications for one in tile_plans), strict=True))
+    if all_of_it >= 2 * once:
+        runner.say(
+            "--max-memory leaves room for small tiles only, whose margins take more computing than the picture "
+            "itself; with a larger one it is faster"
+        )
 
 
 def least_memory(

@@ -122,6 +122,21 @@ def best_shape(
     return best
 
 
+def times_computed(grid: "Grid", tile: tuple[int, int], margin: int) -> float:
+    """How often a window of the picture is computed on average: once for its own tile, else within margins.
+
+    Args:
+        grid: of the whole picture.
+        tile: own windows of a tile, down and across.
+        margin: windows around a tile.
+    """
+    times = 1.0
+    for count, step in zip((grid.rows, grid.cols), tile, strict=True):
+        starts = range(0, count, step)
+        times *= sum(min(start + step + margin, count) - max(start - margin, 0) for start in starts) / count
+    return times
+
+
 def _tile_shape(grid: "Grid", limit: int, margin: int) -> tuple[int, int]:
     """Own windows of a tile, down and across: about square, since that wastes least on margins."""
     side = max(1, int(limit**0.5) - 2 * margin)

@@ -26,6 +26,9 @@ Pixels = NDArray[np.uint8]
 Unit = NDArray[np.float32]
 Shape = tuple[int, int, int]  # (H, W, C)
 
+# How the errors of decoding end whose last words still say what is wrong, and not what to do.
+_FINDINGS = ("cut off", "damaged", "given up")
+
 # Color sets that the denoising papers score as gray pictures.
 GRAY_DENOISING = frozenset({"Urban100"})
 
@@ -104,16 +107,24 @@ def read(path: Path) -> Pixels:
     return pixels
 
 
-def decoded(path: Path) -> Picture:
-    """The picture in a file as it is stored. Raises as `read`."""
+def decoded(path: Path, advice: str = "get the file again, or leave it out") -> Picture:
+    """The picture in a file as it is stored. Raises as `read`, with `advice` where the error has none of its own."""
     try:
         return decode(read_regular(path, most_bytes()))
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{safe_text(path)}: cannot be read: {reason}; check the file") from error
     except PictureError as error:
-        reason = without_option(str(error))
+        reason = _with_advice(without_option(str(error)), advice)
         raise DataError(f"{safe_text(path)}: cannot be scored: {reason}") from error
+
+
+def _with_advice(reason: str, advice: str) -> str:
+    """Why a picture cannot be decoded, with `advice` on what to do, unless it says so itself."""
+    _, mark, last = reason.rpartition("; ")
+    if mark and not last.endswith(_FINDINGS):
+        return reason
+    return f"{reason}; {advice}"
 
 
 def prepared(pixels: Pixels, path: Path, case: Case) -> Pixels:

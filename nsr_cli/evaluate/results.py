@@ -26,7 +26,7 @@ class Results:
             DataError: it cannot be read, has another size, or is not 8-bit gray or RGB as the target is.
         """
         path = self.files[image]
-        found = decoded(path)
+        found = decoded(path, "restore the picture again")
         channels = target.shape[2]
         if (found.bits, found.channels) != (8, channels) or found.alpha is not None:
             kind = _kind(found.bits, found.channels) + (

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
-from nsr_cli.reads import why_no_file
 from nsr_cli.shown import safe_text
 
 
@@ -13,6 +12,7 @@ def check_model(model: str | None, task: str) -> None:
     if model is None:
         return
     from nsr_cli.weights.entry import PICKLES, TIERS
+    from nsr_cli.weights.runs import check_file
 
     path = Path(model)
     if path.suffix.lower() in PICKLES:
@@ -20,11 +20,7 @@ def check_model(model: str | None, task: str) -> None:
             f"{safe_text(model)} may run code when it is loaded: convert it with nsr weights import"
         )
     if path.suffix.lower() == ".safetensors" or os.sep in model:
-        why = why_no_file(path)
-        if why is not None:
-            raise UsageError(
-                f"{safe_text(model)}: {why}; give a weights file, or a name from nsr weights list"
-            )
+        check_file(path, "give a weights file, or a name from nsr weights list")
         return
     from nsr_cli.weights.manifest import load_manifest
 

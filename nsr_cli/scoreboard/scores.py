@@ -15,18 +15,19 @@ HEADER = ("set", "level", "model", "pictures", "PSNR dB", "SSIM", "s/picture", "
 # A column for color JPEG, whose PSNR is on RGB: this one is on Y, as is its SSIM.
 ON_Y = "PSNR Y dB"
 PICTURE_HEADER = ("set", "level", "model", "picture", "PSNR dB", "SSIM", "s")
-_NUMBERS = frozenset({"pictures", "PSNR dB", ON_Y, "SSIM", "s/picture", "s"})
+# The columns of figures.
+NUMBERS = frozenset({"pictures", "PSNR dB", ON_Y, "SSIM", "s/picture", "s"})
 # The paper's columns that are shown in a table; JSON and CSV hold all of them.
 SHOWN = ("Bicubic", "JPEG", "Baseline", "Sparse +", "Sparse -")
 
 
 def as_markdown(rows: Sequence[Row], *, per_image: bool = False) -> str:
     """Return a Markdown table with aligned columns; with `per_image` also one of the single pictures."""
-    return "\n\n".join(_markdown(table) for table in _tables(rows, per_image=per_image))
+    return "\n\n".join(_markdown(table) for table in tables(rows, per_image=per_image))
 
 
 def _markdown(table: list[list[str]]) -> str:
-    right = [i for i, title in enumerate(table[0]) if title in _NUMBERS]
+    right = [i for i, title in enumerate(table[0]) if title in NUMBERS]
     titles, *lines = padded([[cell.replace("|", "\\|") for cell in line] for line in table], right)
     rule = ["-" * (len(title) - 1) + (":" if i in right else "-") for i, title in enumerate(titles)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (titles, rule, *lines))
@@ -88,8 +89,8 @@ def print_table(rows: Sequence[Row], color: bool, *, per_image: bool = False) ->
     """Draw the table on stdout, which is a terminal; with `per_image` also the one of the single pictures."""
     from nsr_cli.terminal.grid import draw  # Rich loads slowly
 
-    for table in _tables(rows, per_image=per_image):
-        draw(table, _NUMBERS, color)
+    for table in tables(rows, per_image=per_image):
+        draw(table, NUMBERS, color)
 
 
 def level(row: Row) -> str:
@@ -130,7 +131,8 @@ def picture_cells(rows: Sequence[Row]) -> list[list[str]]:
     return _with_y([list(PICTURE_HEADER), *lines], [one.psnr_y for _, one in every])
 
 
-def _tables(rows: Sequence[Row], *, per_image: bool) -> list[list[list[str]]]:
+def tables(rows: Sequence[Row], *, per_image: bool) -> list[list[list[str]]]:
+    """The table of `cells`, and with `per_image` that of `picture_cells`."""
     return [cells(rows), *([picture_cells(rows)] if per_image else [])]
 
 

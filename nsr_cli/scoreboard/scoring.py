@@ -18,9 +18,13 @@ from nsr_cli.scoreboard.sets import FoundSet, find_sets, is_folder
 from nsr_cli.shown import safe_text
 from nsr_cli.terminal.console import Console
 from nsr_cli.weights.entry import BASELINES
+from nsr_cli.weights.runs import refuse_run
 
 if TYPE_CHECKING:
     from nsr_cli.restore import Restorer
+
+_Model = Baseline | Named | Results
+"""What has rows of its own, under a name that can be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class _Work:
 
     jobs: list[tuple[Case, list[Scored]]]
     found: FoundSet
+    doubles: list[str]
+    """What to say about models that were named twice."""
 
 
 def run(
@@ -44,10 +50,12 @@ def run(
     loaded = _Loaded(options, console, tta=plan.tta)
     work = [_work(plan, one, loaded) for one in find_sets(plan, data, options.offline, console)]
     _check(work, saver)
+    for line in dict.fromkeys(line for part in work for line in part.doubles):
+        console.note(line)
     _warn_of_levels(plan, console)
     _warn_of_gray_sets(plan, work, console)
     rows: list[Row] = []
-    total = sum(len(part.jobs) * len(part.found.images) for part in work) * len(plan.models)
+    total = sum(len(part.found.images) * len(scored) for part in work for _, scored in part.jobs)
     with console.progress(total, "scoring") as bar:
         for part in work:
             bar.picture(part.found.set.name)
@@ -67,8 +75,9 @@ def run(
 
 
 def _check_model(name: str | None, task: str) -> None:
-    """UsageError if a model's name means nothing for the task."""
-    if is_folder(name):
+    """UsageError if a model's name means nothing for the task, or is that of a training run."""
+    if name and is_folder(name):
+        refuse_run(Path(name))
         return
     if name and name.endswith(("/", os.sep)):
         raise UsageError(f"--model {safe_text(name)}: there is no such folder; check the path")
@@ -76,6 +85,7 @@ def _check_model(name: str | None, task: str) -> None:
         models.check_name(name, task)
     except UsageError as error:
         if name and os.sep not in name and Path(name).is_dir():
+            refuse_run(Path(name))
             raise UsageError(f"{error}; for the pictures in the folder write {safe_text(name)}/") from error
         raise
 
@@ -83,16 +93,37 @@ def _check_model(name: str | None, task: str) -> None:
 def _work(plan: Plan, found: FoundSet, loaded: "_Loaded") -> _Work:
     cases = plan.cases(found.set)
 
-    def load(name: str | None, case: Case) -> Baseline | Named | Results:
+    def load(name: str | None, case: Case) -> _Model:
         if name is not None and is_folder(name):
             return find_results(Path(name), case, found.images, alone=len(cases) == 1)
         return loaded.get(name, case)
 
-    jobs = [(case, _renamed(plan.models, [load(name, case) for name in plan.models])) for case in cases]
-    return _Work(jobs, found)
+    jobs, doubles = [], []
+    for case in cases:
+        names, distinct, told = _distinct(plan.models, [load(name, case) for name in plan.models])
+        jobs.append((case, _renamed(names, distinct)))
+        doubles += told
+    return _Work(jobs, found, doubles)
 
 
-def _renamed(names: Sequence[str | None], found: Sequence[Baseline | Named | Results]) -> list[Scored]:
+def _distinct(
+    names: Sequence[str | None], found: Sequence[_Model]
+) -> tuple[list[str | None], list[_Model], list[str]]:
+    """Names and models without networks that an earlier name means too, as a tier's does, and a line about each.
+
+    Files and folders stay: their rows can be told apart.
+    """
+    kept: dict[tuple[object, ...], tuple[str | None, _Model]] = {}
+    told = []
+    for name, model in zip(names, found, strict=True):
+        has_path = isinstance(model, Results) or bool(name and Path(name).is_file())
+        first, _ = kept.setdefault((name,) if has_path else (model.name, model.sha256), (name, model))
+        if first != name:
+            told.append(f"{first} and {name} are both {model.name}: it has one row")
+    return [name for name, _ in kept.values()], [model for _, model in kept.values()], told
+
+
+def _renamed(names: Sequence[str | None], found: Sequence[_Model]) -> list[Scored]:
     """The models, with names that tell apart those from folders and files; see `rownames`."""
     paths = [
         Path(name).absolute() if name and (is_folder(name) or Path(name).is_file()) else None

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
+from nsr_cli.engine.levels import measured_quality, measured_sigma
 from nsr_cli.engine.options import RestoreOptions
 from nsr_cli.errors import PictureError
 from nsr_cli.imaging.findings.inspect import inspect, jpeg_tables
-from nsr_cli.imaging.findings.jpegtraces import estimate_quality
-from nsr_cli.imaging.findings.noise import estimate_noise
 from nsr_cli.imaging.picture import Picture
-from nsr_cli.imaging.whites import in_whole_range
-from nsr_cli.model.levels import MAX_SIGMA
 from nsr_cli.planning.reading import Source
 from nsr_cli.planning.settings import Settings
 from nsr_cli.shown import safe_text
@@ -43,7 +40,7 @@ def level_of(settings: Settings, page: Picture, data: bytes) -> Level:
     if settings.task == "denoise":
         if settings.sigma is not None:
             return Level(sigma=settings.sigma)
-        sigma = round(min(max(estimate_noise(in_whole_range(page.pixels, page.white))), MAX_SIGMA), 1)
+        sigma = measured_sigma(page)
         return Level(sigma=sigma, note=f"noise level {sigma:g}")
     if settings.task == "dejpeg":
         if settings.jpeg_quality is not None:
@@ -88,7 +85,7 @@ def _jpeg_level(page: Picture, data: bytes) -> Level:
     if tables is not None:
         about = "" if tables.exact else "about "
         return Level(quality=tables.quality, note=f"quality {about}{tables.quality}, {tables.subsampling}")
-    earlier = estimate_quality(in_whole_range(page.pixels, page.white))
+    earlier = measured_quality(page)
     if earlier is None:
         return Level(skip_reason=_NO_TRACES)
     return Level(quality=earlier, note=f"quality {earlier}, by its pixels")

@@ -16,7 +16,7 @@ from nsr_cli.training import checkpoint
 from nsr_cli.training.best import save_best
 from nsr_cli.training.distributed import is_lost_peer
 from nsr_cli.training.learner import Learner
-from nsr_cli.training.loss import check_sound
+from nsr_cli.training.loss import check_sound, has_diverged
 from nsr_cli.training.patches import Batch, PatchSource
 from nsr_cli.training.prefetch import Prefetcher, threads_for
 from nsr_cli.training.recipe import Recipe
@@ -65,6 +65,9 @@ class Trainer:
         self.progress = 0.0
         self.stopped = 0  # by which signal
         self.unvalidated: Unvalidated | None = None  # where a validation was interrupted
+        self.first = -math.inf  # the loss of the first step
+        self.diverged = False  # by the last validation
+        self.losses: list[Tensor] = []  # since the last report, on the device: every transfer would stall it
         self.identity: str | None = uuid.uuid4().hex
         self._saved_at = time.monotonic()
 
@@ -87,6 +90,9 @@ class Trainer:
         self.learner.load(saved.tensors)
         self.step, self.seconds, self.best = step, saved.state["seconds"], saved.state["best"]
         self.identity = saved.state.get("run")  # runs of older versions have none
+        self.first = saved.state.get("first", -math.inf)
+        # Those of the leading process, which alone saves; checkpoints of older versions have none.
+        self.losses = list(torch.tensor(saved.state.get("losses", []), device=self.learner.device))
         left = saved.state.get("unvalidated")
         self.unvalidated = None if left is None else Unvalidated(**left)
 
@@ -110,7 +116,6 @@ class Trainer:
 
     def _fit(self, stop: Stop) -> None:
         started = time.monotonic() - self.seconds
-        losses: list[Tensor] = []  # since the last report, on the device: every transfer would stall it
         self._saved_at = time.monotonic()
         if not self._catch_up(stop) or self.progress >= 1.0:
             return
@@ -120,13 +125,15 @@ class Trainer:
                 if self._must_stop(stop):
                     self._save_unfinished(batch)
                     return
-                losses.append(self._step(batch, rate))
+                self.losses.append(self._step(batch, rate))
+                if not self.step:
+                    self.first = float(self.losses[0])
                 self.step += 1
                 self.seconds = time.monotonic() - started
                 validates = self._advance() >= 1.0 or self.step % self.recipe.validate_every == 0
                 if validates or self.step % 50 == 0:
-                    loss = self.processes.mean(float(torch.stack(losses).mean()))
-                    losses.clear()
+                    loss = self.processes.mean(float(torch.stack(self.losses).mean()))
+                    self.losses.clear()
                     check_sound(loss, self.step)
                     if validates:
                         self.unvalidated = Unvalidated(loss, rate)
@@ -180,7 +187,18 @@ class Trainer:
             return False
         self.unvalidated = None
         self._report(left.loss, left.learning_rate, psnr)
+        self._warn_of_divergence(left.loss)
         return True
+
+    def _warn_of_divergence(self, loss: float) -> None:
+        """Say that the network is of no use: where that begins, and at the end of the run."""
+        before, recipe = self.diverged, self.recipe
+        self.diverged = has_diverged(loss, self.first, recipe.loss, recipe.mean_color)
+        if self.diverged and self.processes.leads and (not before or self.progress >= 1.0):
+            self.listeners.warn(
+                f"the loss at step {self.step}, {loss:.4g}, is worse than at the start and than that of a plain gray "
+                "picture: the training has diverged; start again with a lower --learning-rate and another --out"
+            )
 
     def _validate(self, stop: Stop) -> float | None:
         """PSNR in dB of the result; None if asked to stop before it is known."""
@@ -254,6 +272,8 @@ class Trainer:
             "run": self.identity,
             "seconds": self.seconds,
             "best": self.best,
+            "first": self.first,
+            "losses": torch.stack(self.losses).tolist() if self.losses else [],
             "unvalidated": None if self.unvalidated is None else asdict(self.unvalidated),
             "recipe": self.recipe.to_dict(),
             "form": {**self.learner.form.to_dict(), "device": self.learner.device.type},

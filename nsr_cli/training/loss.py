@@ -67,3 +67,16 @@ def check_sound(value: float, step: int, what: str = "loss") -> None:
             f"the {what} became NaN or infinite before step {step}; checkpoints from before are kept; start again "
             "with a lower --learning-rate and another --out"
         )
+
+
+def has_diverged(loss: float, first: float, kind: Loss, mean_color: float) -> bool:
+    """Whether a loss is worse than that of the first step and than that of a uniform gray, whatever the pictures.
+
+    A gray of 0.5 is wrong by at most 0.5 everywhere. A network that was not trained yet can be worse than that.
+
+    Args:
+        loss: of `kind`, with `mean_color` as for `batch_loss`.
+        first: that of the run's first step, of the same kind.
+    """
+    gray = {"l1": 0.5, "l2": 0.25, "psnr": math.log10(0.25 + _FLOOR)}[kind]
+    return loss > max(first, gray + 0.5 * mean_color)

@@ -11,9 +11,9 @@ from urllib.parse import urljoin, urlsplit
 
 from nsr_cli.errors import UsageError, WeightsError, WriteError
 from nsr_cli.files import write_atomic
-from nsr_cli.reads import why_no_file
 from nsr_cli.shown import did_you_mean, safe_text
 from nsr_cli.weights.entry import COLORS, FILE_SUFFIXES, TASKS, TIERS, WeightEntry, describe, parse_entry
+from nsr_cli.weights.runs import check_file
 
 SCHEMA = 1
 MANIFEST_NAME = "weights_manifest.json"
@@ -225,9 +225,7 @@ def _check_words(task: str, color: str, tier: str | None) -> None:
 
 
 def _existing_file(path: Path) -> Path:
-    why = why_no_file(path)
-    if why is not None:
-        raise UsageError(f"{safe_text(path)}: {why}; check --model")
+    check_file(path, "check --model")
     return path
 
 

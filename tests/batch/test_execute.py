@@ -1,11 +1,14 @@
 """What is settled before the pictures of a run are restored."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from nsr_cli.batch.execute import _any_large
+from nsr_cli.batch.execute import _any_large, _needs_networks
 from nsr_cli.planning.job import Job
+from nsr_cli.planning.settings import Settings
 from tests.command import Inside, Paint
 from tests.threads import allow
 
@@ -18,6 +21,42 @@ def test_runs_over_small_pictures_keep_their_heaps(tmp_path: Path) -> None:
     jobs = [Job(source, None, None) for source in (small, tmp_path / "absent.png")]
     assert not _any_large(jobs)
     assert _any_large([*jobs, Job(large, None, None)]) and _any_large([*jobs, Job(None, None, None)])
+
+
+@pytest.mark.parametrize(
+    "settings, names, needed",
+    [
+        (Settings("dejpeg"), ("a.png", "b.tif"), False),
+        (Settings("auto"), ("a.png", "b.tif"), False),
+        (Settings("dejpeg"), ("a.png", "b.JPG"), True),
+        (Settings("dejpeg"), ("a.png", None), True),
+        (Settings("dejpeg", jpeg_quality=20), ("a.png",), True),
+        (Settings("auto", scale=2.0), ("a.png",), True),
+        (Settings("denoise"), ("a.png",), True),
+        (Settings("upscale", scale=2.0), ("a.png",), True),
+    ],
+)
+def test_networks_are_loaded_beside_the_first_picture_unless_none_may_need_them(
+    settings: Settings, names: tuple[str | None, ...], needed: bool
+) -> None:
+    jobs = [Job(None if name is None else Path(name), None, None) for name in names]
+    assert _needs_networks(jobs, settings) == needed
+
+
+def test_a_folder_in_which_nothing_is_to_be_restored_loads_no_torch(
+    environment: dict[str, str], paint: Paint, tmp_path: Path
+) -> None:
+    """It takes a second of CPU and 200 MB."""
+    paint(tmp_path / "a.png")
+    code = """
+import sys
+from nsr_cli.cli.app import _guarded
+from nsr_cli.terminal.console import Console
+print([_guarded(["dejpeg", "a.png"], Console()), "torch" in sys.modules])
+"""
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, False]\n" and "no JPEG traces found" in done.stderr
 
 
 @pytest.mark.parametrize("allowed", [0, 3, 7])

@@ -210,6 +210,7 @@ def test_several_sets_and_tasks_print_plain_markdown_when_stdout_is_no_terminal(
         (("--set", "Set14", "-s", "2", "--model", "bicubic", "--offline"), 4, "Set14"),
         (("-s", "2"), 2, "--set"),
         (("--set", "Set5", "--json", "--csv"), 2, "choose one"),
+        (("--set", "Set5", "--latex", "--csv"), 2, "choose one"),
         (("--set", "./nope/", "-s", "2", "--model", "bicubic"), 2, "--set ./nope/: there is no such folder"),
         (("--set", "Set5", "-s", "2", "--model", "nope/"), 2, "--model nope/: there is no such folder"),
     ],

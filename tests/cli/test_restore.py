@@ -300,6 +300,15 @@ def test_an_unknown_model_is_refused_before_torch_is_loaded(model: str, reason: 
         check_model(model, "upscale")
 
 
+@pytest.mark.parametrize("part", ["", "checkpoints/step-00000100", "best"])
+def test_a_training_run_is_refused_with_how_to_make_weights_of_it(tmp_path: Path, part: str) -> None:
+    for folder in ("checkpoints/step-00000100", "best"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "state.json").write_text("{}")
+    with pytest.raises(UsageError, match="a training run; give the file that `nsr weights publish RUN"):
+        check_model(str(tmp_path / part), "upscale")
+
+
 def test_what_fails_at_once_and_dry_runs_load_no_torch(
     environment: dict[str, str], paint: Paint, tmp_path: Path
 ) -> None:

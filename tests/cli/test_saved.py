@@ -236,7 +236,8 @@ def test_results_that_do_not_fit_are_named_before_any_work(score: Score, tmp_pat
     Image.new("RGB", (50, 39)).save(theirs / "b.png")
     assert "theirs/b.png: it has 50×39 pixels, but 50×40 are compared with b.bmp" in refused()
     (theirs / "b.png").write_bytes(b"no picture")
-    assert "theirs/b.png: cannot be scored: not a picture" in refused()
+    assert "theirs/b.png: cannot be scored: not a picture" in (said := refused())
+    assert said.endswith("; restore the picture again\n")
     (theirs / "b.png").unlink()
     for suffix in ("jpg", "png"):
         Image.new("RGB", (50, 40)).save(theirs / f"b.{suffix}")

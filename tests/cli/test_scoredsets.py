@@ -47,7 +47,10 @@ def test_a_picture_that_cannot_be_used_is_found_before_any_row(score: Score) -> 
     draw(Path("own/a.png"))
     least = "which takes 16×16 here; leave it out"  # SSIM's window of 11, and 2 pixels shaved from each side
     for spoil, why in (
-        (lambda path: path.write_bytes(b""), "cannot be scored: the file is empty"),
+        (
+            lambda path: path.write_bytes(b""),
+            "cannot be scored: the file is empty; get the file again, or leave it out",
+        ),
         (lambda path: draw(path, size=(14, 14)), f"14×14 pixels are too few to be scored, {least}"),
         (lambda path: draw(path, size=(48, 15)), f"48×15 pixels are too few to be scored, {least}"),
     ):

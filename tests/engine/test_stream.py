@@ -180,3 +180,29 @@ def test_every_row_of_tiles_begins_without_the_gaps_of_the_one_before(
     made = network_bands(source, tile_plan, None, OverallProgress(None, 1))
     collect(made, np.float32)
     assert len(calls) == -(-tile_plan.grid.rows // tile_plan.tile[0]) > 2
+
+
+@pytest.mark.parametrize(
+    "limits, told",
+    [({"max_memory": 1}, True), ({}, False), ({"max_memory": 1, "tile": 96}, False)],
+)
+def test_a_limit_that_makes_margins_the_larger_part_is_said_once(limits: dict[str, int], told: bool) -> None:
+    """Only where the user set it, and may set another."""
+    said: list[str] = []
+    small = Runner(tiny_network(2), "cpu", "fp32", Limits(**limits), said.append)
+    shape = Shape(960, 960, 3)
+    least = least_memory([small.network.config], shape.width, 3, 1)
+    for _ in range(2):
+        plan([small], shape, least + MIB, 1)
+    assert len(said) == told
+    assert all("with a larger one it is faster" in line for line in said)
+
+
+def test_a_limit_with_room_for_large_tiles_is_not_spoken_of() -> None:
+    said: list[str] = []
+    large = Runner(tiny_network(2), "cpu", "fp32", Limits(max_memory=1), said.append)
+    for memory in (200 * MIB, 1 << 40):
+        (cut,) = plan([large], Shape(960, 960, 3), memory, 1)
+        once, all_of_it = cut.multiplications
+        assert once <= all_of_it < 2 * once
+    assert said == []

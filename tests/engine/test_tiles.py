@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nsr_cli.engine.grid import Grid
-from nsr_cli.engine.tiles import plan_tiles
+from nsr_cli.engine.tiles import plan_tiles, tile_rows, times_computed
 
 
 @pytest.mark.parametrize("size", [(1, 1), (48, 48), (500, 700), (49, 3000), (3000, 10), (961, 960)])
@@ -28,3 +28,15 @@ def test_tiles_partition_the_picture_within_the_limit(size: tuple[int, int], lim
 def test_what_fits_is_one_tile() -> None:
     assert len(plan_tiles(Grid(480, 480, 48), 100, 1)) == 1
     assert len(plan_tiles(Grid(480, 481, 48), 100, 1)) > 1
+
+
+@pytest.mark.parametrize("tile", [(1, 1), (2, 3), (5, 40), (40, 40)])
+@pytest.mark.parametrize("margin", [1, 2])
+def test_the_arithmetic_of_margins_is_counted(tile: tuple[int, int], margin: int) -> None:
+    grid = Grid(480, 1000, 48)
+    tiles = [one for row in tile_rows(grid, *tile, margin) for one in row]
+    computed = sum(
+        len(Grid(rows.stop - rows.start, cols.stop - cols.start, 48))
+        for rows, cols in (one.outer for one in tiles)
+    )
+    assert times_computed(grid, tile, margin) == pytest.approx(computed / len(grid))

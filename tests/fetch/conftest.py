@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import hashlib
+import http.client
 import math
 import random
 import re
@@ -13,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from nsr_cli.fetch import Source, download
+from tests.waiting import until
 
 CONTENT = random.Random(2020).randbytes(300_000)
 
@@ -40,13 +43,34 @@ class Server(ThreadingHTTPServer):
         self.conditions: list[str | None] = []
         self.connections = 0
         self.sent = 0
+        self._accepted = 0
+        self._finished: list[None] = []  # to which any thread can append
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients are killed in many of these tests."""
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._accepted += 1
+        super().process_request(request, client_address)
+
     def process_request_thread(self, request: object, client_address: object) -> None:
         self.connections += 1
-        super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+        try:
+            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+        finally:
+            self._finished.append(None)
+
+    def settle(self) -> None:
+        """Return once everything is counted that processes which have ended asked for.
+
+        A process may be killed when the server has not accepted its connection yet. Connections are accepted in their
+        order, so all before the one made here have been once it is answered.
+        """
+        asks = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
+        asks.request("GET", "/nothing")
+        assert asks.getresponse().status == 204
+        asks.close()
+        until(lambda: len(self._finished) == self._accepted)
 
     def url(self, fault: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{fault}/file.bin"
@@ -75,6 +99,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fault = self.path.split("/")[1]
+        if fault == "nothing":
+            self.head(204, 0)
+            return
         self.server.hits[fault] += 1
         self.server.ranges.append(self.headers.get("Range"))
         self.server.conditions.append(self.headers.get("If-Range"))

@@ -198,6 +198,7 @@ def test_killed_downloads_are_finished_by_the_next_run(
         with contextlib.suppress(ProcessLookupError):  # it was faster
             os.kill(victim, signal.SIGKILL)
         codes = processes.hear()
+        server.settle()
         if server.ranges:
             assert server.ranges == [f"bytes={held}-" if held else None]
         if target.exists():

@@ -68,6 +68,28 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert max(float(tensor.abs().max()) for tensor in latest[1].tensors["weights"].values()) < 10
 
 
+@pytest.mark.parametrize("kind", ["l1", "l2", "psnr"])
+def test_a_training_that_diverges_says_so_when_it_does_and_at_its_end(
+    kind: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 7 ruins the weights without making anything infinite; with usual rates nothing is said."""
+    recipe = tiny_recipe(loss=kind, validate_every=5)
+    assert run_tiny(recipe, pictures, tmp_path / "usual")[1].warnings == []
+
+    def rate(recipe: Recipe, progress: float, step: int) -> float:
+        return 3.0 if step == 7 else 1e-4
+
+    monkeypatch.setattr(Recipe, "learning_rate_at", rate)
+    _, told = run_tiny(recipe, pictures, tmp_path / "run")
+    assert [status.step for status in told.statuses] == [5, 10, 15, 20]
+    losses = [status.loss for status in told.statuses]
+    assert told.warnings == [
+        f"the loss at step {step}, {loss:.4g}, is worse than at the start and than that of a plain gray picture: the "
+        "training has diverged; start again with a lower --learning-rate and another --out"
+        for step, loss in ((10, losses[1]), (20, losses[3]))
+    ]
+
+
 def test_a_network_that_is_validated_as_nan_stops_the_run(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=4, validate_every=2)
     with pytest.raises(TrainingError, match="the validation became NaN or infinite before step 2"):

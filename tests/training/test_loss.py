@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from nsr_cli.training.loss import batch_loss, loss_within_range, mean_color_error
+from nsr_cli.training.loss import batch_loss, has_diverged, loss_within_range, mean_color_error
 from nsr_cli.training.patches import Batch
+from nsr_cli.training.recipe import Loss
 
 
 def test_the_error_of_mean_colors_is_that_of_what_is_left_after_clipping() -> None:
@@ -80,3 +81,14 @@ def test_psnr_of_intact_patches_leaves_only_their_mean_colors() -> None:
     assert float(loss.detach()) == pytest.approx(math.log10(2e-5) + 2.0 * 0.125, abs=1e-5)
     loss.backward()  # type: ignore[no-untyped-call]
     assert restored.grad is not None and torch.isfinite(restored.grad).all()
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2", "psnr"])
+def test_a_loss_that_a_plain_gray_or_an_untrained_network_can_have_is_no_divergence(kind: Loss) -> None:
+    hardest = torch.tensor([0.0, 1.0]).repeat(8).reshape(1, 1, 4, 4)
+    gray = float(batch_loss(torch.full_like(hardest, 0.5), Batch(hardest, hardest, None, None), kind, 0.0))
+    for first, diverged in ((gray - 1, True), (gray + 1, False)):
+        assert not has_diverged(gray - 1e-6, first, kind, 0.0)
+        assert has_diverged(gray + 0.1, first, kind, 0.0) == diverged
+        assert not has_diverged(gray + 0.1, first, kind, 1.0)
+        assert has_diverged(1e21, first, kind, 1.0)

@@ -43,14 +43,14 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def run_half(recipe: Recipe, pictures: Path, run: Path) -> None:
-    """The first ten steps of a run, which then stops as if it were killed right after a checkpoint."""
+def run_half(recipe: Recipe, pictures: Path, run: Path, step: int = 10) -> None:
+    """The first steps of a run, which then stops as if it were killed right after a checkpoint."""
 
     class Cut(Exception):
         pass
 
     def cut(trainer: Trainer, batch: Batch, rate: float) -> torch.Tensor:
-        if trainer.step == 10:
+        if trainer.step == step:
             trainer._save()
             raise Cut
         return original(trainer, batch, rate)
@@ -78,6 +78,16 @@ def test_a_stopped_run_goes_on_to_the_bit(
     trainer, _ = run_tiny(whole, pictures, tmp_path / "parts", resume=True)
     assert trainer.step == 20
     assert_same_state(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_the_log_of_a_killed_run_is_that_of_one_in_one_go(pictures: Path, tmp_path: Path) -> None:
+    """The first row after the kill is the mean over all steps since the row before, not since the checkpoint."""
+    recipe, whole, parts = tiny_recipe(), tmp_path / "whole", tmp_path / "parts"
+    run_tiny(recipe, pictures, whole)
+    run_half(recipe, pictures, parts, 14)
+    run_tiny(recipe, pictures, parts, resume=True)
+    one, other = ([{**row, "seconds": 0} for row in log.read(run)] for run in (whole, parts))
+    assert [row["step"] for row in one] == [10, 20] and other == one
 
 
 def run_until_signal(
