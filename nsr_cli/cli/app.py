@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -26,6 +27,7 @@ _STDOUT = "cannot write to stdout"
 # The errors of stdout if its disk is full, or if it is closed.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _DEBUG = "; run with --debug for the traceback"
+_HEAD_START = 20.0  # seconds in which the first process of a torchrun may find out what another one has
 
 
 class Stopped(KeyboardInterrupt):
@@ -68,8 +70,18 @@ def _explained(error: BaseException, console: Console) -> int:
         return _SIGNALED + (error.number if isinstance(error, Stopped) else signal.SIGINT)
     console.traceback(error)
     line, code = _line_and_code(error)
+    _leave_it_to_the_first()
     console.error(line)
     return _silence_stdout(code) if isinstance(error, OSError) or line.startswith(_STDOUT) else code
+
+
+def _leave_it_to_the_first() -> None:
+    """Wait, in all processes of a torchrun but the first: wrong input is found by all of them, and is to be said once.
+
+    Once one has ended, torchrun ends the others, which then say nothing.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(_HEAD_START)
 
 
 def _line_and_code(error: BaseException) -> tuple[str, int]:

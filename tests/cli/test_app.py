@@ -19,7 +19,7 @@ import pytest
 from nsr_cli.cli.app import _explained
 from nsr_cli.cli.commands import load
 from nsr_cli.cli.table import COMMANDS
-from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, WeightsError
+from nsr_cli.errors import FetchError, MemoryExhausted, NsrError, PartialFailure, UsageError, WeightsError
 from nsr_cli.terminal.console import Console
 from nsr_cli.weights.manifest import manifest_path
 from tests.command import Inside, Paint, Run
@@ -173,6 +173,17 @@ def test_every_failure_has_its_exit_code_and_one_line(
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and said.err.startswith("nsr: ")
     assert ("internal error" in said.err) == isinstance(error, ValueError | RecursionError)
+
+
+@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [20.0])])
+def test_an_error_of_another_process_of_a_torchrun_is_said_late_and_not_lost(
+    rank: str, waits: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    assert _explained(UsageError("mine"), Console()) == 2
+    assert waited == waits and capsys.readouterr().err == "nsr: mine\n"
 
 
 def test_debug_shows_where_an_error_came_from(nsr: Run, tmp_path: Path) -> None:

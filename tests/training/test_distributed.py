@@ -52,6 +52,25 @@ def test_two_processes_follow_one_process_with_the_same_batch(pictures: Path, tm
         assert step == same and two == pytest.approx(one, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--data", "nowhere"), "there is no folder nowhere; check the path"),
+        (("--batch", "7"), "a batch of 7 cannot be shared evenly by 2 processes"),
+        (("--bacth", "8"), "no such option: --bacth"),
+    ],
+)
+def test_wrong_input_is_said_once(pictures: Path, tmp_path: Path, wrong: tuple[str, str], said: str) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "nsr_cli"]
+    given = ["--data", str(pictures), "--out", str(tmp_path / "run"), *wrong]
+    command = [*launcher, *COMMAND[3:], *given[2 if "--data" in wrong else 0 :]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("nsr: ")]
+    assert len(lines) == 1 and said in lines[0], done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def signaled(number: signal.Signals, run: Path, data: Path) -> tuple[list[int], list[str]]:
     """Let two processes train, the second of which gets a signal; the exit codes, and what they said."""
     with socket.socket() as free:
