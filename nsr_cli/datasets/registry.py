@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from nsr_cli.errors import UsageError
@@ -99,34 +100,36 @@ _MANGA = (
 )
 
 # What `registry.json` does not say, in the order in which `nsr data list` shows the sets.
-_KNOWN: Mapping[str, Mapping[str, Any]] = {
-    "Set5": {},
-    "Set14": {},
-    "BSD100": {
-        "aliases": ("B100", "BSDS100"),
-        # Some collections hold the original JPEGs of 481x321, of which the published PNGs are a part.
-        "crop": (480, 320),
-    },
-    "Urban100": {"aliases": ("U100",)},
-    "Manga109": {"aliases": ("Manga",), "note": _MANGA, "images": 109},
-    "DIV2K-valid": {"aliases": ("DIV2K", "DIV2K-val", "DIV2K_valid_HR", "DIV2K100"), "scored_on": "rgb"},
-    "Sun-Hays80": {"aliases": ("SunHays", "Sun-Hays")},
-    "Set12": {},
-    "BSD68": {},
-    "CBSD68": {},
-    "Kodak24": {"aliases": ("Kodak",)},
-    "McMaster": {"aliases": ("McM", "McMaster18")},
-    "Classic5": {},
-    "LIVE1": {"aliases": ("LIVE", "LIVE29")},
-    "BSDS500-val": {
-        "aliases": ("BSD500-val",),
-        "note": "the originals of BSD100 and BSD68: for scoring, never for training",
-    },
-    "T91": {"kind": "training", "aliases": ("91-images", "91", "Yang91")},
-    "BSDS500-train": {"kind": "training", "aliases": ("BSD500-train",)},
-    "BSDS500-test": {"kind": "training", "aliases": ("BSD500-test",)},
-    "DIV2K-train": {"kind": "training", "aliases": ("DIV2K_train_HR", "DIV2K800"), "scored_on": "rgb"},
-}
+_KNOWN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "Set5": {},
+        "Set14": {},
+        "BSD100": {
+            "aliases": ("B100", "BSDS100"),
+            # Some collections hold the original JPEGs of 481x321, of which the published PNGs are a part.
+            "crop": (480, 320),
+        },
+        "Urban100": {"aliases": ("U100",)},
+        "Manga109": {"aliases": ("Manga",), "note": _MANGA, "images": 109},
+        "DIV2K-valid": {"aliases": ("DIV2K", "DIV2K-val", "DIV2K_valid_HR", "DIV2K100"), "scored_on": "rgb"},
+        "Sun-Hays80": {"aliases": ("SunHays", "Sun-Hays")},
+        "Set12": {},
+        "BSD68": {},
+        "CBSD68": {},
+        "Kodak24": {"aliases": ("Kodak",)},
+        "McMaster": {"aliases": ("McM", "McMaster18")},
+        "Classic5": {},
+        "LIVE1": {"aliases": ("LIVE", "LIVE29")},
+        "BSDS500-val": {
+            "aliases": ("BSD500-val",),
+            "note": "the originals of BSD100 and BSD68: for scoring, never for training",
+        },
+        "T91": {"kind": "training", "aliases": ("91-images", "91", "Yang91")},
+        "BSDS500-train": {"kind": "training", "aliases": ("BSD500-train",)},
+        "BSDS500-test": {"kind": "training", "aliases": ("BSD500-test",)},
+        "DIV2K-train": {"kind": "training", "aliases": ("DIV2K_train_HR", "DIV2K800"), "scored_on": "rgb"},
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

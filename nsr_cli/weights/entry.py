@@ -231,20 +231,22 @@ def _scores(value: Any) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
 
 
-_CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "name": check_name,
-    "task": _one_of(TASKS),
-    "scale": _scale,
-    "levels": _levels,
-    "color": _one_of(COLORS),
-    "preset": check_name,
-    "window": _integer(1, 4096),
-    "file": check_file,
-    "bytes": _integer(1, MAX_BYTES),
-    "sha256": _sha256,
-    "urls": _urls,
-    "bundled": _flag,
-    "trained_on": _text,
-    "scores": _scores,
-    "license": _text,
-}
+_CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "name": check_name,
+        "task": _one_of(TASKS),
+        "scale": _scale,
+        "levels": _levels,
+        "color": _one_of(COLORS),
+        "preset": check_name,
+        "window": _integer(1, 4096),
+        "file": check_file,
+        "bytes": _integer(1, MAX_BYTES),
+        "sha256": _sha256,
+        "urls": _urls,
+        "bundled": _flag,
+        "trained_on": _text,
+        "scores": _scores,
+        "license": _text,
+    }
+)
