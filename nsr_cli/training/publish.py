@@ -199,9 +199,10 @@ def history(trained: Trained) -> str:
     start = f"from {trained.started_from or recipe.init}" if recipe.init else "from scratch"
     choice = f", the best on {trained.chosen_on}" if trained.chosen_on else ""
     minutes = round(trained.seconds / 60)
+    by = "" if recipe.optimizer == "adam" else f" by {recipe.optimizer.capitalize()}"
     rest = safe_text(
-        f"{counted(trained.step, 'step')} of {counted(recipe.batch, 'patch', 'patches')} of {recipe.patch}, {start}, "
-        f"seed {recipe.seed}, {counted(minutes, 'minute')}{choice}"
+        f"{counted(trained.step, 'step')}{by} of {counted(recipe.batch, 'patch', 'patches')} of {recipe.patch}, "
+        f"{start}, seed {recipe.seed}, {counted(minutes, 'minute')}{choice}"
     )
     names = [safe_text(name) for name in trained.data] or ["unnamed pictures"]
     for kept in range(len(names), 0, -1):

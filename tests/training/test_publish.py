@@ -136,9 +136,9 @@ def test_a_history_counts_one_and_several_in_words(tmp_path: Path) -> None:
     made = dataclasses.replace(trained(recipe), step=1, seconds=60.0)
     said = publish.publish(made, "own", tmp_path / "manifest.json", tmp_path, {}).trained_on
     assert f"; 1 step of 1 patch of {recipe.patch}, " in said and said.endswith(", 1 minute")
-    made = dataclasses.replace(made, step=2, seconds=150.0, recipe=tiny_recipe(batch=2))
+    made = dataclasses.replace(made, step=2, seconds=150.0, recipe=tiny_recipe(batch=2, optimizer="muon"))
     said = publish.publish(made, "own", tmp_path / "manifest.json", tmp_path, {}).trained_on
-    assert f"; 2 steps of 2 patches of {recipe.patch}, " in said and said.endswith(", 2 minutes")
+    assert f"; 2 steps by Muon of 2 patches of {recipe.patch}, " in said and said.endswith(", 2 minutes")
 
 
 def test_a_long_history_names_the_first_pictures(tmp_path: Path) -> None:
