@@ -66,22 +66,20 @@ def _explained(error: BaseException, console: Console) -> int:
     if isinstance(error, BrokenPipeError):
         return _silence_stdout(_BROKEN_PIPE)
     if isinstance(error, KeyboardInterrupt):
-        console.error(": ".join(["interrupted", *getattr(error, "__notes__", [])]))
+        if _is_first():
+            console.error(": ".join(["interrupted", *getattr(error, "__notes__", [])]))
         return _SIGNALED + (error.number if isinstance(error, Stopped) else signal.SIGINT)
     console.traceback(error)
     line, code = _line_and_code(error)
-    _leave_it_to_the_first()
+    if not _is_first():  # wrong input is found by all; torchrun ends the others once the first has said it
+        time.sleep(_HEAD_START)
     console.error(line)
     return _silence_stdout(code) if isinstance(error, OSError) or line.startswith(_STDOUT) else code
 
 
-def _leave_it_to_the_first() -> None:
-    """Wait, in all processes of a torchrun but the first: wrong input is found by all of them, and is to be said once.
-
-    Once one has ended, torchrun ends the others, which then say nothing.
-    """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        time.sleep(_HEAD_START)
+def _is_first() -> bool:
+    """Whether this is the first process of a torchrun, or the only one."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _line_and_code(error: BaseException) -> tuple[str, int]:

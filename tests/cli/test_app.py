@@ -184,6 +184,8 @@ def test_an_error_of_another_process_of_a_torchrun_is_said_late_and_not_lost(
     monkeypatch.setenv("LOCAL_RANK", rank)
     assert _explained(UsageError("mine"), Console()) == 2
     assert waited == waits and capsys.readouterr().err == "nsr: mine\n"
+    assert _explained(KeyboardInterrupt(), Console()) == 130
+    assert capsys.readouterr().err == ("" if waits else "nsr: interrupted\n")
 
 
 def test_debug_shows_where_an_error_came_from(nsr: Run, tmp_path: Path) -> None:
