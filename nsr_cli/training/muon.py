@@ -16,9 +16,8 @@ _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8  # Adam's, with their usual values
 # An odd polynomial that moves singular values in (0, 1] towards 1; five rounds leave them in about 0.7..1.2 (Jordan).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
-_LIKE_ADAM = (
-    0.2  # root mean square of a step, so that the learning rate can be Adam's (arXiv 2502.16982, Sec. 2.2)
-)
+# Root mean square of a step, so that the learning rate can be Adam's (arXiv 2502.16982, Sec. 2.2).
+_LIKE_ADAM = 0.2
 
 
 class Muon(torch.optim.Optimizer):
