@@ -38,7 +38,7 @@ def is_folder(name: str | None) -> bool:
 
 
 def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) -> list[FoundSet]:
-    """Each set once, with its pictures, downloaded where that is needed and allowed; then the user's own folders.
+    """Each set once, in the order asked for, with its pictures, downloaded where that is needed and allowed.
 
     Raises:
         UsageError: there is no set of that name.
@@ -46,12 +46,18 @@ def find_sets(plan: Plan, data: Path | None, offline: bool, console: Console) ->
         FetchError, WriteError: a download failed.
     """
     store = DataStore(data, offline=offline)
-    folders = list({Path(name).resolve(): None for name in plan.sets if is_folder(name)})
-    named = {one.name: one for one in (_set(store, name) for name in plan.sets if not is_folder(name))}
-    found = [_named(store, one, plan.limit, console) for one in named.values()]
+    # All names are checked before anything is downloaded or read.
+    wanted = dict.fromkeys(
+        Path(name).resolve() if is_folder(name) else _set(store, name) for name in plan.sets
+    )
+    folders = [one for one in wanted if isinstance(one, Path)]
     names = told_apart([f"{safe_text(folder.name)}/" for folder in folders], folders)
-    return found + [
-        _own(folder, name, plan.limit, console) for folder, name in zip(folders, names, strict=True)
+    shown = dict(zip(folders, names, strict=True))
+    return [
+        _own(one, shown[one], plan.limit, console)
+        if isinstance(one, Path)
+        else _named(store, one, plan.limit, console)
+        for one in wanted
     ]
 
 

@@ -238,6 +238,15 @@ def test_a_folder_of_ones_own_is_scored_without_the_papers_figures(told: Nsr, da
         assert 5 < found["psnr"] < 60
 
 
+def test_sets_and_folders_stand_in_the_order_asked_for_each_once(told: Nsr, data: Path) -> None:
+    own = shutil.copytree(data / "Set5", data / "own")
+    asked = (
+        arg for name in (f"{own}/", "Set5", f"{data}/Set5/", "set5", f"{own}") for arg in ("--set", name)
+    )
+    done = told("eval", *asked, "--limit", "1", "-s", "2", "-m", "bicubic", "--json", "--data", str(data))
+    assert [row["set"] for row in json.loads(done.stdout)["rows"]] == ["own/", "Set5", "Set5/"]
+
+
 def test_the_figures_of_a_set_are_said_before_those_of_the_next_are_known(told: Nsr, data: Path) -> None:
     own = shutil.copytree(data / "Set5", data / "own")
     levels = ("-s", "2", "-s", "3", "--model", "bicubic", "--json")
