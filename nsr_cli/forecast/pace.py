@@ -6,7 +6,8 @@ Without the file, only the estimate is missing.
 
 import json
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ NAME = "pace.json"
 SCHEMA = 1
 
 _LEAST = 0.5  # seconds of computing; shorter runs say little about longer ones
+_SMALL = 64 * 64  # pixels; with fewer, most of the time goes into what is done once for each picture
 _ENSEMBLE = 8  # runs of `--tta`
 _LIMIT = 65_536  # bytes of the file
 _ENTRIES = 50
@@ -29,26 +31,28 @@ Size = tuple[int, int]
 
 
 class Pace:
-    """Counts the pixels and seconds of a run, to record its pace or to estimate its time."""
+    """Counts the pixels and seconds of a run, to record its pace."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pixels: dict[float, int] = {}
+        self._sizes: Counter[Size] = Counter()
         self._seconds = 0.0
 
-    def add(self, sizes: Iterable[Size], seconds: float) -> None:
-        """Count pictures of these widths and heights, which took `seconds` of computing together."""
-        for size in sizes:
-            factor = self._settings.factor(*size) if self._settings.task == "upscale" else 1.0
-            self._pixels[factor] = self._pixels.get(factor, 0) + math.prod(size)
-        self._seconds += seconds
+    def add(self, sizes: Sequence[Size], seconds: float) -> None:
+        """Count pictures of these widths and heights, which took `seconds` of computing together.
+
+        Nothing is counted if all are small.
+        """
+        if any(math.prod(size) >= _SMALL for size in sizes):
+            self._sizes.update(sizes)
+            self._seconds += seconds
 
     def remember(self) -> None:
         """Record the pace of the run, if it was long enough; an unusable cache is ignored."""
         if self._seconds < _LEAST:
             return
         with suppress(OSError, NsrError, ValueError):
-            work = self.work()
+            work = _work(self._sizes, self._settings)
             if work is None:
                 return
             known = {**_read(), _key(self._settings): round(work / self._seconds)}
@@ -58,27 +62,28 @@ class Pace:
             text = json.dumps({"schema": SCHEMA, "multiplications_per_second": latest}, indent=1)
             write_atomic(path, text.encode(), devices=False)
 
-    def work(self) -> float | None:
-        """Multiplications for all pixels so far; None if the networks are unknown. Raises as `networks_of`."""
-        if self._settings.task == "auto":  # the steps of a picture are known only once it is looked at
-            return None
-        total = sum(
-            count * _multiplications(factor, self._settings) for factor, count in self._pixels.items()
-        )
-        return float(total * (_ENSEMBLE if self._settings.tta else 1))
-
 
 def estimate(sizes: Iterable[Size], settings: Settings) -> float | None:
     """Seconds of computing for pictures of these widths and heights; None if no pace is recorded."""
     pace = _read().get(_key(settings))
     if pace is None:
         return None
-    run = Pace(settings)
-    run.add(sizes, 0.0)
     with suppress(OSError, NsrError, ValueError):
-        work = run.work()
+        work = _work(Counter(sizes), settings)
         return None if work is None else work / pace
     return None
+
+
+def _work(sizes: Mapping[Size, int], settings: Settings) -> float | None:
+    """Multiplications for so many pictures of each size; None if the networks are unknown. Raises as `networks_of`."""
+    if settings.task == "auto":  # the steps of a picture are known only once it is looked at
+        return None
+    pixels: Counter[float] = Counter()
+    for size, count in sizes.items():
+        factor = settings.factor(*size) if settings.task == "upscale" else 1.0
+        pixels[factor] += count * math.prod(size)
+    total = sum(count * _multiplications(factor, settings) for factor, count in pixels.items())
+    return float(total * (_ENSEMBLE if settings.tta else 1))
 
 
 def _key(settings: Settings) -> str:

@@ -53,9 +53,20 @@ def test_another_device_does_not_forget_the_first(remembered: Path, settings: Se
 
 def test_a_moment_of_work_says_nothing(remembered: Path, settings: Settings) -> None:
     pace = Pace(settings)
-    pace.add([(10, 10)], 0.1)
+    pace.add([(100, 50)], 0.1)
     pace.remember()
     assert not remembered.exists()
+
+
+def test_small_pictures_set_no_pace_for_others(remembered: Path, settings: Settings) -> None:
+    pace = Pace(settings)
+    pace.add([(100, 40), (40, 100)], 5.0)
+    pace.remember()
+    assert not remembered.exists()
+    pace.add([(100, 50)], 2.0)
+    pace.remember()
+    assert estimate([(100, 50)], settings) == pytest.approx(2.0)
+    assert estimate([(10, 10)] * 50, settings) == pytest.approx(2.0)
 
 
 def test_published_weights_are_estimated_by_their_presets(remembered: Path) -> None:
@@ -107,6 +118,7 @@ def test_the_dry_run_says_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("nsr_cli.forecast.pace._LEAST", 0.0)
+    monkeypatch.setattr("nsr_cli.forecast.pace._SMALL", 0)
     paint(Path("a.png"))
     options = ("upscale", "a.png", "-s", "2", "--model", tiny_model)
     assert inside(*options, "--dry-run") == 0
