@@ -12,6 +12,7 @@ import io
 import random
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from nsr_cli.errors import DecodeError
@@ -28,6 +29,9 @@ FORMS: dict[str, tuple[str, dict[str, object]]] = {
     "TIFF": ("TIFF", {}),
     "TIFF, deflate": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     "TIFF, LZW": ("TIFF", {"compression": "tiff_lzw"}),
+    "JPEG 2000, lossless": ("JPEG2000", {}),
+    "AVIF": ("AVIF", {"quality": 90}),
+    "HEIC": ("HEIF", {"quality": 90}),
 }
 
 
@@ -66,6 +70,7 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=1000, help="damaged files of each format")
     count = parser.parse_args().count
+    pillow_heif.register_heif_opener()  # so that Pillow writes HEIC
     print("| format | read, with other pixels | read, with the same pixels | refused |\n|---|---|---|---|")
     for name, (form, options) in FORMS.items():
         file = io.BytesIO()

@@ -2,12 +2,13 @@
 
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nsr_cli.errors import DecodeError, PictureError
 from nsr_cli.forecast import memory
 from nsr_cli.forecast.memory import Ends, Sizes
 from nsr_cli.forecast.rows import can_write_rows, most_rows, why_not
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.filebytes import FileBytes
 from nsr_cli.imaging.heads.head import Head
 from nsr_cli.imaging.heads.pages import read_heads
@@ -79,7 +80,8 @@ def forecast_open(job: Job, data: FileBytes, settings: Settings) -> Forecast | N
         return None
     tiff = job.source.suffix.lower() in (".tif", ".tiff")
     form = job.format or ("TIFF" if tiff else "PNG")
-    found = _sizes_of(heads, stored, settings)
+    copies = memory.copies_of(codec.sniff(data))
+    found = [replace(sizes, copies=copies) for sizes in _sizes_of(heads, stored, settings)]
     samples = sum(page.result for page in found)
     # A drawing that compresses well as an input does so as a result.
     packed = stored / sum(page.stored for page in found)

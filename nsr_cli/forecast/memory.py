@@ -34,7 +34,9 @@ _PACKED_PAGE = 0.9  # the same for a compressed page of a TIFF: there may be man
 # The same for frames: all are copied before they are compressed, and again while the finished file is read.
 _FRAMES_FILE = {"PNG": 5.0, "WEBP": 7.0, "GIF": 5.0}
 _WRITING = 48 << 20  # bytes for rows that are being compressed, and the like
-_DECODED, _FILES = 4, 3  # how often the picture, and its file, are in memory while one is made from the other
+_FILES = 3  # how often a file is in memory while the picture is made from it
+_COPIES = 4  # how often a picture is in memory while its file is decoded
+_MORE_COPIES = {"JP2": 6, "AVIF": 7, "HEIC": 6}
 _CLEAR_ROWS = 192  # read to find the color of transparent pixels
 
 
@@ -50,6 +52,8 @@ class Sizes:
     """Bytes of one sample."""
     file: int = 0
     """Bytes of the picture's file."""
+    copies: int = _COPIES
+    """How often the picture is in memory while its file is decoded; see `copies_of`."""
 
     @property
     def colors(self) -> int:
@@ -101,6 +105,11 @@ class Route:
     """Bytes for rows and tiles, if it goes in bands."""
     peak: int
     """About the most bytes that it takes, without libraries and weights."""
+
+
+def copies_of(kind: str) -> int:
+    """`Sizes.copies` of pictures in a format."""
+    return _MORE_COPIES.get(kind, _COPIES)
 
 
 def allowed(settings: Settings) -> int:
@@ -190,7 +199,8 @@ def route_pages(pages: Sequence[Sizes], settings: Settings, ends: Ends) -> Route
 def _together(pages: Sequence[Sizes], form: str, settings: Settings) -> int:
     """Bytes of several pages or frames that are decoded together."""
     stored, result = sum(page.stored for page in pages), sum(page.result for page in pages)
-    decoding = stored + (_DECODED - 1) * max(page.stored for page in pages) + _FILES * pages[0].file
+    copies = pages[0].copies - 1
+    decoding = stored + copies * max(page.stored for page in pages) + _FILES * pages[0].file
     share = _PACKED_PAGE if form == "TIFF" else 1.0  # of each result, in memory until all are done
     computing = _one_by_one(pages, share, settings)
     packing = int(share * result) if form == "TIFF" else result + int(_FRAMES_FILE.get(form, 0) * result)
@@ -211,7 +221,7 @@ def _one_by_one(pages: Sequence[Sizes], share: float, settings: Settings) -> int
 
 
 def _decoding(sizes: Sizes) -> int:
-    return _DECODED * sizes.stored + _FILES * sizes.file
+    return sizes.copies * sizes.stored + _FILES * sizes.file
 
 
 def _packing(sizes: Sizes, form: str) -> int:

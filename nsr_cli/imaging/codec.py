@@ -1,6 +1,7 @@
 """Bytes to `Picture` and back: the one door to all formats.
 
     decode     sniff ─ png | rasters (JPEG, WebP, BMP, GIF) | tiff | pnm ─ rebuild.finish ─ Picture
+                       boxed (JPEG 2000, AVIF, HEIC) ─┘
     encode     Picture ─ check_encodable ─ depth ─ png | rasters | tiff | pnm ─ bytes
 
 Whatever goes wrong inside a library becomes one line: DecodeError or EncodeError. So does a bug of this
@@ -16,6 +17,7 @@ import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
 from nsr_cli.imaging import color, pnm, strangers
+from nsr_cli.imaging.boxed import codestream, heif, heifread, jp2, jp2read
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
@@ -61,13 +63,15 @@ _MAGIC = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
     (b"BM", "BMP"),
+    (codestream.START, "JP2"),
 )
 _MISTAKES = (AssertionError, AttributeError, NameError, NotImplementedError, TypeError)
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def sniff(data: Readable) -> str:
-    """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF or PPM (all of PNM and PAM).
+    """The format's name by the first bytes: PNG, JPEG, WEBP, BMP, GIF, TIFF, PPM (all of PNM and PAM), JP2, AVIF
+    or HEIC.
 
     DecodeError for anything else. The file's name is not considered.
     """
@@ -81,11 +85,16 @@ def sniff(data: Readable) -> str:
         return "WEBP"
     if pnm.MAGIC.match(start):
         return "PPM"
+    if found := heif.kind_of(start):
+        return found
+    if jp2.is_still(start):
+        return "JP2"
     if not start:
         raise DecodeError("the file is empty")
-    if known := strangers.advice(start):
-        raise DecodeError(known)
-    raise DecodeError("not a picture in a format that is read here (PNG, JPEG, WebP, BMP, GIF, TIFF, PPM)")
+    if told := strangers.advice(start):
+        raise DecodeError(told)
+    known = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, JPEG 2000, AVIF, HEIC"
+    raise DecodeError(f"not a picture in a format that is read here ({known})")
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -103,6 +112,10 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
             return tiffread.decode(data, max_pixels)
         if kind == "PPM":
             return pnm.decode(data, max_pixels)
+        if kind == "JP2":
+            return jp2read.decode(data, max_pixels)
+        if kind in ("AVIF", "HEIC"):
+            return heifread.decode(data, kind, max_pixels)
         return rasterread.decode(data, kind, max_pixels)
 
 
@@ -121,6 +134,8 @@ def decode_all(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator
     with _one_line(kind):
         if kind == "TIFF":
             found = tiffread.decode_pages(data, max_pixels)
+        elif kind == "AVIF":
+            found = heifread.decode_frames(data, kind, max_pixels)
         elif kind in ("GIF", "WEBP") or (kind == "PNG" and pngchunks.pictures(data)[0] > 1):
             found = rasterread.decode_frames(data, kind, max_pixels)
         else:

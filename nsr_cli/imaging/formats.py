@@ -1,6 +1,7 @@
 """The names of the formats that are read and written; without imports that take time."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
@@ -24,7 +25,30 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".pam": "PPM",
     }
 )
-"""Lower-case file suffixes and the names of their formats."""
+"""Lower-case file suffixes and the names of their formats, which are read and written."""
+
+READ_SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        **SUFFIXES,
+        ".avif": "AVIF",
+        ".jp2": "JP2",
+        ".j2k": "JP2",
+        ".j2c": "JP2",
+        ".jpc": "JP2",
+        ".jpf": "JP2",
+        ".jpx": "JP2",
+    }
+)
+"""The same of all formats that are read, but HEIC."""
+
+_HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+
+
+def readable_suffixes() -> frozenset[str]:
+    """The suffixes of files that can be read here; those of HEIC need pillow-heif."""
+    heic = _HEIC_SUFFIXES if find_spec("pillow_heif") is not None else ()
+    return frozenset((*READ_SUFFIXES, *heic))
+
 
 FORMATS = frozenset(SUFFIXES.values())
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})

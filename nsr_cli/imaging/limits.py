@@ -14,6 +14,11 @@ MOST_PICTURES = 10_000
 MOST_METADATA = 1 << 23
 """Bytes of one text, profile, or EXIF block; longer ones are left out, with a note."""
 
+_LARGE = 1 << 24  # pixels
+_MOST_PER_BYTE = (
+    1 << 14
+)  # pixels of larger pictures, in formats that code empty areas of any size in a few bits
+
 _ADVICE = "; raise it with --max-pixels "  # most commands can
 
 
@@ -55,3 +60,10 @@ def check_content(needed: int, stored: int, ratio: float, what: str) -> None:
         raise DecodeError(
             f"{what} claims {needed} bytes of samples but holds only {stored} bytes; it is cut off"
         )
+
+
+def check_claim(pixels: int, stored: int, what: str) -> None:
+    """DecodeError if a large picture has so few bytes as only an empty one could, in formats without a ratio."""
+    if pixels > _LARGE and pixels > stored * _MOST_PER_BYTE:
+        told = f"{what} claims {pixels} pixels but holds only {stored} bytes"
+        raise DecodeError(f"{told}; it is damaged, or if it is of one color, save it as PNG")

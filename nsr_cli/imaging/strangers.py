@@ -4,8 +4,7 @@ _RAW, _VIDEO = "a camera raw file", "a video"
 _HEADS = {
     b"\xff\x0a": "a JPEG XL file",
     b"\0\0\0\x0cJXL \r\n\x87\n": "a JPEG XL file",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
-    b"\0\0\0\x0cjP  \r\n\x87\n": "a JPEG 2000 file",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "a JPEG 2000 video or document",
     b"8BPS": "a Photoshop file",
     b"8BPB": "a Photoshop file",
     b"gimp xcf ": "a GIMP file",
@@ -22,13 +21,9 @@ _HEADS = {
     b"\x1aE\xdf\xa3": _VIDEO,  # Matroska, WebM
 }
 _BRANDS = {  # of files in boxes, ISO 14496-12
-    b"heic": "a HEIC file",
-    b"heix": "a HEIC file",
     b"hevc": "a HEIC file",
     b"mif1": "a HEIF file",
     b"msf1": "a HEIF file",
-    b"avif": "an AVIF file",
-    b"avis": "an AVIF file",
     b"crx ": _RAW,  # Canon
     b"qt  ": _VIDEO,
     b"avc1": _VIDEO,

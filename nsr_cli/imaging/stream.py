@@ -20,7 +20,7 @@ from nsr_cli.imaging.png.chunks import SIGNATURE
 from nsr_cli.imaging.tiff import extent
 
 _BLOCK = 1 << 16
-_LONGEST_MAGIC = 12
+_LONGEST_MAGIC = 32  # of AVIF, with the brands that it is compatible with
 _STATED = {"BMP": (2, 0), "WEBP": (4, 8)}  # where a file states its length, and the bytes not counted in it
 _PADDING = b"\0 \t\r\n"
 _MOST_BEHIND = 1 << 26  # bytes that are looked at behind the last picture

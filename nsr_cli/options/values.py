@@ -110,7 +110,7 @@ def parse_format(text: str) -> str:
     found = SUFFIXES.get("." + text.lower().removeprefix("."))
     if found is None:
         known = ", ".join(sorted({name.lower() for name in SUFFIXES.values()}))
-        raise typer.BadParameter(f"{text!r} is not a format; give one of {known}")
+        raise typer.BadParameter(f"{text!r} is not a format of results; give one of {known}")
     return found
 
 

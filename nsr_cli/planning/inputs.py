@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.formats import SUFFIXES
+from nsr_cli.imaging.formats import readable_suffixes
 from nsr_cli.planning.kinds import is_folder, kind_of, unread, unreadable
 from nsr_cli.planning.whereabouts import Whereabouts
 from nsr_cli.shown import counted, safe_text
@@ -143,6 +143,7 @@ def _named(text: str, recursive: bool, gathered: Gathered) -> Iterator[Found]:
 
 def _walk(root: Path, recursive: bool, gathered: Gathered) -> Iterator[Found]:
     visited: set[tuple[int, int]] = set()
+    suffixes = readable_suffixes()
     waiting = _not_visited([root], visited, gathered)
     while waiting:
         folder = waiting.pop()
@@ -160,7 +161,7 @@ def _walk(root: Path, recursive: bool, gathered: Gathered) -> Iterator[Found]:
                 below.append(path)
             elif kind != "file":
                 gathered.skipped.append(Remark(str(path), kind))
-            elif path.suffix.lower() in SUFFIXES:
+            elif path.suffix.lower() in suffixes:
                 yield Found(path, root)
             else:
                 gathered.others += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsr_cli.errors import UsageError
-from nsr_cli.imaging.codec import SUFFIXES
+from nsr_cli.imaging.formats import SUFFIXES, readable_suffixes
 from nsr_cli.planning.inputs import Found, Gathered
 from nsr_cli.planning.kinds import is_folder, mode_of
 from nsr_cli.planning.naming import Namer, format_of
@@ -106,9 +106,10 @@ class TargetChooser:
             return False
         if suffix and self.namer.format is None:
             known = " ".join(sorted(SUFFIXES))
+            is_read = suffix in readable_suffixes()
+            why = f"{suffix} is read but not written" if is_read else f"no such format {safe_text(suffix)}"
             raise UsageError(
-                f"-o {safe_text(output)}: no such format {safe_text(suffix)}; there are {known}; "
-                "end the name of a folder with /"
+                f"-o {safe_text(output)}: {why}; there are {known}; end the name of a folder with /"
             )
         return not suffix
 

@@ -14,6 +14,7 @@ from typing import Self
 
 from nsr_cli.errors import DecodeError, NotReady
 from nsr_cli.imaging import codec
+from nsr_cli.imaging.boxed import heif, jp2
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.picture import Picture
 from nsr_cli.imaging.rasters import read as rasterread
@@ -24,7 +25,14 @@ from nsr_cli.sandbox.worker import pages
 
 _PATIENCE = 4.0  # seconds for even the smallest picture, on a busy machine
 _SLOWEST = 10e6  # pixels a second that decoding must reach beyond that
+_SLOWER = {"JP2": 0.2e6, "HEIC": 0.5e6, "AVIF": 0.5e6}  # the same of formats that take more time for a pixel
 _PIXELS_PER_BYTE = {"JPEG": 1024, "PNG": 8256, "GIF": 2731, "BMP": 1000, "PPM": 8, "TIFF": 20_000}
+_STATED: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    "WEBP": rasterread.webp_size,
+    "JP2": lambda data: jp2.header(data).size,
+    "AVIF": lambda data: heif.header(data).coded,
+    "HEIC": lambda data: heif.header(data).coded,
+}  # of formats that compress without a bound, but state their size
 _SPARE_MEMORY = 1 << 29
 _BYTES_PER_PIXEL = 64  # room for four copies with four float channels
 _ATTEMPTS = 2
@@ -182,20 +190,22 @@ def _failure(gone: Gone) -> DecodeError | NotReady:
 
 
 def _order(data: bytes, extent: Extent, max_pixels: int) -> Order:
-    pixels = min(max_pixels, _most_pixels(data))
-    memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
-    limits = Limits(_PATIENCE + pixels / _SLOWEST, memory, machine_memory() // 2)
-    return Order(len(data), max_pixels, extent, limits)
-
-
-def _most_pixels(data: bytes) -> int:
-    """Roughly the most pixels that a file of this format and length can hold; 0 for an unknown format."""
+    kind = ""
     with suppress(DecodeError):
         kind = codec.sniff(data)
-        if kind == "WEBP":  # compresses without a bound, but states its size
-            width, height = rasterread.webp_size(data)
-            return width * height
-        return len(data) * _PIXELS_PER_BYTE[kind]
+    pixels = min(max_pixels, _most_pixels(data, kind))
+    memory = min(pixels * _BYTES_PER_PIXEL + 8 * len(data) + _SPARE_MEMORY, machine_memory())
+    seconds = _PATIENCE + pixels / _SLOWER.get(kind, _SLOWEST)
+    return Order(len(data), max_pixels, extent, Limits(seconds, memory, machine_memory() // 2))
+
+
+def _most_pixels(data: bytes, kind: str) -> int:
+    """Roughly the most pixels that a file of this format and length can hold; 0 if it does not say."""
+    if kind not in _STATED:
+        return len(data) * _PIXELS_PER_BYTE.get(kind, 0)
+    with suppress(DecodeError):
+        width, height = _STATED[kind](data)
+        return width * height
     return 0
 
 

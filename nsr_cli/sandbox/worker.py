@@ -28,6 +28,9 @@ from nsr_cli.sandbox.shared import SharedFile
 if sys.platform != "win32":  # on Windows the program's clock is the only limit
     import resource
 
+_THREADS = {"AVIF": "DEFAULT_MAX_THREADS", "HEIC": "DECODE_THREADS"}
+"""The setting of a format's library for how many threads decode a picture."""
+
 
 def pages(data: bytes, max_pixels: int, extent: Extent) -> Iterable[Picture]:
     """The pictures of a file that `extent` asks for; a list if there can only be one.
@@ -105,13 +108,21 @@ def _trace(error: Exception) -> str:
 
 def _load_readers(kind: str, answers: BinaryIO) -> None:
     """Load the library for a format: from a slow disk that may take longer than a picture is allowed to."""
-    library = {"PNG": "imagecodecs._png", "TIFF": "tifffile"}.get(kind)
+    library = {
+        "PNG": "imagecodecs._png",
+        "TIFF": "tifffile",
+        "JP2": "imagecodecs._jpeg2k",
+        "AVIF": "PIL.AvifImagePlugin",
+        "HEIC": "pillow_heif.options",
+    }.get(kind)
     if library is None or library in sys.modules:
         return
     protocol.send(answers, {"loading": True})
     _limit(None)
     with suppress(ImportError):  # decoding will raise the same error
-        importlib.import_module(library)
+        loaded = importlib.import_module(library)
+        if kind in _THREADS:  # more would take more memory than the limit counts with
+            setattr(loaded, _THREADS[kind], 1)
     gc.freeze()  # modules live for ever: the collector need not look at them again
     protocol.send(answers, {"reading": True})
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FORMATS = {"PNG": "png", "JPEG": "jpg", "WebP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
+WRITTEN = {"PNG": "png", "JPEG": "jpg", "WebP": "webp", "BMP": "bmp", "GIF": "gif", "TIFF": "tif"}
+FORMATS = {**WRITTEN, "JP2": "jp2", "AVIF": "avif", "HEIC": "heic"}
 KINDS = ("1", "L", "P", "P+tRNS", "LA", "RGB", "RGBA", "CMYK", "I;16", "RGB16", "float")
 HEIGHT, WIDTH = 9, 14
 DPI = (300.0, 200.0)  # across and down as stored: turning the picture must swap them
@@ -104,6 +105,8 @@ def _indexed(rng: np.random.Generator, transparent: bool) -> Stored:
 
 def cases() -> list[Case]:
     """Every format with every kind of pixels that it can hold, and all metadata that it can hold with them."""
+    from tests.cli import boxedkinds  # which needs this module
+
     makers: dict[str, tuple[str, Callable[[Stored, str], Case]]] = {
         "PNG": ("1 L P P+tRNS LA RGB RGBA I;16 RGB16", _png),
         "JPEG": ("L RGB CMYK", _jpeg),
@@ -111,6 +114,9 @@ def cases() -> list[Case]:
         "BMP": ("1 L P RGB RGBA", _bmp),
         "GIF": ("1 L P P+tRNS", _gif),
         "TIFF": ("1 L P LA RGB RGBA CMYK I;16 RGB16 float", _tiff),
+        "JP2": ("1 L LA RGB RGBA CMYK I;16 RGB16", boxedkinds.of_jp2),
+        "AVIF": ("L RGB RGBA RGB16", boxedkinds.of_avif),
+        "HEIC": ("L RGB RGBA RGB16", boxedkinds.of_heic),
     }
     return [make(stored(kind), kind) for kinds, make in makers.values() for kind in kinds.split()]
 
@@ -122,15 +128,16 @@ def file_of(image: Image.Image, form: str, **options: Any) -> bytes:
     return content.getvalue()
 
 
-def _exif(with_resolution: bool = False) -> Image.Exif:
-    exif = Image.Exif()
-    exif[_ORIENTATION], exif[_MAKE] = TURNED, "Lumen"
+def exif(with_resolution: bool = False) -> Image.Exif:
+    """The EXIF block of a turned picture."""
+    found = Image.Exif()
+    found[_ORIENTATION], found[_MAKE] = TURNED, "Lumen"
     for tag, value in _RESOLUTION.items() if with_resolution else ():
-        exif[tag] = value
-    return exif
+        found[tag] = value
+    return found
 
 
-def _case(form: str, kind: str, data: bytes, content: Stored, icc: bytes | None) -> Case:
+def turned(form: str, kind: str, data: bytes, content: Stored, icc: bytes | None) -> Case:
     """A case whose orientation and resolution are stored too."""
     alpha = None if content.alpha is None else np.rot90(content.alpha, -1)
     return Case(form, kind, data, np.rot90(content.pixels, -1), alpha, icc, (DPI[1], DPI[0]), True)
@@ -148,17 +155,17 @@ def _image(content: Stored, kind: str) -> Image.Image:
 
 def _png(content: Stored, kind: str) -> Case:
     icc = profile(content.pixels.shape[2])
-    options: dict[str, Any] = {"exif": _exif(), "icc_profile": icc, "dpi": DPI}
+    options: dict[str, Any] = {"exif": exif(), "icc_profile": icc, "dpi": DPI}
     if content.palette is not None and content.alpha is not None:
         options["transparency"] = content.palette[:, 3].tobytes()
     if kind != "RGB16":
-        return _case("PNG", kind, file_of(_image(content, kind), "PNG", **options), content, icc)
+        return turned("PNG", kind, file_of(_image(content, kind), "PNG", **options), content, icc)
     import imagecodecs
 
     deep = bytes(imagecodecs.png_encode(content.image))
     described = file_of(Image.new("RGB", (1, 1)), "PNG", **options)
     between = b"".join(c for c in png_chunks(described) if c[4:8] in (b"iCCP", b"pHYs", b"eXIf"))
-    return _case("PNG", kind, deep[:33] + between + deep[33:], content, icc)
+    return turned("PNG", kind, deep[:33] + between + deep[33:], content, icc)
 
 
 def png_chunks(data: bytes) -> list[bytes]:
@@ -175,18 +182,18 @@ def _jpeg(content: Stored, kind: str) -> Case:
     icc = None if kind == "CMYK" else profile(content.pixels.shape[2])
     extra = {} if icc is None else {"icc_profile": icc}
     data = file_of(
-        _image(content, kind), "JPEG", exif=_exif(), dpi=tuple(map(int, DPI)), subsampling=0, **extra
+        _image(content, kind), "JPEG", exif=exif(), dpi=tuple(map(int, DPI)), subsampling=0, **extra
     )
     with Image.open(io.BytesIO(data)) as image:  # what is left of the samples
         samples = np.array(image).reshape(HEIGHT, WIDTH, -1)
     left = Stored(None, without_ink(samples) if kind == "CMYK" else samples)
-    return _case("JPEG", kind, data, left, icc)
+    return turned("JPEG", kind, data, left, icc)
 
 
 def _webp(content: Stored, kind: str) -> Case:
     icc = profile(3)
-    options = {"lossless": True, "exact": True, "icc_profile": icc, "exif": _exif(with_resolution=True)}
-    return _case("WebP", kind, file_of(_image(content, kind), "WEBP", **options), content, icc)
+    options = {"lossless": True, "exact": True, "icc_profile": icc, "exif": exif(with_resolution=True)}
+    return turned("WebP", kind, file_of(_image(content, kind), "WEBP", **options), content, icc)
 
 
 def _bmp(content: Stored, kind: str) -> Case:
@@ -232,4 +239,4 @@ def _tiff(content: Stored, kind: str) -> Case:
     tifffile.imwrite(
         data, content.image, resolution=DPI, resolutionunit="inch", metadata=None, extratags=extra, **options
     )
-    return _case("TIFF", kind, data.getvalue(), content, icc)
+    return turned("TIFF", kind, data.getvalue(), content, icc)

@@ -24,6 +24,17 @@ def test_memory_that_is_needed_is_counted() -> None:
     assert not memory.route(SIZES, replace(TWICE, max_memory=10**9), ROWS).bands
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "JP2", "HEIC"])
+def test_formats_that_take_more_to_decode_are_counted_with_more(kind: str) -> None:
+    usual = replace(SIZES, file=25_000_000)
+    more = replace(usual, copies=memory.copies_of(kind))
+    assert more.copies > memory.copies_of("PNG") == usual.copies
+    tight = replace(TWICE, max_memory=90_000_000)
+    assert memory.route(usual, tight, ROWS).peak == 90_000_000
+    with pytest.raises(MemoryExhausted, match=r"at least 9[36] MB"):
+        memory.route(more, tight, ROWS)
+
+
 @pytest.mark.parametrize(
     ("form", "limit", "advice"),
     [

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec
@@ -17,10 +17,11 @@ from nsr_cli.imaging.strangers import advice, is_picture
     ("head", "said"),
     [
         (
-            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            b"\0\0\0\x18ftyphevc\0\0\0\0hevc",
             "it is a HEIC file, which is not read here; convert it to PNG",
         ),
-        (b"\0\0\0\x1cftypavif", "it is an AVIF file"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1", "it is a HEIF file"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypmjp2", "it is a JPEG 2000 video or document"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "it is a camera raw file, .*; develop it to TIFF first$"),
         (b"FUJIFILMCCD-RAW 0201FF389501", "it is a camera raw file"),
         (b"IIU\0\x18\0\0\0", "it is a camera raw file"),
@@ -75,16 +76,10 @@ def test_all_others_are_not(data: bytes) -> None:
         codec.decode(data)
 
 
-@pytest.mark.parametrize(
-    ("form", "name"), [("AVIF", "an AVIF file"), ("JPEG2000", "a JPEG 2000 file"), ("PDF", "a PDF file")]
-)
-def test_real_files_are_recognized(form: str, name: str) -> None:
-    feature = {"AVIF": "avif", "JPEG2000": "jpg_2000"}.get(form)
-    if feature and not features.check(feature):
-        pytest.skip(f"this Pillow does not write {form}")
+def test_real_files_are_recognized() -> None:
     file = io.BytesIO()
-    Image.new("RGB", (40, 30), "teal").save(file, form)
-    assert (advice(file.getvalue()) or "").startswith(f"it is {name}, ")
+    Image.new("RGB", (40, 30), "teal").save(file, "PDF")
+    assert (advice(file.getvalue()) or "").startswith("it is a PDF file, ")
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (apt-get install ffmpeg)")

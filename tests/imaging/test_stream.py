@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, stream
@@ -154,7 +155,7 @@ def test_padding_between_pictures_is_passed_over(most: int, samples: Any) -> Non
 
 
 @pytest.mark.parametrize("kind", ["PNG", "PPM"])
-@pytest.mark.parametrize("next_one", ["whole", "cut", "start", "behind a video", "HEIC"])
+@pytest.mark.parametrize("next_one", ["whole", "cut", "start", "behind a video", "JPEG XL"])
 def test_further_pictures_that_cannot_be_read_are_still_an_error(
     next_one: str, kind: str, samples: Any
 ) -> None:
@@ -164,12 +165,22 @@ def test_further_pictures_that_cannot_be_read_are_still_an_error(
         "cut": data[:-9],
         "start": data[:3],
         "behind a video": MP4 + codec.encode(Picture(samples.rgb8), "JPEG"),
-        "HEIC": b"\0\0\0\x18ftypheic" + bytes(99),
+        "JPEG XL": b"\xff\x0a" + bytes(99),
     }[next_one]
     found: list[bytes] = []
     with pytest.raises(DecodeError, match="picture 2 of the stream"):
         found.extend(iter_into(found, stream.read_stream(Trickle(data + more))))
     assert found == [data]
+
+
+@pytest.mark.parametrize("form", ["JPEG2000", "AVIF"])
+def test_a_picture_whose_end_is_not_known_reaches_to_the_end(
+    form: str, samples: Any, pillow_file: Any
+) -> None:
+    data = pillow_file(Image.fromarray(samples.rgb8), form)
+    before = codec.encode(Picture(samples.rgb8), "PNG")
+    assert list(stream.read_stream(Trickle(data))) == [data]
+    assert list(stream.read_stream(Trickle(before + data))) == [before, data]
 
 
 def test_an_endless_tail_is_not_read_to_the_end(samples: Any, monkeypatch: pytest.MonkeyPatch) -> None:

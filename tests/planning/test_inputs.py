@@ -1,6 +1,7 @@
 """What the typed inputs come to: files, folders, patterns, stdin, and what is left out."""
 
 import errno
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from nsr_cli.errors import UsageError
+from nsr_cli.imaging import formats
 from nsr_cli.planning.inputs import Gathered, gather
 from tests.planning.files import lock, touch
 
@@ -143,6 +145,19 @@ def test_a_folder_that_is_gone_when_its_turn_comes_does_not_end_the_run(
     gathered = gather([str(tmp_path / "d")], True)
     assert names(gathered, tmp_path) == ["d/a.png"]
     assert [one.reason for one in gathered.failed] == ["cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_heic_files_of_a_folder_are_pictures_if_they_can_be_read(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(*(tmp_path / name for name in ("d/a.heic", "d/b.avif", "d/c.jp2", "d/d.HIF", "d/e.png")))
+    spec = importlib.util.find_spec("json") if installed else None
+    monkeypatch.setattr(formats, "find_spec", lambda name: spec)
+    gathered = gather([str(tmp_path / "d")], False)
+    readable = ["d/b.avif", "d/c.jp2", "d/e.png"]
+    assert names(gathered, tmp_path) == sorted([*readable, *(["d/a.heic", "d/d.HIF"] if installed else [])])
+    assert gathered.others == (0 if installed else 2)
 
 
 def test_stdin_can_be_read_once() -> None:

@@ -294,7 +294,8 @@ def test_a_folder_in_the_place_of_a_result_is_refused() -> None:
 @pytest.mark.parametrize(
     ("output", "form", "reason"),
     [
-        ("x.jp2", None, "no such format .jp2"),
+        ("x.jp2", None, ".jp2 is read but not written"),
+        ("x.tga", None, "no such format .tga"),
         ("x.png", "JPEG", "ends in .png, but --format says jpeg"),
     ],
 )

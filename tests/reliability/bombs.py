@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests import jp2
+from tests.reliability import headers_boxed
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGE = 1 << 28
 MANY = 100 << 20
@@ -270,6 +273,24 @@ def float_tiff(*odd: float) -> bytes:
 
 
 ROW = zlib.compress(bytes(1 + 3 * 8) * 8)
+
+
+def jp2_of(side: int, *boxes: bytes, tile: int | None = None) -> bytes:
+    """A file of one tile of 64×64 that claims to be larger, in tiles of its own size if none is given."""
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    code = bytearray(jp2.stream(noise))
+    struct.pack_into(">2I", code, 8, side, side)
+    struct.pack_into(">2I", code, 24, tile or side, tile or side)
+    return jp2.file(bytes(code), jp2.color(16), behind=b"".join(boxes))
+
+
+def heif_of(form: str, side: int) -> bytes:
+    """An AVIF or HEIC file that claims to be larger than it is."""
+    data = bytearray(headers_boxed.heif(form, quality=100))
+    struct.pack_into(">2I", data, data.find(b"ispe") + 8, side, side)
+    return bytes(data)
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "PNG of 100,000 squared": (lambda: png(100_000, 100_000, ROW), "--max-pixels 10000000000"),
     "PNG that is cut off within the limit": (lambda: png(22_000, 22_000, ROW), "cut off"),
@@ -347,6 +368,18 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str | None]] = {
         None,
     ),
     "JPEG of a million segments": (lambda: jpeg_of(*[(0xFE, b"")] * 1_000_000), "segments"),
+    "JP2 with a huge header": (lambda: jp2_of(100_000), "--max-pixels 10000000000"),
+    "JP2 of a few bytes within the limit": (lambda: jp2_of(22_000), "claims"),
+    "JP2 that lacks nearly all tiles": (lambda: jp2_of(14_000, tile=64), "47960 of 47961 tiles"),
+    "JP2 with EXIF of 100 mebibytes": (
+        lambda: jp2_of(64, jp2.uuid(jp2.EXIF, bytes(MANY))),
+        None,
+    ),
+    "JP2 of a million boxes": (lambda: jp2_of(64) + jp2.box(b"free") * 1_000_000, None),
+    "AVIF with a huge header": (lambda: heif_of("AVIF", 100_000), "--max-pixels 10000000000"),
+    "AVIF of a few bytes within the limit": (lambda: heif_of("AVIF", 22_000), "claims"),
+    "HEIC with a huge header": (lambda: heif_of("HEIC", 100_000), "--max-pixels 10000000000"),
+    "HEIC of a few bytes within the limit": (lambda: heif_of("HEIC", 22_000), "claims"),
     "JPEG of 100,000 tables": (
         lambda: jpeg_of(*[(0xDB, (b"\0" + b"\1" * 64) * 1000)] * 100),
         "quantization tables",
@@ -375,7 +408,14 @@ def main(name: str) -> None:
     from nsr_cli.imaging import codec
 
     data = BOMBS[name][0]()
-    for harmless in (png(8, 8, ROW), tiff_strip(8, 8, 8, zlib.compress(bytes(64))), jpeg(8, 8), gif(1, 1)):
+    small = (jp2_of(64), headers_boxed.heif("AVIF"), headers_boxed.heif("HEIC"))
+    for harmless in (
+        *small,
+        png(8, 8, ROW),
+        tiff_strip(8, 8, 8, zlib.compress(bytes(64))),
+        jpeg(8, 8),
+        gif(1, 1),
+    ):
         codec.decode(harmless)  # loads the libraries
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, worked, reason = time.monotonic(), time.process_time(), ""

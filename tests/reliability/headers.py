@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.reliability import headers_boxed
 from tests.reliability.headers_tiff import headers_tiff
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -505,5 +506,8 @@ _MAKERS: dict[str, tuple[Callable[[], Iterator[tuple[str, bytes]]], ...]] = {
     "WEBP": (_webp_chunks, _webp_films, _webp_pictures),
     "BMP": (_bmp_headers, _bmp_pixels),
     "TIFF": (headers_tiff,),
+    "JP2": (headers_boxed.jp2_codestreams, headers_boxed.jp2_boxes),
+    "AVIF": (headers_boxed.avif_headers,),
+    "HEIC": (headers_boxed.heic_headers,),
 }
 FORMATS = tuple(_MAKERS)

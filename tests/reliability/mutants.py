@@ -6,12 +6,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import imagecodecs
 import numpy as np
+import pillow_heif
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "APNG")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "APNG", "JP2", "AVIF", "HEIC")
 _ODD_BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 _ODD_WORDS = (0, 1, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 
@@ -22,7 +24,8 @@ def seeds(kind: str) -> list[bytes]:
     across, down = np.meshgrid(np.linspace(0, 255, 37), np.linspace(0, 255, 26))
     color = np.stack([across, down, (across + down) / 2], axis=2) + rng.normal(0, 6, (26, 37, 3))
     rgb = np.clip(color, 0, 255).astype(np.uint8)
-    return [_pillow, _tiffs][kind == "TIFF"](kind, rgb)
+    makers = {"TIFF": _tiffs, "JP2": _jp2s, "AVIF": _avifs, "HEIC": _heics}
+    return makers.get(kind, _pillow)(kind, rgb)
 
 
 def _pillow(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
@@ -86,6 +89,67 @@ def _tiffs(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
     fax = io.BytesIO()
     Image.fromarray(rgb).convert("1").save(fax, "TIFF", compression="group4")
     return [*found, fax.getvalue()]
+
+
+def _jp2s(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
+    image = Image.fromarray(rgb)
+    clear = image.convert("RGBA")
+    clear.putalpha(image.convert("L"))
+    found = [_saved(each, "JPEG2000") for each in (image, image.convert("L"), clear)]
+    found.append(_saved(image, "JPEG2000", irreversible=True, quality_layers=[20], tile_size=(16, 16)))
+    for deep, form in ((rgb.astype(np.uint16) * 257, "jp2"), (rgb[..., 0], "j2k")):
+        found.append(bytes(imagecodecs.jpeg2k_encode(deep, level=0, codecformat=form)))
+    block = b"JpgTiffExif->JP2II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\6\0\0\0\0\0\0\0"
+    return [*found, found[0] + struct.pack(">I4s", 8 + len(block), b"uuid") + block]
+
+
+def _avifs(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
+    image = Image.fromarray(rgb)
+    clear = image.convert("RGBA")
+    clear.putalpha(image.convert("L"))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Lumen"
+    film = {"save_all": True, "append_images": [image.rotate(90 * i) for i in (1, 2)], "duration": 40}
+    found = [_saved(each, "AVIF") for each in (image, image.convert("L"), clear)]
+    found += [_saved(image, "AVIF", exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")]
+    found += [_without_times(_saved(image, "AVIF", **film))]
+    for bits in (10, 12):
+        deep = rgb.astype(np.uint16) << (bits - 8)
+        found.append(bytes(imagecodecs.avif_encode(deep, level=80, bitspersample=bits)))
+    return found
+
+
+def _heics(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
+    image = Image.fromarray(rgb)
+    clear = image.convert("RGBA")
+    clear.putalpha(image.convert("L"))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Lumen"
+    found = []
+    for each in (image, image.convert("L"), clear):
+        stored = io.BytesIO()
+        pillow_heif.from_pillow(each).save(stored, exif=exif.tobytes())
+        found.append(stored.getvalue())
+    stored = io.BytesIO()
+    deep = (rgb.astype("<u2") << 8).tobytes()
+    pillow_heif.from_bytes("RGB;16", rgb.shape[1::-1], deep).save(stored)
+    return [*found, stored.getvalue()]
+
+
+def _without_times(data: bytes) -> bytes:
+    """The animation with nothing where it says when it was made."""
+    changed = bytearray(data)
+    for name in (b"mvhd", b"tkhd", b"mdhd"):
+        place = data.find(name) + 8  # behind version and flags
+        size = 16 if data[place - 4] else 8
+        changed[place : place + size] = bytes(size)
+    return bytes(changed)
+
+
+def _saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    stored = io.BytesIO()
+    image.save(stored, form, **options)
+    return stored.getvalue()
 
 
 def mutants(kind: str, count: int) -> Iterator[tuple[int, bytes]]:

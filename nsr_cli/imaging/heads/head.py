@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, outline, pnm
+from nsr_cli.imaging.boxed import heif, jp2
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.ifd import Entry, Layout
 from nsr_cli.imaging.jpeg import markers
@@ -152,6 +153,20 @@ def tiff_page(tags: dict[int, Entry]) -> Head:
     return _head(*sides, depth, number(ifd.ORIENTATION, 1), alpha=alpha)
 
 
+def _jp2(data: Readable) -> Head:
+    head = jp2.header(data)
+    colors = 3 if head.color == jp2.CMYK or head.palette else head.colors
+    alpha = head.alpha is not None and not head.palette
+    depth = (colors + alpha) * -(-max(head.stream.bits) // 8)
+    return _head(*head.size, depth, _orientation(jp2.exif_block(data)), alpha=alpha)
+
+
+def _heif(data: Readable) -> Head:
+    head = heif.header(data)
+    depth = ((1 if head.is_gray else 3) + head.has_alpha) * (2 if head.bits > 8 else 1)
+    return _head(*head.upright, depth, alpha=head.has_alpha)
+
+
 def _orientation(block: bytes) -> int:
     try:
         return exif.orientation(block.removeprefix(exif.PREFIX))
@@ -167,4 +182,7 @@ _READERS = {
     "BMP": _bmp,
     "PPM": _pnm,
     "TIFF": _tiff,
+    "JP2": _jp2,
+    "AVIF": _heif,
+    "HEIC": _heif,
 }

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, ifd, outline
+from nsr_cli.imaging.boxed import heif
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.heads.head import Head, read_head, tiff_page
 from nsr_cli.imaging.ifd import Layout
@@ -39,10 +40,10 @@ def read_heads(data: Readable, *, every_frame: bool) -> list[Head]:
     kind = codec.sniff(data)
     if kind == "TIFF":
         return list(_pages(data)) or [first]
-    if not every_frame or kind not in ("GIF", "WEBP", "PNG"):
+    if not every_frame or kind not in ("GIF", "WEBP", "PNG", "AVIF"):
         return [first]
     try:
-        count, depth = {"GIF": _gif, "WEBP": _webp, "PNG": _png}[kind](data)
+        count, depth = {"GIF": _gif, "WEBP": _webp, "PNG": _png, "AVIF": _avif}[kind](data)
     except (DecodeError, struct.error):
         return [first]
     if count <= 1:
@@ -69,6 +70,10 @@ def _gif(data: Readable) -> tuple[int, int]:
 def _webp(data: Readable) -> tuple[int, int]:
     names = Counter(name for name, *_ in outline.webp_chunks(data, _MOST_CHUNKS))
     return min(names[b"ANMF"], MOST_PICTURES), 0
+
+
+def _avif(data: Readable) -> tuple[int, int]:
+    return min(heif.frames(data), MOST_PICTURES), 0
 
 
 def _png(data: Readable) -> tuple[int, int]:
