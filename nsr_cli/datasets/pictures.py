@@ -8,13 +8,15 @@ from nsr_cli.errors import DataError
 from nsr_cli.imaging import formats
 from nsr_cli.shown import safe_text
 
-# A GIF has few colors, and is often animated: nothing to score, or to learn from.
-SUFFIXES = frozenset(suffix for suffix, form in formats.SUFFIXES.items() if form != "GIF")
-
 
 def is_picture_name(name: str) -> bool:
     """Tell whether a file of this name is a picture of a set; hidden files are not."""
-    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in _suffixes()
+
+
+def _suffixes() -> frozenset[str]:
+    # A GIF has few colors, and is often animated: nothing to score, or to learn from.
+    return formats.readable_suffixes() - {".gif"}
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -59,6 +61,6 @@ def list_pictures(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if is_picture_name(name)]
     if not found:
-        kinds = ", ".join(sorted(SUFFIXES))
+        kinds = ", ".join(sorted(_suffixes()))
         raise DataError(f"there is no picture in {safe_text(folder)}; it may hold {kinds}")
     return sorted(found)

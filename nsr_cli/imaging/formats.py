@@ -31,6 +31,7 @@ READ_SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
         **SUFFIXES,
         ".avif": "AVIF",
+        ".avifs": "AVIF",
         ".jp2": "JP2",
         ".j2k": "JP2",
         ".j2c": "JP2",

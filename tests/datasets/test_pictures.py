@@ -21,6 +21,8 @@ def test_pictures_in_all_folders(tmp_path: Path) -> None:
         "g.gif",
         "f.pgm",
         "g.JPE",
+        "h.jp2",
+        "i.AVIF",
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +30,7 @@ def test_pictures_in_all_folders(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "x" / "loop").symlink_to(tmp_path)
     found = [str(path.relative_to(tmp_path)) for path in list_pictures(tmp_path)]
-    assert found == ["A.JPG", "b.png", "e.bmp", "f.pgm", "g.JPE", "x/c.webp", "x/y/d.tif"]
+    assert found == ["A.JPG", "b.png", "e.bmp", "f.pgm", "g.JPE", "h.jp2", "i.AVIF", "x/c.webp", "x/y/d.tif"]
 
 
 def test_nothing_to_find(tmp_path: Path) -> None:
