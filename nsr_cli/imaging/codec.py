@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nsr_cli.errors import DecodeError, EncodeError, PictureError
-from nsr_cli.imaging import color, pnm, strangers
+from nsr_cli.imaging import color, formats, pnm, strangers
 from nsr_cli.imaging.boxed import codestream, heif, heifread, jp2, jp2read
 from nsr_cli.imaging.filebytes import Readable
 from nsr_cli.imaging.formats import FORMATS, LOSSLESS, OPAQUE, SUFFIXES
@@ -85,7 +85,7 @@ def sniff(data: Readable) -> str:
         return "WEBP"
     if pnm.MAGIC.match(start):
         return "PPM"
-    if found := heif.kind_of(start):
+    if (found := heif.kind_of(start)) and (found != "HEIC" or formats.reads_heic()):
         return found
     if jp2.is_still(start):
         return "JP2"

@@ -45,10 +45,14 @@ READ_SUFFIXES: Mapping[str, str] = MappingProxyType(
 _HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 
 
+def reads_heic() -> bool:
+    """Whether pillow-heif is installed, which HEIC needs."""
+    return find_spec("pillow_heif") is not None
+
+
 def readable_suffixes() -> frozenset[str]:
-    """The suffixes of files that can be read here; those of HEIC need pillow-heif."""
-    heic = _HEIC_SUFFIXES if find_spec("pillow_heif") is not None else ()
-    return frozenset((*READ_SUFFIXES, *heic))
+    """The suffixes of files that can be read here."""
+    return frozenset((*READ_SUFFIXES, *(_HEIC_SUFFIXES if reads_heic() else ())))
 
 
 FORMATS = frozenset(SUFFIXES.values())

@@ -1,6 +1,9 @@
-"""Formats that turn up among pictures but are not read here, recognized by their first bytes."""
+"""Formats that turn up among pictures but are not read here, recognized by their first bytes.
 
-_RAW, _VIDEO = "a camera raw file", "a video"
+HEIC is one of them where pillow-heif is not installed.
+"""
+
+_RAW, _VIDEO, _HEIC = "a camera raw file", "a video", "a HEIC file"
 _HEADS = {
     b"\xff\x0a": "a JPEG XL file",
     b"\0\0\0\x0cJXL \r\n\x87\n": "a JPEG XL file",
@@ -21,7 +24,9 @@ _HEADS = {
     b"\x1aE\xdf\xa3": _VIDEO,  # Matroska, WebM
 }
 _BRANDS = {  # of files in boxes, ISO 14496-12
-    b"hevc": "a HEIC file",
+    b"heic": _HEIC,
+    b"heix": _HEIC,
+    b"hevc": "an animated HEIC file",
     b"mif1": "a HEIF file",
     b"msf1": "a HEIF file",
     b"crx ": _RAW,  # Canon
@@ -37,6 +42,7 @@ _BRANDS = {  # of files in boxes, ISO 14496-12
 _VIDEO_FAMILIES = (b"iso", b"mp4", b"mp7", b"M4V", b"3gp", b"3g2")  # the starts of brands that have a number
 _TO_DO = {
     _RAW: "develop it to TIFF first",
+    _HEIC: "install pillow-heif with pip, or convert it to PNG or TIFF first",
     _VIDEO: "take its frames out first, for example with ffmpeg",
 }
 LONGEST = 4096

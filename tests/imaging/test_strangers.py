@@ -18,7 +18,7 @@ from nsr_cli.imaging.strangers import advice, is_picture
     [
         (
             b"\0\0\0\x18ftyphevc\0\0\0\0hevc",
-            "it is a HEIC file, which is not read here; convert it to PNG",
+            "it is an animated HEIC file, which is not read here; convert it to PNG",
         ),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1", "it is a HEIF file"),
         (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypmjp2", "it is a JPEG 2000 video or document"),

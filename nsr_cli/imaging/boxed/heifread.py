@@ -85,12 +85,8 @@ def _deep(data: bytes, head: Header) -> Samples:
 
 
 def _heic(data: bytes, head: Header) -> Picture:
-    try:
-        import pillow_heif
-    except ImportError:
-        raise DecodeError(
-            "it is a HEIC file, for which pillow-heif is needed: pip install pillow-heif, or convert it to PNG or TIFF"
-        ) from None
+    import pillow_heif
+
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     if file.size != head.upright:
         raise DecodeError("the HEIC file is damaged: its header and its picture have different sizes")

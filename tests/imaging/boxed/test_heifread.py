@@ -1,12 +1,11 @@
 """Pictures of AVIF and HEIC files, and what comes with them."""
 
-import sys
-
 import numpy as np
 import pytest
 
 from nsr_cli.errors import DecodeError
-from nsr_cli.imaging import codec
+from nsr_cli.imaging import codec, formats, strangers
+from nsr_cli.imaging.heads.head import read_head
 from nsr_cli.imaging.picture import XMP_KEY
 from tests import heif
 from tests.cli.kinds import profile
@@ -101,11 +100,14 @@ def test_further_pictures_of_a_file_are_said_to_be_left_out() -> None:
 
 
 def test_without_its_library_heic_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    data = heif.heic(RGB)
     with pytest.raises(
-        DecodeError, match="for which pillow-heif is needed: pip install pillow-heif, or convert"
+        DecodeError, match="HEIC file, which is not read here; install pillow-heif with pip, or"
     ):
-        codec.decode(heif.heic(RGB))
+        codec.decode(data)
+    assert read_head(data) is None
+    assert strangers.is_picture(data)  # in a stream it is not passed over
 
 
 @pytest.mark.parametrize("form", SAVE)
