@@ -2,8 +2,9 @@
 
 The stream is never sought, and no more than one picture of it is held. The structure of a picture tells where it
 ends: PNM by its header, PNG by its last chunk, JPEG by its end marker, BMP and WebP by the length that they state, GIF
-by its end mark, TIFF by the last byte that its directories refer to. The ends of the last four count only if another
-picture begins there; otherwise, and for PNM in plain text, the picture reaches to the end of the stream.
+by its end mark, TIFF by the last byte that its directories refer to, JPEG 2000, AVIF and HEIC by the lengths of their
+boxes. The ends of all but the first three count only if another picture begins there; otherwise, and for PNM in plain
+text, the picture reaches to the end of the stream.
 
 Something else may follow the last picture: padding, or the video of a motion photo.
 """
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, limits, outline, pnm, strangers
+from nsr_cli.imaging.boxed.boxes import boxes
 from nsr_cli.imaging.jpeg import markers
 from nsr_cli.imaging.limits import DEFAULT_MAX_PIXELS
 from nsr_cli.imaging.png.chunks import SIGNATURE
@@ -187,14 +189,30 @@ def _stated_length(source: _Source, place: int, more: int) -> int:
 
 
 def _length_if_followed(source: _Source, kind: str) -> int:
-    """The length of a GIF or TIFF file with its padding, if a picture follows there; else all that is left."""
+    """The length of a file that does not state it, with padding, if a picture follows there; else all that is left."""
     whole = _rest(source)
-    end = extent.end_of(source) if kind == "TIFF" else outline.gif_end(source.held) if kind == "GIF" else None
+    end = _ENDS[kind](source) if kind in _ENDS else None
     if end is None:
         return whole
+    if _follows(source, end):  # whose first bytes may be zeros, as padding is
+        return end
     while source.held[end : end + 1] == b"\0":
         end += 1
     return end if _follows(source, end) else whole
+
+
+def _end_of_boxes(source: _Source) -> int | None:
+    """Where a box ends behind which a picture begins; None without one."""
+    return next((box.end for box in boxes(source) if _follows(source, box.end)), None)
+
+
+_ENDS: dict[str, Callable[[_Source], int | None]] = {
+    "TIFF": extent.end_of,
+    "GIF": lambda source: outline.gif_end(source.held),
+    "JP2": _end_of_boxes,
+    "AVIF": _end_of_boxes,
+    "HEIC": _end_of_boxes,
+}
 
 
 def _follows(source: _Source, place: int) -> bool:

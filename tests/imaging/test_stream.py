@@ -13,6 +13,7 @@ from nsr_cli.errors import DecodeError
 from nsr_cli.imaging import codec, stream
 from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.imaging.stream import read_stream
+from tests import heif, jp2
 
 
 class Trickle:
@@ -173,14 +174,19 @@ def test_further_pictures_that_cannot_be_read_are_still_an_error(
     assert found == [data]
 
 
-@pytest.mark.parametrize("form", ["JPEG2000", "AVIF"])
-def test_a_picture_whose_end_is_not_known_reaches_to_the_end(
-    form: str, samples: Any, pillow_file: Any
-) -> None:
-    data = pillow_file(Image.fromarray(samples.rgb8), form)
-    before = codec.encode(Picture(samples.rgb8), "PNG")
+def test_pictures_made_of_boxes_follow_one_another_and_others(samples: Any, pillow_file: Any) -> None:
+    image = Image.fromarray(samples.rgb8)
+    boxed = [pillow_file(image, "JPEG2000"), pillow_file(image, "AVIF"), heif.heic(samples.rgb8)]
+    others = [codec.encode(Picture(samples.rgb8), kind) for kind in ("PNG", "GIF", "TIFF", "WEBP")]
+    for files in ([one] for one in boxed):
+        assert list(stream.read_stream(Trickle(b"".join(files)))) == files
+    for files in (boxed, boxed[::-1], boxed + others, others + boxed, [boxed[0], others[0], boxed[0]]):
+        assert list(stream.read_stream(Trickle(b"".join(files)))) == files
+
+
+def test_a_codestream_without_boxes_reaches_to_the_end(samples: Any) -> None:
+    data = jp2.stream(samples.rgb8)
     assert list(stream.read_stream(Trickle(data))) == [data]
-    assert list(stream.read_stream(Trickle(before + data))) == [before, data]
 
 
 def test_an_endless_tail_is_not_read_to_the_end(samples: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-import pillow_heif
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+
+from tests import heif, jp2
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "APNG", "JP2", "AVIF", "HEIC")
 _ODD_BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
@@ -91,49 +92,41 @@ def _tiffs(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
     return [*found, fax.getvalue()]
 
 
-def _jp2s(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
+def _sorts(rgb: NDArray[np.uint8]) -> tuple[Image.Image, Image.Image, Image.Image]:
+    """The picture in color, in gray, and with transparency."""
     image = Image.fromarray(rgb)
-    clear = image.convert("RGBA")
-    clear.putalpha(image.convert("L"))
-    found = [_saved(each, "JPEG2000") for each in (image, image.convert("L"), clear)]
+    gray, clear = image.convert("L"), image.convert("RGBA")
+    clear.putalpha(gray)
+    return image, gray, clear
+
+
+def _turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Lumen"
+    return exif.tobytes()
+
+
+def _jp2s(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
+    found = [_saved(each, "JPEG2000") for each in _sorts(rgb)]
+    image = Image.fromarray(rgb)
     found.append(_saved(image, "JPEG2000", irreversible=True, quality_layers=[20], tile_size=(16, 16)))
     for deep, form in ((rgb.astype(np.uint16) * 257, "jp2"), (rgb[..., 0], "j2k")):
         found.append(bytes(imagecodecs.jpeg2k_encode(deep, level=0, codecformat=form)))
-    block = b"JpgTiffExif->JP2II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\6\0\0\0\0\0\0\0"
-    return [*found, found[0] + struct.pack(">I4s", 8 + len(block), b"uuid") + block]
+    return [*found, found[0] + jp2.uuid(jp2.EXIF, _turned().removeprefix(b"Exif\0\0"))]
 
 
 def _avifs(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
     image = Image.fromarray(rgb)
-    clear = image.convert("RGBA")
-    clear.putalpha(image.convert("L"))
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "Lumen"
     film = {"save_all": True, "append_images": [image.rotate(90 * i) for i in (1, 2)], "duration": 40}
-    found = [_saved(each, "AVIF") for each in (image, image.convert("L"), clear)]
-    found += [_saved(image, "AVIF", exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")]
+    found = [_saved(each, "AVIF") for each in _sorts(rgb)]
+    found += [_saved(image, "AVIF", exif=_turned(), xmp=b"<x:xmpmeta/>")]
     found += [_without_times(_saved(image, "AVIF", **film))]
-    for bits in (10, 12):
-        deep = rgb.astype(np.uint16) << (bits - 8)
-        found.append(bytes(imagecodecs.avif_encode(deep, level=80, bitspersample=bits)))
-    return found
+    return found + [heif.deep_avif(rgb.astype(np.uint16) << (bits - 8), bits) for bits in (10, 12)]
 
 
 def _heics(kind: str, rgb: NDArray[np.uint8]) -> list[bytes]:
-    image = Image.fromarray(rgb)
-    clear = image.convert("RGBA")
-    clear.putalpha(image.convert("L"))
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "Lumen"
-    found = []
-    for each in (image, image.convert("L"), clear):
-        stored = io.BytesIO()
-        pillow_heif.from_pillow(each).save(stored, exif=exif.tobytes())
-        found.append(stored.getvalue())
-    stored = io.BytesIO()
-    deep = (rgb.astype("<u2") << 8).tobytes()
-    pillow_heif.from_bytes("RGB;16", rgb.shape[1::-1], deep).save(stored)
-    return [*found, stored.getvalue()]
+    found = [heif.heic(np.asarray(each), exif=_turned()) for each in _sorts(rgb)]
+    return [*found, heif.deep_heic(rgb.astype(np.uint16) << 8)]
 
 
 def _without_times(data: bytes) -> bytes:
