@@ -27,21 +27,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 )
 """Lower-case file suffixes and the names of their formats, which are read and written."""
 
-READ_SUFFIXES: Mapping[str, str] = MappingProxyType(
-    {
-        **SUFFIXES,
-        ".avif": "AVIF",
-        ".avifs": "AVIF",
-        ".jp2": "JP2",
-        ".j2k": "JP2",
-        ".j2c": "JP2",
-        ".jpc": "JP2",
-        ".jpf": "JP2",
-        ".jpx": "JP2",
-    }
-)
-"""The same of all formats that are read, but HEIC."""
-
+_READ_ONLY = (".avif", ".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")
 _HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 
 
@@ -52,7 +38,7 @@ def reads_heic() -> bool:
 
 def readable_suffixes() -> frozenset[str]:
     """The suffixes of files that can be read here."""
-    return frozenset((*READ_SUFFIXES, *(_HEIC_SUFFIXES if reads_heic() else ())))
+    return frozenset((*SUFFIXES, *_READ_ONLY, *(_HEIC_SUFFIXES if reads_heic() else ())))
 
 
 FORMATS = frozenset(SUFFIXES.values())

@@ -14,10 +14,8 @@ MOST_PICTURES = 10_000
 MOST_METADATA = 1 << 23
 """Bytes of one text, profile, or EXIF block; longer ones are left out, with a note."""
 
-_LARGE = 1 << 24  # pixels
-_MOST_PER_BYTE = (
-    1 << 14
-)  # pixels of larger pictures, in formats that code empty areas of any size in a few bits
+# Pixels of a picture from which on a byte stands for at most so many, in formats that code empty areas in a few bits.
+_LARGE, _MOST_PER_BYTE = 1 << 24, 1 << 14
 
 _ADVICE = "; raise it with --max-pixels "  # most commands can
 

@@ -27,12 +27,13 @@ _PATIENCE = 4.0  # seconds for even the smallest picture, on a busy machine
 _SLOWEST = 10e6  # pixels a second that decoding must reach beyond that
 _SLOWER = {"JP2": 0.2e6, "HEIC": 0.5e6, "AVIF": 0.5e6}  # the same of formats that take more time for a pixel
 _PIXELS_PER_BYTE = {"JPEG": 1024, "PNG": 8256, "GIF": 2731, "BMP": 1000, "PPM": 8, "TIFF": 20_000}
+# Sizes as files state them, in formats that compress without a bound.
 _STATED: dict[str, Callable[[bytes], tuple[int, int]]] = {
     "WEBP": rasterread.webp_size,
     "JP2": lambda data: jp2.header(data).size,
     "AVIF": lambda data: heif.header(data).coded,
     "HEIC": lambda data: heif.header(data).coded,
-}  # of formats that compress without a bound, but state their size
+}
 _SPARE_MEMORY = 1 << 29
 _BYTES_PER_PIXEL = 64  # room for four copies with four float channels
 _ATTEMPTS = 2

@@ -25,6 +25,7 @@ from nsr_cli.imaging.picture import Metadata, Picture
 from nsr_cli.sandbox import decoder as room
 from nsr_cli.sandbox.decoder import Decoder
 from nsr_cli.sandbox.worker import pages
+from tests.reliability import headers
 from tests.tiny import tiny_weights
 from tests.waiting import until
 
@@ -368,3 +369,12 @@ def test_a_photograph_of_a_hundred_megapixels_is_within_the_limits() -> None:
             found = decoder.first(stored.getvalue())
         assert (found.width, found.height) == (12_500, 8000)
         assert abs(found.pixels[-1000:, -1250:].mean() - tile.mean()) < 2
+
+
+@pytest.mark.parametrize("kind", headers.FORMATS)
+def test_whatever_a_header_claims_the_limits_leave_room_for_the_smallest_picture(kind: str) -> None:
+    for name, data in headers.headers(kind).items():
+        limits = room._order(data, "pages", 1 << 29).limits
+        assert limits.seconds >= room._PATIENCE and limits.memory >= min(
+            room._SPARE_MEMORY, room.machine_memory()
+        ), name

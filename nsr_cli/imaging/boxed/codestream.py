@@ -47,8 +47,8 @@ def read(data: Readable, start: int) -> Codestream:
     if not count * across * down or len(stored) < 3 * count:
         raise DecodeError("the JPEG 2000 file is damaged: it lists no components or tiles")
     return Codestream(
-        right - left,
-        bottom - top,
+        max(0, right - left),
+        max(0, bottom - top),
         -(-(right - first_left) // across) * -(-(bottom - first_top) // down),
         tuple((depth & 0x7F) + 1 for depth in stored[::3]),
         signed=any(depth & 0x80 for depth in stored[::3]),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from nsr_cli.errors import DecodeError
+from nsr_cli.imaging import codec
 from nsr_cli.imaging.boxed import codestream
 from tests import jp2
 
@@ -46,6 +47,16 @@ def test_what_does_not_begin_with_a_size_is_refused() -> None:
     for data in (b"", code[:40], code[:44], b"\xff\x4f\xff\x64" + code[4:], code[:24] + bytes(8) + code[32:]):
         with pytest.raises(DecodeError, match="damaged: "):
             codestream.read(data, 0)
+
+
+def test_an_origin_beyond_the_picture_leaves_nothing_of_it() -> None:
+    """Negative sides would become negative limits to time and memory."""
+    code = bytearray(tiled(16))
+    struct.pack_into(">2I", code, 16, 51, (1 << 32) - 1)
+    found = codestream.read(bytes(code), 0)
+    assert (found.width, found.height) == (0, 0)
+    with pytest.raises(DecodeError, match="the picture is empty"):
+        codec.decode(bytes(code))
 
 
 def test_every_missing_tile_is_noticed_wherever_it_was() -> None:
